@@ -1,0 +1,39 @@
+"""When a failed attempt is tried again, and when not."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from generator_service.domain.errors import EngineError
+from generator_service.domain.task import Task
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """Exponential backoff with equal jitter: half of the delay is fixed, half is random.
+
+    The fixed half keeps a failing upstream from being asked again at once; the random half spreads a batch that
+    failed together (after "Exponential Backoff And Jitter", AWS Architecture Blog, 2015). An engine's own hint is
+    a lower bound.
+    """
+
+    base: timedelta = timedelta(seconds=1)
+    factor: float = 2.0
+    cap: timedelta = timedelta(seconds=60)
+    random: random.Random = field(default_factory=random.SystemRandom, repr=False)
+
+    def delay(self, attempt: int, hint: timedelta | None = None) -> timedelta:
+        """Return how long to wait after failed attempt number ``attempt`` (from 1)."""
+        # The exponent is bounded so that a large attempt number can't overflow; the cap is reached long before.
+        full = min(self.cap, self.base * self.factor ** min(attempt - 1, 32))
+        wait = full / 2 + full / 2 * self.random.random()
+        return max(wait, hint or timedelta(0))
+
+    def next_delay(self, task: Task, failure: EngineError) -> timedelta | None:
+        """Return the wait before the next attempt of a task whose present one failed; None if it was the last."""
+        allowed = min(task.max_attempts, failure.max_attempts or task.max_attempts)
+        if not failure.retryable or task.attempt >= allowed:
+            return None
+        return self.delay(task.attempt, failure.retry_after)

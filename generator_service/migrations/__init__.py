@@ -1,0 +1,1 @@
+"""Alembic migrations; `generator_service.store.migrate` runs them."""

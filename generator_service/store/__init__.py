@@ -1,0 +1,1 @@
+"""The one truth: tasks, and the log of what happened to them, changed together or not at all."""

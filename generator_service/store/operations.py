@@ -1,0 +1,213 @@
+"""Every write, as a function of a unit of work: read, decide in the domain, write.
+
+An operation raises what is wrong with the request before its first change (see `UnitOfWork`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import and_, delete, func, select, update
+
+from generator_service.domain import transitions
+from generator_service.domain.errors import (
+    EngineError,
+    IdempotencyConflict,
+    LeaseLost,
+    QuotaExceeded,
+    TaskNotFound,
+)
+from generator_service.domain.event import EventType
+from generator_service.domain.retry import RetryPolicy
+from generator_service.domain.task import TERMINAL_STATES, Lease, NewTask, ResultInfo, Task, TaskError, TaskState
+from generator_service.store import rows, statements
+from generator_service.store.contract import Beat, Enqueued, Limits, Retention
+from generator_service.store.tables import events, log_head, tasks, users
+from generator_service.store.unit_of_work import UnitOfWork
+
+COMPACT_CHUNK = 1000
+
+
+def enqueue(uow: UnitOfWork, new: NewTask, limits: Limits) -> Enqueued:
+    """Store a new task, or find it by its idempotency key."""
+    user = uow.lock_user(new.user_id)
+    if new.idempotency_key is not None:
+        known = uow.connection.execute(
+            statements.TASK_BY_KEY, {"user_id": new.user_id, "idempotency_key": new.idempotency_key}
+        ).one_or_none()
+        if known is not None:
+            if known.fingerprint != new.fingerprint:
+                raise IdempotencyConflict(new.idempotency_key, known.task_id)
+            return Enqueued(rows.task_from_row(known), deduplicated=True)
+    if user is not None and user.pending >= limits.pending_per_user:
+        raise QuotaExceeded(new.user_id, limits.pending_per_user, limits.retry_after)
+    if user is None:
+        uow.add_user(new.user_id)
+    task = uow.insert_task(
+        transitions.create(new, task_id=0, at=uow.now),
+        idempotency_key=new.idempotency_key,
+        fingerprint=new.fingerprint,
+    )
+    return Enqueued(task, deduplicated=False)
+
+
+def claim(uow: UnitOfWork, owner: str, limit: int, lease_for: timedelta, limits: Limits) -> list[Task]:
+    """Start up to ``limit`` tasks for a worker."""
+    claimed: list[Task] = []
+    while len(claimed) < limit:
+        row = uow.connection.execute(
+            statements.NEXT_RUNNABLE, {"now": uow.now, "running_per_user": limits.running_per_user}
+        ).one_or_none()
+        if row is None:
+            break
+        task = rows.task_from_row(row)
+        started = transitions.start(task, owner=owner, lease_for=lease_for, at=uow.now)
+        claimed.append(uow.update_task(task, EventType.STARTED, started))
+    return claimed
+
+
+def heartbeat(uow: UnitOfWork, beats: Sequence[Beat], lease_for: timedelta) -> list[Lease]:
+    """Prolong leases; return those that are lost."""
+    lost = []
+    for beat in beats:
+        changed = uow.connection.execute(
+            statements.BEAT,
+            {
+                "of_task": beat.lease.task_id,
+                "owner": beat.lease.owner,
+                "of_attempt": beat.lease.attempt,
+                "until": uow.now + lease_for,
+                "percent": beat.percent,
+                "at_stage": beat.stage,
+            },
+        ).rowcount
+        if not changed:
+            lost.append(beat.lease)
+    return lost
+
+
+def _held(uow: UnitOfWork, lease: Lease) -> Task:
+    task = uow.task(lease.task_id)
+    if (
+        task is None
+        or task.state is not TaskState.PROCESSING
+        or task.lease_owner != lease.owner
+        or task.attempt != lease.attempt
+    ):
+        raise LeaseLost(lease.task_id, lease.attempt)
+    return task
+
+
+def complete(uow: UnitOfWork, lease: Lease, result: ResultInfo) -> Task:
+    """End a task with its picture."""
+    task = _held(uow, lease)
+    return uow.update_task(task, EventType.COMPLETED, transitions.complete(task, result=result, at=uow.now))
+
+
+def fail(uow: UnitOfWork, lease: Lease, failure: EngineError, policy: RetryPolicy) -> Task:
+    """End an attempt without a picture."""
+    task = _held(uow, lease)
+    error = TaskError(code=failure.code, message=failure.message, retryable=failure.retryable)
+    delay = policy.next_delay(task, failure)
+    if delay is None:
+        return uow.update_task(task, EventType.FAILED, transitions.fail(task, error=error, at=uow.now))
+    after = transitions.retry(task, error=error, run_at=uow.now + delay, at=uow.now)
+    return uow.update_task(task, EventType.RETRYING, after)
+
+
+def time_out(uow: UnitOfWork, lease: Lease) -> Task:
+    """End a task whose attempt ran too long."""
+    task = _held(uow, lease)
+    return uow.update_task(task, EventType.TIMED_OUT, transitions.time_out(task, at=uow.now))
+
+
+def release(uow: UnitOfWork, lease: Lease) -> Task:
+    """Give a task back unfinished."""
+    task = _held(uow, lease)
+    error = TaskError(code="worker_stopped", message="the worker shut down; the task runs again", retryable=True)
+    after = transitions.retry(task, error=error, run_at=uow.now, at=uow.now)
+    return uow.update_task(task, EventType.RETRYING, after)
+
+
+def cancel(uow: UnitOfWork, task_id: int, user_id: str | None) -> Task:
+    """Cancel a task."""
+    task = uow.task(task_id)
+    if task is None or (user_id is not None and task.user_id != user_id):
+        raise TaskNotFound(task_id)
+    if task.state is TaskState.CANCELLED:
+        return task
+    return uow.update_task(task, EventType.CANCELLED, transitions.cancel(task, at=uow.now))
+
+
+def requeue_expired(uow: UnitOfWork) -> list[Task]:
+    """Take tasks from workers whose leases ran out."""
+    expired = uow.connection.execute(statements.EXPIRED, {"now": uow.now}).all()
+    requeued = []
+    for row in expired:
+        task = rows.task_from_row(row)
+        last = task.attempt >= task.max_attempts
+        what_now = f"it was the last of {task.max_attempts}" if last else "it runs again"
+        error = TaskError(
+            code="lease_lost",
+            message=f"the worker of attempt {task.attempt} was lost; {what_now}",
+            retryable=True,
+        )
+        if last:
+            after = transitions.fail(task, error=error, at=uow.now)
+        else:
+            after = transitions.retry(task, error=error, run_at=uow.now, at=uow.now)
+        requeued.append(uow.update_task(task, EventType.FAILED if last else EventType.RETRYING, after))
+    return requeued
+
+
+def compact(uow: UnitOfWork, retention: Retention) -> int:
+    """Delete a chunk of events that need not be kept; return how many. Zero means that nothing is left to do."""
+    cutoff = uow.now - retention.events_for
+    candidates = uow.connection.execute(
+        select(users.c.user_id, users.c.seq)
+        .where(users.c.seq - users.c.compacted_seq > retention.events_per_user)
+        .order_by(users.c.user_id)
+    ).all()
+    deleted = 0
+    for user_id, seq in candidates:
+        deleted += _compact_user(uow, user_id, seq - retention.events_per_user, cutoff, COMPACT_CHUNK - deleted)
+        if deleted >= COMPACT_CHUNK:
+            break
+    return deleted
+
+
+def _compact_user(uow: UnitOfWork, user_id: str, through: int, cutoff: datetime, limit: int) -> int:
+    of_user = and_(events.c.user_id == user_id, events.c.seq <= through)
+    # Only a whole prefix may go: what is above ``compacted_seq`` is all there.
+    first_kept = uow.connection.execute(
+        select(func.min(events.c.seq)).where(of_user, events.c.occurred_at >= cutoff)
+    ).scalar_one()
+    if first_kept is not None:
+        of_user = and_(of_user, events.c.seq < first_kept)
+    oldest = select(events.c.revision, events.c.seq).where(of_user).order_by(events.c.seq).limit(limit)
+    doomed = uow.connection.execute(oldest).all()
+    if not doomed:
+        return 0
+    revisions = [row.revision for row in doomed]
+    uow.connection.execute(delete(events).where(events.c.revision.in_(revisions)))
+    uow.connection.execute(
+        update(users).where(users.c.user_id == user_id).values(compacted_seq=max(row.seq for row in doomed))
+    )
+    uow.connection.execute(
+        update(log_head)
+        .where(log_head.c.id == 1, log_head.c.compacted_revision < max(revisions))
+        .values(compacted_revision=max(revisions))
+    )
+    uow.changes += 1
+    return len(doomed)
+
+
+def forget(uow: UnitOfWork, task_ids: Collection[int]) -> None:
+    """Delete terminal tasks."""
+    uow.connection.execute(
+        delete(tasks).where(
+            tasks.c.task_id.in_(task_ids), tasks.c.state.in_([state.value for state in TERMINAL_STATES])
+        )
+    )
+    uow.changes += 1

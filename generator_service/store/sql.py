@@ -1,0 +1,172 @@
+"""The store on SQLAlchemy Core: the asynchronous face of the writer thread and of the readers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from functools import partial
+from typing import TypeVar
+
+from sqlalchemy import Connection
+from sqlalchemy import Engine as Database
+
+from generator_service.domain.clock import Clock
+from generator_service.domain.errors import EngineError
+from generator_service.domain.retry import RetryPolicy
+from generator_service.domain.task import Lease, NewTask, ResultInfo, Task, TaskState
+from generator_service.store import operations, queries
+from generator_service.store.contract import (
+    Beat,
+    Enqueued,
+    EventPage,
+    Limits,
+    QueueCounts,
+    Retention,
+    Snapshot,
+    TaskPage,
+)
+from generator_service.store.unit_of_work import UnitOfWork
+from generator_service.store.writer import CommitListener, GroupCommitWriter
+
+T = TypeVar("T")
+
+READERS = 4
+
+
+class SqlTaskStore:
+    """Tasks and their log in a SQL database; see `generator_service.store.contract.TaskStore`.
+
+    ``writing`` is an engine whose transactions may write, ``reading`` one whose transactions each see one
+    moment of the database. A backend is a pair of such engines, and what it overrides here.
+    """
+
+    def __init__(
+        self,
+        writing: Database,
+        reading: Database,
+        *,
+        clock: Clock,
+        limits: Limits,
+        retry: RetryPolicy,
+        on_commit: CommitListener,
+    ) -> None:
+        self._writing = writing
+        self._reading = reading
+        self._limits = limits
+        self._retry = retry
+        self._writer = GroupCommitWriter(writing, clock, on_commit)
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="store-reader")
+
+    async def enqueue(self, new: NewTask) -> Enqueued:
+        """Store a new task, or find it by its idempotency key."""
+        return await self._write(partial(operations.enqueue, new=new, limits=self._limits))
+
+    async def claim(self, owner: str, *, limit: int, lease_for: timedelta) -> Sequence[Task]:
+        """Give up to ``limit`` runnable tasks to a worker."""
+        return await self._write(
+            partial(operations.claim, owner=owner, limit=limit, lease_for=lease_for, limits=self._limits)
+        )
+
+    async def heartbeat(self, beats: Sequence[Beat], *, lease_for: timedelta) -> Collection[Lease]:
+        """Prolong leases; return those that are lost."""
+        return await self._write(partial(operations.heartbeat, beats=beats, lease_for=lease_for))
+
+    async def complete(self, lease: Lease, result: ResultInfo) -> Task:
+        """End a task with its picture."""
+        return await self._write(partial(operations.complete, lease=lease, result=result))
+
+    async def fail(self, lease: Lease, failure: EngineError) -> Task:
+        """End an attempt without a picture."""
+        return await self._write(partial(operations.fail, lease=lease, failure=failure, policy=self._retry))
+
+    async def time_out(self, lease: Lease) -> Task:
+        """End a task whose attempt ran too long."""
+        return await self._write(partial(operations.time_out, lease=lease))
+
+    async def release(self, lease: Lease) -> Task:
+        """Give a task back unfinished."""
+        return await self._write(partial(operations.release, lease=lease))
+
+    async def cancel(self, task_id: int, user_id: str | None) -> Task:
+        """Cancel a task."""
+        return await self._write(partial(operations.cancel, task_id=task_id, user_id=user_id))
+
+    async def requeue_expired(self) -> Sequence[Task]:
+        """Take tasks from workers whose leases ran out."""
+        return await self._write(operations.requeue_expired)
+
+    async def compact(self, retention: Retention) -> int:
+        """Delete events that need not be kept, in chunks, so that other writes get in between."""
+        deleted = 0
+        while chunk := await self._write(partial(operations.compact, retention=retention)):
+            deleted += chunk
+        return deleted
+
+    async def forget(self, task_ids: Collection[int]) -> None:
+        """Delete terminal tasks."""
+        await self._write(partial(operations.forget, task_ids=task_ids))
+
+    async def get(self, task_id: int, user_id: str | None) -> Task:
+        """Read a task."""
+        return await self._read(partial(queries.get, task_id=task_id, user_id=user_id))
+
+    async def list_tasks(
+        self, user_id: str, *, states: Collection[TaskState], before: int | None, skip: int, limit: int
+    ) -> TaskPage:
+        """Read a page of a user's tasks."""
+        return await self._read(
+            partial(queries.list_tasks, user_id=user_id, states=states, before=before, skip=skip, limit=limit)
+        )
+
+    async def events_after(self, revision: int, *, limit: int) -> EventPage:
+        """Read the whole log after a revision."""
+        return await self._read(partial(queries.events_after, revision=revision, limit=limit))
+
+    async def user_events_after(self, user_id: str, seq: int, *, limit: int, through: int | None = None) -> EventPage:
+        """Read a user's log after a seq."""
+        return await self._read(
+            partial(queries.user_events_after, user_id=user_id, seq=seq, limit=limit, through=through)
+        )
+
+    async def latest_events(self, limit: int) -> EventPage:
+        """Read the end of the log."""
+        return await self._read(partial(queries.latest_events, limit=limit))
+
+    async def snapshot(self, user_id: str | None) -> Snapshot:
+        """Read all kept tasks and the head they stood at."""
+        return await self._read(partial(queries.snapshot, user_id=user_id))
+
+    async def unfinished(self) -> Snapshot:
+        """Read all tasks that are not terminal."""
+        return await self._read(queries.unfinished)
+
+    async def next_run_at(self) -> datetime | None:
+        """Read when the next pending task becomes runnable."""
+        return await self._read(queries.next_run_at)
+
+    async def counts(self) -> QueueCounts:
+        """Count the queue."""
+        return await self._read(queries.counts)
+
+    async def finished_before(self, cutoff: datetime, *, limit: int) -> Sequence[Task]:
+        """Read terminal tasks that ended before a time."""
+        return await self._read(partial(queries.finished_before, cutoff=cutoff, limit=limit))
+
+    async def close(self) -> None:
+        """Finish what is under way and let go of the database."""
+        await asyncio.to_thread(self._writer.close)
+        await asyncio.to_thread(self._readers.shutdown)
+        self._writing.dispose()
+        self._reading.dispose()
+
+    async def _write(self, operation: Callable[[UnitOfWork], T]) -> T:
+        return await asyncio.wrap_future(self._writer.submit(operation))
+
+    async def _read(self, query: Callable[[Connection], T]) -> T:
+        def run() -> T:
+            with self._reading.begin() as connection:
+                return query(connection)
+
+        return await asyncio.get_running_loop().run_in_executor(self._readers, run)

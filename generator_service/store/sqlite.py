@@ -1,0 +1,59 @@
+"""SQLite: one file, one writer, durable at every commit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
+
+from generator_service.domain.clock import Clock
+from generator_service.domain.retry import RetryPolicy
+from generator_service.store.contract import Limits
+from generator_service.store.migrate import migrate
+from generator_service.store.sql import READERS, SqlTaskStore
+from generator_service.store.writer import CommitListener
+
+BUSY_TIMEOUT_MS = 10_000
+
+
+def open_sqlite(
+    path: Path, *, clock: Clock, limits: Limits, retry: RetryPolicy, on_commit: CommitListener
+) -> SqlTaskStore:
+    """Open, and where necessary make or migrate, the database at ``path``. Blocks while it does."""
+    writing = _engine(path, begin="BEGIN IMMEDIATE", pool_size=1)
+    migrate(writing)
+    reading = _engine(path, begin="BEGIN", pool_size=READERS)
+    return SqlTaskStore(writing, reading, clock=clock, limits=limits, retry=retry, on_commit=on_commit)
+
+
+def _engine(path: Path, *, begin: str, pool_size: int) -> Engine:
+    engine = create_engine(
+        f"sqlite+pysqlite:///{path}",
+        poolclass=QueuePool,
+        pool_size=pool_size,
+        max_overflow=0,
+        connect_args={"check_same_thread": False},
+    )
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
+        # The driver must not open transactions by itself: it would do so too late, and with the wrong BEGIN.
+        driver: Any = connection
+        driver.isolation_level = None
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            f"busy_timeout={BUSY_TIMEOUT_MS}",
+            "journal_size_limit=67108864",
+        ):
+            driver.execute(f"PRAGMA {pragma}").close()
+
+    @event.listens_for(engine, "begin")
+    def open_transaction(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine

@@ -1,0 +1,82 @@
+"""The statements of the hot path, built once: building one costs far more than running it."""
+
+from __future__ import annotations
+
+from sqlalchemy import bindparam, insert, select, update
+
+from generator_service.domain.task import TaskState
+from generator_service.store.tables import events, log_head, tasks, users
+
+USER = select(users).where(users.c.user_id == bindparam("user_id"))
+TASK = select(tasks).where(tasks.c.task_id == bindparam("task_id"))
+TASK_BY_KEY = select(tasks).where(
+    tasks.c.user_id == bindparam("user_id"), tasks.c.idempotency_key == bindparam("idempotency_key")
+)
+
+ADD_USER = insert(users)
+ADVANCE_USER = (
+    update(users)
+    .where(users.c.user_id == bindparam("of_user"))
+    .values(
+        seq=users.c.seq + 1,
+        pending=users.c.pending + bindparam("more_pending"),
+        running=users.c.running + bindparam("more_running"),
+    )
+    .returning(users.c.seq)
+)
+ADD_TASK = insert(tasks).returning(tasks.c.task_id)
+CHANGE_TASK = update(tasks).where(tasks.c.task_id == bindparam("of_task"))
+ADVANCE_LOG = (
+    update(log_head)
+    .where(log_head.c.id == 1)
+    .values(revision=log_head.c.revision + bindparam("more"))
+    .returning(log_head.c.revision)
+)
+ADD_EVENTS = insert(events)
+
+# One candidate per waiting user, so that the cost grows with the users who wait and not with their tasks.
+_FIRST_OF_USER = (
+    select(tasks.c.task_id)
+    .where(
+        tasks.c.user_id == users.c.user_id,
+        tasks.c.state == TaskState.PENDING.value,
+        tasks.c.run_at <= bindparam("now", type_=tasks.c.run_at.type),
+    )
+    .order_by(tasks.c.priority.desc(), tasks.c.task_id)
+    .limit(1)
+    .correlate(users)
+    .scalar_subquery()
+)
+NEXT_RUNNABLE = (
+    select(tasks)
+    .join_from(users, tasks, tasks.c.task_id == _FIRST_OF_USER)
+    .where(users.c.pending > 0, users.c.running < bindparam("running_per_user"))
+    .order_by(tasks.c.priority.desc(), users.c.running, tasks.c.task_id)
+    .limit(1)
+)
+BEAT = (
+    update(tasks)
+    .where(
+        tasks.c.task_id == bindparam("of_task"),
+        tasks.c.state == TaskState.PROCESSING.value,
+        tasks.c.lease_owner == bindparam("owner"),
+        tasks.c.attempt == bindparam("of_attempt"),
+    )
+    .values(
+        lease_expires_at=bindparam("until", type_=tasks.c.lease_expires_at.type),
+        progress=bindparam("percent"),
+        stage=bindparam("at_stage"),
+    )
+)
+EXPIRED = (
+    select(tasks)
+    .where(
+        tasks.c.state == TaskState.PROCESSING.value,
+        tasks.c.lease_expires_at <= bindparam("now", type_=tasks.c.lease_expires_at.type),
+    )
+    .order_by(tasks.c.user_id, tasks.c.task_id)
+)
+EVENTS_AFTER = (
+    select(events).where(events.c.revision > bindparam("after")).order_by(events.c.revision).limit(bindparam("at_most"))
+)
+LOG_HEAD = select(log_head).where(log_head.c.id == 1)

@@ -1,0 +1,149 @@
+"""Group commit: one thread that commits together whatever waits together."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+from sqlalchemy import Engine
+
+from generator_service.domain.clock import Clock
+from generator_service.domain.errors import WhitebgError
+from generator_service.domain.event import TaskEvent
+from generator_service.store.unit_of_work import UnitOfWork
+
+T = TypeVar("T")
+
+MAX_BATCH = 256
+MAX_WAITING = 10_000
+
+
+class StoreBusy(Exception):
+    """More writes wait than the store may hold back; try again shortly."""
+
+
+class StoreClosed(Exception):
+    """The store has been closed."""
+
+
+class CommitListener(Protocol):
+    """Told of what was committed, from the writer's thread, before any caller learns that its write is done."""
+
+    def __call__(self, events: Sequence[TaskEvent]) -> None:
+        """Take note of the events of one commit, oldest first."""
+        ...
+
+
+@dataclass(slots=True)
+class _Job(Generic[T]):
+    operation: Callable[[UnitOfWork], T]
+    future: Future[T]
+
+    def decide(self, uow: UnitOfWork) -> _Outcome:
+        """Run the operation; a refusal that changed nothing is an outcome like any other."""
+        changes = uow.changes
+        try:
+            return _Outcome(result=self.operation(uow))
+        except WhitebgError as refusal:
+            if uow.changes != changes:
+                raise
+            return _Outcome(refusal=refusal)
+
+    def settle(self, outcome: _Outcome) -> None:
+        """Tell the caller."""
+        if outcome.refusal is not None:
+            self.future.set_exception(outcome.refusal)
+        else:
+            self.future.set_result(outcome.result)
+
+
+@dataclass(slots=True)
+class _Outcome:
+    result: Any = None
+    refusal: WhitebgError | None = None
+
+
+class GroupCommitWriter:
+    """Runs operations on one thread, all that wait in one transaction: one fsync pays for many.
+
+    An operation that fails in the database takes its batch down with it; the batch is then run again one by one,
+    so that each caller gets its own outcome.
+    """
+
+    def __init__(self, engine: Engine, clock: Clock, on_commit: CommitListener) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._on_commit = on_commit
+        self._jobs: queue.Queue[_Job[Any] | None] = queue.Queue(MAX_WAITING)
+        self._lock = threading.Lock()
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
+        self._thread.start()
+
+    def submit(self, operation: Callable[[UnitOfWork], T]) -> Future[T]:
+        """Queue an operation; the future is done when it is committed, or refused.
+
+        Raises:
+            StoreBusy: too many operations wait.
+            StoreClosed: the writer has been closed.
+
+        """
+        job = _Job(operation, Future[T]())
+        with self._lock:
+            if self._closed:
+                raise StoreClosed("the store is closed")
+            try:
+                self._jobs.put_nowait(job)
+            except queue.Full:
+                raise StoreBusy(f"{MAX_WAITING} writes are waiting; try again shortly") from None
+        return job.future
+
+    def close(self) -> None:
+        """Finish what is queued and end the thread."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+        self._jobs.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        running = True
+        while running:
+            batch: list[_Job[Any]] = []
+            job = self._jobs.get()
+            while job is not None:
+                # A caller who has gone before its write began wants nothing written.
+                if job.future.set_running_or_notify_cancel():
+                    batch.append(job)
+                if len(batch) >= MAX_BATCH:
+                    break
+                try:
+                    job = self._jobs.get_nowait()
+                except queue.Empty:
+                    break
+            running = job is not None
+            if batch:
+                self._commit(batch)
+
+    def _commit(self, batch: list[_Job[Any]]) -> None:
+        try:
+            with self._engine.begin() as connection:
+                uow = UnitOfWork(connection, self._clock.now())
+                outcomes = [job.decide(uow) for job in batch]
+                events = uow.flush()
+        except Exception as error:  # noqa: BLE001 (whatever it is belongs to the caller; the thread lives on)
+            if len(batch) == 1:
+                batch[0].future.set_exception(error)
+                return
+            for job in batch:
+                self._commit([job])
+            return
+        if events:
+            self._on_commit(events)
+        for job, outcome in zip(batch, outcomes, strict=True):
+            job.settle(outcome)

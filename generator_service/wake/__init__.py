@@ -1,0 +1,1 @@
+"""Hints that there is something new; the log alone says what."""

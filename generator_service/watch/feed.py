@@ -1,0 +1,245 @@
+"""What one watcher is sent: replay or snapshot, then live, with no gap and no repeat between them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from enum import Enum, auto
+
+from generator_service.domain.cursor import Cursor, LogCursor, UserCursor
+from generator_service.domain.errors import CursorGap, GapReason
+from generator_service.domain.event import TaskEvent
+from generator_service.domain.task import Progress, Task
+from generator_service.store.contract import EventPage, Head, TaskStore
+from generator_service.watch.ring import EventRing
+from generator_service.watch.tail import LogTail
+from generator_service.watch.watchers import Scope, Watcher, Watchers
+
+BATCH = 500
+BOOKMARK_SECONDS = 20.0
+"""The contract promises one every 30 s at least."""
+
+
+class OnGap(Enum):
+    """What to do when a cursor can't be resumed."""
+
+    SNAPSHOT = auto()
+    FAIL = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotBegin:
+    """Tasks as they stand follow; ``reason`` None means that the watcher asked for them."""
+
+    reason: GapReason | None
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotEnd:
+    """The snapshot is complete."""
+
+    task_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bookmark:
+    """A cursor without news; ``caught_up`` when what follows is live."""
+
+    caught_up: bool
+
+
+Item = TaskEvent | Progress | Task | SnapshotBegin | SnapshotEnd | Bookmark
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """News, and the cursor to resume from once they are taken in; None inside a snapshot."""
+
+    items: Sequence[Item]
+    cursor: Cursor | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchRequest:
+    """What to watch, and from where; ``after`` None means from now, or from a snapshot if asked for."""
+
+    scope: Scope
+    after: Cursor | None = None
+    on_gap: OnGap = OnGap.SNAPSHOT
+    snapshot: bool = False
+    stop_at_head: bool = False
+
+
+class LogBroken(Exception):
+    """Events that must follow one another do not: the watcher is ended rather than shown a hole."""
+
+
+@dataclass(slots=True)
+class ReplayCount:
+    """How replays and snapshots were served, since the process started."""
+
+    from_ring: int = 0
+    from_database: int = 0
+
+
+@dataclass(slots=True)
+class Feeds:
+    """Makes feeds. ``present`` adds to a task what is known of it here and now, such as its latest progress."""
+
+    store: TaskStore
+    tail: LogTail
+    ring: EventRing
+    watchers: Watchers
+    present: Callable[[Task], Task]
+    count: ReplayCount = field(default_factory=ReplayCount)
+
+    async def watch(self, request: WatchRequest) -> AsyncIterator[Batch]:
+        """Yield batches without end, or to the head.
+
+        Raises:
+            CursorGap: the cursor can't be resumed and the request says FAIL.
+            SlowConsumer: the batches are not taken fast enough; the last cursor still resumes exactly.
+
+        """
+        with self.watchers.open(request.scope) as watcher:
+            feed = _Feed(self, watcher, request)
+            async for batch in feed.catch_up():
+                yield batch
+            if request.stop_at_head:
+                return
+            async for batch in feed.live():
+                yield batch
+
+
+class _Feed:
+    """One watcher's way along its log. ``_position`` is the last event passed on; all later ones are still to come."""
+
+    def __init__(self, feeds: Feeds, watcher: Watcher, request: WatchRequest) -> None:
+        self._feeds = feeds
+        self._watcher = watcher
+        self._request = request
+        self._scope = request.scope
+        self._epoch = ""
+        self._position = 0
+
+    async def catch_up(self) -> AsyncIterator[Batch]:
+        """Yield what was there when the watcher came, and a bookmark."""
+        request = self._request
+        if request.after is None and not request.snapshot:
+            self._stand_at((await self._read(0, limit=1)).head)
+        elif request.after is None:
+            async for batch in self._snapshot(None):
+                yield batch
+        else:
+            try:
+                first = await self._first_page(request.after)
+            except CursorGap as gap:
+                if request.on_gap is OnGap.FAIL:
+                    raise
+                async for batch in self._snapshot(gap.reason):
+                    yield batch
+            else:
+                async for batch in self._replay(first):
+                    yield batch
+        yield Batch([Bookmark(caught_up=True)], self._cursor())
+
+    async def live(self) -> AsyncIterator[Batch]:
+        """Yield what happens from now on."""
+        next_bookmark = time.monotonic() + BOOKMARK_SECONDS
+        while True:
+            news = await self._watcher.take(max(0.0, next_bookmark - time.monotonic()), BATCH)
+            items: list[Item] = [*self._pass_on(news.events), *news.progress]
+            if news.position is not None:
+                self._position = max(self._position, news.position)
+            if not items:
+                if time.monotonic() < next_bookmark:
+                    continue
+                items.append(Bookmark(caught_up=False))
+            next_bookmark = time.monotonic() + BOOKMARK_SECONDS
+            yield Batch(items, self._cursor())
+
+    async def _first_page(self, after: Cursor) -> Sequence[TaskEvent]:
+        """Read what follows the cursor, from memory where that holds all of it."""
+        remembered = self._remembered(after)
+        if remembered:
+            self._feeds.count.from_ring += 1
+        else:
+            # With nothing in memory after the cursor, only the database knows whether it lies in the future.
+            page = await self._read(after.position)
+            self._check(after, page.head)
+            self._feeds.count.from_database += 1
+        self._epoch, self._position = after.epoch, after.position
+        return remembered or page.events
+
+    def _remembered(self, after: Cursor) -> Sequence[TaskEvent] | None:
+        if after.epoch != self._feeds.tail.epoch:
+            return None
+        if self._scope.user_id is None:
+            return self._feeds.ring.after_revision(after.position)
+        return self._feeds.ring.of_user_after(self._scope.user_id, after.position)
+
+    def _check(self, after: Cursor, head: Head) -> None:
+        if after.epoch != head.epoch:
+            reason = GapReason.EPOCH_CHANGED
+        elif after.position > head.position:
+            reason = GapReason.CURSOR_IN_FUTURE
+        elif after.position < head.compacted:
+            reason = GapReason.CURSOR_TOO_OLD
+        else:
+            return
+        raise CursorGap(
+            reason,
+            cursor=str(after),
+            oldest=str(self._cursor_at(head.epoch, head.compacted)),
+            head=str(self._cursor_at(head.epoch, head.position)),
+        )
+
+    async def _replay(self, page: Sequence[TaskEvent]) -> AsyncIterator[Batch]:
+        while page:
+            for start in range(0, len(page), BATCH):
+                items = self._pass_on(page[start : start + BATCH])
+                if items:
+                    yield Batch(items, self._cursor())
+            # A page from memory reaches to the tail, and the watcher was told of all that came later.
+            if len(page) != BATCH:
+                return
+            page = (await self._read(self._position)).events
+
+    async def _snapshot(self, reason: GapReason | None) -> AsyncIterator[Batch]:
+        self._feeds.count.from_database += 1
+        snapshot = await self._feeds.store.snapshot(self._scope.user_id)
+        shown = [self._feeds.present(task) for task in snapshot.tasks if self._scope.shows(task.task_id)]
+        yield Batch([SnapshotBegin(reason)], None)
+        for start in range(0, len(shown), BATCH):
+            yield Batch(shown[start : start + BATCH], None)
+        self._stand_at(snapshot.head)
+        yield Batch([SnapshotEnd(len(shown))], self._cursor())
+
+    async def _read(self, position: int, limit: int = BATCH) -> EventPage:
+        if self._scope.user_id is None:
+            return await self._feeds.store.events_after(position, limit=limit)
+        return await self._feeds.store.user_events_after(self._scope.user_id, position, limit=limit)
+
+    def _pass_on(self, events: Sequence[TaskEvent]) -> list[Item]:
+        """Move along the log; return the events that are new and asked for."""
+        items: list[Item] = []
+        for event in events:
+            position = self._scope.position(event)
+            if position <= self._position:
+                continue
+            if self._scope.task_ids is None and position != self._position + 1:
+                raise LogBroken(f"event {position} came after {self._position} in the log of {self._scope.user_id}")
+            self._position = position
+            if self._scope.shows(event.task.task_id):
+                items.append(event)
+        return items
+
+    def _stand_at(self, head: Head) -> None:
+        self._epoch, self._position = head.epoch, head.position
+
+    def _cursor(self) -> Cursor:
+        return self._cursor_at(self._epoch, self._position)
+
+    def _cursor_at(self, epoch: str, position: int) -> Cursor:
+        return (LogCursor if self._scope.user_id is None else UserCursor)(epoch, position)

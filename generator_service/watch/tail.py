@@ -1,0 +1,80 @@
+"""Follows the log's head and tells everyone in this process, in order, each event once."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+
+from generator_service.domain.event import TaskEvent
+from generator_service.store.contract import TaskStore
+from generator_service.wake.contract import Topic, Wake
+
+logger = logging.getLogger(__name__)
+
+POLL_SECONDS = 1.0
+PAGE = 1000
+
+Listener = Callable[[Sequence[TaskEvent]], None]
+
+
+class LogTail:
+    """Reads the log on every hint, and every second without one.
+
+    `revision` is how far it has told its listeners. A listener is called in the event loop's thread and must not
+    wait. If the tail fell so far behind that events were compacted before it read them, ``on_gap`` is called and
+    the tail goes on from what is kept.
+    """
+
+    def __init__(
+        self, store: TaskStore, wake: Wake, *, listeners: Sequence[Listener], on_gap: Callable[[], None]
+    ) -> None:
+        self._store = store
+        self._wake = wake
+        self._listeners = listeners
+        self._on_gap = on_gap
+        self.revision = 0
+        self.epoch = ""
+
+    async def start(self, *, prefill: int) -> None:
+        """Take the present head as the beginning, and tell the listeners the last ``prefill`` events."""
+        page = await self._store.latest_events(prefill)
+        self._tell(page.events)
+        self.revision = page.head.position
+        self.epoch = page.head.epoch
+
+    async def run(self) -> None:
+        """Follow the log until cancelled."""
+        signal = self._wake.subscribe(Topic.LOG)
+        try:
+            while True:
+                try:
+                    await self.catch_up()
+                except Exception:
+                    # The database is away for a moment; the next poll tries again from the same place.
+                    logger.exception("reading the log failed; trying again", extra={"revision": self.revision})
+                await signal.wait(POLL_SECONDS)
+        finally:
+            signal.close()
+
+    async def catch_up(self) -> None:
+        """Read and tell all that is new."""
+        while True:
+            page = await self._store.events_after(self.revision, limit=PAGE)
+            if page.head.compacted > self.revision:
+                logger.warning(
+                    "the log was compacted past this process; its watchers start over",
+                    extra={"revision": self.revision, "compacted": page.head.compacted},
+                )
+                self._on_gap()
+                self.revision = page.head.compacted
+                continue
+            self._tell(page.events)
+            if len(page.events) < PAGE:
+                return
+
+    def _tell(self, events: Sequence[TaskEvent]) -> None:
+        if not events:
+            return
+        for listener in self._listeners:
+            listener(events)
+        self.revision = events[-1].revision

@@ -1,0 +1,1 @@
+"""Generated contracts: the only code that the service, the gateway and the clients share."""
