@@ -8,13 +8,16 @@
     ├── ImageRejected           the bytes are not a photo that can be taken
     ├── TaskNotFound            no such task, or somebody else's
     ├── ImageNotFound           the task has no such image
+    ├── OffsetOutOfRange        the image is shorter than that
     ├── IdempotencyConflict     the key was used with another request
     ├── QuotaExceeded           too many tasks of this user
     ├── InvalidTransition       the task's state does not allow it
     ├── LeaseLost               the worker no longer holds the task
     ├── CursorGap               the cursor can't be resumed without a hole
     ├── SlowConsumer            the watcher does not keep up
-    └── EngineError             an engine made no picture
+    ├── EngineError             an engine made no picture
+    ├── Unauthenticated         nobody knows who is calling
+    └── PermissionDenied        the caller may not do this
 
 The string of an error is written for the person who caused it: what was wrong, with which value, what to do.
 """
@@ -68,6 +71,13 @@ class ImageNotFound(WhitebgError):
         super().__init__(f"task {task_id} has no {kind} image: {why}")
         self.task_id = task_id
         self.kind = kind
+
+
+class OffsetOutOfRange(WhitebgError):
+    """A part of an image was asked for that lies past its end."""
+
+    def __init__(self, offset: int, size: int) -> None:
+        super().__init__(f"offset {offset} lies past the image's end at {size} bytes")
 
 
 class IdempotencyConflict(WhitebgError):
@@ -128,7 +138,7 @@ class GapReason(StrEnum):
 class CursorGap(WhitebgError):
     """Events after the cursor are not all there."""
 
-    def __init__(self, reason: GapReason, *, cursor: str, oldest: str, head: str) -> None:
+    def __init__(self, reason: GapReason, *, cursor: str, oldest: str, head: str, epoch: str) -> None:
         super().__init__(
             f"cursor {cursor!r} can't be resumed ({reason}); the log reaches from {oldest!r} to {head!r}: "
             "take a snapshot and go on from its cursor"
@@ -136,6 +146,7 @@ class CursorGap(WhitebgError):
         self.reason = reason
         self.oldest = oldest
         self.head = head
+        self.epoch = epoch
 
 
 class SlowConsumer(WhitebgError):
@@ -167,3 +178,11 @@ class EngineError(WhitebgError):
         self.retryable = retryable
         self.retry_after = retry_after
         self.max_attempts = max_attempts
+
+
+class Unauthenticated(WhitebgError):
+    """Nobody knows who is calling."""
+
+
+class PermissionDenied(WhitebgError):
+    """The caller is known, and may not do this."""

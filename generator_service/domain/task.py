@@ -109,6 +109,7 @@ class ResultInfo:
     warnings: tuple[str, ...] = ()
     blob: str
     thumbnail_blob: str
+    thumbnail_bytes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

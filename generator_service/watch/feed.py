@@ -71,6 +71,25 @@ class WatchRequest:
     stop_at_head: bool = False
 
 
+def check_cursor(after: Cursor, head: Head) -> None:
+    """Check that all events after a cursor are there.
+
+    Raises:
+        CursorGap: they are not; it says why, and how far the log reaches.
+
+    """
+    if after.epoch != head.epoch:
+        reason = GapReason.EPOCH_CHANGED
+    elif after.position > head.position:
+        reason = GapReason.CURSOR_IN_FUTURE
+    elif after.position < head.compacted:
+        reason = GapReason.CURSOR_TOO_OLD
+    else:
+        return
+    oldest, newest = type(after)(head.epoch, head.compacted), type(after)(head.epoch, head.position)
+    raise CursorGap(reason, cursor=str(after), oldest=str(oldest), head=str(newest), epoch=head.epoch)
+
+
 class LogBroken(Exception):
     """Events that must follow one another do not: the watcher is ended rather than shown a hole."""
 
@@ -167,7 +186,7 @@ class _Feed:
         else:
             # With nothing in memory after the cursor, only the database knows whether it lies in the future.
             page = await self._read(after.position)
-            self._check(after, page.head)
+            check_cursor(after, page.head)
             self._feeds.count.from_database += 1
         self._epoch, self._position = after.epoch, after.position
         return remembered or page.events
@@ -178,22 +197,6 @@ class _Feed:
         if self._scope.user_id is None:
             return self._feeds.ring.after_revision(after.position)
         return self._feeds.ring.of_user_after(self._scope.user_id, after.position)
-
-    def _check(self, after: Cursor, head: Head) -> None:
-        if after.epoch != head.epoch:
-            reason = GapReason.EPOCH_CHANGED
-        elif after.position > head.position:
-            reason = GapReason.CURSOR_IN_FUTURE
-        elif after.position < head.compacted:
-            reason = GapReason.CURSOR_TOO_OLD
-        else:
-            return
-        raise CursorGap(
-            reason,
-            cursor=str(after),
-            oldest=str(self._cursor_at(head.epoch, head.compacted)),
-            head=str(self._cursor_at(head.epoch, head.position)),
-        )
 
     async def _replay(self, page: Sequence[TaskEvent]) -> AsyncIterator[Batch]:
         while page:
@@ -239,7 +242,5 @@ class _Feed:
         self._epoch, self._position = head.epoch, head.position
 
     def _cursor(self) -> Cursor:
-        return self._cursor_at(self._epoch, self._position)
-
-    def _cursor_at(self, epoch: str, position: int) -> Cursor:
-        return (LogCursor if self._scope.user_id is None else UserCursor)(epoch, position)
+        kind = LogCursor if self._scope.user_id is None else UserCursor
+        return kind(self._epoch, self._position)

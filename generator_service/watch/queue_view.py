@@ -14,6 +14,8 @@ from generator_service.domain.task import Engine, Progress, Task, TaskState
 
 RANKED_AT_MOST = 20_000
 """With more tasks waiting, places are not told: ranking them would hold up everybody."""
+RANK_EVERY = timedelta(milliseconds=200)
+"""Ranking costs in proportion to the queue; a burst of events must not pay for it each time."""
 
 
 class Durations:
@@ -63,13 +65,16 @@ class QueueView:
         self._tasks: dict[int, Task] = {}
         self._progress: dict[int, _Latest] = {}
         self._places: dict[int, int] = {}
-        self._ranked = True
+        self._busy = timedelta()
+        self._running = 0
+        self._changed = False
+        self._ranked_at = clock.now() - RANK_EVERY
         self.durations = Durations()
 
     def load(self, unfinished: Sequence[Task]) -> None:
         """Start from the unfinished tasks of a snapshot."""
         self._tasks = {task.task_id: task for task in unfinished}
-        self._ranked = False
+        self._changed = True
 
     def fold(self, events: Sequence[TaskEvent]) -> None:
         """Take in events; those older than what is known of their task change nothing."""
@@ -84,7 +89,7 @@ class QueueView:
                 self._tasks.pop(task.task_id, None)
             else:
                 self._tasks[task.task_id] = task
-            self._ranked = False
+            self._changed = True
 
     def take_progress(self, progress: Progress) -> None:
         """Keep the latest progress of a running task."""
@@ -101,8 +106,9 @@ class QueueView:
 
     def place(self, task_id: int) -> int:
         """Return a task's place in the queue, from 1; 0 if it does not wait or is not known here."""
-        if not self._ranked:
-            self._rank()
+        now = self._clock.now()
+        if self._changed and now - self._ranked_at >= RANK_EVERY:
+            self._rank(now)
         return self._places.get(task_id, 0)
 
     def remaining(self, task: Task) -> timedelta | None:
@@ -116,10 +122,13 @@ class QueueView:
         place = self.place(task.task_id)
         if not place:
             return None
-        running = [t for t in self._tasks.values() if t.state is TaskState.PROCESSING]
-        busy = sum((self._left(t, self.durations.expected(t), now) for t in running), timedelta())
         backoff = max(timedelta(), (task.run_at or now) - now)
-        return max(backoff, (busy + (place - 1) * expected) / max(self._slots, len(running))) + expected
+        return max(backoff, (self._busy + (place - 1) * expected) / max(self._slots, self._running)) + expected
+
+    def remaining_of(self, task_id: int) -> timedelta | None:
+        """Return how long until a task should be done, by its id."""
+        task = self._tasks.get(task_id)
+        return None if task is None else self.remaining(task)
 
     def waiting(self) -> Iterator[Progress]:
         """Yield the present place and remaining time of every task that waits."""
@@ -142,15 +151,20 @@ class QueueView:
         since = now - (task.started_at or now)
         return max(expected - since, expected / 10)
 
-    def _rank(self) -> None:
+    def _rank(self, now: datetime) -> None:
         """Order the waiting as claims will find them: priority, then each user's turn, then age."""
-        self._ranked = True
+        self._changed = False
+        self._ranked_at = now
         self._places.clear()
+        self._busy = timedelta()
+        self._running = 0
         turn: defaultdict[str, int] = defaultdict(int)
         pending = []
         for task in self._tasks.values():
             if task.state is TaskState.PROCESSING:
                 turn[task.user_id] += 1
+                self._running += 1
+                self._busy += self._left(task, self.durations.expected(task), now)
             else:
                 pending.append(task)
         if len(pending) > RANKED_AT_MOST:

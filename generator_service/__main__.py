@@ -1,0 +1,71 @@
+"""Command line: ``python -m generator_service serve``."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Callable
+
+from pydantic import ValidationError
+
+from generator_service.data_dir import DataDirInUse
+from generator_service.logs import configure_logs
+from generator_service.server import PortInUse, running_service
+from generator_service.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+
+def main() -> int:
+    """Run a command; return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m generator_service", description="The whitebg generator service.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("serve", help="serve gRPC and run tasks; settings come from WHITEBG_* variables")
+    parser.parse_args()
+    try:
+        settings = Settings()  # type: ignore[call-arg]  # the environment supplies the fields
+    except ValidationError as error:
+        for problem in error.errors():
+            name = "WHITEBG_" + "_".join(map(str, problem["loc"])).upper()
+            sys.stderr.write(f"{name}: {problem['msg']}\n")
+        return 2
+    configure_logs(settings.log_level)
+    try:
+        asyncio.run(serve(settings))
+    except (DataDirInUse, PortInUse) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+async def serve(settings: Settings) -> None:
+    """Serve until SIGTERM, SIGINT or, where the settings say so, the end of standard input; then drain."""
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    if settings.exit_on_stdin_eof:
+        _on_stdin_eof(lambda: loop.call_soon_threadsafe(stop.set))
+    async with running_service(settings) as running:
+        ended = asyncio.create_task(running.server.wait_for_termination())
+        stopped = asyncio.create_task(stop.wait())
+        await asyncio.wait({ended, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        ended.cancel()
+        stopped.cancel()
+
+
+def _on_stdin_eof(then: Callable[[], object]) -> None:
+    def wait() -> None:
+        while sys.stdin.buffer.read(4096):
+            pass
+        then()
+
+    threading.Thread(target=wait, name="stdin", daemon=True).start()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

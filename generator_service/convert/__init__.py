@@ -1,0 +1,1 @@
+"""Between the domain's values and the messages of the contract."""

@@ -1,0 +1,235 @@
+"""Puts the service together, runs it, and takes it down in order."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+from grpc import aio
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+
+from generator_service.auth import Authenticator
+from generator_service.blobs import Blobs, LocalBlobs
+from generator_service.data_dir import data_dir_lock
+from generator_service.domain.clock import Clock, SystemClock
+from generator_service.domain.event import EventType, TaskEvent
+from generator_service.domain.retry import RetryPolicy
+from generator_service.engines.gemini import GeminiSettings
+from generator_service.engines.pool import PoolSettings
+from generator_service.engines.registry import Engines, EngineSettings
+from generator_service.interceptors import CallInterceptor
+from generator_service.maintenance import EventCompactor, LeaseReaper, TaskReaper, every
+from generator_service.reflection import enable_reflection
+from generator_service.servicer import Servicer
+from generator_service.settings import Settings, worker_name
+from generator_service.store.contract import Limits, Retention, TaskStore
+from generator_service.store.sqlite import open_sqlite
+from generator_service.submission import Submissions
+from generator_service.wake.contract import Topic
+from generator_service.wake.local import LocalWake
+from generator_service.watch.feed import Feeds
+from generator_service.watch.queue_news import tell_queue_news
+from generator_service.watch.queue_view import QueueView
+from generator_service.watch.ring import EventRing
+from generator_service.watch.tail import LogTail
+from generator_service.watch.watchers import Watchers
+from generator_service.worker import Worker, WorkerSettings
+from protos.whitebg.v1 import generator_service_pb2, generator_service_pb2_grpc
+
+logger = logging.getLogger(__name__)
+
+SERVICE_NAME = generator_service_pb2.DESCRIPTOR.services_by_name["GeneratorService"].full_name
+MAX_MESSAGE_BYTES = 26 * 1024 * 1024
+"""A photo of 25 MiB and what goes with it."""
+
+REAP_LEASES_EVERY = timedelta(seconds=2)
+COMPACT_EVERY = timedelta(minutes=10)
+REAP_TASKS_EVERY = timedelta(hours=1)
+
+SERVER_OPTIONS = (
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    # A storm of thousands of streams must wait, not be cancelled.
+    ("grpc.server.max_pending_requests", 20_000),
+    ("grpc.server.max_pending_requests_hard_limit", 40_000),
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+    ("grpc.so_reuseport", 0),
+)
+
+
+class PortInUse(Exception):
+    """The address can't be listened on."""
+
+
+@dataclass(slots=True)
+class Running:
+    """A service that runs; ``port`` is the one it listens on."""
+
+    port: int
+    worker: Worker | None
+    server: aio.Server
+    health: health.aio.HealthServicer
+
+
+@asynccontextmanager
+async def running_service(settings: Settings) -> AsyncIterator[Running]:
+    """Run the whole service, until the block is left; then drain it.
+
+    Draining: health says NOT_SERVING, no task is claimed, running tasks and calls get the drain time, open
+    watches end with UNAVAILABLE, and tasks that are still running are given back to the queue.
+
+    Raises:
+        DataDirInUse: another service holds the data folder.
+        PortInUse: the address can't be listened on.
+
+    """
+    clock = SystemClock()
+    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(data_dir_lock(settings.data_dir))
+        wake = LocalWake(asyncio.get_running_loop())
+        store = await _open_store(settings, clock, wake)
+        stack.push_async_callback(store.close)
+        engines = await stack.enter_async_context(Engines.from_settings(_engine_settings(settings)))
+        blobs = LocalBlobs(settings.blobs)
+        worker = _worker(settings, store, wake, blobs, engines, clock)
+
+        view = QueueView(clock, slots=max(1, settings.worker_slots))
+        ring = EventRing(settings.ring_events)
+        watchers = Watchers(settings.watcher_queue)
+        listeners = [ring.extend, view.fold, watchers.push] + ([worker.notice] if worker else [])
+
+        def start_over() -> None:
+            ring.clear()
+            watchers.cut_off_all()
+
+        tail = LogTail(store, wake, listeners=listeners, on_gap=start_over)
+        await tail.start(prefill=settings.ring_events)
+        view.load((await store.unfinished()).tasks)
+        wake.on_progress(view.take_progress)
+        wake.on_progress(watchers.push_progress)
+
+        servicer = Servicer(
+            store=store,
+            feeds=Feeds(store, tail, ring, watchers, view.present),
+            view=view,
+            blobs=blobs,
+            submissions=Submissions(
+                store=store,
+                blobs=blobs,
+                engines=engines,
+                default_timeout=settings.task_timeout,
+                max_attempts=settings.max_attempts,
+            ),
+            clock=clock,
+            started_at=clock.now(),
+        )
+        retention = Retention(events_for=settings.events_for, events_per_user=settings.events_per_user)
+        chores = [
+            tail.run(),
+            tell_queue_news(wake, view, watchers),
+            every(REAP_LEASES_EVERY, "requeueing lost tasks", LeaseReaper(store)),
+            every(COMPACT_EVERY, "compacting events", EventCompactor(store, retention)),
+            every(REAP_TASKS_EVERY, "forgetting old tasks", TaskReaper(store, blobs, clock, settings.tasks_for)),
+        ]
+        background = [asyncio.create_task(chore) for chore in chores]
+        stack.push_async_callback(_cancel, background)
+        running = await _listen(settings, servicer, worker)
+        working = asyncio.create_task(worker.run(), name="worker") if worker else None
+        try:
+            yield running
+        finally:
+            await _drain(settings, running, working)
+
+
+async def _open_store(settings: Settings, clock: Clock, wake: LocalWake) -> TaskStore:
+    def on_commit(events: Sequence[TaskEvent]) -> None:
+        # Whatever is not a start may have made a task runnable: a new one, a retry, or a freed quota.
+        work = any(event.type is not EventType.STARTED for event in events)
+        wake.announce(Topic.LOG | Topic.WORK if work else Topic.LOG)
+
+    def open_it() -> TaskStore:
+        return open_sqlite(
+            settings.database,
+            clock=clock,
+            limits=Limits(pending_per_user=settings.pending_per_user, running_per_user=settings.running_per_user),
+            retry=RetryPolicy(base=settings.retry_base, cap=settings.retry_cap),
+            on_commit=on_commit,
+        )
+
+    return await asyncio.to_thread(open_it)
+
+
+def _engine_settings(settings: Settings) -> EngineSettings:
+    gemini = None
+    if settings.gemini_api_key is not None:
+        gemini = GeminiSettings(
+            api_key=settings.gemini_api_key.get_secret_value(),
+            model=settings.gemini_model,
+            base_url=settings.gemini_base_url,
+            timeout=settings.gemini_timeout.total_seconds(),
+            concurrency=settings.gemini_concurrency,
+        )
+    pool = PoolSettings(processes=settings.pool_processes, memory_bytes=settings.pool_memory_mib * 1024**2)
+    return EngineSettings(order=settings.engine_order, pool=pool, gemini=gemini)
+
+
+def _worker(
+    settings: Settings, store: TaskStore, wake: LocalWake, blobs: Blobs, engines: Engines, clock: Clock
+) -> Worker | None:
+    if settings.worker_slots == 0:
+        return None
+    how = WorkerSettings(
+        owner=worker_name(),
+        slots=settings.worker_slots,
+        lease=settings.lease,
+        heartbeat=settings.heartbeat,
+        drain=settings.drain,
+    )
+    return Worker(how, store=store, wake=wake, blobs=blobs, engines=engines, clock=clock)
+
+
+async def _listen(settings: Settings, servicer: Servicer, worker: Worker | None) -> Running:
+    secret = settings.jwt_secret.get_secret_value()
+    interceptor = CallInterceptor(Authenticator(secret, settings.jwt_audience))
+    server = aio.server(interceptors=[interceptor], options=SERVER_OPTIONS)
+    generator_service_pb2_grpc.add_GeneratorServiceServicer_to_server(servicer, server)
+    healthy = health.aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
+    enable_reflection((SERVICE_NAME, health.SERVICE_NAME), server)
+    address = f"{settings.grpc_host}:{settings.grpc_port}"
+    try:
+        port = server.add_insecure_port(address)
+    except RuntimeError as error:
+        raise PortInUse(f"can't listen on {address}: is another service running there?") from error
+    await server.start()
+    for name in ("", SERVICE_NAME):
+        await healthy.set(name, health_pb2.HealthCheckResponse.SERVING)
+    logger.info("serving", extra={"address": f"{settings.grpc_host}:{port}", "data_dir": str(settings.data_dir)})
+    return Running(port, worker, server, healthy)
+
+
+async def _drain(settings: Settings, running: Running, working: asyncio.Task[None] | None) -> None:
+    logger.info("draining")
+    await running.health.enter_graceful_shutdown()
+    if running.worker is not None:
+        running.worker.drain()
+    # Watches would never end by themselves; everything else is short.
+    stopping = asyncio.create_task(running.server.stop(min(2.0, settings.drain.total_seconds())))
+    if working is not None:
+        await working
+    await stopping
+    logger.info("drained")
+
+
+async def _cancel(background: Sequence[asyncio.Task[None]]) -> None:
+    for task in background:
+        task.cancel()
+    await asyncio.gather(*background, return_exceptions=True)

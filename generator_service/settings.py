@@ -1,0 +1,97 @@
+"""The service's settings, read once at start from ``WHITEBG_*`` variables and passed down."""
+
+from __future__ import annotations
+
+import os
+import socket
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from generator_service.domain.task import Engine
+
+MIN_SECRET_BYTES = 32
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. Spans of time are in seconds, or ISO 8601."""
+
+    model_config = SettingsConfigDict(env_prefix="WHITEBG_", extra="ignore", frozen=True)
+
+    data_dir: Path = Path("whitebg-data")
+    """Folder of the SQLite database and of the images."""
+    grpc_host: str = "127.0.0.1"
+    grpc_port: Annotated[int, Field(ge=0, le=65535)] = 50051
+    """0 takes a free one; the log says which."""
+    exit_on_stdin_eof: bool = False
+    """Drain when standard input ends, so that the service never outlives who started it."""
+    log_level: str = "INFO"
+
+    jwt_secret: SecretStr
+    """Shared secret of HS256 tokens, at least 32 bytes."""
+    jwt_audience: str = "whitebg"
+
+    engine_order: Annotated[tuple[Engine, ...], NoDecode] = (Engine.GEMINI, Engine.LOCAL)
+    """What "auto" tries, in order; engines that are not configured are passed over."""
+    gemini_api_key: SecretStr | None = None
+    gemini_model: str = "gemini-2.5-flash-image"
+    gemini_base_url: str | None = None
+    gemini_timeout: timedelta = timedelta(seconds=120)
+    gemini_concurrency: Annotated[int, Field(ge=1, le=256)] = 8
+
+    worker_slots: Annotated[int, Field(ge=0, le=1024)] = os.cpu_count() or 1
+    """Tasks at once in this process; 0 runs no worker here."""
+    pool_processes: Annotated[int, Field(ge=1, le=256)] = os.cpu_count() or 1
+    """Processes for work that burns CPU."""
+    pool_memory_mib: Annotated[int, Field(ge=512)] = 3072
+    """Address space of each of these processes."""
+    lease: timedelta = timedelta(seconds=15)
+    heartbeat: timedelta = timedelta(seconds=5)
+    task_timeout: timedelta = timedelta(seconds=180)
+    """Of one attempt, where the request names none."""
+    max_attempts: Annotated[int, Field(ge=1, le=100)] = 4
+    retry_base: timedelta = timedelta(seconds=1)
+    retry_cap: timedelta = timedelta(seconds=60)
+    drain: timedelta = timedelta(seconds=15)
+    """How long calls and running tasks may go on after a stop was asked for."""
+
+    pending_per_user: Annotated[int, Field(ge=1)] = 1000
+    running_per_user: Annotated[int, Field(ge=1)] = 4
+
+    ring_events: Annotated[int, Field(ge=0)] = 50_000
+    """Events kept in memory for replays."""
+    watcher_queue: Annotated[int, Field(ge=100)] = 10_000
+    """Durable events that may wait for one watcher before it is cut off."""
+    events_for: timedelta = timedelta(hours=24)
+    events_per_user: Annotated[int, Field(ge=0)] = 1000
+    tasks_for: timedelta = timedelta(days=30)
+
+    @field_validator("jwt_secret")
+    @classmethod
+    def _long_enough(cls, secret: SecretStr) -> SecretStr:
+        if len(secret.get_secret_value().encode()) < MIN_SECRET_BYTES:
+            raise ValueError(f"must have at least {MIN_SECRET_BYTES} bytes; make one with: openssl rand -hex 32")
+        return secret
+
+    @field_validator("engine_order", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(filter(None, value.replace(" ", "").split(","))) if isinstance(value, str) else value
+
+    @property
+    def database(self) -> Path:
+        """The SQLite file."""
+        return self.data_dir / "whitebg.db"
+
+    @property
+    def blobs(self) -> Path:
+        """The folder of images."""
+        return self.data_dir / "blobs"
+
+
+def worker_name() -> str:
+    """Make a name that no other worker has or will have."""
+    return f"{socket.gethostname()}:{os.getpid()}:{os.urandom(4).hex()}"

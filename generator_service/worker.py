@@ -1,0 +1,255 @@
+"""Claims tasks, runs their engines, and writes down what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from generator_service.blobs import BlobMissing, Blobs, new_key
+from generator_service.domain.clock import Clock
+from generator_service.domain.errors import EngineError, InvalidRequest, LeaseLost
+from generator_service.domain.event import TaskEvent
+from generator_service.domain.presets import resolve
+from generator_service.domain.task import Lease, Progress, ResultInfo, Task
+from generator_service.engines.base import Picture
+from generator_service.engines.registry import Engines
+from generator_service.store.contract import Beat, TaskStore
+from generator_service.wake.contract import Topic, Wake
+
+logger = logging.getLogger(__name__)
+
+POLL_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerSettings:
+    """How a worker works."""
+
+    owner: str
+    """Unique among all workers, ever."""
+    slots: int
+    """Tasks at once."""
+    lease: timedelta = timedelta(seconds=15)
+    heartbeat: timedelta = timedelta(seconds=5)
+    drain: timedelta = timedelta(seconds=20)
+    """How long running tasks may go on after a stop was asked for."""
+
+
+@dataclass(slots=True)
+class _Run:
+    """One attempt in this worker's hands."""
+
+    task: Task
+    percent: int = 0
+    stage: str = "starting"
+    activity: asyncio.Task[None] = field(init=False)
+
+    @property
+    def lease(self) -> Lease:
+        return self.task.lease
+
+
+class Worker:
+    """Runs tasks until it is told to drain.
+
+    Whatever happens to it, no task is lost: a lease that is not renewed runs out, and another worker takes over;
+    what this one still says about the task is then refused by the store.
+    """
+
+    def __init__(
+        self,
+        settings: WorkerSettings,
+        *,
+        store: TaskStore,
+        wake: Wake,
+        blobs: Blobs,
+        engines: Engines,
+        clock: Clock,
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._wake = wake
+        self._blobs = blobs
+        self._engines = engines
+        self._clock = clock
+        self._runs: dict[int, _Run] = {}
+        self._draining = asyncio.Event()
+
+    async def run(self) -> None:
+        """Claim and run tasks until `drain` is called; then see the running ones off."""
+        work = self._wake.subscribe(Topic.WORK)
+        beating = asyncio.create_task(self._beat(), name="heartbeat")
+        draining = asyncio.create_task(self._draining.wait(), name="draining")
+        try:
+            while not self._draining.is_set():
+                pause = await self._claim()
+                waiting = {asyncio.create_task(work.wait(pause)), draining}
+                done, pending = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                for unfinished in pending - {draining}:
+                    unfinished.cancel()
+                for finished in done - {draining}:
+                    finished.result()
+            await self._see_off()
+        finally:
+            work.close()
+            draining.cancel()
+            beating.cancel()
+            await self._abandon(list(self._runs.values()))
+            await asyncio.gather(draining, beating, return_exceptions=True)
+
+    def drain(self) -> None:
+        """Claim nothing more; `run` returns when the running tasks have ended or been given back."""
+        self._draining.set()
+
+    def notice(self, events: Sequence[TaskEvent]) -> None:
+        """Stop attempts that, as the log says, are no longer this worker's. A listener of the log's tail."""
+        for event in events:
+            run = self._runs.get(event.task.task_id)
+            if run is not None and event.task.seq > run.task.seq and event.task.lease_owner is None:
+                run.activity.cancel()
+
+    async def _claim(self) -> float:
+        """Fill the free slots; return how long to wait for a hint, in seconds."""
+        free = self._settings.slots - len(self._runs)
+        if free <= 0:
+            # The end of a run is announced as work; the poll is only a net below.
+            return POLL_SECONDS
+        try:
+            claimed = await self._store.claim(self._settings.owner, limit=free, lease_for=self._settings.lease)
+            for task in claimed:
+                run = _Run(task)
+                self._runs[task.task_id] = run
+                run.activity = asyncio.create_task(self._attempt(run), name=f"task-{task.task_id}")
+            next_run_at = None if len(claimed) == free else await self._store.next_run_at()
+        except Exception:
+            logger.exception("claiming failed; trying again")
+            return POLL_SECONDS
+        if next_run_at is None:
+            return POLL_SECONDS
+        return min(POLL_SECONDS, max(0.01, (next_run_at - self._clock.now()).total_seconds()))
+
+    async def _attempt(self, run: _Run) -> None:
+        """Run one attempt; its end is written down, unless the task is somebody else's by now."""
+        task = run.task
+        log = {"task_id": task.task_id, "attempt": task.attempt, "user_id": task.user_id}
+        try:
+            picture = await self._within_timeout(run)
+            if picture is None:
+                await self._store.time_out(run.lease)
+            else:
+                await self._store.complete(run.lease, await self._keep(picture))
+        except LeaseLost:
+            logger.info("the task is no longer held by this worker; what came of it is dropped", extra=log)
+        except EngineError as failure:
+            logger.info("attempt failed: %s", failure, extra=log | {"code": failure.code})
+            await self._fail(run, failure)
+        except Exception:
+            logger.exception("attempt failed unexpectedly", extra=log)
+            await self._fail(run, EngineError("internal", "something unexpected went wrong", retryable=True))
+        finally:
+            if self._runs.get(task.task_id) is run:
+                del self._runs[task.task_id]
+            self._wake.announce(Topic.WORK)
+
+    async def _within_timeout(self, run: _Run) -> Picture | None:
+        """Run the engine; None if it took longer than the task allows."""
+        try:
+            async with asyncio.timeout(run.task.timeout.total_seconds()) as deadline:
+                return await self._generate(run)
+        except TimeoutError:
+            if not deadline.expired():
+                raise
+            return None
+
+    async def _generate(self, run: _Run) -> Picture:
+        task = run.task
+
+        def report(percent: int, stage: str) -> None:
+            run.percent, run.stage = max(run.percent, percent), stage
+            self._wake.publish(
+                Progress(
+                    task_id=task.task_id,
+                    user_id=task.user_id,
+                    attempt=task.attempt,
+                    percent=run.percent,
+                    stage=stage,
+                    updated_at=self._clock.now(),
+                )
+            )
+
+        try:
+            photo = await self._blobs.get(task.input.blob)
+        except BlobMissing:
+            raise EngineError(
+                "input_missing", "the photo is not in the blob store any more; submit it again", retryable=False
+            ) from None
+        try:
+            engine = self._engines.require(task.options.engine)
+        except InvalidRequest as error:
+            raise EngineError("engine_unavailable", error.message, retryable=False) from error
+        return await engine.generate(photo, resolve(task.options), report)
+
+    async def _keep(self, picture: Picture) -> ResultInfo:
+        result = ResultInfo(
+            engine=picture.engine,
+            format=picture.format,
+            width=picture.width,
+            height=picture.height,
+            size_bytes=len(picture.data),
+            sha256=hashlib.sha256(picture.data).hexdigest(),
+            fill=picture.fill,
+            confidence=picture.confidence,
+            warnings=picture.warnings,
+            blob=new_key("result", f".{picture.format.value}"),
+            thumbnail_blob=new_key("thumbnail", ".jpg"),
+            thumbnail_bytes=len(picture.thumbnail),
+        )
+        await self._blobs.put(result.blob, picture.data)
+        await self._blobs.put(result.thumbnail_blob, picture.thumbnail)
+        return result
+
+    async def _fail(self, run: _Run, failure: EngineError) -> None:
+        """Write down a failed attempt. If even that fails, the lease runs out and the task is tried again."""
+        try:
+            await self._store.fail(run.lease, failure)
+        except LeaseLost:
+            logger.info("the task is no longer held by this worker", extra={"task_id": run.task.task_id})
+        except Exception:
+            logger.exception("a failed attempt could not be recorded", extra={"task_id": run.task.task_id})
+
+    async def _beat(self) -> None:
+        """Prolong all leases, and stop attempts whose lease is lost."""
+        while True:
+            await asyncio.sleep(self._settings.heartbeat.total_seconds())
+            runs = list(self._runs.values())
+            if not runs:
+                continue
+            beats = [Beat(run.lease, run.percent, run.stage) for run in runs]
+            try:
+                lost = set(await self._store.heartbeat(beats, lease_for=self._settings.lease))
+            except Exception:
+                logger.exception("heartbeat failed; trying again")
+                continue
+            for run in runs:
+                if run.lease in lost and not run.activity.done():
+                    run.activity.cancel()
+
+    async def _see_off(self) -> None:
+        """Let running tasks end; give back those that take longer than the drain time."""
+        runs = list(self._runs.values())
+        if runs:
+            await asyncio.wait([run.activity for run in runs], timeout=self._settings.drain.total_seconds())
+
+    async def _abandon(self, runs: Sequence[_Run]) -> None:
+        for run in runs:
+            run.activity.cancel()
+        await asyncio.gather(*(run.activity for run in runs), return_exceptions=True)
+        for run in runs:
+            try:
+                await self._store.release(run.lease)
+            except LeaseLost:
+                continue
