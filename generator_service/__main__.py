@@ -51,11 +51,13 @@ async def serve(settings: Settings) -> None:
     if settings.exit_on_stdin_eof:
         _on_stdin_eof(lambda: loop.call_soon_threadsafe(stop.set))
     async with running_service(settings) as running:
-        ended = asyncio.create_task(running.server.wait_for_termination())
-        stopped = asyncio.create_task(stop.wait())
-        await asyncio.wait({ended, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        ended.cancel()
+        stopped = asyncio.create_task(stop.wait(), name="stopped")
+        await asyncio.wait({stopped, *running.background}, return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
+        for task in running.background:
+            # None of these ends by itself: better to stop and be started again than to go on by halves.
+            if task.done():
+                raise RuntimeError(f"background task {task.get_name()} ended") from task.exception()
 
 
 def _on_stdin_eof(then: Callable[[], object]) -> None:

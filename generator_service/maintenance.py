@@ -17,13 +17,13 @@ logger = logging.getLogger(__name__)
 FORGET_CHUNK = 200
 
 
-async def every(interval: timedelta, name: str, chore: Callable[[], Awaitable[None]]) -> None:
+async def every(interval: timedelta, chore: Callable[[], Awaitable[None]]) -> None:
     """Do a chore again and again, until cancelled; one that fails is logged and tried again next time."""
     while True:
         try:
             await chore()
         except Exception:
-            logger.exception("%s failed; trying again in %s", name, interval)
+            logger.exception("%s failed; trying again in %s", type(chore).__name__, interval)
         await asyncio.sleep(interval.total_seconds())
 
 

@@ -50,6 +50,8 @@ REAP_LEASES_EVERY = timedelta(seconds=2)
 COMPACT_EVERY = timedelta(minutes=10)
 REAP_TASKS_EVERY = timedelta(hours=1)
 
+STOP_GRACE_SECONDS = 2.0
+
 SERVER_OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
@@ -70,12 +72,13 @@ class PortInUse(Exception):
 
 @dataclass(slots=True)
 class Running:
-    """A service that runs; ``port`` is the one it listens on."""
+    """A service that runs, and the port it listens on."""
 
     port: int
-    worker: Worker | None
     server: aio.Server
     health: health.aio.HealthServicer
+    background: Sequence[asyncio.Task[None]]
+    """What goes on all the time; none of it ends by itself."""
 
 
 @asynccontextmanager
@@ -132,21 +135,28 @@ async def running_service(settings: Settings) -> AsyncIterator[Running]:
             started_at=clock.now(),
         )
         retention = Retention(events_for=settings.events_for, events_per_user=settings.events_per_user)
-        chores = [
-            tail.run(),
-            tell_queue_news(wake, view, watchers),
-            every(REAP_LEASES_EVERY, "requeueing lost tasks", LeaseReaper(store)),
-            every(COMPACT_EVERY, "compacting events", EventCompactor(store, retention)),
-            every(REAP_TASKS_EVERY, "forgetting old tasks", TaskReaper(store, blobs, clock, settings.tasks_for)),
-        ]
-        background = [asyncio.create_task(chore) for chore in chores]
+        chores = {
+            "tail": tail.run(),
+            "queue-news": tell_queue_news(wake, view, watchers),
+            "lease-reaper": every(REAP_LEASES_EVERY, LeaseReaper(store)),
+            "event-compactor": every(COMPACT_EVERY, EventCompactor(store, retention)),
+            "task-reaper": every(REAP_TASKS_EVERY, TaskReaper(store, blobs, clock, settings.tasks_for)),
+        }
+        background = [asyncio.create_task(chore, name=name) for name, chore in chores.items()]
         stack.push_async_callback(_cancel, background)
-        running = await _listen(settings, servicer, worker)
-        working = asyncio.create_task(worker.run(), name="worker") if worker else None
+        working = [asyncio.create_task(worker.run(), name="worker")] if worker else []
+        server, healthy = _server(settings, servicer)
         try:
-            yield running
+            port = await _listen(settings, server, healthy)
+            yield Running(port, server, healthy, [*background, *working])
         finally:
-            await _drain(settings, running, working)
+            logger.info("draining")
+            await healthy.enter_graceful_shutdown()
+            if worker is not None:
+                worker.drain()
+            # Watches would never end by themselves; all other calls are short.
+            await asyncio.gather(server.stop(STOP_GRACE_SECONDS), *working, return_exceptions=True)
+            logger.info("drained")
 
 
 async def _open_store(settings: Settings, clock: Clock, wake: LocalWake) -> TaskStore:
@@ -196,7 +206,7 @@ def _worker(
     return Worker(how, store=store, wake=wake, blobs=blobs, engines=engines, clock=clock)
 
 
-async def _listen(settings: Settings, servicer: Servicer, worker: Worker | None) -> Running:
+def _server(settings: Settings, servicer: Servicer) -> tuple[aio.Server, health.aio.HealthServicer]:
     secret = settings.jwt_secret.get_secret_value()
     interceptor = CallInterceptor(Authenticator(secret, settings.jwt_audience))
     server = aio.server(interceptors=[interceptor], options=SERVER_OPTIONS)
@@ -204,6 +214,10 @@ async def _listen(settings: Settings, servicer: Servicer, worker: Worker | None)
     healthy = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
     enable_reflection((SERVICE_NAME, health.SERVICE_NAME), server)
+    return server, healthy
+
+
+async def _listen(settings: Settings, server: aio.Server, healthy: health.aio.HealthServicer) -> int:
     address = f"{settings.grpc_host}:{settings.grpc_port}"
     try:
         port = server.add_insecure_port(address)
@@ -213,20 +227,7 @@ async def _listen(settings: Settings, servicer: Servicer, worker: Worker | None)
     for name in ("", SERVICE_NAME):
         await healthy.set(name, health_pb2.HealthCheckResponse.SERVING)
     logger.info("serving", extra={"address": f"{settings.grpc_host}:{port}", "data_dir": str(settings.data_dir)})
-    return Running(port, worker, server, healthy)
-
-
-async def _drain(settings: Settings, running: Running, working: asyncio.Task[None] | None) -> None:
-    logger.info("draining")
-    await running.health.enter_graceful_shutdown()
-    if running.worker is not None:
-        running.worker.drain()
-    # Watches would never end by themselves; everything else is short.
-    stopping = asyncio.create_task(running.server.stop(min(2.0, settings.drain.total_seconds())))
-    if working is not None:
-        await working
-    await stopping
-    logger.info("drained")
+    return port
 
 
 async def _cancel(background: Sequence[asyncio.Task[None]]) -> None:

