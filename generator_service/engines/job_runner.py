@@ -1,0 +1,63 @@
+"""Does the pool's jobs. Imported by child processes only: here is where the heavy imports are."""
+
+from __future__ import annotations
+
+import io
+
+from PIL import Image
+
+from generator_service.engines.base import Picture, ProgressReport
+from generator_service.engines.jobs import RenderJob, ShrinkJob
+from generator_service.imaging.decode import decode
+from generator_service.imaging.render import render
+
+_JPEG_QUALITY = 92
+
+
+def perform(job: object, report: ProgressReport) -> Picture | bytes:
+    """Do one job.
+
+    Raises:
+        ImageRejected: the photo can't be used.
+
+    """
+    match job:
+        case RenderJob():
+            return _render(job, report)
+        case ShrinkJob():
+            return shrink(job.photo, job.max_side_px)
+        case _:
+            raise TypeError(f"{type(job).__name__} is not a job")
+
+
+def _render(job: RenderJob, report: ProgressReport) -> Picture:
+    made = render(job.photo, job.spec, report)
+    return Picture(
+        data=made.data,
+        format=made.format,
+        width=made.width,
+        height=made.height,
+        fill=made.fill,
+        confidence=made.confidence,
+        warnings=made.warnings,
+        thumbnail=made.thumbnail,
+        engine=job.engine,
+    )
+
+
+def shrink(photo: bytes, max_side_px: int) -> bytes:
+    """Return ``photo`` as a JPEG, upright, in sRGB, no side longer than ``max_side_px``, and without its metadata.
+
+    Raises:
+        ImageRejected: as `generator_service.imaging.decode.decode`.
+
+    """
+    decoded = decode(photo)
+    image = Image.fromarray(decoded.rgb)
+    if decoded.alpha is not None:
+        # What a cut-out hides is not product.
+        image = Image.composite(image, Image.new("RGB", image.size, "white"), Image.fromarray(decoded.alpha))
+    image.thumbnail((max_side_px, max_side_px), Image.Resampling.LANCZOS, reducing_gap=3.0)
+    jpeg = io.BytesIO()
+    image.save(jpeg, "JPEG", quality=_JPEG_QUALITY)
+    return jpeg.getvalue()

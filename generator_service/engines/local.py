@@ -1,0 +1,31 @@
+"""The local engine: no network, no model weights."""
+
+from __future__ import annotations
+
+from generator_service.domain.errors import EngineError, ImageRejected
+from generator_service.domain.presets import PictureSpec
+from generator_service.domain.task import Engine
+from generator_service.engines.base import Picture, ProgressReport
+from generator_service.engines.jobs import JobPool, RenderJob
+
+
+class LocalEngine:
+    """Renders in the pool. The pool belongs to whoever made it, and ends the calls under way when it is closed."""
+
+    def __init__(self, pool: JobPool) -> None:
+        self._pool = pool
+
+    @property
+    def name(self) -> Engine:
+        """LOCAL."""
+        return Engine.LOCAL
+
+    async def generate(self, photo: bytes, spec: PictureSpec, report: ProgressReport) -> Picture:
+        """Make the picture; see `ImageEngine.generate`."""
+        try:
+            return await self._pool.render(RenderJob(photo=photo, spec=spec, engine=self.name), report)
+        except ImageRejected as error:
+            raise EngineError(error.code, str(error), retryable=False) from error
+
+    async def close(self) -> None:
+        """Nothing to let go of: the pool is shared."""
