@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import os
 import signal
 import sys
 import threading
@@ -62,8 +63,9 @@ async def serve(settings: Settings) -> None:
 
 def _on_stdin_eof(then: Callable[[], object]) -> None:
     def wait() -> None:
-        while sys.stdin.buffer.read(4096):
-            pass
+        # Not through sys.stdin: its lock, held by a thread that waits, makes the interpreter abort at exit.
+        while os.read(sys.stdin.fileno(), 4096):
+            continue
         then()
 
     threading.Thread(target=wait, name="stdin", daemon=True).start()

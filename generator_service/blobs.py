@@ -58,6 +58,8 @@ class LocalBlobs:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._lasting: set[Path] = set()
+        """Folders whose own entries are known to be on the disk."""
 
     async def put(self, key: str, data: bytes) -> None:
         """Store an object: written aside, synced, then renamed, so that a crash leaves all of it or nothing."""
@@ -86,9 +88,8 @@ class LocalBlobs:
         """Delete an object."""
         await asyncio.to_thread((self._root / key).unlink, missing_ok=True)
 
-    @staticmethod
-    def _put(path: Path, data: bytes) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    def _put(self, path: Path, data: bytes) -> None:
+        self._make_folder(path.parent)
         aside = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
         try:
             with aside.open("xb") as file:
@@ -99,8 +100,22 @@ class LocalBlobs:
         except BaseException:
             aside.unlink(missing_ok=True)
             raise
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        _sync(path.parent)
+
+    def _make_folder(self, folder: Path) -> None:
+        """Make a folder that a power cut does not take away, and all that it holds with it."""
+        folder.mkdir(parents=True, exist_ok=True)
+        if folder not in self._lasting:
+            for above in folder.parents:
+                _sync(above)
+                if above == self._root:
+                    break
+            self._lasting.add(folder)
+
+
+def _sync(folder: Path) -> None:
+    entry = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(entry)
+    finally:
+        os.close(entry)

@@ -118,13 +118,14 @@ class Worker:
         if free <= 0:
             # The end of a run is announced as work; the poll is only a net below.
             return POLL_SECONDS
+        began = self._clock.now()
         try:
             claimed = await self._store.claim(self._settings.owner, limit=free, lease_for=self._settings.lease)
             for task in claimed:
                 run = _Run(task)
                 self._runs[task.task_id] = run
                 run.activity = asyncio.create_task(self._attempt(run), name=f"task-{task.task_id}")
-            next_run_at = None if len(claimed) == free else await self._store.next_run_at()
+            next_run_at = None if len(claimed) == free else await self._store.next_run_at(after=began)
         except Exception:
             logger.exception("claiming failed; trying again")
             return POLL_SECONDS

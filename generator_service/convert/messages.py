@@ -186,7 +186,7 @@ def task(value: Task, view: QueueView | None = None) -> task_pb2.Task:
         message.error.message = value.error.message
         message.error.retryable = value.error.retryable
     if view is not None:
-        message.queue_position = view.place(value.task_id)
+        message.queue_position = view.place(value.task_id) if value.state is TaskState.PENDING else 0
         remaining = view.remaining(value)
         if remaining is not None:
             message.estimated_remaining.FromTimedelta(remaining)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import singledispatch
 
-import grpc
 from google.protobuf import any_pb2, duration_pb2
 from google.protobuf.message import Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
+from grpc import Status
+from grpc import StatusCode as Code
 from grpc_status import rpc_status
 
 from generator_service.domain import errors
 from generator_service.store.writer import StoreBusy, StoreClosed
+from generator_service.watch.feed import LogBroken
 
 DOMAIN = "whitebg"
 RETRY_SOON = timedelta(seconds=1)
@@ -22,7 +25,7 @@ RETRY_SOON = timedelta(seconds=1)
 class Problem:
     """A status in the making."""
 
-    code: grpc.StatusCode
+    code: Code
     reason: str
     message: str
     metadata: dict[str, str] = field(default_factory=dict)
@@ -30,7 +33,7 @@ class Problem:
     field_violation: tuple[str, str] | None = None
     quota_subject: str | None = None
 
-    def status(self) -> grpc.Status:
+    def status(self) -> Status:
         """Return it in gRPC's form, details included."""
         details: list[Message] = [
             error_details_pb2.ErrorInfo(reason=self.reason, domain=DOMAIN, metadata=self.metadata)
@@ -55,43 +58,89 @@ class Problem:
         return rpc_status.to_status(status_pb2.Status(code=number, message=self.message, details=packed))
 
 
-def problem(error: Exception) -> Problem | None:
+@singledispatch
+def problem(error: Exception) -> Problem | None:  # noqa: ARG001 (every kind of error that was foreseen is registered below)
     """Return how a caller is told of an error; None for one that nobody foresaw."""
-    code = grpc.StatusCode
-    text = str(error)
-    match error:
-        case errors.InvalidRequest():
-            return Problem(code.INVALID_ARGUMENT, "INVALID_REQUEST", text, field_violation=(error.field, error.message))
-        case errors.ImageRejected():
-            return Problem(code.INVALID_ARGUMENT, error.code.upper(), text, field_violation=("image", text))
-        case errors.TaskNotFound():
-            return Problem(code.NOT_FOUND, "TASK_NOT_FOUND", text, {"task_id": str(error.task_id)})
-        case errors.ImageNotFound():
-            return Problem(code.NOT_FOUND, "IMAGE_NOT_FOUND", text, {"kind": error.kind})
-        case errors.OffsetOutOfRange():
-            return Problem(code.OUT_OF_RANGE, "OFFSET_OUT_OF_RANGE", text)
-        case errors.IdempotencyConflict():
-            return Problem(code.ALREADY_EXISTS, "IDEMPOTENCY_CONFLICT", text, {"task_id": str(error.task_id)})
-        case errors.QuotaExceeded():
-            return Problem(
-                code.RESOURCE_EXHAUSTED,
-                "QUOTA_EXCEEDED",
-                text,
-                {"limit": str(error.limit)},
-                retry_after=error.retry_after,
-                quota_subject=f"user:{error.user_id}",
-            )
-        case errors.InvalidTransition():
-            return Problem(code.FAILED_PRECONDITION, "INVALID_TRANSITION", text, {"state": error.state})
-        case errors.CursorGap():
-            where = {"reason": error.reason.value, "oldest": error.oldest, "head": error.head, "epoch": error.epoch}
-            return Problem(code.OUT_OF_RANGE, "CURSOR_GAP", text, where)
-        case errors.SlowConsumer():
-            return Problem(code.RESOURCE_EXHAUSTED, "SLOW_CONSUMER", text, retry_after=RETRY_SOON)
-        case errors.Unauthenticated():
-            return Problem(code.UNAUTHENTICATED, "UNAUTHENTICATED", text)
-        case errors.PermissionDenied():
-            return Problem(code.PERMISSION_DENIED, "PERMISSION_DENIED", text)
-        case StoreBusy() | StoreClosed():
-            return Problem(code.UNAVAILABLE, "UNAVAILABLE", text, retry_after=RETRY_SOON)
     return None
+
+
+@problem.register
+def _(error: errors.InvalidRequest) -> Problem:
+    violation = (error.field, error.message)
+    return Problem(Code.INVALID_ARGUMENT, "INVALID_REQUEST", str(error), field_violation=violation)
+
+
+@problem.register
+def _(error: errors.ImageRejected) -> Problem:
+    return Problem(Code.INVALID_ARGUMENT, error.code.upper(), str(error), field_violation=("image", str(error)))
+
+
+@problem.register
+def _(error: errors.TaskNotFound) -> Problem:
+    return Problem(Code.NOT_FOUND, "TASK_NOT_FOUND", str(error), {"task_id": str(error.task_id)})
+
+
+@problem.register
+def _(error: errors.ImageNotFound) -> Problem:
+    where = {"task_id": str(error.task_id), "kind": error.kind}
+    return Problem(Code.NOT_FOUND, "IMAGE_NOT_FOUND", str(error), where)
+
+
+@problem.register
+def _(error: errors.OffsetOutOfRange) -> Problem:
+    return Problem(Code.OUT_OF_RANGE, "OFFSET_OUT_OF_RANGE", str(error))
+
+
+@problem.register
+def _(error: errors.IdempotencyConflict) -> Problem:
+    return Problem(Code.ALREADY_EXISTS, "IDEMPOTENCY_CONFLICT", str(error), {"task_id": str(error.task_id)})
+
+
+@problem.register
+def _(error: errors.QuotaExceeded) -> Problem:
+    return Problem(
+        Code.RESOURCE_EXHAUSTED,
+        "QUOTA_EXCEEDED",
+        str(error),
+        {"limit": str(error.limit)},
+        retry_after=error.retry_after,
+        quota_subject=f"user:{error.user_id}",
+    )
+
+
+@problem.register
+def _(error: errors.InvalidTransition) -> Problem:
+    return Problem(Code.FAILED_PRECONDITION, "INVALID_TRANSITION", str(error), {"state": error.state})
+
+
+@problem.register
+def _(error: errors.CursorGap) -> Problem:
+    where = {"reason": error.reason.value, "oldest": error.oldest, "head": error.head, "epoch": error.epoch}
+    return Problem(Code.OUT_OF_RANGE, "CURSOR_GAP", str(error), where)
+
+
+@problem.register
+def _(error: errors.SlowConsumer) -> Problem:
+    return Problem(Code.RESOURCE_EXHAUSTED, "SLOW_CONSUMER", str(error), retry_after=RETRY_SOON)
+
+
+@problem.register
+def _(error: errors.Unauthenticated) -> Problem:
+    return Problem(Code.UNAUTHENTICATED, "UNAUTHENTICATED", str(error))
+
+
+@problem.register
+def _(error: errors.PermissionDenied) -> Problem:
+    return Problem(Code.PERMISSION_DENIED, "PERMISSION_DENIED", str(error))
+
+
+@problem.register
+def _(error: LogBroken) -> Problem:
+    # The log is whole, only this reading of it was not: a new one starts from the cursor.
+    return Problem(Code.UNAVAILABLE, "UNAVAILABLE", str(error), retry_after=RETRY_SOON)
+
+
+@problem.register(StoreBusy)
+@problem.register(StoreClosed)
+def _(error: StoreBusy | StoreClosed) -> Problem:
+    return Problem(Code.UNAVAILABLE, "UNAVAILABLE", str(error), retry_after=RETRY_SOON)

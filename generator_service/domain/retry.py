@@ -27,7 +27,8 @@ class RetryPolicy:
     def delay(self, attempt: int, hint: timedelta | None = None) -> timedelta:
         """Return how long to wait after failed attempt number ``attempt`` (from 1)."""
         # The exponent is bounded so that a large attempt number can't overflow; the cap is reached long before.
-        full = min(self.cap, self.base * self.factor ** min(attempt - 1, 32))
+        grown = self.base.total_seconds() * self.factor ** min(attempt - 1, 32)
+        full = timedelta(seconds=min(self.cap.total_seconds(), grown))
         wait = full / 2 + full / 2 * self.random.random()
         return max(wait, hint or timedelta(0))
 

@@ -216,8 +216,8 @@ class TaskStore(Protocol):
         """Read all tasks that are not terminal, and the head they stood at."""
         ...
 
-    async def next_run_at(self) -> datetime | None:
-        """When the next pending task becomes runnable; None if there is none."""
+    async def next_run_at(self, *, after: datetime) -> datetime | None:
+        """Read when the next of those tasks becomes runnable that were not yet at ``after``; None if there is none."""
         ...
 
     async def counts(self) -> QueueCounts:

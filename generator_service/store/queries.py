@@ -13,6 +13,7 @@ from generator_service.store import rows, statements
 from generator_service.store.contract import EventPage, Head, QueueCounts, Snapshot, TaskPage
 from generator_service.store.tables import events, tasks
 
+_RUN_TIMES = select(tasks.c.run_at).where(tasks.c.state == TaskState.PENDING.value)
 _TERMINAL = [state.value for state in TERMINAL_STATES]
 
 
@@ -109,10 +110,10 @@ def unfinished(connection: Connection) -> Snapshot:
     )
 
 
-def next_run_at(connection: Connection) -> datetime | None:
-    """Read when the next pending task becomes runnable."""
+def next_run_at(connection: Connection, after: datetime) -> datetime | None:
+    """Read when the next pending task becomes runnable that was not yet at ``after``."""
     return connection.execute(
-        select(tasks.c.run_at).where(tasks.c.state == TaskState.PENDING.value).order_by(tasks.c.run_at).limit(1)
+        _RUN_TIMES.where(tasks.c.run_at > after).order_by(tasks.c.run_at).limit(1)
     ).scalar_one_or_none()
 
 
@@ -120,7 +121,8 @@ def counts(connection: Connection) -> QueueCounts:
     """Count the queue."""
     by_state = connection.execute(select(tasks.c.state, func.count()).group_by(tasks.c.state)).all()
     return QueueCounts(
-        by_state={TaskState(state): count for state, count in by_state}, oldest_runnable=next_run_at(connection)
+        by_state={TaskState(state): count for state, count in by_state},
+        oldest_runnable=connection.execute(_RUN_TIMES.order_by(tasks.c.run_at).limit(1)).scalar_one_or_none(),
     )
 
 

@@ -142,9 +142,9 @@ class SqlTaskStore:
         """Read all tasks that are not terminal."""
         return await self._read(queries.unfinished)
 
-    async def next_run_at(self) -> datetime | None:
+    async def next_run_at(self, *, after: datetime) -> datetime | None:
         """Read when the next pending task becomes runnable."""
-        return await self._read(queries.next_run_at)
+        return await self._read(partial(queries.next_run_at, after=after))
 
     async def counts(self) -> QueueCounts:
         """Count the queue."""

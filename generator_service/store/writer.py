@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 from collections.abc import Callable, Sequence
@@ -15,6 +16,8 @@ from generator_service.domain.clock import Clock
 from generator_service.domain.errors import WhitebgError
 from generator_service.domain.event import TaskEvent
 from generator_service.store.unit_of_work import UnitOfWork
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -144,6 +147,13 @@ class GroupCommitWriter:
                 self._commit([job])
             return
         if events:
-            self._on_commit(events)
+            self._tell(events)
         for job, outcome in zip(batch, outcomes, strict=True):
             job.settle(outcome)
+
+    def _tell(self, events: Sequence[TaskEvent]) -> None:
+        try:
+            self._on_commit(events)
+        except Exception:
+            # The events are in the log, where all who missed this will find them.
+            logger.exception("the listener of commits failed")

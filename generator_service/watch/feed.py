@@ -104,7 +104,11 @@ class ReplayCount:
 
 @dataclass(slots=True)
 class Feeds:
-    """Makes feeds. ``present`` adds to a task what is known of it here and now, such as its latest progress."""
+    """Makes feeds.
+
+    ``present`` adds to a task what is known of it here and now, such as its latest progress; ``batch`` is how many
+    events or tasks are read, and sent, at once.
+    """
 
     store: TaskStore
     tail: LogTail
@@ -112,6 +116,7 @@ class Feeds:
     watchers: Watchers
     present: Callable[[Task], Task]
     count: ReplayCount = field(default_factory=ReplayCount)
+    batch: int = BATCH
 
     async def watch(self, request: WatchRequest) -> AsyncIterator[Batch]:
         """Yield batches without end, or to the head.
@@ -139,6 +144,7 @@ class _Feed:
         self._watcher = watcher
         self._request = request
         self._scope = request.scope
+        self._batch = feeds.batch
         self._epoch = ""
         self._position = 0
 
@@ -152,14 +158,12 @@ class _Feed:
                 yield batch
         else:
             try:
-                first = await self._first_page(request.after)
+                async for batch in self._replay(await self._first_page(request.after)):
+                    yield batch
             except CursorGap as gap:
                 if request.on_gap is OnGap.FAIL:
                     raise
                 async for batch in self._snapshot(gap.reason):
-                    yield batch
-            else:
-                async for batch in self._replay(first):
                     yield batch
         yield Batch([Bookmark(caught_up=True)], self._cursor())
 
@@ -167,7 +171,7 @@ class _Feed:
         """Yield what happens from now on."""
         next_bookmark = time.monotonic() + BOOKMARK_SECONDS
         while True:
-            news = await self._watcher.take(max(0.0, next_bookmark - time.monotonic()), BATCH)
+            news = await self._watcher.take(max(0.0, next_bookmark - time.monotonic()), self._batch)
             items: list[Item] = [*self._pass_on(news.events), *news.progress]
             if news.position is not None:
                 self._position = max(self._position, news.position)
@@ -200,26 +204,30 @@ class _Feed:
 
     async def _replay(self, page: Sequence[TaskEvent]) -> AsyncIterator[Batch]:
         while page:
-            for start in range(0, len(page), BATCH):
-                items = self._pass_on(page[start : start + BATCH])
+            for start in range(0, len(page), self._batch):
+                items = self._pass_on(page[start : start + self._batch])
                 if items:
                     yield Batch(items, self._cursor())
             # A page from memory reaches to the tail, and the watcher was told of all that came later.
-            if len(page) != BATCH:
+            if len(page) != self._batch:
                 return
-            page = (await self._read(self._position)).events
+            following = await self._read(self._position)
+            # A slow reader may have been overtaken by compaction since the page before.
+            check_cursor(self._cursor(), following.head)
+            page = following.events
 
     async def _snapshot(self, reason: GapReason | None) -> AsyncIterator[Batch]:
         self._feeds.count.from_database += 1
         snapshot = await self._feeds.store.snapshot(self._scope.user_id)
         shown = [self._feeds.present(task) for task in snapshot.tasks if self._scope.shows(task.task_id)]
         yield Batch([SnapshotBegin(reason)], None)
-        for start in range(0, len(shown), BATCH):
-            yield Batch(shown[start : start + BATCH], None)
+        for start in range(0, len(shown), self._batch):
+            yield Batch(shown[start : start + self._batch], None)
         self._stand_at(snapshot.head)
         yield Batch([SnapshotEnd(len(shown))], self._cursor())
 
-    async def _read(self, position: int, limit: int = BATCH) -> EventPage:
+    async def _read(self, position: int, *, limit: int | None = None) -> EventPage:
+        limit = limit or self._batch
         if self._scope.user_id is None:
             return await self._feeds.store.events_after(position, limit=limit)
         return await self._feeds.store.user_events_after(self._scope.user_id, position, limit=limit)

@@ -109,7 +109,9 @@ class QueueView:
         now = self._clock.now()
         if self._changed and now - self._ranked_at >= RANK_EVERY:
             self._rank(now)
-        return self._places.get(task_id, 0)
+        # Places may be a moment old, in which the task was started.
+        known = self._tasks.get(task_id)
+        return self._places.get(task_id, 0) if known is not None and known.state is TaskState.PENDING else 0
 
     def remaining(self, task: Task) -> timedelta | None:
         """Return how long until the task should be done; None for a terminal one, or if it can't be told."""

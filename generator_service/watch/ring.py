@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import islice
 
 from generator_service.domain.event import TaskEvent
@@ -39,13 +39,24 @@ class EventRing:
 
     def after_revision(self, revision: int) -> list[TaskEvent] | None:
         """Return all events after a revision; None if the ring can't know them all."""
-        if not self._events or self._events[0].revision > revision + 1:
-            return None
-        return list(islice(self._events, max(0, revision + 1 - self._events[0].revision), None))
+        return _after(self._events, lambda event: event.revision, revision)
 
     def of_user_after(self, user_id: str, seq: int) -> list[TaskEvent] | None:
         """Return a user's events after a seq; None if the ring can't know them all."""
-        held = self._by_user.get(user_id)
-        if held is None or held[0].seq > seq + 1:
-            return None
-        return list(islice(held, max(0, seq + 1 - held[0].seq), None))
+        return _after(self._by_user.get(user_id), lambda event: event.seq, seq)
+
+
+def _after(held: deque[TaskEvent] | None, number: Callable[[TaskEvent], int], position: int) -> list[TaskEvent] | None:
+    """Return the end of a log from ``position + 1`` on, if it is held without a hole.
+
+    What is read at the start may have holes, where other users' events have been compacted. Numbers only rise, so
+    an end of ``missing`` events that begins with ``position + 1`` has none.
+    """
+    if not held:
+        return None
+    missing = number(held[-1]) - position
+    if missing <= 0:
+        return []
+    if missing > len(held) or number(held[-missing]) != position + 1:
+        return None
+    return list(islice(held, len(held) - missing, None))

@@ -93,7 +93,9 @@ class Watcher:
             async with asyncio.timeout(timeout):
                 await self._ready.wait()
         except TimeoutError:
-            return News((), (), self._position)
+            # News may have come in the very moment that the time was up.
+            if not self._ready.is_set():
+                return News((), (), self._position)
         if self._cut_off:
             raise SlowConsumer(self._limit)
         events = [self._events.popleft() for _ in range(min(limit, len(self._events)))]
