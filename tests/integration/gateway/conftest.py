@@ -1,0 +1,66 @@
+"""A real gateway on a free port, before a real gRPC server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+import httpx
+import pytest
+
+from tests.integration.gateway.world import PATIENCE, SECRET, World
+from tests.support.fake_service import FakeLog, FakeServer
+from ws_gateway.server import make_server
+from ws_gateway.settings import Settings
+
+
+@pytest.fixture
+async def service() -> AsyncIterator[FakeServer]:
+    server = FakeServer(FakeLog(), SECRET)
+    await server.start()
+    yield server
+    await server.stop()
+
+
+@pytest.fixture
+def settings(service: FakeServer) -> Settings:
+    return Settings(
+        http_port=0,
+        jwt_secret=SECRET,  # type: ignore[arg-type]  # pydantic makes a SecretStr of it
+        grpc_target=service.target,
+        guest_login=True,
+        drain_timeout=timedelta(seconds=5),
+    )
+
+
+@asynccontextmanager
+async def running(service: FakeServer, settings: Settings) -> AsyncIterator[World]:
+    """Run a gateway before a service."""
+    server = make_server(settings)
+    serving = asyncio.create_task(server.serve())
+    async with asyncio.timeout(PATIENCE):
+        await server.listening.wait()
+    base = f"127.0.0.1:{server.port}"
+    async with httpx.AsyncClient(base_url=f"http://{base}", timeout=PATIENCE) as http:
+        world = World(service, server, http, base)
+        await world.hub_connected()
+        yield world
+    server.should_exit = True
+    await serving
+
+
+@pytest.fixture
+async def world(service: FakeServer, settings: Settings) -> AsyncIterator[World]:
+    async with running(service, settings) as world:
+        yield world
+
+
+@pytest.fixture
+async def service_with_history(service: FakeServer, settings: Settings) -> AsyncIterator[World]:
+    """A gateway that started after 1,200 events, and so has none of them in memory."""
+    for _ in range(1200):
+        service.log.submit("ann")
+    async with running(service, settings) as world:
+        yield world

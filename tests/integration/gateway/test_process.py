@@ -1,0 +1,128 @@
+"""The gateway as a process: how it starts, what it logs, how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+from websockets.asyncio.client import connect
+from websockets.typing import Subprotocol
+
+from tests.integration.gateway.world import PATIENCE, SECRET, Client, token_for
+from tests.support.fake_service import FakeServer
+
+
+class Process:
+    """A gateway of its own."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+        self.log = ""
+        self.base = ""
+
+    async def ready(self) -> None:
+        """Read the log until it says where it listens."""
+        assert self.process.stderr is not None
+        async with asyncio.timeout(PATIENCE):
+            while not (found := re.search(r"listening on http://(\S+)", self.log)):
+                line = await self.process.stderr.readline()
+                assert line, f"the gateway ended early:\n{self.log}"
+                self.log += line.decode()
+            self.base = found[1]
+
+    async def ended(self) -> int:
+        """Return the exit status, with the rest of the log read."""
+        assert self.process.stderr is not None
+        async with asyncio.timeout(PATIENCE):
+            self.log += (await self.process.stderr.read()).decode()
+            return await self.process.wait()
+
+
+@asynccontextmanager
+async def gateway(service: FakeServer, **environment: str) -> AsyncIterator[Process]:
+    settings = {
+        "WHITEBG_HTTP_PORT": "0",
+        "WHITEBG_GRPC_TARGET": service.target,
+        "WHITEBG_JWT_SECRET": SECRET,
+        "WHITEBG_LOG_LEVEL": "DEBUG",
+    }
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "ws_gateway"),
+        env=os.environ | settings | environment,
+        stdin=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        yield Process(process)
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+async def greeted(running: Process, token: str) -> Client:
+    socket = await connect(
+        f"ws://{running.base}/ws/notifications?token={token}",
+        subprotocols=[Subprotocol("whitebg.v2")],
+        compression=None,
+    )
+    client = Client(socket)
+    assert (await client.next())["type"] == "hello"
+    return client
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_drains_and_tells_clients_when_to_come_back(service: FakeServer, number: signal.Signals) -> None:
+    async with gateway(service) as running:
+        await running.ready()
+        client = await greeted(running, token_for("ann"))
+        running.process.send_signal(number)
+        going = (await client.until(lambda message: message["type"] == "going_away"))[-1]
+        assert 200 <= going["retry_after_ms"] <= 1002
+        assert await client.close_code() == 4200
+        assert await running.ended() == 0
+
+
+async def test_it_ends_with_its_parent(service: FakeServer) -> None:
+    async with gateway(service, WHITEBG_EXIT_ON_STDIN_EOF="1") as running:
+        await running.ready()
+        assert running.process.stdin is not None
+        running.process.stdin.close()
+        assert await running.ended() == 0
+
+
+async def test_no_token_reaches_the_log(service: FakeServer) -> None:
+    tokens = [token_for("ann"), token_for("ann", aud="other"), "forged.token.text"]
+    async with gateway(service) as running:
+        await running.ready()
+        for token in tokens:
+            query = f"?token={token}&since=dead:1"
+            async with connect(f"ws://{running.base}/ws/notifications{query}", compression=None) as socket:
+                if token is tokens[0]:
+                    await Client(socket).settled()
+                else:
+                    await socket.wait_closed()
+            async with httpx.AsyncClient(base_url=f"http://{running.base}") as http:
+                await http.get("/api/generation/tasks", headers={"Authorization": f"Bearer {token}"})
+                await http.get(f"/nowhere?token={token}")
+        running.process.send_signal(signal.SIGTERM)
+        assert await running.ended() == 0
+    assert "WEBSOCKET /ws/notifications" in running.log
+    assert "GET /nowhere 404" in running.log
+    for secret in (*tokens, SECRET, *(token.rpartition(".")[2] for token in tokens[:2])):
+        assert secret not in running.log
+
+
+async def test_bad_settings_are_named(service: FakeServer) -> None:
+    async with gateway(service, WHITEBG_JWT_SECRET="short-secret", WHITEBG_HTTP_PORT="many") as running:
+        assert await running.ended() == 2
+    assert "WHITEBG_JWT_SECRET: Value error, the secret is shorter than 32 bytes" in running.log
+    assert "WHITEBG_HTTP_PORT: " in running.log
+    assert "short-secret" not in running.log

@@ -1,0 +1,126 @@
+"""Whatever happens in whatever order, the client ends with the server's state and has seen every event once."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from tests.unit.gateway.session_model import BEGIN, LIMITS, Task, World
+from ws_gateway.cursor import Start, UserCursor
+from ws_gateway.messages import Phase
+
+
+class SessionMachine(RuleBasedStateMachine):
+    """Drives one user's client through drops, syncs, slow reads, compaction and new epochs."""
+
+    @initialize(since=st.sampled_from([Start.SNAPSHOT, UserCursor("a0", 0), UserCursor("dead", 5), BEGIN]))
+    def open(self, since: Start | UserCursor) -> None:
+        self.world = World(since)
+        self.epochs = 0
+
+    @property
+    def service_tasks(self) -> list[Task]:
+        return list(self.world.service.tasks.values())
+
+    @rule()
+    def submit(self) -> None:
+        self.world.change(Task(len(self.service_tasks) + 1), Phase.WAITING)
+
+    @rule(data=st.data(), phase=st.sampled_from(Phase))
+    def change(self, data: st.DataObject, phase: Phase) -> None:
+        """Start, retry or end a task that has not ended."""
+        alive = [task for task in self.service_tasks if task.phase not in (Phase.ENDED, phase)]
+        if alive:
+            self.world.change(data.draw(st.sampled_from(alive)), phase)
+
+    @rule(data=st.data(), percent=st.integers(0, 100), late=st.integers(0, 2))
+    def progress(self, data: st.DataObject, percent: int, late: int) -> None:
+        """Report progress of a task, perhaps of an earlier attempt, perhaps after its end."""
+        if self.service_tasks:
+            task = data.draw(st.sampled_from(self.service_tasks))
+            self.world.progress(task, max(0, task.attempt - late), percent)
+
+    @rule(count=st.integers(1, 6))
+    def deliver(self, count: int) -> None:
+        for _ in range(count):
+            self.world.deliver()
+
+    @rule()
+    def repeat(self) -> None:
+        self.world.repeat()
+
+    @rule()
+    def skip(self) -> None:
+        self.world.skip()
+
+    @rule()
+    def lose_track(self) -> None:
+        self.world.lose_track()
+
+    @rule()
+    def start_read(self) -> None:
+        self.world.start_read()
+
+    @rule()
+    def finish_read(self) -> None:
+        self.world.finish_read()
+
+    @rule(seconds=st.sampled_from([0.01, 0.05, 0.2, 30.0]))
+    def take(self, seconds: float) -> None:
+        self.world.now += seconds
+        self.world.take()
+
+    @rule()
+    def reconnect(self) -> None:
+        self.world.reconnect()
+
+    @rule(answered=st.booleans())
+    def sync_by_cursor(self, answered: bool) -> None:
+        client = self.world.client
+        self.world.session.receive(client.sync(str(client.cursor) if client.cursor and answered else None))
+
+    @precondition(lambda self: self.world.client.synced)
+    @rule(seconds=st.integers(-5, 30))
+    def sync_by_time(self, seconds: int) -> None:
+        """Ask by a clock that is wrong by some seconds, in either direction."""
+        time = self.world.service.time_of(self.world.service.seq) + timedelta(seconds=seconds)
+        self.world.session.receive(self.world.client.sync(max(BEGIN, time).isoformat()))
+
+    @rule()
+    def compact(self) -> None:
+        self.world.service.compact()
+
+    @rule()
+    def new_epoch(self) -> None:
+        """The service comes back from a backup: the hub loses track as well."""
+        self.epochs += 1
+        self.world.service.epoch = f"a{self.epochs}"
+        self.world.service.compact()
+        self.world.lose_track()
+        self.world.answer = None
+
+    @invariant()
+    def bounded(self) -> None:
+        """No more than one page, one full queue and a few marks are ever held."""
+        held = len(self.world.session._queue) + len(self.world.session._buffer)
+        assert held <= LIMITS.queue_messages + LIMITS.buffer_events + 2 * len(self.service_tasks) + 12
+
+    def teardown(self) -> None:
+        if not hasattr(self, "world"):
+            return
+        # An event that follows on what was skipped shows the gap.
+        self.submit()
+        self.world.settle()
+        client = {
+            task_id: (body["phase"], body["attempt"], body["seq"]) for task_id, body in self.world.client.tasks.items()
+        }
+        server = {task.task_id: (task.phase.value, task.attempt, task.seq) for task in self.service_tasks}
+        assert client == server
+        assert self.world.client.cursor == self.world.service.head
+
+
+TestSession = SessionMachine.TestCase
+TestSession.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)

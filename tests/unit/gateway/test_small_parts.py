@@ -1,0 +1,235 @@
+"""Cursors, times, ranges, links, the ring, backoff and settings."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from random import Random
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from protos.whitebg.v1 import event_pb2, task_pb2
+from ws_gateway.backoff import Backoff
+from ws_gateway.clock import SystemClock
+from ws_gateway.cursor import UserCursor, parse_since
+from ws_gateway.http.ranges import ByteRange, Unsatisfiable, parse_range
+from ws_gateway.image_urls import ImageUrls, LinkExpired, LinkRejected
+from ws_gateway.ring import EventRing
+from ws_gateway.settings import Settings
+
+SECRET = "a secret that only the tests share with anyone"
+
+
+class TestSince:
+    """What a client may say it has seen."""
+
+    @pytest.mark.parametrize(
+        ("text", "meant"),
+        [
+            ("6f1c:42", UserCursor("6f1c", 42)),
+            ("2026-01-08T10:00:00Z", datetime(2026, 1, 8, 10, tzinfo=UTC)),
+            ("2026-01-08T10:00:00.123Z", datetime(2026, 1, 8, 10, 0, 0, 123_000, tzinfo=UTC)),
+            ("2026-01-08T10:00:00+08:00", datetime(2026, 1, 8, 2, tzinfo=UTC)),
+            ("2026-01-08T10:00:00 08:00", datetime(2026, 1, 8, 2, tzinfo=UTC)),
+        ],
+    )
+    def test_cursor_or_time(self, text: str, meant: UserCursor | datetime) -> None:
+        assert parse_since(text) == meant
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "",
+            "42",
+            "6f1c:r42",
+            "6f1c:-1",
+            "6F1C:1",
+            "6f1c:1:2",
+            "6f1c:9999999999999999999",
+            "2026-01-08",
+            "2026-01-08T10:00:00",
+            "0001-01-01T00:00:00+14:00",
+            "\ud800",
+        ],
+    )
+    def test_anything_else_is_refused(self, text: str) -> None:
+        with pytest.raises(ValueError, match="since"):
+            parse_since(text)
+
+    @given(st.text(max_size=300).filter(lambda text: ":" not in text))
+    def test_no_text_breaks_it_or_comes_back_at_length(self, text: str) -> None:
+        with pytest.raises(ValueError, match="since") as refused:
+            parse_since(text)
+        assert len(str(refused.value)) < 1100
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        (None, None),
+        ("bytes=0-9", ByteRange(0, 10)),
+        ("bytes=90-", ByteRange(90, 10)),
+        ("bytes=90-1000", ByteRange(90, 10)),
+        ("bytes=-10", ByteRange(90, 10)),
+        ("bytes=-1000", ByteRange(0, 100)),
+        ("bytes=99-99", ByteRange(99, 1)),
+        ("bytes=5-4", None),
+        ("bytes=-", None),
+        ("bytes=0-1,5-6", None),
+        ("pages=1-2", None),
+    ],
+)
+def test_ranges(header: str | None, expected: ByteRange | None) -> None:
+    assert parse_range(header, 100) == expected
+
+
+@pytest.mark.parametrize("header", ["bytes=100-", "bytes=100-200", "bytes=-0"])
+def test_ranges_past_the_end(header: str) -> None:
+    with pytest.raises(Unsatisfiable):
+        parse_range(header, 100)
+
+
+class SetClock(SystemClock):
+    """Shows the time it is set to."""
+
+    time = datetime(2026, 1, 8, 10, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        return self.time
+
+
+class TestLinks:
+    """Signed links to images."""
+
+    def setup_method(self) -> None:
+        self.clock = SetClock()
+        self.urls = ImageUrls(secret=SECRET, base_url="https://img", ttl=timedelta(hours=24), clock=self.clock)
+        self.link = self.urls.url(task_pb2.Task(task_id=5, user_id="a b&c/白"), "result")
+        query = {name: values[0] for name, values in parse_qs(urlsplit(self.link).query).items()}
+        self.parts = {
+            "task_id": 5,
+            "kind": "result",
+            "user_id": query["user"],
+            "expires": int(query["exp"]),
+            "signature": query["sig"],
+        }
+
+    def check(self, **changes: object) -> None:
+        self.urls.check(**(self.parts | changes))  # type: ignore[arg-type]  # the parts, one of them changed
+
+    def test_a_link_is_good_for_at_least_its_time(self) -> None:
+        assert self.link.startswith("https://img/images/5/result?")
+        self.check()
+        self.clock.time += timedelta(hours=24)
+        self.check()
+        self.clock.time += timedelta(hours=13)
+        with pytest.raises(LinkExpired):
+            self.check()
+
+    def test_links_stay_the_same_for_a_while_so_that_browsers_can_cache(self) -> None:
+        self.clock.time += timedelta(minutes=1)
+        assert self.urls.url(task_pb2.Task(task_id=5, user_id="a b&c/白"), "result") == self.link
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"task_id": 6},
+            {"kind": "input"},
+            {"user_id": "eve"},
+            {"expires": 2**40},
+            {"signature": "x"},
+            {"signature": "é"},
+        ],
+    )
+    def test_no_part_can_be_changed(self, change: dict[str, object]) -> None:
+        with pytest.raises(LinkRejected) as refused:
+            self.check(**change)
+        assert not isinstance(refused.value, LinkExpired)
+
+    def test_the_key_is_not_the_secret(self) -> None:
+        other = ImageUrls(secret=SECRET + "!", base_url="", ttl=timedelta(hours=24), clock=self.clock)
+        with pytest.raises(LinkRejected):
+            other.check(**self.parts)  # type: ignore[arg-type]  # the parts as they are
+
+
+def event(user: str, seq: int, epoch: str = "e0") -> event_pb2.TaskEvent:
+    return event_pb2.TaskEvent(seq=seq, cursor=f"{epoch}:{seq}", task=task_pb2.Task(user_id=user))
+
+
+class TestRing:
+    """Recent events in memory."""
+
+    def test_it_answers_what_it_holds_without_a_hole_and_nothing_else(self) -> None:
+        ring = EventRing(100)
+        assert ring.after("ann", UserCursor("e0", 0)) is None
+        for seq in (5, 6, 7):
+            ring.append(event("ann", seq))
+        assert ring.after("ann", UserCursor("e0", 3)) is None
+        assert [each.seq for each in ring.after("ann", UserCursor("e0", 4)) or ()] == [5, 6, 7]
+        assert [each.seq for each in ring.after("ann", UserCursor("e0", 6)) or ()] == [7]
+        assert ring.after("ann", UserCursor("e0", 7)) == []
+        assert ring.after("ann", UserCursor("e0", 8)) is None
+        assert ring.after("ann", UserCursor("e1", 5)) is None
+        assert ring.after("bob", UserCursor("e0", 5)) is None
+        assert ring.head("ann") == UserCursor("e0", 7)
+
+    def test_the_oldest_goes_first_whoever_it_belongs_to(self) -> None:
+        ring = EventRing(3)
+        ring.append(event("ann", 1))
+        for seq in (1, 2, 3):
+            ring.append(event("bob", seq))
+        assert len(ring) == 3
+        assert ring.head("ann") is None
+        ring.append(event("ann", 2))
+        assert ring.after("bob", UserCursor("e0", 0)) is None
+        assert [each.seq for each in ring.after("bob", UserCursor("e0", 1)) or ()] == [2, 3]
+
+    def test_it_forgets(self) -> None:
+        ring = EventRing(3)
+        ring.append(event("ann", 1))
+        ring.clear()
+        assert len(ring) == 0
+        assert ring.after("ann", UserCursor("e0", 0)) is None
+
+
+def test_backoff_doubles_up_to_its_cap_with_full_jitter() -> None:
+    class Highest(Random):
+        def random(self) -> float:
+            return 1.0
+
+    backoff = Backoff(base=0.5, cap=3.0, random=Highest())
+    assert [backoff.next() for _ in range(5)] == [0.5, 1.0, 2.0, 3.0, 3.0]
+    backoff.reset()
+    assert backoff.next() == 0.5
+    spread = Backoff(base=1.0, cap=1.0, random=Random(1))
+    waits = [spread.next() for _ in range(100)]
+    assert min(waits) < 0.1 < 0.9 < max(waits) <= 1.0
+
+
+def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {
+        "JWT_SECRET": SECRET,
+        "HTTP_PORT": "9000",
+        "ALLOWED_ORIGINS": "https://a.example, https://b.example",
+        "LOG_LEVEL": "debug",
+        "PUBLIC_URL": "https://img.example/",
+        "EXIT_ON_STDIN_EOF": "1",
+    }.items():
+        monkeypatch.setenv(f"WHITEBG_{name}", value)
+    settings = Settings()  # type: ignore[call-arg]  # from the environment
+    assert settings.http_port == 9000
+    assert settings.allowed_origins == ("https://a.example", "https://b.example")
+    assert (settings.log_level, settings.public_url, settings.exit_on_stdin_eof) == (
+        "DEBUG",
+        "https://img.example",
+        True,
+    )
+    assert SECRET not in repr(settings)
+
+
+def test_a_short_secret_is_refused() -> None:
+    with pytest.raises(ValidationError, match="shorter than 32 bytes"):
+        Settings(jwt_secret="short")  # type: ignore[arg-type]  # pydantic makes a SecretStr of it

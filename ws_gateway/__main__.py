@@ -1,0 +1,27 @@
+"""``python -m ws_gateway``: serve until told to stop. Settings come from ``WHITEBG_*`` in the environment."""
+
+from __future__ import annotations
+
+import sys
+
+from pydantic import ValidationError
+
+from ws_gateway.server import serve
+from ws_gateway.settings import Settings
+
+
+def main() -> int:
+    """Run the gateway; return the exit status."""
+    try:
+        settings = Settings()  # type: ignore[call-arg]  # what is required comes from the environment
+    except ValidationError as error:
+        for each in error.errors(include_input=False, include_url=False):
+            name = "WHITEBG_" + ".".join(map(str, each["loc"])).upper()
+            sys.stderr.write(f"{name}: {each['msg']}\n")
+        return 2
+    serve(settings)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

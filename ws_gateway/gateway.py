@@ -1,0 +1,64 @@
+"""The parts of one gateway process, and how they are put together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from ws_gateway.auth import Tokens
+from ws_gateway.clock import Clock
+from ws_gateway.history import History
+from ws_gateway.hub import Hub
+from ws_gateway.image_urls import ImageUrls
+from ws_gateway.messages import Encoder
+from ws_gateway.ring import EventRing
+from ws_gateway.service import ServiceClient
+from ws_gateway.settings import Settings
+from ws_gateway.socket import Connections
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gateway:
+    """What routes need, made once per process."""
+
+    settings: Settings
+    clock: Clock
+    tokens: Tokens
+    image_urls: ImageUrls
+    service: ServiceClient
+    hub: Hub
+    history: History
+    connections: Connections
+    uploads: asyncio.Semaphore
+    """Bounds the photos held in memory at the same time."""
+
+
+@asynccontextmanager
+async def run_gateway(settings: Settings, clock: Clock) -> AsyncIterator[Gateway]:
+    """Connect to the service and keep watching it within the block."""
+    secret = settings.jwt_secret.get_secret_value()
+    tokens = Tokens(secret=secret, audience=settings.jwt_audience, clock=clock)
+    image_urls = ImageUrls(secret=secret, base_url=settings.public_url, ttl=settings.image_url_ttl, clock=clock)
+    encoder = Encoder(image_urls.url)
+    ring = EventRing(settings.ring_events)
+    service = ServiceClient(target=settings.grpc_target, tokens=tokens, clock=clock, call_timeout=settings.call_timeout)
+    hub = Hub(service=service, ring=ring, encoder=encoder)
+    watching = asyncio.create_task(hub.run(), name="hub")
+    try:
+        yield Gateway(
+            settings=settings,
+            clock=clock,
+            tokens=tokens,
+            image_urls=image_urls,
+            service=service,
+            hub=hub,
+            history=History(service=service, ring=ring, encoder=encoder, concurrency=settings.max_concurrent_reads),
+            connections=Connections(),
+            uploads=asyncio.Semaphore(settings.max_concurrent_uploads),
+        )
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+        await service.close()

@@ -1,0 +1,146 @@
+"""Images by signed link or by the owner's token, streamed through: never whole in memory."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from enum import StrEnum
+from http import HTTPStatus
+from typing import Annotated, Any
+from urllib.parse import quote
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import StreamingResponse
+
+from protos.whitebg.v1 import generator_service_pb2 as pb
+from ws_gateway.auth import Scope
+from ws_gateway.gateway import Gateway
+from ws_gateway.http.dependencies import Bearer, InGateway, TaskId, check_bearer
+from ws_gateway.http.problems import Problem, documented
+from ws_gateway.http.ranges import ByteRange, Unsatisfiable, parse_range
+from ws_gateway.image_urls import LinkExpired, LinkRejected
+
+router = APIRouter(tags=["images"])
+
+_MAX_AGE_S = 3600
+
+
+class ImageName(StrEnum):
+    """Which image of a task."""
+
+    INPUT = "input"
+    RESULT = "result"
+    THUMBNAIL = "thumbnail"
+
+    @property
+    def kind(self) -> pb.ImageKind.ValueType:
+        """The same for the service."""
+        return pb.ImageKind.Value(f"IMAGE_KIND_{self.name}")
+
+
+_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"image/*": {}}, "description": "The image"},
+    206: {"content": {"image/*": {}}, "description": "The part asked for by Range"},
+    304: {"description": "The client has it already (If-None-Match)"},
+    416: {"description": "The range lies past the end"},
+    **documented(
+        HTTPStatus.UNAUTHORIZED,
+        HTTPStatus.FORBIDDEN,
+        HTTPStatus.NOT_FOUND,
+        HTTPStatus.GONE,
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        HTTPStatus.SERVICE_UNAVAILABLE,
+    ),
+}
+
+
+@router.get("/images/{task_id}/{kind}", response_class=Response, responses=_RESPONSES)
+async def image(
+    request: Request,
+    task_id: TaskId,
+    kind: ImageName,
+    gateway: InGateway,
+    credentials: Bearer,
+    user: Annotated[str, Query(max_length=255, description="The owner, as in the signed link")] = "",
+    exp: Annotated[int, Query(ge=0, description="When the link expires, in Unix seconds")] = 0,
+    sig: Annotated[str, Query(max_length=100, description="The link's signature")] = "",
+    download: Annotated[bool, Query(description="Save instead of show")] = False,
+) -> Response:
+    """Fetch an image: with a signed link as the API gives it, or with the owner's token."""
+    if sig:
+        try:
+            gateway.image_urls.check(task_id=task_id, kind=kind, user_id=user, expires=exp, signature=sig)
+        except LinkExpired as error:
+            raise Problem(HTTPStatus.GONE, "link_expired", str(error)) from None
+        except LinkRejected as error:
+            raise Problem(HTTPStatus.FORBIDDEN, "bad_signature", str(error)) from None
+        owner = user
+    else:
+        owner = check_bearer(gateway, credentials, Scope.TASKS).subject
+    return await _respond(request, gateway, owner, task_id, kind, download=download)
+
+
+async def _respond(
+    request: Request, gateway: Gateway, owner: str, task_id: int, kind: ImageName, *, download: bool
+) -> Response:
+    info = await _info(gateway, owner, task_id, kind)
+    etag = f'"{info.etag}"'
+    headers = {
+        "ETag": etag,
+        "Accept-Ranges": "bytes",
+        "Cache-Control": f"private, max-age={_MAX_AGE_S}",
+        "Content-Disposition": _disposition("attachment" if download else "inline", info.filename),
+        # The bytes came from a stranger: a browser is to take them for an image and nothing else.
+        "X-Content-Type-Options": "nosniff",
+        "Content-Security-Policy": "default-src 'none'; sandbox",
+    }
+    if _matches(request.headers.get("if-none-match"), etag):
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+    # If-Range: a part of another image than the client has is no use to it.
+    unchanged = request.headers.get("if-range", etag) == etag
+    try:
+        part = parse_range(request.headers.get("range"), info.size_bytes) if unchanged else None
+    except Unsatisfiable:
+        headers["Content-Range"] = f"bytes */{info.size_bytes}"
+        return Response(status_code=HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, headers=headers)
+    whole = ByteRange(0, info.size_bytes)
+    headers["Content-Length"] = str((part or whole).length)
+    if part is not None:
+        headers["Content-Range"] = f"bytes {part.start}-{part.last}/{info.size_bytes}"
+    return StreamingResponse(
+        _chunks(gateway, owner, task_id, kind, part or whole),
+        status_code=HTTPStatus.OK if part is None else HTTPStatus.PARTIAL_CONTENT,
+        media_type=info.content_type,
+        headers=headers,
+    )
+
+
+async def _info(gateway: Gateway, owner: str, task_id: int, kind: ImageName) -> pb.ImageInfo:
+    """Return what the image is; its first byte comes along, for there is no smaller question."""
+    async with aclosing(gateway.service.download(owner, task_id, kind.kind, length=1)) as messages:
+        async for message in messages:
+            if message.HasField("info"):
+                return message.info
+    raise Problem(HTTPStatus.BAD_GATEWAY, "bad_gateway", "the service sent an image without a description")
+
+
+async def _chunks(
+    gateway: Gateway, owner: str, task_id: int, kind: ImageName, part: ByteRange
+) -> AsyncGenerator[bytes, None]:
+    stream = gateway.service.download(owner, task_id, kind.kind, offset=part.start, length=part.length)
+    async with aclosing(stream) as messages:
+        async for message in messages:
+            if message.chunk:
+                yield message.chunk
+
+
+def _matches(if_none_match: str | None, etag: str) -> bool:
+    if if_none_match is None:
+        return False
+    return any(each.strip().removeprefix("W/") in (etag, "*") for each in if_none_match.split(","))
+
+
+def _disposition(kind: str, filename: str) -> str:
+    """Return the header with the name for old clients in ASCII, and for all others as it is (RFC 6266)."""
+    ascii_name = "".join(c if c.isascii() and c.isprintable() and c not in '"\\' else "_" for c in filename)
+    return f"{kind}; filename=\"{ascii_name}\"; filename*=UTF-8''{quote(filename, safe='')}"

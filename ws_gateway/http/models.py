@@ -1,0 +1,319 @@
+"""What the HTTP API takes and gives, as models that also make its documentation."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from protos.whitebg.v1 import task_pb2
+from ws_gateway.messages import TERMINAL_STATES, ImageUrl, task_data, utc_millis
+
+
+class EngineName(StrEnum):
+    """Who makes the picture."""
+
+    AUTO = "auto"
+    LOCAL = "local"
+    GEMINI = "gemini"
+    REMBG = "rembg"
+
+
+class FormatName(StrEnum):
+    """The file format of a result."""
+
+    PNG = "png"
+    JPEG = "jpeg"
+    JPG = "jpg"
+    WEBP = "webp"
+
+
+_ENGINE = {name: task_pb2.Engine.Value(f"ENGINE_{name.name}") for name in EngineName}
+_ENGINE_NAME = {value: name.value for name, value in _ENGINE.items()} | {task_pb2.ENGINE_UNSPECIFIED: "auto"}
+_FORMAT = {
+    FormatName.PNG: task_pb2.OUTPUT_FORMAT_PNG,
+    FormatName.JPEG: task_pb2.OUTPUT_FORMAT_JPEG,
+    FormatName.JPG: task_pb2.OUTPUT_FORMAT_JPEG,
+    FormatName.WEBP: task_pb2.OUTPUT_FORMAT_WEBP,
+}
+_FORMAT_NAME = {
+    task_pb2.OUTPUT_FORMAT_PNG: "png",
+    task_pb2.OUTPUT_FORMAT_JPEG: "jpeg",
+    task_pb2.OUTPUT_FORMAT_WEBP: "webp",
+}
+
+
+class OptionsForm(BaseModel):
+    """What the picture should be, as form fields. What is left out, the preset decides."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    engine: EngineName = EngineName.AUTO
+    preset: str = Field("", max_length=64, description='Marketplace preset, such as "amazon"; empty is "custom"')
+    format: FormatName | None = None
+    size_px: int | None = Field(None, ge=1, le=100_000, description="Side of the square in pixels, 100 to 10000")
+    fill: float | None = Field(
+        None, gt=0, allow_inf_nan=False, description="Share of the side that the product takes, 0.3 to 1.0"
+    )
+    background: str = Field("", max_length=32, description='"#RRGGBB"; empty is pure white')
+    prompt: str = Field("", description="Extra wish for a generative engine, at most 2000 characters")
+
+    def to_proto(self) -> task_pb2.TaskOptions:
+        """Return the options as the service takes them."""
+        return task_pb2.TaskOptions(
+            engine=_ENGINE[self.engine],
+            preset=self.preset,
+            format=task_pb2.OUTPUT_FORMAT_UNSPECIFIED if self.format is None else _FORMAT[self.format],
+            size_px=self.size_px or 0,
+            fill=self.fill or 0.0,
+            background=self.background,
+            prompt=self.prompt,
+        )
+
+
+class OptionsOut(BaseModel):
+    """What was asked for; null where it was left to the preset."""
+
+    engine: str
+    preset: str
+    format: str | None
+    size_px: int | None
+    fill: float | None
+    background: str | None
+    prompt: str
+
+
+class InputOut(BaseModel):
+    """What was sent in; width and height are pixels as stored, before any EXIF rotation."""
+
+    filename: str
+    format: str
+    width: int
+    height: int
+    size_bytes: int
+
+
+class ResultOut(BaseModel):
+    """What came out."""
+
+    engine: str
+    content_type: str
+    width: int
+    height: int
+    size_bytes: int
+    confidence: float | None = Field(description="How far the engine trusts its cut-out, 0 to 1; null if it can't tell")
+    fill: float = Field(description="The product's longest side as a share of the picture's side")
+    warnings: list[str] = Field(description="Things that a person should look at")
+
+
+class StatusName(StrEnum):
+    """Where a task stands, in the browser protocol's four words."""
+
+    PENDING = "pending"
+    PROCESSING = "processing"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+
+class StateName(StrEnum):
+    """Where a task stands, exactly."""
+
+    PENDING = "pending"
+    PROCESSING = "processing"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    TIMEOUT = "timeout"
+    CANCELLED = "cancelled"
+
+
+class StatusFilter(StrEnum):
+    """Which tasks to list; ``failed`` means all that ended without a picture."""
+
+    PENDING = "pending"
+    PROCESSING = "processing"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    TIMEOUT = "timeout"
+    CANCELLED = "cancelled"
+
+    def states(self) -> list[task_pb2.TaskState.ValueType]:
+        """Return the states that it takes in."""
+        if self is StatusFilter.FAILED:
+            return [task_pb2.TASK_STATE_FAILED, task_pb2.TASK_STATE_TIMEOUT, task_pb2.TASK_STATE_CANCELLED]
+        return [task_pb2.TaskState.Value(f"TASK_STATE_{self.name}")]
+
+
+class TaskData(BaseModel):
+    """The ``data`` of a message about a task."""
+
+    status: StatusName
+    progress: int = Field(description="Percent done, 0 to 100")
+    result_image_url: str | None = Field(description="Signed, expiring link; set when completed")
+    elapsed_time: float | None = Field(description="Seconds from submission to updated_at")
+    estimated_remaining_seconds: float | None
+    error_message: str | None
+    updated_at: str = Field(examples=["2026-01-08T10:00:00.000Z"])
+    attempt: int
+    stage: str
+    queue_position: int = Field(description="Place in the queue, 1 is next; 0 when not waiting")
+    error_code: str | None
+    seq: int = Field(description="Number of the task's latest event in its owner's log")
+    filename: str
+
+
+class TaskStatus(TaskData):
+    """Where one task stands."""
+
+    task_id: int
+    state: StateName
+
+    @classmethod
+    def of(cls, task: task_pb2.Task, image_url: ImageUrl) -> TaskStatus:
+        """Read a task of the service."""
+        return cls.model_validate(_status_fields(task, image_url))
+
+
+class TaskOut(TaskStatus):
+    """A task with all that is known of it."""
+
+    max_attempts: int
+    priority: int
+    options: OptionsOut
+    input: InputOut
+    result: ResultOut | None
+    error_retryable: bool | None = Field(description="Whether the same request might succeed later")
+    input_image_url: str
+    thumbnail_url: str | None
+    created_at: str
+    started_at: str | None
+    finished_at: str | None
+
+    @classmethod
+    def of(cls, task: task_pb2.Task, image_url: ImageUrl) -> TaskOut:
+        """Read a task of the service."""
+        completed = task.state == task_pb2.TASK_STATE_COMPLETED
+        return cls.model_validate(
+            {
+                **_status_fields(task, image_url),
+                "max_attempts": task.max_attempts,
+                "priority": task.priority,
+                "options": _options(task.options),
+                "input": InputOut.model_validate(task.input, from_attributes=True),
+                "result": _result(task.result) if completed else None,
+                "error_retryable": task.error.retryable if task.HasField("error") else None,
+                "input_image_url": image_url(task, "input"),
+                "thumbnail_url": image_url(task, "thumbnail") if completed else None,
+                "created_at": utc_millis(task.created_at),
+                "started_at": utc_millis(task.started_at) if task.HasField("started_at") else None,
+                "finished_at": utc_millis(task.finished_at) if task.state in TERMINAL_STATES else None,
+            }
+        )
+
+
+class TaskList(BaseModel):
+    """A page of tasks, newest first."""
+
+    tasks: list[TaskOut]
+    total: int = Field(description="How many tasks match in all")
+    skip: int
+    limit: int
+    cursor: str = Field(description="Connect with since=<cursor> to miss nothing after this page")
+
+
+class SyncIn(BaseModel):
+    """What a client has seen."""
+
+    since: str | None = Field(
+        None,
+        max_length=200,
+        description="Cursor (id of the last message) or RFC 3339 time; null for the tasks as they stand",
+        examples=["6f1c2a:42", "2026-01-08T10:00:00Z"],
+    )
+
+
+class TaskMessageOut(BaseModel):
+    """A message as the WebSocket sends it."""
+
+    type: Literal["task_update", "task_complete", "task_failed"]
+    id: str | None = Field(None, description="Cursor after this message; left out within a snapshot")
+    task_id: int
+    timestamp: str
+    data: TaskData
+
+
+class SyncOut(BaseModel):
+    """What the client missed."""
+
+    mode: Literal["replay", "snapshot"] = Field(description="A snapshot voids what the client held before")
+    reason: str | None = Field(description="Why it is a snapshot, such as cursor_too_old")
+    messages: list[TaskMessageOut]
+    cursor: str = Field(description="Ask with this the next time")
+    has_more: bool = Field(description="Whether there is more to fetch at once")
+
+
+class TokenOut(BaseModel):
+    """A WebSocket token."""
+
+    token: str
+    expires_at: datetime
+
+
+class GuestTokenOut(BaseModel):
+    """A guest and their token."""
+
+    token: str
+    user_id: str
+    expires_at: datetime
+
+
+class QueueStats(BaseModel):
+    """Queue, log and gateway at a glance."""
+
+    tasks: dict[str, int] = Field(description="Kept tasks by state")
+    oldest_pending_seconds: float
+    epoch: str
+    head_revision: int
+    tail_revision: int
+    watchers: int
+    ring_events: int
+    database_replays: int
+    service_started_at: str
+    connections: int = Field(description="Open WebSockets of this gateway")
+
+
+class Health(BaseModel):
+    """How the process does."""
+
+    status: Annotated[str, Field(examples=["ok"])]
+
+
+def _status_fields(task: task_pb2.Task, image_url: ImageUrl) -> dict[str, Any]:
+    state = task_pb2.TaskState.Name(task.state).removeprefix("TASK_STATE_").lower()
+    return {"task_id": task.task_id, "state": state, **task_data(task, image_url)}
+
+
+def _options(options: task_pb2.TaskOptions) -> OptionsOut:
+    return OptionsOut(
+        engine=_ENGINE_NAME[options.engine],
+        preset=options.preset or "custom",
+        format=_FORMAT_NAME.get(options.format),
+        size_px=options.size_px or None,
+        fill=options.fill or None,
+        background=options.background or None,
+        prompt=options.prompt,
+    )
+
+
+def _result(result: task_pb2.ResultInfo) -> ResultOut:
+    return ResultOut(
+        engine=_ENGINE_NAME[result.engine],
+        content_type=result.content_type,
+        width=result.width,
+        height=result.height,
+        size_bytes=result.size_bytes,
+        confidence=result.confidence if result.HasField("confidence") else None,
+        fill=result.fill,
+        warnings=list(result.warnings),
+    )

@@ -1,0 +1,19 @@
+"""The id that follows one request from the browser to the service."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from contextvars import ContextVar
+
+_USABLE = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+
+current: ContextVar[str] = ContextVar("request_id", default="")
+"""Id of the request that is being served; empty outside of requests."""
+
+
+def usable_or_new(given: str | None) -> str:
+    """Return the client's id if it can go into logs and metadata, else a new one."""
+    if given is not None and _USABLE.fullmatch(given):
+        return given
+    return secrets.token_hex(8)

@@ -1,0 +1,335 @@
+"""One client's conversation as a pure state machine: no sockets, no tasks, the time passed in.
+
+Put in: frames of the client, news from the hub, history that was read. Take out, after every input: `take` gives
+the frames to send, `wanted` the history to read, `closing` how to end. A shell around it does the I/O.
+
+::
+
+                 page, more to come, or queue full              nothing left unsent
+        READING ────────────────────────────────► CATCHING_UP ─────────────────────► READING
+           │  ▲                                        ▲
+      page │  │ sync asked for, or the hub lost track  │ a gap in seq, or queue full
+           ▼  │                                        │
+          LIVE ────────────────────────────────────────┘
+
+While READING, live events wait in a bounded buffer; after the last page those that the history did not hold follow.
+While CATCHING_UP they are dropped: they are in the log, and the next read begins where the client stands. So a
+client gets every event once and in order, and a slow one costs a bounded amount of memory.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+from ws_gateway import inbound, messages
+from ws_gateway.codes import Close, CloseCode
+from ws_gateway.cursor import Since, Start, UserCursor
+from ws_gateway.messages import Page, ProgressMessage, SyncMode, TaskMessage
+from ws_gateway.progress import ProgressSlots
+
+
+class Protocol(Enum):
+    """What the client understands; the value is the WebSocket subprotocol."""
+
+    BASE = ""
+    """The three task messages and ``pong``."""
+    V2 = "whitebg.v2"
+    """Also hello, sync_begin, sync_end, bookmark, going_away and error."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionLimits:
+    """How much one session may hold."""
+
+    queue_messages: int = 1024
+    """Durable live messages not yet sent; beyond that the session drops them and reads them again later."""
+    buffer_events: int = 512
+    """Live events kept while history is read."""
+    progress_interval: float = 0.1
+    """Seconds between two progress messages of one task."""
+    bookmark_interval: float = 25.0
+    """Seconds between two bookmarks."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadRequest:
+    """History that the session needs. A new one replaces the one before."""
+
+    number: int
+    since: Since
+
+
+class _State(Enum):
+    LIVE = "live"
+    READING = "reading"
+    CATCHING_UP = "catching up"
+
+
+class Session:
+    """One client's conversation. Times are seconds of one monotonic clock."""
+
+    def __init__(
+        self,
+        *,
+        user_id: str,
+        protocol: Protocol,
+        since: Since,
+        now: float,
+        expires_at: float | None = None,
+        limits: SessionLimits | None = None,
+    ) -> None:
+        self.user_id = user_id
+        self.protocol = protocol
+        self.position: UserCursor | None = None
+        """How far the client has been told; None until the first history is read."""
+        self.acked: UserCursor | None = None
+        """How far the client has confirmed."""
+        self.wanted: ReadRequest | None = None
+        """The history to read now; None while none is needed."""
+        self.closing: Close | None = None
+        """How to close, once the frames are sent; None while the session goes on."""
+        self._limits = limits or SessionLimits()
+        self._expires_at = expires_at
+        self._slots = ProgressSlots(interval=self._limits.progress_interval)
+        self._replies: list[str] = []
+        self._queue: deque[str] = deque()
+        self._buffer: list[TaskMessage] = []
+        self._overflowed = False
+        self._next_seq: int | None = None
+        """The seq that the next live event must have; None: any, it is the first."""
+        self._announce = since is not Start.NOW
+        """Whether the client asked for this sync, and so is to be told of its begin and end."""
+        self._begun: SyncMode | None = None
+        self._deferred: datetime | None = None
+        """A time that the client asked to be told from, once it is live."""
+        self._bookmark_at = now + self._limits.bookmark_interval
+        self._reads = 0
+        self._state = _State.READING
+        self._reply(messages.hello(user_id))
+        self._read(since)
+
+    # Inputs ----------------------------------------------------------------------------------------------------
+
+    def receive(self, frame: str | bytes) -> None:
+        """Take a frame of the client."""
+        if self.closing is not None:
+            return
+        try:
+            message = inbound.parse(frame)
+        except inbound.ProtocolError as error:
+            self._reply(messages.error("protocol_error", str(error)))
+            self.close(Close(CloseCode.PROTOCOL_ERROR, str(error)))
+            return
+        match message:
+            case inbound.Ping():
+                # One pong answers all pings before it, so a client that does not read can't pile them up.
+                if messages.PONG not in self._replies:
+                    self._replies.append(messages.PONG)
+            case inbound.Sync(since):
+                self._sync(since)
+            case inbound.Ack(message_id):
+                self._acknowledge(message_id)
+            case inbound.Pong():
+                pass  # That it came is all it says.
+
+    def event(self, message: TaskMessage) -> None:
+        """Take a live event of the user; in the order of the log, but there may be gaps and repeats."""
+        if self.closing is not None or self._state is _State.CATCHING_UP:
+            return
+        if self._state is _State.LIVE:
+            self._live(message)
+        else:
+            self._keep(message)
+
+    def progress(self, message: ProgressMessage) -> None:
+        """Take live progress of one of the user's tasks."""
+        if self.closing is None:
+            self._slots.offer(message)
+
+    def page(self, number: int, page: Page) -> None:
+        """Take the history that request ``number`` asked for; ignored if another one has replaced it."""
+        if self.closing is not None or self.wanted is None or self.wanted.number != number:
+            return
+        if self.wanted.since is Start.NOW:
+            self._start_now(page.head)
+        elif isinstance(self.wanted.since, datetime) and self._skips(page):
+            self._read(self.position or page.head)
+            return
+        else:
+            self._begin(page)
+            for message in page.messages:
+                self._send(message)
+            self.position, self._next_seq = page.head, page.head.seq + 1
+        self.wanted = None
+        if page.more:
+            self._catch_up()
+            return
+        self._end(page)
+        self._go_live()
+
+    def refuse(self, number: int, why: str) -> None:
+        """Take the news that request ``number`` can't be answered, ever."""
+        if self.wanted is not None and self.wanted.number == number:
+            self._reply(messages.error("invalid_since", why))
+            self.close(Close(CloseCode.PROTOCOL_ERROR, why))
+
+    def resync(self) -> None:
+        """Take the news that the hub lost track: live events may be missing from here on."""
+        if self.closing is not None:
+            return
+        if self.wanted is not None:
+            since = self.wanted.since
+            self._read(self.position if since is Start.NOW and self.position is not None else since)
+        elif self._state is _State.LIVE:
+            self._catch_up()
+
+    def close(self, close: Close) -> None:
+        """End the session; the first reason stands. Frames that wait are still to be sent."""
+        self.closing = self.closing or close
+        self.wanted = None
+
+    def go_away(self, retry_after_ms: int) -> None:
+        """End the session because the gateway shuts down; the client is to come back after so many milliseconds."""
+        self._reply(messages.going_away(retry_after_ms))
+        self.close(Close(CloseCode.GOING_AWAY, f"shutting down; resume in {retry_after_ms} ms"))
+
+    # Outputs ---------------------------------------------------------------------------------------------------
+
+    def take(self, now: float) -> list[str]:
+        """Return the frames to send now. Call again once they are sent, until nothing comes."""
+        self._check_time(now)
+        if self._state is _State.CATCHING_UP and not self._queue and self.position is not None:
+            self._read(self.position)
+        frames = [*self._replies, *self._queue]
+        self._replies.clear()
+        self._queue.clear()
+        if self._state is _State.LIVE:
+            frames += self._slots.take(now)
+        return frames
+
+    def wakes_at(self) -> float | None:
+        """Return when `take` is to be called if nothing else happens; None: not before the next input."""
+        times = [self._expires_at, self._bookmark_at if self.protocol is Protocol.V2 else None]
+        if self._state is _State.LIVE:
+            times.append(self._slots.next_due)
+        return min((time for time in times if time is not None), default=None)
+
+    # Inside ----------------------------------------------------------------------------------------------------
+
+    def _sync(self, since: Since) -> None:
+        """Answer the client's question for what it missed."""
+        if isinstance(since, datetime) and self._state is not _State.LIVE:
+            # A time says nothing certain about what the client was told; first let it be told what is on the way.
+            self._deferred = since
+            return
+        if not isinstance(since, datetime):
+            # What is unsent is part of the answer, or the client has it.
+            self._queue.clear()
+        self._announce, self._begun, self._deferred = True, None, None
+        self._read(since)
+
+    def _read(self, since: Since) -> None:
+        self._reads += 1
+        self._state = _State.READING
+        self._buffer.clear()
+        self._overflowed = False
+        self.wanted = ReadRequest(self._reads, since)
+
+    def _keep(self, message: TaskMessage) -> None:
+        """Keep a live event until history was read."""
+        if self.position is None and message.cursor is not None and self.wanted and self.wanted.since is Start.NOW:
+            # The first event after the client was registered fixes where "now" was.
+            self.position = UserCursor(message.cursor.epoch, message.cursor.seq - 1)
+        if len(self._buffer) < self._limits.buffer_events:
+            self._buffer.append(message)
+        else:
+            self._overflowed = True
+
+    def _start_now(self, head: UserCursor) -> None:
+        """Begin with the first live event, even if the head, read a moment later, covers it."""
+        if self.position is None:
+            self.position, self._next_seq = head, None
+        else:
+            self._next_seq = self.position.seq + 1
+        if self.protocol is Protocol.V2:
+            self._queue.append(messages.bookmark(self.position))
+
+    def _skips(self, page: Page) -> bool:
+        """Say whether a replay by time, trusting the client's clock, would leave out what it was never told."""
+        if self.position is None or page.mode is SyncMode.SNAPSHOT:
+            return False
+        first = page.messages[0].cursor if page.messages else None
+        begin = page.head.seq if first is None else first.seq - 1
+        return page.head.epoch != self.position.epoch or begin > self.position.seq
+
+    def _catch_up(self) -> None:
+        """Read on from where the client stands, once it has taken what is queued (`take` sees to it)."""
+        self._buffer.clear()
+        self._state = _State.CATCHING_UP
+
+    def _go_live(self) -> None:
+        buffered, overflowed = list(self._buffer), self._overflowed
+        self._buffer.clear()
+        self._state = _State.LIVE
+        if overflowed:
+            self._catch_up()
+            return
+        for message in buffered:
+            self.event(message)
+        if self._deferred is not None and self._state is _State.LIVE:
+            self._sync(self._deferred)
+
+    def _live(self, message: TaskMessage) -> None:
+        cursor, position = message.cursor, self.position
+        if cursor is None or position is None:
+            raise ValueError("a live event has a cursor, and comes after the first history")
+        same_log = cursor.epoch == position.epoch
+        if same_log and self._next_seq is not None and cursor.seq < self._next_seq:
+            return
+        follows = same_log and (self._next_seq is None or cursor.seq == self._next_seq)
+        if not follows or len(self._queue) >= self._limits.queue_messages:
+            self._catch_up()
+            return
+        self._send(message)
+        self.position, self._next_seq = cursor, cursor.seq + 1
+
+    def _send(self, message: TaskMessage) -> None:
+        self._slots.settle(message)
+        self._queue.append(message.text)
+
+    def _begin(self, page: Page) -> None:
+        """Tell a client that asked, or whose state is now void, what follows."""
+        if page.mode is SyncMode.SNAPSHOT:
+            self._slots.clear()
+            self._announce = True
+        if self._announce and self.protocol is Protocol.V2 and self._begun is not page.mode:
+            self._queue.append(messages.sync_begin(page))
+            self._begun = page.mode
+
+    def _end(self, page: Page) -> None:
+        if self._announce and self.protocol is Protocol.V2:
+            self._queue.append(messages.sync_end(page))
+        self._announce, self._begun = False, None
+
+    def _reply(self, text: str) -> None:
+        """Send what only the second protocol has."""
+        if self.protocol is Protocol.V2:
+            self._replies.append(text)
+
+    def _acknowledge(self, message_id: UserCursor) -> None:
+        """Remember how far the client has confirmed; acks are cumulative, so an older one says nothing."""
+        if self.acked is None or self.acked.epoch != message_id.epoch or self.acked.seq < message_id.seq:
+            self.acked = message_id
+
+    def _check_time(self, now: float) -> None:
+        if self.closing is not None:
+            return
+        if self._expires_at is not None and now >= self._expires_at:
+            self.close(Close(CloseCode.TOKEN_EXPIRED, "the token expired; get a new one, then connect again"))
+        elif now >= self._bookmark_at:
+            self._bookmark_at = now + self._limits.bookmark_interval
+            if self.protocol is Protocol.V2 and self._state is _State.LIVE and self.position is not None:
+                self._queue.append(messages.bookmark(self.position))

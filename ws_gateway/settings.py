@@ -1,0 +1,74 @@
+"""Settings of the gateway, from the environment (``WHITEBG_*``); made once at start and passed down."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+MIB = 1024 * 1024
+
+
+class Settings(BaseSettings):
+    """All that can be set, with its unit and default."""
+
+    model_config = SettingsConfigDict(env_prefix="WHITEBG_", extra="ignore", frozen=True)
+
+    http_host: str = "127.0.0.1"
+    http_port: int = Field(default=8000, ge=0, le=65535)
+    """0 takes a free port."""
+    public_url: str = ""
+    """What image links begin with, such as ``https://img.example.com``; empty makes them relative."""
+    allowed_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    """Origins of pages that may call from elsewhere, exactly as browsers send them, separated by commas."""
+    grpc_target: str = "127.0.0.1:50051"
+    jwt_secret: SecretStr
+    """Shared with the service; at least 32 bytes."""
+    jwt_audience: str = "whitebg"
+    guest_login: bool = False
+    """Give tokens to anyone on this machine; works on a loopback ``http_host`` only."""
+    guest_token_ttl: timedelta = timedelta(days=7)
+    ws_token_ttl: timedelta = timedelta(days=7)
+    image_url_ttl: timedelta = timedelta(hours=24)
+    """How long an image link is good, at least."""
+    max_upload_bytes: int = Field(default=25 * MIB, gt=0)
+    """Largest photo; the service has the last word."""
+    max_concurrent_uploads: int = Field(default=16, gt=0)
+    """Photos held in memory at the same time; further ones wait unread."""
+    max_concurrent_reads: int = Field(default=64, gt=0)
+    """Histories read from the service at the same time; further clients wait."""
+    ring_events: int = Field(default=20_000, gt=0)
+    """Recent events kept in memory."""
+    call_timeout: timedelta = timedelta(seconds=15)
+    """Deadline of one call to the service."""
+    drain_timeout: timedelta = timedelta(seconds=10)
+    """How long sockets and requests may take to end at shutdown."""
+    exit_on_stdin_eof: bool = False
+    """Shut down when standard input ends: the parent process has gone."""
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @field_validator("allowed_origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part for part in (piece.strip() for piece in value.split(",")) if part)
+        return value
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _upper(cls, value: object) -> object:
+        return value.upper() if isinstance(value, str) else value
+
+    @field_validator("public_url")
+    @classmethod
+    def _no_trailing_slash(cls, value: str) -> str:
+        return value.rstrip("/")
+
+    @field_validator("jwt_secret")
+    @classmethod
+    def _long_enough(cls, value: SecretStr) -> SecretStr:
+        if len(value.get_secret_value().encode()) < 32:
+            raise ValueError("the secret is shorter than 32 bytes; make one with: openssl rand -hex 32")
+        return value

@@ -1,0 +1,162 @@
+"""The thin shell between one WebSocket and its `Session`: it moves frames and time, and decides nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+
+import grpc
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from ws_gateway.backoff import Backoff
+from ws_gateway.clock import Clock
+from ws_gateway.errors import ServiceError
+from ws_gateway.history import History
+from ws_gateway.hub import Hub
+from ws_gateway.messages import ProgressMessage, TaskMessage
+from ws_gateway.session import ReadRequest, Session
+
+log = logging.getLogger(__name__)
+
+
+class Connection:
+    """One open socket. Three activities: receive, write, and read history while the session wants some."""
+
+    def __init__(self, *, websocket: WebSocket, session: Session, hub: Hub, history: History, clock: Clock) -> None:
+        self._websocket = websocket
+        self._session = session
+        self._hub = hub
+        self._history = history
+        self._clock = clock
+        self._wake = asyncio.Event()
+        self._reading: tuple[int, asyncio.Task[None]] | None = None
+
+    async def run(self) -> None:
+        """Serve the accepted socket until it is closed."""
+        with self._hub.subscribed(self._session.user_id, self):
+            async with asyncio.TaskGroup() as group:
+                writer = group.create_task(self._write(group))
+                await self._receive()
+                writer.cancel()
+                if self._reading is not None:
+                    self._reading[1].cancel()
+
+    def on_event(self, message: TaskMessage) -> None:
+        """Take a durable state change from the hub."""
+        self._session.event(message)
+        self._wake.set()
+
+    def on_progress(self, message: ProgressMessage) -> None:
+        """Take progress from the hub."""
+        self._session.progress(message)
+        self._wake.set()
+
+    def on_resync(self) -> None:
+        """Learn that the hub lost track."""
+        self._session.resync()
+        self._wake.set()
+
+    def go_away(self, retry_after_ms: int) -> None:
+        """Send what waits, then close because the gateway shuts down."""
+        self._session.go_away(retry_after_ms)
+        self._wake.set()
+
+    async def _receive(self) -> None:
+        while (message := await self._websocket.receive())["type"] != "websocket.disconnect":
+            text = message.get("text")
+            self._session.receive(message["bytes"] if text is None else text)
+            self._wake.set()
+
+    async def _write(self, group: asyncio.TaskGroup) -> None:
+        """Send what the session has, whenever it has something; end after the close frame."""
+        session, loop = self._session, asyncio.get_running_loop()
+        try:
+            while True:
+                self._wake.clear()
+                while frames := session.take(self._clock.monotonic()):
+                    for frame in frames:
+                        await self._websocket.send_text(frame)
+                if session.closing is not None:
+                    await self._websocket.close(session.closing.code, session.closing.reason)
+                    return
+                self._read_if_wanted(group)
+                wakes_at = session.wakes_at()
+                if wakes_at is None:
+                    await self._wake.wait()
+                    continue
+                alarm = loop.call_later(max(0.0, wakes_at - self._clock.monotonic()), self._wake.set)
+                try:
+                    await self._wake.wait()
+                finally:
+                    alarm.cancel()
+        except WebSocketDisconnect:
+            log.debug("the client went away while it was being told something")
+
+    def _read_if_wanted(self, group: asyncio.TaskGroup) -> None:
+        wanted = self._session.wanted
+        if wanted is None or (self._reading is not None and self._reading[0] == wanted.number):
+            return
+        if self._reading is not None:
+            self._reading[1].cancel()
+        self._reading = (wanted.number, group.create_task(self._read(wanted)))
+
+    async def _read(self, wanted: ReadRequest) -> None:
+        """Read history for the session; while the service is away, try again and again."""
+        backoff = Backoff(base=0.1, cap=5.0, random=random.SystemRandom())
+        while True:
+            # Without a hub that has its place in the log, events after this read could be missed.
+            await self._hub.positioned.wait()
+            try:
+                page = await self._history.read(self._session.user_id, wanted.since)
+            except ServiceError as error:
+                if error.status is grpc.StatusCode.INVALID_ARGUMENT:
+                    self._session.refuse(wanted.number, error.message)
+                    break
+                if not error.away:
+                    log.warning("could not read a history, trying again: %s", error)
+                await asyncio.sleep(backoff.next())
+            else:
+                self._session.page(wanted.number, page)
+                break
+        self._wake.set()
+
+
+class Connections:
+    """All open sockets of this process, so that they can be told to go."""
+
+    def __init__(self) -> None:
+        self.draining = False
+        """Whether the gateway is shutting down and takes no more."""
+        self._open: set[Connection] = set()
+        self._none_left = asyncio.Event()
+        self._none_left.set()
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    async def serve(self, connection: Connection) -> None:
+        """Run a connection, and know of it while it is open."""
+        self._open.add(connection)
+        self._none_left.clear()
+        try:
+            await connection.run()
+        finally:
+            self._open.discard(connection)
+            if not self._open:
+                self._none_left.set()
+
+    def retry_after_ms(self) -> int:
+        """Return when one client is to come back: spread, so that not all come at once."""
+        return random.SystemRandom().randint(200, 1000 + 2 * len(self._open))
+
+    async def drain(self, timeout: float) -> None:
+        """Tell every client to resume elsewhere; return when all have gone, or after ``timeout`` seconds."""
+        self.draining = True
+        for connection in tuple(self._open):
+            connection.go_away(self.retry_after_ms())
+        try:
+            async with asyncio.timeout(timeout):
+                await self._none_left.wait()
+        except TimeoutError:
+            log.warning("%d sockets did not answer the close frame within %.0f s", len(self._open), timeout)
