@@ -1,0 +1,5 @@
+"""`python -m whitebg`."""
+
+from whitebg.cli.app import main
+
+main()

@@ -1,0 +1,50 @@
+"""From arguments to photos."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+PHOTO_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".gif", ".bmp", ".heic", ".heif", ".avif"}
+)
+"""What is taken from a folder; a file that is named is taken whatever it is called."""
+
+
+class NoPhotos(ValueError):
+    """An argument stands for no photo at all."""
+
+    def __init__(self, argument: str, why: str) -> None:
+        super().__init__(why)
+        self.argument = argument
+
+
+def expand(arguments: Iterable[str]) -> Iterator[Path | NoPhotos]:
+    """Yield each photo that the arguments stand for, once, in order: files, folders (one level), and globs.
+
+    An argument that stands for none yields a `NoPhotos` that says why, and the rest goes on.
+    """
+    seen: set[Path] = set()
+    for argument in arguments:
+        found: list[Path] | NoPhotos = _expand_one(argument)
+        if isinstance(found, NoPhotos):
+            yield found
+            continue
+        for path in found:
+            if (real := path.resolve()) not in seen:
+                seen.add(real)
+                yield path
+
+
+def _expand_one(argument: str) -> list[Path] | NoPhotos:
+    path = Path(argument).expanduser()
+    if path.is_dir():
+        inside = sorted(p for p in path.iterdir() if p.suffix.lower() in PHOTO_SUFFIXES and p.is_file())
+        return inside or NoPhotos(argument, f"no photos in this folder ({', '.join(sorted(PHOTO_SUFFIXES))})")
+    if path.is_file():
+        return [path]
+    if glob.has_magic(argument):
+        matches = sorted(p for p in map(Path, glob.glob(str(path), recursive=True)) if p.is_file())  # noqa: PTH207 - takes absolute patterns too
+        return matches or NoPhotos(argument, "nothing matches this pattern")
+    return NoPhotos(argument, "no such file")

@@ -1,0 +1,49 @@
+"""Ports: free ones where any will do, and a clear word where one is taken."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import socket
+
+from whitebg.cli.problems import Problem
+
+
+def choose(wanted: list[tuple[str, str, int]]) -> list[int]:
+    """Return a port for each ``(option, host, port)``; 0 becomes a free one, and no two are the same.
+
+    Raises:
+        Problem: one is taken, or its host is not of this machine.
+
+    """
+    with contextlib.ExitStack() as held:  # All are held until all are chosen, so that they differ.
+        ports = []
+        for option, host, port in wanted:
+            family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            listener = held.enter_context(socket.socket(family, socket.SOCK_STREAM))
+            # Ports of connections that just ended are free; ports that somebody listens on are not.
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                listener.bind((host, port))
+            except OSError as error:
+                raise Problem(
+                    f"{host}:{port} can't be used: {error.strerror}",
+                    f"stop what listens there, or choose another port with {option} (0 takes a free one)",
+                ) from error
+            ports.append(listener.getsockname()[1])
+    return ports
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine can reach ``host``."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def reachable(host: str, port: int) -> str:
+    """Return the address under which this machine reaches what listens on ``host``."""
+    if host in {"0.0.0.0", "::"}:  # noqa: S104 - compared, not bound
+        host = "127.0.0.1" if host == "0.0.0.0" else "::1"  # noqa: S104
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

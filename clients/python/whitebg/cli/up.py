@@ -1,0 +1,214 @@
+"""`whitebg up`: service and gateway as two children, from the first start to the last drain."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shlex
+import signal
+import sys
+from collections.abc import Coroutine, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from whitebg.cli import ports
+from whitebg.cli.connection import Wanted, resolve
+from whitebg.cli.datadir import DataDir, Endpoints
+from whitebg.cli.problems import Problem
+from whitebg.cli.readiness import gateway_ready, service_ready
+from whitebg.cli.submitting import submit_photos
+from whitebg.cli.supervisor import Command, GaveUp, Supervisor
+from whitebg.errors import WhitebgError
+from whitebg.models import TaskOptions
+
+READY_WITHIN = 60.0
+DRAIN_WITHIN = 20.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpSettings:
+    """What `whitebg up` was asked for."""
+
+    data_dir: Path
+    http_host: str = "127.0.0.1"
+    http_port: int = 8000
+    grpc_host: str = "127.0.0.1"
+    grpc_port: int = 50051
+    verbose: bool = False
+    photo: Path | None = None
+    """A photo to put through once it runs."""
+    out: Path = Path()
+    """Where its picture goes."""
+
+    @property
+    def endpoints(self) -> Endpoints:
+        """Where it will be reached, from this machine."""
+        return Endpoints(
+            ports.reachable(self.grpc_host, self.grpc_port),
+            f"http://{ports.reachable(self.http_host, self.http_port)}",
+            os.getpid(),
+        )
+
+
+def commands(settings: UpSettings, folder: DataDir, secret: str) -> list[Command]:
+    """Return the children to run; the first is started first and ended last."""
+    service = {
+        "WHITEBG_DATA_DIR": str(folder.path),
+        "WHITEBG_GRPC_HOST": settings.grpc_host,
+        "WHITEBG_GRPC_PORT": str(settings.grpc_port),
+        "WHITEBG_JWT_SECRET": secret,
+    }
+    gateway = {
+        "WHITEBG_HTTP_HOST": settings.http_host,
+        "WHITEBG_HTTP_PORT": str(settings.http_port),
+        "WHITEBG_GRPC_TARGET": settings.endpoints.grpc_target,
+        "WHITEBG_JWT_SECRET": secret,
+        # Anybody who reaches the page may be a guest, so the page must be reached from this machine only.
+        "WHITEBG_GUEST_LOGIN": "true" if ports.is_loopback(settings.http_host) else "false",
+    }
+    python = [sys.executable, "-m"]
+    return [
+        Command(
+            name="service",
+            argv=[*python, "generator_service", "serve"],
+            log=folder.logs / "service.log",
+            environment=service,
+        ),
+        Command(name="gateway", argv=[*python, "ws_gateway"], log=folder.logs / "gateway.log", environment=gateway),
+    ]
+
+
+async def run(settings: UpSettings, console: Console) -> None:
+    """Run until SIGINT or SIGTERM, then drain.
+
+    Raises:
+        Problem: it can't be started, or a child is beyond help.
+
+    """
+    folder = DataDir(await asyncio.to_thread(settings.data_dir.expanduser().resolve))
+    folder.create()
+    with folder.locked(), _stop_signals() as stop:
+        wanted = [
+            ("--http-port", settings.http_host, settings.http_port),
+            ("--grpc-port", settings.grpc_host, settings.grpc_port),
+        ]
+        http_port, grpc_port = ports.choose(wanted)
+        settings = replace(settings, http_port=http_port, grpc_port=grpc_port)
+        supervisor = Supervisor(
+            commands(settings, folder, folder.ensure_secret()),
+            on_news=lambda name, news: console.print(Text(f"{name} {news}", style="yellow"), soft_wrap=True),
+            on_line=(lambda name, line: console.print(Text(f"{name} | {line}"), soft_wrap=True))
+            if settings.verbose
+            else None,
+        )
+        supervisor.start()
+        try:
+            await _serve(settings, folder, supervisor, stop, console)
+        except GaveUp as error:
+            tail = "\n       ".join(["its last words:", *error.last_lines])
+            raise Problem(str(error), f"{tail}\n       more in {folder.logs}") from error
+        finally:
+            console.print("stopping: what runs is finished or put back into the queue (Ctrl-C again kills)")
+            stop.clear()
+            await _drain(supervisor, stop)
+            console.print("stopped")
+
+
+async def _serve(
+    settings: UpSettings, folder: DataDir, supervisor: Supervisor, stop: asyncio.Event, console: Console
+) -> None:
+    endpoints = settings.endpoints
+    for what, ready in (
+        (f"service on {endpoints.grpc_target}", partial(service_ready, endpoints.grpc_target)),
+        (f"gateway on {endpoints.http_url}", partial(gateway_ready, endpoints.http_url.removeprefix("http://"))),
+    ):
+        waiting = Text(f"waiting for the {what} …")
+        if not console.is_terminal:
+            console.print(waiting)
+        with console.status(waiting):
+            try:
+                async with asyncio.timeout(READY_WITHIN):
+                    going_on = await _unless(ready(), supervisor.failed(), stop.wait())
+            except TimeoutError:
+                raise Problem(f"the {what} is not ready after {READY_WITHIN:g} s", f"see {folder.logs}") from None
+        if not going_on:
+            return
+    with folder.published(endpoints):
+        _announce(settings, folder, console)
+        if settings.photo is not None and not await _unless(
+            _try_photo(settings, folder, console), supervisor.failed(), stop.wait()
+        ):
+            return
+        await _unless(supervisor.failed(), stop.wait())
+
+
+async def _try_photo(settings: UpSettings, folder: DataDir, console: Console) -> None:
+    try:
+        await submit_photos(
+            resolve(Wanted(target=settings.endpoints.grpc_target, data_dir=folder.path)),
+            [str(settings.photo)],
+            out=settings.out,
+            options=TaskOptions(),
+            force=False,
+            as_json=False,
+            console=console,
+        )
+    except (WhitebgError, Problem) as error:  # The photo is a guest here: the house goes on without it.
+        console.print(Text(f"{settings.photo}: {error.message}", style="red"), soft_wrap=True)
+    console.print(Text(f"still serving at {settings.endpoints.http_url}; Ctrl-C stops"))
+
+
+def _announce(settings: UpSettings, folder: DataDir, console: Console) -> None:
+    endpoints = settings.endpoints
+    console.print(Text("whitebg is running", style="bold green"))
+    rows = [
+        ("page", endpoints.http_url),
+        ("gRPC", endpoints.grpc_target),
+        ("data", str(folder.path)),
+        ("try it", f"whitebg submit PHOTO --out DIR --data-dir {shlex.quote(str(folder.path))}"),
+        ("stop", "Ctrl-C"),
+    ]
+    for label, value in rows:
+        console.print(Text.assemble((f"  {label:<7}", "dim"), value), soft_wrap=True)
+
+
+async def _drain(supervisor: Supervisor, again: asyncio.Event) -> None:
+    if not await _unless(supervisor.stop(DRAIN_WITHIN), again.wait()):
+        supervisor.kill()
+        await supervisor.stop(DRAIN_WITHIN)
+
+
+async def _unless(work: Coroutine[Any, Any, Any], *others: Coroutine[Any, Any, Any]) -> bool:
+    """Run ``work`` until it is done (True) or one of the others is (False); what was left over is cancelled.
+
+    Whatever one of them raises is raised.
+    """
+    tasks = [asyncio.ensure_future(each) for each in (work, *others)]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+        return tasks[0] in done
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@contextlib.contextmanager
+def _stop_signals() -> Iterator[asyncio.Event]:
+    """Turn SIGINT and SIGTERM into an event while the block runs."""
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        yield stop
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)

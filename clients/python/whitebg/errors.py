@@ -1,0 +1,141 @@
+"""Everything that can go wrong between you and the service.
+
+::
+
+    WhitebgError
+    ├── InvalidRequest        a value of the request can't be used; `violations` says which
+    ├── Unauthenticated       the token is missing, malformed or expired
+    ├── PermissionDenied      the token's scope does not allow the call
+    ├── NotFound              no such task or image, or somebody else's
+    ├── IdempotencyConflict   the idempotency key was used with another request
+    ├── WrongState            the task's state does not allow it any more
+    ├── QuotaExceeded         too many tasks waiting; `retry_after` says when to try again
+    ├── CursorGap             the cursor can't be resumed without a hole
+    ├── Overloaded            the service can't take more now, or the watcher was too slow
+    ├── ServiceUnavailable    the service can't be reached, or is shutting down
+    ├── DeadlineExceeded      it took longer than the time allowed (also a `TimeoutError`)
+    ├── DownloadFailed        the bytes that came are not the whole image
+    ├── TaskFailed            a task ended without a picture
+    └── ServiceError          the service failed in a way it did not foresee
+
+The string of an error is written for a person: what was wrong, with which value, what to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+class WhitebgError(Exception):
+    """Base of all errors that whitebg raises on purpose.
+
+    ``reason`` is the service's stable code in UPPER_SNAKE_CASE, such as ``TASK_NOT_FOUND``; empty where the error
+    did not come from the service, or came without one. ``metadata`` holds the facts that came with it.
+    """
+
+    def __init__(self, message: str, *, reason: str = "", metadata: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.reason = reason
+        self.metadata = dict(metadata or {})
+
+
+@dataclass(frozen=True, slots=True)
+class FieldViolation:
+    """One value that can't be used: which field, and why."""
+
+    field: str
+    description: str
+
+
+class InvalidRequest(WhitebgError):
+    """A value of the request can't be used."""
+
+    def __init__(
+        self,
+        message: str,
+        violations: tuple[FieldViolation, ...] = (),
+        *,
+        reason: str = "",
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message, reason=reason, metadata=metadata)
+        self.violations = violations
+
+
+class Unauthenticated(WhitebgError):
+    """The token is missing, malformed or expired."""
+
+
+class PermissionDenied(WhitebgError):
+    """The token's scope does not allow the call."""
+
+
+class NotFound(WhitebgError):
+    """There is no such task or image, or it is somebody else's."""
+
+
+class IdempotencyConflict(WhitebgError):
+    """The idempotency key was used with another image or other options."""
+
+
+class WrongState(WhitebgError):
+    """The task's state does not allow it any more: a task that has ended can't be cancelled."""
+
+
+class QuotaExceeded(WhitebgError):
+    """Too many tasks of this user are waiting. ``retry_after`` is in seconds."""
+
+    def __init__(
+        self, message: str, retry_after: float, *, reason: str = "", metadata: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(message, reason=reason, metadata=metadata)
+        self.retry_after = retry_after
+
+
+class CursorGap(WhitebgError):
+    """Events after the cursor are not all there. Watch with a snapshot instead.
+
+    ``why`` is ``epoch_changed``, ``cursor_in_future`` or ``cursor_too_old``; ``oldest`` and ``head`` are the cursors
+    between which the log can be read.
+    """
+
+    def __init__(self, message: str, *, reason: str = "", metadata: Mapping[str, str] | None = None) -> None:
+        super().__init__(message, reason=reason, metadata=metadata)
+        self.why = self.metadata.get("reason", "")
+        self.oldest = self.metadata.get("oldest", "")
+        self.head = self.metadata.get("head", "")
+        self.epoch = self.metadata.get("epoch", "")
+
+
+class Overloaded(WhitebgError):
+    """The service can't take more now, or this watcher was too slow. Trying again later loses nothing."""
+
+
+class ServiceUnavailable(WhitebgError):
+    """The service can't be reached, or is shutting down. Trying again later loses nothing."""
+
+
+class DeadlineExceeded(WhitebgError, TimeoutError):
+    """It took longer than the time allowed."""
+
+
+class DownloadFailed(WhitebgError):
+    """The bytes that came are not the whole image."""
+
+
+class TaskFailed(WhitebgError):
+    """A task ended without a picture. ``code`` is stable, such as ``image_truncated`` or ``cancelled``."""
+
+    def __init__(self, task_id: int, state: str, code: str, message: str, *, retryable: bool) -> None:
+        super().__init__(f"task {task_id} ended as {state}: {message}")
+        self.task_id = task_id
+        self.state = state
+        self.code = code
+        self.explanation = message
+        self.retryable = retryable
+
+
+class ServiceError(WhitebgError):
+    """The service failed in a way it did not foresee."""

@@ -1,0 +1,104 @@
+"""A watch that outlives its streams: read, and open again with the last cursor."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+
+from protos.whitebg.v1 import generator_service_pb2 as pb
+from whitebg import convert, errors
+from whitebg.models import OnGap, WatchUpdate
+from whitebg.retry import Backoff
+
+OnRetry = Callable[[errors.WhitebgError, float], None]
+"""Called when a stream broke, with the error and the seconds until the next try."""
+
+RETRYABLE = (errors.ServiceUnavailable, errors.Overloaded, errors.QuotaExceeded)
+"""After these the same request may be sent again, and nothing is lost."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchRequest:
+    """What to watch, and from where. ``after`` is the cursor to resume behind; None means from now on."""
+
+    user_id: str | None = None
+    all_users: bool = False
+    task_ids: tuple[int, ...] = ()
+    after: str | None = None
+    snapshot: bool = False
+    on_gap: OnGap = OnGap.SNAPSHOT
+    stop_at_head: bool = False
+
+    def to_proto(self) -> pb.WatchTasksRequest:
+        """Return the request as the service takes it.
+
+        Raises:
+            ValueError: both one user and all users are named.
+
+        """
+        if self.all_users and self.user_id is not None:
+            raise ValueError("watch either all users or one user_id, not both")
+        request = pb.WatchTasksRequest(
+            task_ids=self.task_ids,
+            after=self.after or "",
+            on_gap=convert.on_gap_to_proto(self.on_gap),
+            snapshot=self.snapshot,
+            stop_at_head=self.stop_at_head,
+        )
+        if self.all_users:
+            request.all_users = True
+        else:
+            request.user_id = self.user_id or ""
+        return request
+
+
+async def follow(
+    open_stream: Callable[[pb.WatchTasksRequest], AsyncGenerator[pb.WatchTasksResponse]],
+    request: WatchRequest,
+    *,
+    backoff: Backoff,
+    on_retry: OnRetry | None = None,
+    renewable_token: bool = False,
+) -> AsyncGenerator[WatchUpdate]:
+    """Yield what happens, over as many streams as it takes.
+
+    The cursor moves only after a whole batch was yielded, and a stream can only break between two batches: so what
+    was yielded is what the next stream is told to leave out, and nothing is lost or doubled. A snapshot that is
+    cut off begins again.
+
+    ``renewable_token``: an UNAUTHENTICATED stream that had worked is opened once more, with a new token.
+
+    Raises:
+        WhitebgError: the stream broke in a way that trying again does not mend.
+
+    """
+    failures = 0
+    while True:
+        worked = False
+        failure: errors.WhitebgError
+        try:
+            async with aclosing(open_stream(request.to_proto())) as stream:
+                async for response in stream:
+                    worked, failures = True, 0
+                    for update in convert.updates_from_proto(
+                        response, request.after or "", all_users=request.all_users
+                    ):
+                        yield update
+                    request = replace(request, after=response.cursor or request.after)
+        except RETRYABLE as error:
+            failure = error
+        except errors.Unauthenticated as error:
+            if not (renewable_token and worked):
+                raise
+            failure = error
+        else:
+            if request.stop_at_head:
+                return
+            failure = errors.ServiceUnavailable("the service ended the stream")
+        failures += 1
+        delay = backoff.delay(failures)
+        if on_retry is not None:
+            on_retry(failure, delay)
+        await asyncio.sleep(delay)

@@ -1,0 +1,136 @@
+"""One connection to the service: channel, token, deadline, repetition. Knows no task."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from itertools import count
+from typing import TYPE_CHECKING, TypeVar
+
+import grpc
+import grpc.aio
+
+from protos.whitebg.v1.generator_service_pb2_grpc import GeneratorServiceStub
+from whitebg import errors
+from whitebg.retry import Backoff
+from whitebg.status import error_from_rpc
+
+if TYPE_CHECKING:
+    from protos.whitebg.v1.generator_service_pb2_grpc import GeneratorServiceAsyncStub  # exists in the stubs only
+
+Token = str | Callable[[], str] | Callable[[], Awaitable[str]]
+"""A JWT, or a function that returns a fresh one; it is asked before every call."""
+
+_MAX_MESSAGE_BYTES = 26 * 1024 * 1024
+_CHANNEL_OPTIONS: list[tuple[str, int]] = [
+    ("grpc.max_send_message_length", _MAX_MESSAGE_BYTES),
+    ("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES),
+    # The watch has its own backoff; the channel's default of up to two minutes would hide a restarted service.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 1_000),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+    # A watch hears a bookmark every 30 s, so a ping goes out only where the line is dead.
+    ("grpc.keepalive_time_ms", 45_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+]
+
+_Q = TypeVar("_Q")
+_R = TypeVar("_R")
+
+
+class Wire:
+    """A channel that is opened when it is first needed, and what every call over it has in common."""
+
+    def __init__(
+        self, target: str, token: Token, *, tls: bool | grpc.ChannelCredentials, timeout: float, backoff: Backoff
+    ) -> None:
+        self._target = target
+        self._token = token
+        self._tls = tls
+        self._timeout = timeout
+        self._backoff = backoff
+        self._channel: grpc.aio.Channel | None = None
+
+    @property
+    def renewable_token(self) -> bool:
+        """Whether a new token can be had."""
+        return callable(self._token)
+
+    @property
+    def stub(self) -> GeneratorServiceAsyncStub:
+        """The service's methods."""
+        return GeneratorServiceStub(self._open())
+
+    def _open(self) -> grpc.aio.Channel:
+        # Put off to here because a grpc.aio channel belongs to the loop that is running when it is made.
+        if self._channel is None:
+            if self._tls is False:
+                self._channel = grpc.aio.insecure_channel(self._target, options=_CHANNEL_OPTIONS)
+            else:
+                credentials = grpc.ssl_channel_credentials() if self._tls is True else self._tls
+                self._channel = grpc.aio.secure_channel(self._target, credentials, options=_CHANNEL_OPTIONS)
+        return self._channel
+
+    async def close(self) -> None:
+        """Close the channel; calls under way are cancelled."""
+        if self._channel is not None:
+            channel, self._channel = self._channel, None
+            await channel.close(None)
+
+    async def ready(self, timeout: float) -> None:
+        """Wait until the service can be reached, at most ``timeout`` seconds.
+
+        Raises:
+            ServiceUnavailable: it could not be reached in time.
+
+        """
+        try:
+            async with asyncio.timeout(timeout):
+                await self._open().channel_ready()
+        except TimeoutError:
+            raise errors.ServiceUnavailable(
+                f"nothing answers at {self._target} within {timeout:g} s; is the service running there?"
+            ) from None
+
+    async def _metadata(self) -> tuple[tuple[str, str], ...]:
+        token = self._token() if callable(self._token) else self._token
+        if inspect.isawaitable(token):
+            token = await token
+        return (("authorization", f"Bearer {token}"),)
+
+    async def call(self, method: grpc.aio.UnaryUnaryMultiCallable[_Q, _R], request: _Q) -> _R:
+        """Make a unary call, again and again while the service is away and there is time.
+
+        Raises:
+            WhitebgError: what the service answered, or that it did not.
+
+        """
+        deadline = time.monotonic() + self._timeout
+        for failures in count(1):
+            try:
+                left = deadline - time.monotonic()
+                return await method(request, timeout=left, metadata=await self._metadata())
+            except grpc.aio.AioRpcError as error:
+                failure, delay = error_from_rpc(error, self._target), self._backoff.delay(failures)
+                if not isinstance(failure, errors.ServiceUnavailable) or time.monotonic() + delay >= deadline:
+                    raise failure from None  # The RPC error's text adds nothing but its debug string.
+                await asyncio.sleep(delay)
+        raise AssertionError("count() does not end")
+
+    async def stream(self, method: grpc.aio.UnaryStreamMultiCallable[_Q, _R], request: _Q) -> AsyncGenerator[_R]:
+        """Yield what one streaming call brings; closing the generator ends the call.
+
+        Raises:
+            WhitebgError: why the stream ended, if not well.
+
+        """
+        call = method(request, metadata=await self._metadata())
+        try:
+            async for response in call:
+                yield response
+        except grpc.aio.AioRpcError as error:
+            raise error_from_rpc(error, self._target) from None
+        finally:
+            call.cancel()

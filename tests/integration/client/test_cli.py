@@ -1,0 +1,167 @@
+"""The command line as a process, against a real server."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import pty
+import signal
+from io import FileIO
+from pathlib import Path
+
+import pytest
+
+from tests.integration.client.conftest import PHOTO, RunCli, names
+from tests.support.fake_service import FakeLog, FakeServer
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name in ("a.png", "b.jpg", "bad.png", "notes.txt"):
+        (folder / name).write_bytes(PHOTO)
+    return folder
+
+
+async def _finish(process: asyncio.subprocess.Process) -> tuple[str, str]:
+    out, err = await asyncio.wait_for(process.communicate(), 30)
+    return out.decode(), err.decode()
+
+
+async def test_submit_saves_what_succeeds_and_names_what_fails(cli: RunCli, photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    async with cli("submit", str(photos), str(photos / "gone.png"), "--out", str(out)) as process:
+        stdout, stderr = await _finish(process)
+    assert process.returncode == 1, stderr
+    assert names(out) == ["a-white.png", "b-white.png"]
+    assert f"a.png: saved as {out / 'a-white.png'}" in stdout
+    assert "bad.png: the photo was refused" in stdout
+    assert "gone.png: no such file" in stdout
+    assert "40 %, segmenting" in stdout
+    assert "notes.txt" not in stdout
+
+
+async def test_submit_never_overwrites_unless_told(cli: RunCli, photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    arguments = ("submit", str(photos / "a.png"), "--out", str(out))
+    for extra in ((), (), ("--force",)):
+        async with cli(*arguments, *extra) as process:
+            await _finish(process)
+        assert process.returncode == 0
+    assert names(out) == ["a-white-2.png", "a-white.png"]
+
+
+async def test_submit_prints_json_for_programs(cli: RunCli, photos: Path, tmp_path: Path) -> None:
+    async with cli("submit", str(photos / "*.png"), "--out", str(tmp_path / "out"), "--json") as process:
+        stdout, _ = await _finish(process)
+    found = {line["photo"]: line for line in map(json.loads, stdout.splitlines())}
+    assert found["a.png"]["ok"] is True
+    assert found["a.png"]["result"] == str(tmp_path / "out" / "a-white.png")
+    assert (found["bad.png"]["ok"], found["bad.png"]["problem"]) == (False, "the photo was refused")
+
+
+async def test_submit_waits_for_room_in_the_queue(cli: RunCli, tmp_path: Path, log: FakeLog) -> None:
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for number in range(20):
+        (folder / f"{number}.png").write_bytes(PHOTO)
+    log.max_pending = 1
+    async with cli("submit", str(folder), "--out", str(tmp_path / "out")) as process:
+        _, stderr = await _finish(process)
+    assert process.returncode == 0, stderr
+    assert len(names(tmp_path / "out")) == 20
+    assert len(log.tasks) == 20
+
+
+async def test_submit_outlives_a_restart_of_the_service(
+    cli: RunCli, tmp_path: Path, log: FakeLog, server: FakeServer
+) -> None:
+    (tmp_path / "slow.png").write_bytes(PHOTO)
+    async with cli("submit", str(tmp_path / "slow.png"), "--out", str(tmp_path / "out")) as process:
+        assert process.stdout is not None
+        while b"segmenting" not in await asyncio.wait_for(process.stdout.readline(), 20):
+            pass
+        await server.stop()
+        assert b"connection lost" in await asyncio.wait_for(process.stdout.readline(), 20)
+        log.complete(1)
+        await server.start()
+        await _finish(process)
+    assert process.returncode == 0
+    assert names(tmp_path / "out") == ["slow-white.png"]
+
+
+async def test_ctrl_c_says_what_becomes_of_the_tasks(cli: RunCli, tmp_path: Path, log: FakeLog) -> None:
+    (tmp_path / "slow.png").write_bytes(PHOTO)
+    async with cli("submit", str(tmp_path / "slow.png"), "--out", str(tmp_path / "out")) as process:
+        assert process.stdout is not None
+        while b"segmenting" not in await asyncio.wait_for(process.stdout.readline(), 20):
+            pass
+        process.send_signal(signal.SIGINT)
+        _, stderr = await _finish(process)
+    assert process.returncode == 130
+    assert "go on without you: 1" in stderr
+    assert "Traceback" not in stderr
+    log.complete(1)
+    async with cli("download", "1", "--out", str(tmp_path / "out")) as process:
+        await _finish(process)
+    assert names(tmp_path / "out") == ["slow-white.png"]
+
+
+async def test_a_terminal_gets_bars(cli: RunCli, photos: Path, tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    with os.fdopen(ours, "rb", buffering=0) as screen:
+        async with cli("submit", str(photos / "a.png"), "--out", str(tmp_path / "out"), stdout=theirs) as process:
+            os.close(theirs)
+            _, screenful = await asyncio.gather(process.wait(), asyncio.to_thread(_read_screen, screen))
+    shown = screenful.decode()
+    assert process.returncode == 0
+    assert "━" in shown
+    assert "all photos" in shown
+    assert "a-white.png" in shown
+
+
+def _read_screen(screen: FileIO) -> bytes:
+    shown = b""
+    try:
+        while chunk := screen.read(65536):
+            shown += chunk
+    except OSError:
+        return shown  # Linux's way to say that nobody writes to the terminal any more.
+    return shown
+
+
+async def test_list_cancel_and_watch(cli: RunCli, log: FakeLog) -> None:
+    FakeLog.submit(log, "local", filename="x.png")
+    async with cli("watch", "--json") as watching:
+        assert watching.stdout is not None
+        kinds = [json.loads(await asyncio.wait_for(watching.stdout.readline(), 20))["kind"] for _ in range(4)]
+        assert kinds == ["SnapshotBegin", "SnapshotTask", "SnapshotEnd", "Bookmark"]
+        async with cli("cancel", "1", "77") as process:
+            stdout, _ = await _finish(process)
+        assert process.returncode == 1
+        assert "task 1 is cancelled" in stdout
+        assert "task 77 does not exist" in stdout
+        event = json.loads(await asyncio.wait_for(watching.stdout.readline(), 20))
+        assert (event["kind"], event["type"], event["seq"]) == ("TaskEvent", "cancelled", 2)
+        watching.send_signal(signal.SIGINT)
+        _, stderr = await _finish(watching)
+    assert watching.returncode == 130
+    assert "--since e0:2" in stderr
+    async with cli("list", "--state", "cancelled", "--json") as process:
+        stdout, _ = await _finish(process)
+    assert [json.loads(line)["task_id"] for line in stdout.splitlines()] == [1]
+
+
+async def test_nothing_running_is_said_with_what_to_do(cli: RunCli, server: FakeServer, tmp_path: Path) -> None:
+    async with cli("list", connect=False) as process:
+        _, stderr = await _finish(process)
+    assert process.returncode == 1
+    assert "no service found" in stderr
+    assert "whitebg up" in stderr
+    await server.stop()
+    async with cli("list") as process:
+        _, stderr = await _finish(process)
+    assert f"nothing answers at {server.target}" in stderr
+    assert "Traceback" not in stderr

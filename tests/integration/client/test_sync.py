@@ -1,0 +1,76 @@
+"""The blocking client against a real server that runs in another thread."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from whitebg import SyncGeneratorClient, TaskState, errors, models
+
+from tests.integration.client.conftest import PHOTO, token
+from tests.support.fake_service import FakeLog, FakeServer
+
+
+async def test_a_photo_is_put_through_without_asyncio(server: FakeServer, tmp_path: Path) -> None:
+    def use() -> bytes:
+        with SyncGeneratorClient(server.target, token()) as client:
+            task = client.wait(client.submit(PHOTO).task_id, timeout=10)
+            assert task.state is TaskState.COMPLETED
+            assert [each.task_id for each in client.list_tasks()] == [task.task_id]
+            with pytest.raises(errors.NotFound):
+                client.get(99)
+            return client.download(task.task_id, tmp_path / "out.png").read_bytes()
+
+    assert await asyncio.to_thread(use) == b"\x89PNG\r\n\x1a\nresult"
+
+
+async def test_leaving_a_blocking_watch_ends_its_stream_and_close_joins_the_thread(
+    server: FakeServer, log: FakeLog
+) -> None:
+    def use() -> None:
+        with SyncGeneratorClient(server.target, token()) as client:
+            updates = client.watch()
+            assert isinstance(next(updates), models.Bookmark)
+            assert len(log.watchers) == 1
+            updates.close()
+        client.close()
+        assert not any(thread.name == "whitebg-client" for thread in threading.enumerate())
+
+    await asyncio.to_thread(use)
+    await server.stop()
+    assert not log.watchers
+
+
+WATCHER = """
+import sys
+from whitebg import SyncGeneratorClient
+with SyncGeneratorClient(sys.argv[1], sys.argv[2]) as client:
+    try:
+        for update in client.watch():
+            print("watching", flush=True)
+    except KeyboardInterrupt:
+        print("interrupted", flush=True)
+"""
+
+
+async def test_ctrl_c_ends_a_blocking_watch(server: FakeServer, log: FakeLog) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", WATCHER, server.target, token()()), stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    assert await process.stdout.readline() == b"watching\n"
+    process.send_signal(signal.SIGINT)
+    out, _ = await asyncio.wait_for(process.communicate(), 20)
+    assert (out, process.returncode) == (b"interrupted\n", 0)
+    async with asyncio.timeout(10):
+        await _until(lambda: not log.watchers)
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    while not condition():  # noqa: ASYNC110 - the server's loop is this one; each turn lets it work
+        await asyncio.sleep(0)

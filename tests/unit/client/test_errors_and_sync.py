@@ -1,0 +1,116 @@
+"""From a status to an error; and that the blocking client has a face for everything."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Generator
+from pathlib import Path
+from typing import assert_type
+
+import grpc
+import pytest
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2, status_pb2
+from whitebg import GeneratorClient, SyncGeneratorClient, convert, errors, models
+from whitebg.status import error_from_rpc
+
+from protos.whitebg.v1 import generator_service_pb2 as pb
+from protos.whitebg.v1 import task_pb2
+
+
+def _failure(code: grpc.StatusCode, message: str, *details: Message, raw: bytes | None = None) -> errors.WhitebgError:
+    status = status_pb2.Status(code=code.value[0], message=message)
+    for detail in details:
+        status.details.add().Pack(detail)
+    trailer = grpc.aio.Metadata(("grpc-status-details-bin", raw or status.SerializeToString()))
+    return error_from_rpc(grpc.aio.AioRpcError(code, grpc.aio.Metadata(), trailer, details=message), "far:1")
+
+
+def _info(reason: str, /, **metadata: str) -> error_details_pb2.ErrorInfo:
+    return error_details_pb2.ErrorInfo(reason=reason, domain="whitebg", metadata=metadata)
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "kind"),
+    [
+        (grpc.StatusCode.UNAVAILABLE, "refused", errors.ServiceUnavailable),
+        (grpc.StatusCode.CANCELLED, "stream lost", errors.ServiceUnavailable),
+        (grpc.StatusCode.INTERNAL, "Received RST_STREAM with error code 2", errors.ServiceUnavailable),
+        (grpc.StatusCode.INTERNAL, "a bug", errors.ServiceError),
+        (grpc.StatusCode.UNAUTHENTICATED, "expired", errors.Unauthenticated),
+        (grpc.StatusCode.PERMISSION_DENIED, "no", errors.PermissionDenied),
+        (grpc.StatusCode.NOT_FOUND, "no", errors.NotFound),
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, "too slow", errors.Overloaded),
+        (grpc.StatusCode.DEADLINE_EXCEEDED, "late", errors.DeadlineExceeded),
+        (grpc.StatusCode.OUT_OF_RANGE, "past the end", errors.InvalidRequest),
+    ],
+)
+def test_each_status_is_its_own_error(code: grpc.StatusCode, message: str, kind: type[errors.WhitebgError]) -> None:
+    failure = _failure(code, message)
+    assert type(failure) is kind
+    assert message in str(failure)
+
+
+def test_a_gap_names_what_can_be_read() -> None:
+    info = _info("CURSOR_GAP", reason="cursor_too_old", oldest="e:5", head="e:9", epoch="e")
+    gap = _failure(grpc.StatusCode.OUT_OF_RANGE, "gap", info)
+    assert isinstance(gap, errors.CursorGap)
+    assert (gap.why, gap.oldest, gap.head, gap.epoch) == ("cursor_too_old", "e:5", "e:9", "e")
+
+
+def test_a_full_quota_says_when_to_try_again() -> None:
+    retry = error_details_pb2.RetryInfo()
+    retry.retry_delay.FromMilliseconds(1500)
+    quota = _failure(grpc.StatusCode.RESOURCE_EXHAUSTED, "full", _info("QUOTA_EXCEEDED"), retry)
+    assert isinstance(quota, errors.QuotaExceeded)
+    assert (quota.retry_after, quota.reason) == (1.5, "QUOTA_EXCEEDED")
+
+
+def test_details_that_make_no_sense_do_not_hide_the_status() -> None:
+    assert isinstance(_failure(grpc.StatusCode.NOT_FOUND, "no", raw=b"\xff\xff"), errors.NotFound)
+
+
+def test_values_from_the_future_are_unknown_and_file_names_lose_their_folders() -> None:
+    task = convert.task_from_proto(task_pb2.Task(task_id=1, state=99))  # type: ignore[arg-type]  # a newer service's
+    assert task.state is models.TaskState.UNKNOWN
+    assert not task.state.terminal
+    names = [
+        convert.image_info_from_proto(pb.ImageInfo(filename=name)).filename for name in ("../x/a.png", "..", "a\\b")
+    ]
+    assert names == ["a.png", "image", "b"]
+
+
+def test_options_go_there_and_back() -> None:
+    options = models.TaskOptions(
+        engine=models.Engine.LOCAL,
+        preset="amazon",
+        format=models.OutputFormat.JPEG,
+        size_px=2000,
+        fill=0.9,
+        background="#FEFEFE",
+        prompt="soft light",
+    )
+    assert convert.options_from_proto(convert.options_to_proto(options)) == options
+    with pytest.raises(ValueError, match="is not an engine to ask for"):
+        convert.options_to_proto(models.TaskOptions(engine=models.Engine.UNKNOWN))
+
+
+def test_every_async_method_has_its_blocking_face() -> None:
+    public = {
+        name: method
+        for name, method in inspect.getmembers(GeneratorClient, callable)
+        if not name.startswith("_") and name != "close"
+    }
+    assert len(public) >= 12
+    for name, method in public.items():
+        face = getattr(SyncGeneratorClient, name)
+        assert face.__doc__ == method.__doc__
+        assert inspect.signature(face).parameters.keys() == inspect.signature(method).parameters.keys()
+
+
+def types_are_carried_over(client: SyncGeneratorClient) -> None:
+    """Hold the adapters to their types; mypy is the one who runs this."""
+    assert_type(client.submit(Path("a.png"), priority=1), models.Task)
+    assert_type(client.watch(all_users=True), Generator[models.WatchUpdate])
+    assert_type(client.read_image(1), models.Image)
+    client.get("1")  # type: ignore[arg-type]  # refused, as it must be
