@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import logging
 import os
 import signal
 import sys
@@ -17,8 +16,6 @@ from generator_service.data_dir import DataDirInUse
 from generator_service.logs import configure_logs
 from generator_service.server import PortInUse, running_service
 from generator_service.settings import Settings
-
-logger = logging.getLogger(__name__)
 
 
 def main() -> int:
