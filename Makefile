@@ -8,7 +8,7 @@ PHOTOS ?= examples
 help:
 	@echo "make run      start whitebg here and put a photo through it"
 	@echo "make test     run every test"
-	@echo "make check    lint, types, layers, contract"
+	@echo "make check    lint, types, layers, contracts"
 	@echo "make format   format the code"
 	@echo "make protos   generate the stubs anew"
 	@echo "make bench    measure speed beside bare peers"
@@ -36,6 +36,7 @@ check: $(VENV)/.ready-dev
 	cd protos && ../$(BIN)/buf lint && ../$(BIN)/buf format --diff --exit-code
 	cd protos && ../$(BIN)/buf breaking --against '../.git#ref=HEAD,subdir=protos'
 	$(BIN)/python tools/generate_protos.py --check
+	$(BIN)/python tools/check_asyncapi.py
 
 format: $(VENV)/.ready-dev
 	$(BIN)/ruff check --fix .

@@ -23,6 +23,8 @@ from generator_service.engines.pool import PoolSettings
 from generator_service.engines.registry import Engines, EngineSettings
 from generator_service.interceptors import CallInterceptor
 from generator_service.maintenance import EventCompactor, LeaseReaper, TaskReaper, every
+from generator_service.metrics import Metrics
+from generator_service.metrics_server import StateCollector, serving_metrics
 from generator_service.reflection import enable_reflection
 from generator_service.servicer import Servicer
 from generator_service.settings import Settings, worker_name
@@ -35,6 +37,7 @@ from generator_service.watch.feed import Feeds
 from generator_service.watch.queue_news import tell_queue_news
 from generator_service.watch.queue_view import QueueView
 from generator_service.watch.ring import EventRing
+from generator_service.watch.status_log import StatusLog
 from generator_service.watch.tail import LogTail
 from generator_service.watch.watchers import Watchers
 from generator_service.worker import Worker, WorkerSettings
@@ -79,6 +82,8 @@ class Running:
     health: health.aio.HealthServicer
     background: Sequence[asyncio.Task[None]]
     """What goes on all the time; none of it ends by itself."""
+    metrics_port: int | None = None
+    """Where ``/metrics`` is served; None if it is not."""
 
 
 @asynccontextmanager
@@ -93,16 +98,16 @@ async def running_service(settings: Settings) -> AsyncIterator[Running]:
         PortInUse: the address can't be listened on.
 
     """
-    clock = SystemClock()
+    clock, metrics = SystemClock(), Metrics()
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(data_dir_lock(settings.data_dir))
         wake = LocalWake(asyncio.get_running_loop())
-        store = await _open_store(settings, clock, wake)
+        store = await _open_store(settings, clock, wake, metrics)
         stack.push_async_callback(store.close)
         engines = await stack.enter_async_context(Engines.from_settings(_engine_settings(settings)))
         blobs = LocalBlobs(settings.blobs)
-        worker = _worker(settings, store, wake, blobs, engines, clock)
+        worker = _worker(settings, store, wake, blobs, engines, clock, metrics)
 
         view = QueueView(clock, slots=max(1, settings.worker_slots))
         ring = EventRing(settings.ring_events)
@@ -115,13 +120,17 @@ async def running_service(settings: Settings) -> AsyncIterator[Running]:
 
         tail = LogTail(store, wake, listeners=listeners, on_gap=start_over)
         await tail.start(prefill=settings.ring_events)
+        # The past has been logged and counted by whoever was there.
+        tail.join(StatusLog(view.known).tell)
+        tail.join(lambda events: metrics.told(events, clock.now()))
         view.load((await store.unfinished()).tasks)
         wake.on_progress(view.take_progress)
         wake.on_progress(watchers.push_progress)
 
+        feeds = Feeds(store, tail, ring, watchers, view.present)
         servicer = Servicer(
             store=store,
-            feeds=Feeds(store, tail, ring, watchers, view.present),
+            feeds=feeds,
             view=view,
             blobs=blobs,
             submissions=Submissions(
@@ -145,10 +154,12 @@ async def running_service(settings: Settings) -> AsyncIterator[Running]:
         background = [asyncio.create_task(chore, name=name) for name, chore in chores.items()]
         stack.push_async_callback(_cancel, background)
         working = [asyncio.create_task(worker.run(), name="worker")] if worker else []
-        server, healthy = _server(settings, servicer)
+        server, healthy = _server(settings, servicer, metrics)
         try:
+            metrics.registry.register(StateCollector(feeds, clock, asyncio.get_running_loop()))
+            metrics_port = await _serve_metrics(settings, metrics, stack)
             port = await _listen(settings, server, healthy)
-            yield Running(port, server, healthy, [*background, *working])
+            yield Running(port, server, healthy, [*background, *working], metrics_port)
         finally:
             logger.info("draining")
             await healthy.enter_graceful_shutdown()
@@ -159,8 +170,9 @@ async def running_service(settings: Settings) -> AsyncIterator[Running]:
             logger.info("drained")
 
 
-async def _open_store(settings: Settings, clock: Clock, wake: LocalWake) -> TaskStore:
+async def _open_store(settings: Settings, clock: Clock, wake: LocalWake, metrics: Metrics) -> TaskStore:
     def on_commit(events: Sequence[TaskEvent]) -> None:
+        metrics.committed(events)
         # Whatever is not a start may have made a task runnable: a new one, a retry, or a freed quota.
         work = any(event.type is not EventType.STARTED for event in events)
         wake.announce(Topic.LOG | Topic.WORK if work else Topic.LOG)
@@ -192,7 +204,13 @@ def _engine_settings(settings: Settings) -> EngineSettings:
 
 
 def _worker(
-    settings: Settings, store: TaskStore, wake: LocalWake, blobs: Blobs, engines: Engines, clock: Clock
+    settings: Settings,
+    store: TaskStore,
+    wake: LocalWake,
+    blobs: Blobs,
+    engines: Engines,
+    clock: Clock,
+    metrics: Metrics,
 ) -> Worker | None:
     if settings.worker_slots == 0:
         return None
@@ -203,12 +221,12 @@ def _worker(
         heartbeat=settings.heartbeat,
         drain=settings.drain,
     )
-    return Worker(how, store=store, wake=wake, blobs=blobs, engines=engines, clock=clock)
+    return Worker(how, store=store, wake=wake, blobs=blobs, engines=engines, clock=clock, metrics=metrics)
 
 
-def _server(settings: Settings, servicer: Servicer) -> tuple[aio.Server, health.aio.HealthServicer]:
+def _server(settings: Settings, servicer: Servicer, metrics: Metrics) -> tuple[aio.Server, health.aio.HealthServicer]:
     secret = settings.jwt_secret.get_secret_value()
-    interceptor = CallInterceptor(Authenticator(secret, settings.jwt_audience))
+    interceptor = CallInterceptor(Authenticator(secret, settings.jwt_audience), metrics)
     server = aio.server(interceptors=[interceptor], options=SERVER_OPTIONS)
     generator_service_pb2_grpc.add_GeneratorServiceServicer_to_server(servicer, server)
     healthy = health.aio.HealthServicer()
@@ -228,6 +246,16 @@ async def _listen(settings: Settings, server: aio.Server, healthy: health.aio.He
         await healthy.set(name, health_pb2.HealthCheckResponse.SERVING)
     logger.info("serving", extra={"address": f"{settings.grpc_host}:{port}", "data_dir": str(settings.data_dir)})
     return port
+
+
+async def _serve_metrics(settings: Settings, metrics: Metrics, stack: AsyncExitStack) -> int | None:
+    host, port = settings.metrics_host, settings.metrics_port
+    if port is None:
+        return None
+    try:
+        return await stack.enter_async_context(serving_metrics(host, port, metrics))
+    except OSError as error:
+        raise PortInUse(f"can't serve metrics on {host}:{port}: {error.strerror}") from error
 
 
 async def _cancel(background: Sequence[asyncio.Task[None]]) -> None:

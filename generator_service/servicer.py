@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,13 +17,15 @@ from generator_service.domain.clock import Clock
 from generator_service.domain.cursor import UserCursor
 from generator_service.domain.errors import ImageNotFound, InvalidRequest, OffsetOutOfRange
 from generator_service.domain.task import Task
-from generator_service.interceptors import caller
+from generator_service.interceptors import caller, request_id
 from generator_service.store.contract import TaskStore
 from generator_service.submission import Submissions
 from generator_service.watch.feed import Batch, Feeds, check_cursor
 from generator_service.watch.queue_view import QueueView
 from protos.whitebg.v1 import generator_service_pb2 as pb
 from protos.whitebg.v1 import generator_service_pb2_grpc
+
+logger = logging.getLogger(__name__)
 
 Context = aio.ServicerContext[Any, Any]
 
@@ -45,6 +48,14 @@ class Servicer(generator_service_pb2_grpc.GeneratorServiceServicer):
         if request.priority > 0:
             who.require(Scope.SERVICE)
         enqueued = await self.submissions.take(requests.submission(request, who.acting_for(request.user_id)))
+        # From here on the task's own log lines carry its id; this one ties it to the request.
+        extra = {
+            "task_id": enqueued.task.task_id,
+            "user_id": enqueued.task.user_id,
+            "request_id": request_id(),
+            "deduplicated": enqueued.deduplicated,
+        }
+        logger.info("task_submitted", extra=extra)
         return pb.SubmitTaskResponse(task=self._present(enqueued.task), deduplicated=enqueued.deduplicated)
 
     async def GetTask(self, request: pb.GetTaskRequest, context: Context) -> pb.GetTaskResponse:  # noqa: N802, ARG002

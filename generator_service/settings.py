@@ -26,6 +26,9 @@ class Settings(BaseSettings):
     grpc_host: str = "127.0.0.1"
     grpc_port: Annotated[int, Field(ge=0, le=65535)] = 50051
     """0 takes a free one; the log says which."""
+    metrics_host: str = "127.0.0.1"
+    metrics_port: Annotated[int, Field(ge=0, le=65535)] | None = None
+    """Port of ``/metrics`` for Prometheus; unset serves none, 0 takes a free one."""
     exit_on_stdin_eof: bool = False
     """Drain when standard input ends, so that the service never outlives who started it."""
     log_level: str = "INFO"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -17,6 +18,7 @@ from generator_service.domain.presets import resolve
 from generator_service.domain.task import Lease, Progress, ResultInfo, Task
 from generator_service.engines.base import Picture
 from generator_service.engines.registry import Engines
+from generator_service.metrics import Metrics, Outcome
 from generator_service.store.contract import Beat, TaskStore
 from generator_service.wake.contract import Topic, Wake
 
@@ -69,6 +71,7 @@ class Worker:
         blobs: Blobs,
         engines: Engines,
         clock: Clock,
+        metrics: Metrics | None = None,
     ) -> None:
         self._settings = settings
         self._store = store
@@ -76,6 +79,7 @@ class Worker:
         self._blobs = blobs
         self._engines = engines
         self._clock = clock
+        self._metrics = metrics or Metrics()
         self._runs: dict[int, _Run] = {}
         self._draining = asyncio.Event()
 
@@ -137,21 +141,29 @@ class Worker:
         """Run one attempt; its end is written down, unless the task is somebody else's by now."""
         task = run.task
         log = {"task_id": task.task_id, "attempt": task.attempt, "user_id": task.user_id}
+        # What ends an attempt without a word of its own, such as a cancellation, leaves the task to somebody else.
+        outcome = Outcome.LOST
+        self._metrics.run_began()
         try:
             picture = await self._within_timeout(run)
             if picture is None:
                 await self._store.time_out(run.lease)
+                outcome = Outcome.TIMED_OUT
             else:
                 await self._store.complete(run.lease, await self._keep(picture))
+                outcome = Outcome.COMPLETED
         except LeaseLost:
             logger.info("the task is no longer held by this worker; what came of it is dropped", extra=log)
         except EngineError as failure:
+            outcome = Outcome.FAILED
             logger.info("attempt failed: %s", failure, extra=log | {"code": failure.code})
             await self._fail(run, failure)
         except Exception:
+            outcome = Outcome.FAILED
             logger.exception("attempt failed unexpectedly", extra=log)
             await self._fail(run, EngineError("internal", "something unexpected went wrong", retryable=True))
         finally:
+            self._metrics.run_ended(task.options.engine, outcome)
             if self._runs.get(task.task_id) is run:
                 del self._runs[task.task_id]
             self._wake.announce(Topic.WORK)
@@ -192,7 +204,10 @@ class Worker:
             engine = self._engines.require(task.options.engine)
         except InvalidRequest as error:
             raise EngineError("engine_unavailable", error.message, retryable=False) from error
-        return await engine.generate(photo, resolve(task.options), report)
+        began = time.monotonic()
+        picture = await engine.generate(photo, resolve(task.options), report)
+        self._metrics.picture_made(picture.engine, time.monotonic() - began)
+        return picture
 
     async def _keep(self, picture: Picture) -> ResultInfo:
         result = ResultInfo(

@@ -31,7 +31,10 @@ class CloseCode(IntEnum):
     TOO_SLOW = 4101
     """The client does not read, or never acks."""
     SILENT = 4102
-    """No ping or pong within 60 s."""
+    """A client that keeps a heartbeat sent nothing for 60 s.
+
+    Only who has sent a ping or a pong keeps one. Of all others the WebSocket's own pings, which browsers answer by
+    themselves, tell who is gone."""
     TOO_MANY_CONNECTIONS = 4103
     """Too many connections, open or per minute."""
     GOING_AWAY = 4200

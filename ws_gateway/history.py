@@ -15,6 +15,7 @@ from protos.whitebg.v1 import generator_service_pb2 as pb
 from ws_gateway.cursor import Since, Start, UserCursor
 from ws_gateway.errors import ServiceError
 from ws_gateway.messages import Encoder, Page, SyncMode, TaskMessage
+from ws_gateway.metrics import Metrics
 from ws_gateway.ring import EventRing
 from ws_gateway.service import ServiceClient
 
@@ -29,10 +30,13 @@ class History:
     ``concurrency`` bounds the reads that the service is asked for at the same time.
     """
 
-    def __init__(self, *, service: ServiceClient, ring: EventRing, encoder: Encoder, concurrency: int) -> None:
+    def __init__(
+        self, *, service: ServiceClient, ring: EventRing, encoder: Encoder, concurrency: int, metrics: Metrics
+    ) -> None:
         self._service = service
         self._ring = ring
         self._encoder = encoder
+        self._metrics = metrics
         self._slots = asyncio.Semaphore(concurrency)
 
     async def read(self, user_id: str, since: Since, *, limit: int = 500) -> Page:
@@ -44,18 +48,30 @@ class History:
             ServiceError: the service is away, or can't use the cursor.
 
         """
+        page = self._remembered(user_id, since, limit)
+        from_memory = page is not None
+        if page is None:
+            async with self._slots:
+                page = await self._ask(user_id, since, limit)
+        # Who begins with "now" missed nothing; who is not at the end yet will read again.
+        if since is not Start.NOW and not page.more:
+            self._metrics.synced(page.mode, page.reason, from_memory=from_memory)
+        return page
+
+    def _remembered(self, user_id: str, since: Since, limit: int) -> Page | None:
+        """Answer from memory; None if that does not reach."""
         if isinstance(since, UserCursor):
             events = self._ring.after(user_id, since)
-            if events is not None:
-                return self._replay(events[:limit], since, more=len(events) > limit)
+            return None if events is None else self._replay(events[:limit], since, more=len(events) > limit)
         head = self._ring.head(user_id) if since is Start.NOW else None
-        if head is not None:
-            return Page(SyncMode.REPLAY, (), head)
-        async with self._slots:
-            if isinstance(since, datetime):
-                return await self._since_time(user_id, since, limit)
-            after = since if isinstance(since, UserCursor) else None
-            return await self._watch(user_id, after, limit, snapshot=since is Start.SNAPSHOT)
+        return None if head is None else Page(SyncMode.REPLAY, (), head)
+
+    async def _ask(self, user_id: str, since: Since, limit: int) -> Page:
+        """Have the service answer."""
+        if isinstance(since, datetime):
+            return await self._since_time(user_id, since, limit)
+        after = since if isinstance(since, UserCursor) else None
+        return await self._watch(user_id, after, limit, snapshot=since is Start.SNAPSHOT)
 
     async def _watch(self, user_id: str, after: UserCursor | None, limit: int, *, snapshot: bool) -> Page:
         reading = _Reading()

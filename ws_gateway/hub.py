@@ -15,8 +15,10 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from protos.whitebg.v1 import event_pb2
 from protos.whitebg.v1 import generator_service_pb2 as pb
 from ws_gateway.backoff import Backoff
+from ws_gateway.clock import Clock
 from ws_gateway.errors import ServiceError
-from ws_gateway.messages import TERMINAL_STATES, Encoder, ProgressMessage, TaskMessage
+from ws_gateway.messages import TERMINAL_STATES, Encoder, ProgressMessage, TaskMessage, epoch_seconds
+from ws_gateway.metrics import Metrics
 from ws_gateway.ring import EventRing
 from ws_gateway.service import ServiceClient
 
@@ -50,12 +52,23 @@ class Hub:
     """
 
     def __init__(
-        self, *, service: ServiceClient, ring: EventRing, encoder: Encoder, backoff: Backoff | None = None
+        self,
+        *,
+        service: ServiceClient,
+        ring: EventRing,
+        encoder: Encoder,
+        clock: Clock,
+        metrics: Metrics,
+        backoff: Backoff | None = None,
     ) -> None:
         self.connected = False
         """Whether the service is there and news flow."""
         self.positioned = asyncio.Event()
         """Set once the hub has a place in the log: from then on nothing is missed that it does not own up to."""
+        self.lag = 0.0
+        """Seconds between the latest event's happening and its arrival here."""
+        self._clock = clock
+        self._metrics = metrics
         self._service = service
         self._ring = ring
         self._encoder = encoder
@@ -63,6 +76,11 @@ class Hub:
         self._subscribers: dict[str, set[Subscriber]] = {}
         self._cursor = ""
         self._submitted: dict[int, Timestamp] = {}
+
+    @property
+    def ring_events(self) -> int:
+        """How many events are in memory for replays."""
+        return len(self._ring)
 
     @contextmanager
     def subscribed(self, user_id: str, subscriber: Subscriber) -> Iterator[None]:
@@ -86,6 +104,8 @@ class Hub:
             except TimeoutError:
                 log.warning("the service sent nothing for %.0f s; connecting again", SILENCE_S)
             finally:
+                if self.connected:
+                    self._metrics.hub_broke()
                 self.connected = False
             await asyncio.sleep(self._backoff.next())
 
@@ -138,6 +158,8 @@ class Hub:
 
     def _event(self, event: event_pb2.TaskEvent) -> None:
         self._ring.append(event)
+        self.lag = max(0.0, self._clock.now().timestamp() - epoch_seconds(event.occurred_at))
+        self._metrics.hub_received(self.lag)
         task = event.task
         if task.state in TERMINAL_STATES:
             self._submitted.pop(task.task_id, None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -41,7 +41,14 @@ class Ack:
     message_id: UserCursor
 
 
-Inbound = Ping | Pong | Sync | Ack
+@dataclass(frozen=True, slots=True)
+class Auth:
+    """Offers a token: as the first frame, or in place of one that expires."""
+
+    token: str = field(repr=False)
+
+
+Inbound = Ping | Pong | Sync | Ack | Auth
 
 
 def parse(frame: str | bytes) -> Inbound:
@@ -73,8 +80,10 @@ def parse(frame: str | bytes) -> Inbound:
             return Sync(_since(body.get("since")))
         case "ack":
             return Ack(_message_id(body.get("message_id")))
+        case "auth":
+            return Auth(_token(body.get("token")))
         case other:
-            raise ProtocolError(f"unknown type {str(other)[:_MAX_SHOWN]!r}; known are ping, pong, sync and ack")
+            raise ProtocolError(f"unknown type {str(other)[:_MAX_SHOWN]!r}; known are ping, pong, sync, ack and auth")
 
 
 def _since(value: Any) -> Since:
@@ -95,3 +104,9 @@ def _message_id(value: Any) -> UserCursor:
         return UserCursor.parse(value)
     except ValueError as error:
         raise ProtocolError(f"message_id: {error}") from None
+
+
+def _token(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ProtocolError("token: not a token, as text")
+    return value

@@ -45,6 +45,8 @@ class TaskMessage:
     phase: Phase
     cursor: UserCursor | None
     """Cursor of the event; None for a task of a snapshot."""
+    happened_at: float = 0.0
+    """When, in seconds since 1970."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,8 @@ class ProgressMessage:
     attempt: int
     percent: int
     phase: Phase
+    happened_at: float = 0.0
+    """When, in seconds since 1970."""
 
 
 _PENDING, _PROCESSING = task_pb2.TASK_STATE_PENDING, task_pb2.TASK_STATE_PROCESSING
@@ -88,6 +92,11 @@ ImageUrl = Callable[[task_pb2.Task, str], str]
 def utc_millis(time: Timestamp) -> str:
     """Return ``2026-01-08T10:00:00.000Z``."""
     return time.ToDatetime().isoformat(timespec="milliseconds") + "Z"
+
+
+def epoch_seconds(time: Timestamp) -> float:
+    """Return a time in seconds since 1970."""
+    return time.seconds + time.nanos / 1e9
 
 
 def seconds(duration: Duration) -> float:
@@ -164,7 +173,8 @@ class Encoder:
                 "error_code": None,
             },
         }
-        return ProgressMessage(dumps(body), progress.task_id, progress.attempt, progress.progress, phase)
+        happened_at = epoch_seconds(progress.updated_at)
+        return ProgressMessage(dumps(body), progress.task_id, progress.attempt, progress.progress, phase, happened_at)
 
     def _task(self, task: task_pb2.Task, message_id: str | None, cursor: UserCursor | None) -> TaskMessage:
         data = task_data(task, self._image_url)
@@ -172,7 +182,8 @@ class Encoder:
         if message_id is not None:
             body["id"] = message_id
         body |= {"task_id": task.task_id, "timestamp": data["updated_at"], "data": data}
-        return TaskMessage(dumps(body), task.task_id, task.attempt, _PHASE.get(task.state, Phase.ENDED), cursor)
+        phase = _PHASE.get(task.state, Phase.ENDED)
+        return TaskMessage(dumps(body), task.task_id, task.attempt, phase, cursor, epoch_seconds(task.updated_at))
 
 
 def dumps(body: Mapping[str, Any]) -> str:
@@ -224,6 +235,11 @@ def sync_end(page: Page) -> str:
 def bookmark(cursor: UserCursor) -> str:
     """Tell a quiet client a cursor that is good to resume from."""
     return dumps({"type": "bookmark", "id": str(cursor)})
+
+
+def token_expiring(seconds_left: float) -> str:
+    """Ask for a new token in time; the client answers with ``auth``."""
+    return dumps({"type": "token_expiring", "expires_in_seconds": max(0, int(seconds_left))})
 
 
 def going_away(retry_after_ms: int) -> str:

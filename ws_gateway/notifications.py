@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from datetime import datetime
 from http import HTTPStatus
@@ -11,7 +12,9 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter, Query, WebSocket
 from starlette.responses import PlainTextResponse
 
-from ws_gateway.auth import Claims, Scope, TokenExpired, TokenRejected
+from ws_gateway import inbound
+from ws_gateway.auth import Claims
+from ws_gateway.client_address import client_address
 from ws_gateway.codes import Close, CloseCode
 from ws_gateway.cursor import Since, Start, parse_since
 from ws_gateway.gateway import Gateway
@@ -23,15 +26,21 @@ log = logging.getLogger(__name__)
 
 router = APIRouter()
 
+_MAX_AGENT = 200
+
 
 @router.websocket("/ws/notifications")
 async def notifications(
-    websocket: WebSocket, token: Annotated[str, Query()] = "", since: Annotated[str, Query()] = ""
+    websocket: WebSocket,
+    token: Annotated[str | None, Query()] = None,
+    since: Annotated[str, Query()] = "",
+    ack: Annotated[str, Query()] = "",
 ) -> None:
     """Tell the token's user what happens to their tasks, after ``since`` or from now on.
 
-    Refusals are closes of an accepted socket, because a browser can't read the status of a failed handshake; only
-    a page of a foreign origin is refused at the handshake.
+    The token comes in the query or, so that it is in no URL at all, as the first frame. With ``ack=1`` the client is
+    held to its acks from the beginning. Refusals are closes of an accepted socket, because a browser can't read the
+    status of a failed handshake; only a page of a foreign origin is refused at the handshake.
     """
     gateway = gateway_of(websocket)
     if not origin_allowed(websocket, gateway.settings.allowed_origins):
@@ -41,7 +50,9 @@ async def notifications(
         return
     protocol = Protocol.V2 if Protocol.V2.value in websocket.scope["subprotocols"] else Protocol.BASE
     await websocket.accept(subprotocol=protocol.value or None)
-    admitted = _admit(gateway, token, since)
+    admitted = await _admit(gateway, websocket, token, since)
+    if admitted is None:
+        return
     if isinstance(admitted, Close):
         log.info("websocket_refused", extra={"close_code": int(admitted.code), "reason": admitted.reason})
         await websocket.close(admitted.code, admitted.reason)
@@ -54,25 +65,57 @@ async def notifications(
         since=start,
         now=now,
         expires_at=now + (claims.expires_at - gateway.clock.now()).total_seconds(),
+        acks=ack == "1",
+        observer=gateway.metrics,
     )
     connection = Connection(
-        websocket=websocket, session=session, hub=gateway.hub, history=gateway.history, clock=gateway.clock
+        websocket=websocket,
+        session=session,
+        claims=claims,
+        hub=gateway.hub,
+        history=gateway.history,
+        authority=gateway.authority,
+        clock=gateway.clock,
+        metrics=gateway.metrics,
     )
+    _tell_opened(websocket, gateway, claims, protocol)
     await gateway.connections.serve(connection)
 
 
-def _admit(gateway: Gateway, token: str, since: str) -> tuple[Claims, Since] | Close:
-    """Check token and beginning; return how to close if one of them can't be used."""
+def _tell_opened(websocket: WebSocket, gateway: Gateway, claims: Claims, protocol: Protocol) -> None:
+    """Log and count a client that was let in; its end is logged where the socket's end is seen."""
+    websocket.state.user_id = claims.subject
+    gateway.metrics.opened(protocol.value)
+    extra = {
+        "user_id": claims.subject,
+        "address": address_of(websocket, gateway),
+        "agent": websocket.headers.get("user-agent", "")[:_MAX_AGENT],
+        "protocol": protocol.value,
+    }
+    log.info("websocket_connect", extra=extra)
+
+
+async def _admit(
+    gateway: Gateway, websocket: WebSocket, token: str | None, since: str
+) -> tuple[Claims, Since] | Close | None:
+    """Check limits, token and beginning; return how to close if one of them forbids it, None if the client left."""
     if gateway.connections.draining:
         return Close(CloseCode.GOING_AWAY, "shutting down; resume elsewhere")
-    try:
-        claims = gateway.tokens.verify_socket(token)
-    except TokenExpired as error:
-        return Close(CloseCode.TOKEN_EXPIRED, str(error))
-    except TokenRejected as error:
-        return Close(CloseCode.UNAUTHENTICATED, str(error))
-    if Scope.TASKS not in claims.scopes:
-        return Close(CloseCode.UNAUTHENTICATED, "the token lacks the scope 'tasks'")
+    wait = await gateway.limits.connections.hit(address_of(websocket, gateway))
+    if wait is not None:
+        why = f"over {gateway.settings.connections_per_minute} connections in a minute; try again in {wait:.0f} s"
+        return Close(CloseCode.TOO_MANY_CONNECTIONS, why)
+    if token is None:
+        first = await _first_frame(websocket, gateway.settings.auth_timeout.total_seconds())
+        if not isinstance(first, str):
+            return first
+        token = first
+    claims = await gateway.authority.admit(token)
+    if isinstance(claims, Close):
+        return claims
+    most = gateway.settings.connections_per_user
+    if most and gateway.connections.open_by(claims.subject) >= most:
+        return Close(CloseCode.TOO_MANY_CONNECTIONS, f"{most} connections of this user are open; close one of them")
     if not since:
         return claims, Start.NOW
     try:
@@ -83,7 +126,39 @@ def _admit(gateway: Gateway, token: str, since: str) -> tuple[Claims, Since] | C
     return claims, min(start, gateway.clock.now()) if isinstance(start, datetime) else start
 
 
+async def _first_frame(websocket: WebSocket, timeout: float) -> str | Close | None:
+    """Return the token that the client sends first, how to close if it sends none, or None if it has left."""
+    try:
+        async with asyncio.timeout(timeout):
+            message = await websocket.receive()
+    except TimeoutError:
+        why = f'the token is missing: send {{"type":"auth","token":…}} within {timeout:.0f} s'
+        return Close(CloseCode.UNAUTHENTICATED, why)
+    if message["type"] == "websocket.disconnect":
+        return None
+    text = message.get("text")
+    try:
+        frame = inbound.parse(message["bytes"] if text is None else text)
+    except inbound.ProtocolError as error:
+        return Close(CloseCode.PROTOCOL_ERROR, str(error))
+    if not isinstance(frame, inbound.Auth):
+        return Close(CloseCode.UNAUTHENTICATED, 'the token is missing: the first frame must be of the type "auth"')
+    return frame.token
+
+
+def address_of(websocket: WebSocket, gateway: Gateway) -> str:
+    """Return the address that the client is counted by."""
+    peer = websocket.client.host if websocket.client is not None else ""
+    return client_address(peer, websocket.headers.getlist("x-forwarded-for"), gateway.settings.trusted_proxies)
+
+
 def origin_allowed(websocket: WebSocket, allowed: tuple[str, ...]) -> bool:
-    """Say whether a page may connect: one of this host, one on the list, or no page at all."""
+    """Say whether a page may connect: one of this host, one on the list, or no page at all.
+
+    Desktop apps (``tauri://…``) and frames without an origin (``null``) are pages like any other: on the list or out.
+    """
     origin = websocket.headers.get("origin")
-    return origin is None or origin in allowed or urlsplit(origin).netloc == websocket.headers.get("host")
+    if origin is None or origin in allowed:
+        return True
+    parts = urlsplit(origin)
+    return parts.scheme in ("http", "https") and parts.netloc == websocket.headers.get("host")

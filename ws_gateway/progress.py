@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ws_gateway.messages import Phase, ProgressMessage, TaskMessage
+from ws_gateway.observer import Nobody, Observer
 
 _NEVER = float("-inf")
 
@@ -37,21 +38,21 @@ class ProgressSlots:
     Remembers how far each of the latest ``max_tasks`` tasks is, so that nothing stale goes out.
     """
 
-    def __init__(self, *, interval: float = 0.1, max_tasks: int = 1024) -> None:
+    def __init__(self, *, interval: float = 0.1, max_tasks: int = 1024, observer: Observer | None = None) -> None:
         self._interval = interval
         self._max_tasks = max_tasks
         self._tasks: dict[int, _Task] = {}
         self._pending: dict[int, _Task] = {}
-        self.coalesced = 0
-        """Progress messages that a newer one replaced before they were sent."""
+        self._observer = observer or Nobody()
 
     def offer(self, message: ProgressMessage) -> None:
         """Take progress in, unless it is stale."""
         task = self._track(message.task_id)
         if task.outdates(message):
+            self._observer.progress_dropped()
             return
         if task.pending is not None:
-            self.coalesced += 1
+            self._observer.progress_coalesced()
         task.pending = message
         task.newest = (message.attempt, message.percent)
         self._pending[message.task_id] = task
@@ -65,6 +66,7 @@ class ProgressSlots:
         if task.pending is not None and task.outdates(task.pending):
             task.pending = None
             del self._pending[message.task_id]
+            self._observer.progress_dropped()
 
     def take(self, now: float) -> list[str]:
         """Return the frames that may go out now, and empty their slots."""
@@ -95,6 +97,7 @@ class ProgressSlots:
             if len(self._tasks) >= self._max_tasks:
                 oldest = next(iter(self._tasks))
                 del self._tasks[oldest]
-                self._pending.pop(oldest, None)
+                if self._pending.pop(oldest, None) is not None:
+                    self._observer.progress_dropped()
         self._tasks[task_id] = task
         return task

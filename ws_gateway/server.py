@@ -16,7 +16,9 @@ from fastapi import FastAPI
 
 from ws_gateway.app import create_app
 from ws_gateway.gateway import Gateway
+from ws_gateway.logs import configure_logs
 from ws_gateway.settings import Settings
+from ws_gateway.wire import WireProtocol
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +73,7 @@ def make_server(settings: Settings) -> Server:
         host=settings.http_host,
         port=settings.http_port,
         loop="uvloop",
-        ws="websockets-sansio",
+        ws=WireProtocol,
         ws_per_message_deflate=False,
         ws_max_size=_WS_MAX_BYTES,
         # uvicorn's own access log writes the query, and with it tokens.
@@ -87,10 +89,7 @@ def make_server(settings: Settings) -> Server:
 
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM, SIGINT or, if so set, the end of standard input."""
-    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    # Below this, uvicorn and websockets write the request lines of WebSockets, and with them tokens.
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    logging.getLogger("websockets").setLevel(logging.WARNING)
+    configure_logs(settings.log_level)
     server = make_server(settings)
 
     def stop() -> None:

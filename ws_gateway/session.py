@@ -25,9 +25,13 @@ from datetime import datetime
 from enum import Enum
 
 from ws_gateway import inbound, messages
+from ws_gateway.acks import Acks
+from ws_gateway.backlog import Backlog
 from ws_gateway.codes import Close, CloseCode
 from ws_gateway.cursor import Since, Start, UserCursor
+from ws_gateway.lifetime import Lifetime
 from ws_gateway.messages import Page, ProgressMessage, SyncMode, TaskMessage
+from ws_gateway.observer import Nobody, Observer
 from ws_gateway.progress import ProgressSlots
 
 
@@ -37,7 +41,7 @@ class Protocol(Enum):
     BASE = ""
     """The three task messages and ``pong``."""
     V2 = "whitebg.v2"
-    """Also hello, sync_begin, sync_end, bookmark, going_away and error."""
+    """Also hello, sync_begin, sync_end, bookmark, token_expiring, going_away and error."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +56,21 @@ class SessionLimits:
     """Seconds between two progress messages of one task."""
     bookmark_interval: float = 25.0
     """Seconds between two bookmarks."""
+    ack_timeout: float = 10.0
+    """Seconds after which a message without its ack is sent again."""
+    ack_resends: int = 3
+    """How often a message is sent again before the client is given up."""
+    behind_bytes: int = 64 * 1024
+    """How far a client may be behind with reading live news, for longer than a moment."""
+    behind_seconds: float = 5.0
+    """How long that moment is."""
+    stall_seconds: float = 30.0
+    """How long a client may take in nothing at all of a sync that it asked for."""
+    heartbeat_timeout: float = 75.0
+    """Seconds of silence after which a client that keeps a heartbeat is gone: the 60 s of the protocol, and some
+    grace, because browsers run the timers of a page in the background only once a minute."""
+    expiry_warning: float = 60.0
+    """Seconds before its end at which the client is told that its token expires."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,23 +98,32 @@ class Session:
         since: Since,
         now: float,
         expires_at: float | None = None,
+        acks: bool = False,
         limits: SessionLimits | None = None,
+        observer: Observer | None = None,
     ) -> None:
         self.user_id = user_id
         self.protocol = protocol
         self.position: UserCursor | None = None
         """How far the client has been told; None until the first history is read."""
-        self.acked: UserCursor | None = None
-        """How far the client has confirmed."""
         self.wanted: ReadRequest | None = None
         """The history to read now; None while none is needed."""
+        self.offered: str | None = None
+        """A new token of the client, to be checked and answered with `authenticated` or `close`; None for none."""
         self.closing: Close | None = None
         """How to close, once the frames are sent; None while the session goes on."""
-        self._limits = limits or SessionLimits()
-        self._expires_at = expires_at
-        self._slots = ProgressSlots(interval=self._limits.progress_interval)
+        self._limits = limits = limits or SessionLimits()
+        self._lifetime = Lifetime(
+            expires_at=expires_at, warning=limits.expiry_warning, heartbeat_timeout=limits.heartbeat_timeout
+        )
+        self._acks = Acks(owed=acks, timeout=limits.ack_timeout, resends=limits.ack_resends, observer=observer)
+        self._backlog = Backlog(limit=limits.behind_bytes, patience=limits.behind_seconds, stall=limits.stall_seconds)
+        self._slots = ProgressSlots(interval=limits.progress_interval, observer=observer)
+        self._observer = observer or Nobody()
+        self._told = since if isinstance(since, UserCursor) else None
+        """The latest durable message given out, kept apart from `position` to notice a hole; None if any may follow."""
         self._replies: list[str] = []
-        self._queue: deque[str] = deque()
+        self._queue: deque[tuple[str, UserCursor | None]] = deque()
         self._buffer: list[TaskMessage] = []
         self._overflowed = False
         self._next_seq: int | None = None
@@ -105,7 +133,7 @@ class Session:
         self._begun: SyncMode | None = None
         self._deferred: datetime | None = None
         """A time that the client asked to be told from, once it is live."""
-        self._bookmark_at = now + self._limits.bookmark_interval
+        self._bookmark_at = now + limits.bookmark_interval
         self._reads = 0
         self._state = _State.READING
         self._reply(messages.hello(user_id))
@@ -117,6 +145,7 @@ class Session:
         """Take a frame of the client."""
         if self.closing is not None:
             return
+        self._lifetime.heard()
         try:
             message = inbound.parse(frame)
         except inbound.ProtocolError as error:
@@ -125,15 +154,18 @@ class Session:
             return
         match message:
             case inbound.Ping():
+                self._lifetime.beat()
                 # One pong answers all pings before it, so a client that does not read can't pile them up.
                 if messages.PONG not in self._replies:
                     self._replies.append(messages.PONG)
             case inbound.Sync(since):
                 self._sync(since)
             case inbound.Ack(message_id):
-                self._acknowledge(message_id)
+                self._acks.confirm(message_id)
+            case inbound.Auth(token):
+                self.offered = token
             case inbound.Pong():
-                pass  # That it came is all it says.
+                self._lifetime.beat()
 
     def event(self, message: TaskMessage) -> None:
         """Take a live event of the user; in the order of the log, but there may be gaps and repeats."""
@@ -186,6 +218,21 @@ class Session:
         elif self._state is _State.LIVE:
             self._catch_up()
 
+    def authenticated(self, user_id: str, expires_at: float) -> None:
+        """Take the news that the offered token is good; the session goes on until it expires, for the same user."""
+        self.offered = None
+        if user_id != self.user_id:
+            self.close(Close(CloseCode.UNAUTHENTICATED, "the new token is another user's; open a socket for that one"))
+            return
+        self._lifetime.renew(expires_at)
+
+    def observe(self, now: float, *, waiting: int, taken: int) -> None:
+        """Take in how the client reads: bytes handed out that ``waiting`` for it, and all that it ever took."""
+        waiting += sum(len(text.encode()) for text, _ in self._queue)
+        why = self._backlog.observe(now, waiting=waiting, taken=taken, live=self._state is _State.LIVE)
+        if why is not None:
+            self.close(Close(CloseCode.TOO_SLOW, why))
+
     def close(self, close: Close) -> None:
         """End the session; the first reason stands. Frames that wait are still to be sent."""
         self.closing = self.closing or close
@@ -200,11 +247,17 @@ class Session:
 
     def take(self, now: float) -> list[str]:
         """Return the frames to send now. Call again once they are sent, until nothing comes."""
+        self._acks.written(now)
         self._check_time(now)
-        if self._state is _State.CATCHING_UP and not self._queue and self.position is not None:
-            self._read(self.position)
-        frames = [*self._replies, *self._queue]
-        self._replies.clear()
+        frames, self._replies = self._replies, []
+        if self.closing is None:
+            frames += self._acks.take(now)
+            if self._state is _State.CATCHING_UP and self.position is not None and self._has_room:
+                self._read(self.position)
+        for text, cursor in self._queue:
+            frames.append(text)
+            if cursor is not None:
+                self._acks.sent(cursor, text)
         self._queue.clear()
         if self._state is _State.LIVE:
             frames += self._slots.take(now)
@@ -212,10 +265,17 @@ class Session:
 
     def wakes_at(self) -> float | None:
         """Return when `take` is to be called if nothing else happens; None: not before the next input."""
-        times = [self._expires_at, self._bookmark_at if self.protocol is Protocol.V2 else None]
+        times = [self._lifetime.expires_at, self._lifetime.silent_at, self._acks.next_due]
+        if self.protocol is Protocol.V2:
+            times += [self._bookmark_at, self._lifetime.warns_at]
         if self._state is _State.LIVE:
             times.append(self._slots.next_due)
         return min((time for time in times if time is not None), default=None)
+
+    @property
+    def acked(self) -> UserCursor | None:
+        """How far the client has confirmed."""
+        return self._acks.acked
 
     # Inside ----------------------------------------------------------------------------------------------------
 
@@ -228,6 +288,9 @@ class Session:
         if not isinstance(since, datetime):
             # What is unsent is part of the answer, or the client has it.
             self._queue.clear()
+            self._acks.forget()
+        self._backlog.sync_began()
+        self._told = since if isinstance(since, UserCursor) else None
         self._announce, self._begun, self._deferred = True, None, None
         self._read(since)
 
@@ -255,7 +318,7 @@ class Session:
         else:
             self._next_seq = self.position.seq + 1
         if self.protocol is Protocol.V2:
-            self._queue.append(messages.bookmark(self.position))
+            self._mark(messages.bookmark(self.position))
 
     def _skips(self, page: Page) -> bool:
         """Say whether a replay by time, trusting the client's clock, would leave out what it was never told."""
@@ -290,28 +353,48 @@ class Session:
         if same_log and self._next_seq is not None and cursor.seq < self._next_seq:
             return
         follows = same_log and (self._next_seq is None or cursor.seq == self._next_seq)
-        if not follows or len(self._queue) >= self._limits.queue_messages:
+        if not follows or self._held >= self._limits.queue_messages:
             self._catch_up()
             return
         self._send(message)
         self.position, self._next_seq = cursor, cursor.seq + 1
 
     def _send(self, message: TaskMessage) -> None:
+        if message.cursor is not None:
+            told, self._told = self._told, message.cursor
+            if told is not None and told.epoch == self._told.epoch and self._told.seq > told.seq + 1:
+                self._observer.terminal_dropped(self._told.seq - told.seq - 1)
         self._slots.settle(message)
-        self._queue.append(message.text)
+        self._queue.append((message.text, message.cursor))
+
+    def _mark(self, text: str) -> None:
+        """Send something that keeps its place among the durable messages."""
+        self._queue.append((text, None))
+
+    @property
+    def _held(self) -> int:
+        """Durable messages held for the client: not yet sent, or not yet confirmed."""
+        return len(self._queue) + len(self._acks)
+
+    @property
+    def _has_room(self) -> bool:
+        """Whether history may be read on."""
+        return not self._queue and len(self._acks) < self._limits.queue_messages
 
     def _begin(self, page: Page) -> None:
         """Tell a client that asked, or whose state is now void, what follows."""
         if page.mode is SyncMode.SNAPSHOT:
             self._slots.clear()
+            self._acks.forget()
+            self._told = page.head
             self._announce = True
         if self._announce and self.protocol is Protocol.V2 and self._begun is not page.mode:
-            self._queue.append(messages.sync_begin(page))
+            self._mark(messages.sync_begin(page))
             self._begun = page.mode
 
     def _end(self, page: Page) -> None:
         if self._announce and self.protocol is Protocol.V2:
-            self._queue.append(messages.sync_end(page))
+            self._mark(messages.sync_end(page))
         self._announce, self._begun = False, None
 
     def _reply(self, text: str) -> None:
@@ -319,17 +402,19 @@ class Session:
         if self.protocol is Protocol.V2:
             self._replies.append(text)
 
-    def _acknowledge(self, message_id: UserCursor) -> None:
-        """Remember how far the client has confirmed; acks are cumulative, so an older one says nothing."""
-        if self.acked is None or self.acked.epoch != message_id.epoch or self.acked.seq < message_id.seq:
-            self.acked = message_id
-
     def _check_time(self, now: float) -> None:
+        end = self._lifetime.end(now)
         if self.closing is not None:
             return
-        if self._expires_at is not None and now >= self._expires_at:
-            self.close(Close(CloseCode.TOKEN_EXPIRED, "the token expired; get a new one, then connect again"))
-        elif now >= self._bookmark_at:
+        if end is None and self._acks.exhausted(now):
+            end = Close(CloseCode.TOO_SLOW, "no ack, though messages were sent again and again; resume later")
+        if end is not None:
+            self.close(end)
+            return
+        seconds_left = self._lifetime.warn(now)
+        if seconds_left is not None:
+            self._reply(messages.token_expiring(seconds_left))
+        if now >= self._bookmark_at:
             self._bookmark_at = now + self._limits.bookmark_interval
             if self.protocol is Protocol.V2 and self._state is _State.LIVE and self.position is not None:
-                self._queue.append(messages.bookmark(self.position))
+                self._mark(messages.bookmark(self.position))

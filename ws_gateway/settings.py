@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, IPvAnyNetwork, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 MIB = 1024 * 1024
@@ -22,11 +23,21 @@ class Settings(BaseSettings):
     public_url: str = ""
     """What image links begin with, such as ``https://img.example.com``; empty makes them relative."""
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = ()
-    """Origins of pages that may call from elsewhere, exactly as browsers send them, separated by commas."""
+    """Origins of pages that may call from elsewhere, exactly as browsers send them, separated by commas.
+
+    Desktop apps count too, such as ``tauri://localhost``, and ``null``, which any sandboxed frame sends: take care."""
     grpc_target: str = "127.0.0.1:50051"
     jwt_secret: SecretStr
     """Shared with the service; at least 32 bytes."""
     jwt_audience: str = "whitebg"
+    jwks_url: str = ""
+    """Where an identity provider shows its public keys; empty: only tokens signed with ``jwt_secret`` are good."""
+    jwks_algorithms: Annotated[tuple[Literal["RS256", "ES256"], ...], NoDecode] = ("RS256", "ES256")
+    """Algorithms that the provider may sign with, separated by commas."""
+    auth_timeout: timedelta = timedelta(seconds=10)
+    """How long a WebSocket without a token in its URL has for sending one."""
+    revocation_keep: timedelta = timedelta(days=30)
+    """How long a revoked session is remembered; longer than any token lives."""
     guest_login: bool = False
     """Give tokens to anyone on this machine; works on a loopback ``http_host`` only."""
     guest_token_ttl: timedelta = timedelta(days=7)
@@ -37,6 +48,18 @@ class Settings(BaseSettings):
     """Largest photo; the service has the last word."""
     max_concurrent_uploads: int = Field(default=16, gt=0)
     """Photos held in memory at the same time; further ones wait unread."""
+    limits_url: str = "async+memory://"
+    """Where limits are counted; ``async+redis://host:port`` for several gateways together."""
+    trusted_proxies: Annotated[tuple[IPvAnyNetwork, ...], NoDecode] = ()
+    """Networks (CIDR) of the proxies in front, believed about ``X-Forwarded-For``, separated by commas."""
+    connections_per_minute: int = Field(default=10, ge=0)
+    """New WebSockets a minute from one client address; 0 means any number."""
+    connections_per_user: int = Field(default=20, ge=0)
+    """WebSockets that one user may have open here; 0 means any number."""
+    status_polls_per_minute: int = Field(default=10, ge=0)
+    """Questions a minute for the status of one task; 0 means any number."""
+    uploads_per_minute: int = Field(default=120, ge=0)
+    """Photos a minute of one user; 0 means any number."""
     max_concurrent_reads: int = Field(default=64, gt=0)
     """Histories read from the service at the same time; further clients wait."""
     ring_events: int = Field(default=20_000, gt=0)
@@ -45,11 +68,13 @@ class Settings(BaseSettings):
     """Deadline of one call to the service."""
     drain_timeout: timedelta = timedelta(seconds=10)
     """How long sockets and requests may take to end at shutdown."""
+    flags_file: Path | None = None
+    """JSON file with the rollout flags, read again when it changes; unset: everybody is on the WebSocket."""
     exit_on_stdin_eof: bool = False
     """Shut down when standard input ends: the parent process has gone."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
-    @field_validator("allowed_origins", mode="before")
+    @field_validator("allowed_origins", "jwks_algorithms", "trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):

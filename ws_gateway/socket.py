@@ -1,34 +1,63 @@
-"""The thin shell between one WebSocket and its `Session`: it moves frames and time, and decides nothing."""
+"""The thin shell between one WebSocket and its `Session`: it moves frames, bytes and time, and decides nothing."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import random
+from collections import Counter
+from collections.abc import Callable, Sequence
 
 import grpc
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from ws_gateway.auth import Claims
+from ws_gateway.authority import Authority
 from ws_gateway.backoff import Backoff
 from ws_gateway.clock import Clock
+from ws_gateway.codes import Close, CloseCode
+from ws_gateway.deliveries import Deliveries
 from ws_gateway.errors import ServiceError
 from ws_gateway.history import History
 from ws_gateway.hub import Hub
 from ws_gateway.messages import ProgressMessage, TaskMessage
+from ws_gateway.metrics import Metrics
 from ws_gateway.session import ReadRequest, Session
+from ws_gateway.wire import wire_of
 
 log = logging.getLogger(__name__)
+
+# How often a client that does not read is looked at, in seconds; a client that reads is not.
+_LOOK_S = 0.5
 
 
 class Connection:
     """One open socket. Three activities: receive, write, and read history while the session wants some."""
 
-    def __init__(self, *, websocket: WebSocket, session: Session, hub: Hub, history: History, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        websocket: WebSocket,
+        session: Session,
+        claims: Claims,
+        hub: Hub,
+        history: History,
+        authority: Authority,
+        clock: Clock,
+        metrics: Metrics,
+    ) -> None:
+        self.claims = claims
+        """Of the token that the socket is open by; the latest one."""
         self._websocket = websocket
+        self._wire = wire_of(websocket.scope)
+        self._handed_out = 0
+        """Bytes given to the socket so far."""
+        self._authority = authority
         self._session = session
         self._hub = hub
         self._history = history
         self._clock = clock
+        self._deliveries = Deliveries(metrics, clock)
         self._wake = asyncio.Event()
         self._reading: tuple[int, asyncio.Task[None]] | None = None
 
@@ -44,11 +73,13 @@ class Connection:
 
     def on_event(self, message: TaskMessage) -> None:
         """Take a durable state change from the hub."""
+        self._deliveries.expect(message)
         self._session.event(message)
         self._wake.set()
 
     def on_progress(self, message: ProgressMessage) -> None:
         """Take progress from the hub."""
+        self._deliveries.expect(message)
         self._session.progress(message)
         self._wake.set()
 
@@ -62,11 +93,28 @@ class Connection:
         self._session.go_away(retry_after_ms)
         self._wake.set()
 
+    def close(self, close: Close) -> None:
+        """End the connection; the first reason stands."""
+        self._session.close(close)
+        self._wake.set()
+
     async def _receive(self) -> None:
         while (message := await self._websocket.receive())["type"] != "websocket.disconnect":
             text = message.get("text")
             self._session.receive(message["bytes"] if text is None else text)
+            if self._session.offered is not None:
+                await self._authenticate(self._session.offered)
             self._wake.set()
+
+    async def _authenticate(self, token: str) -> None:
+        """Check a token that the client offered in place of the one that it came with."""
+        claims = await self._authority.admit(token)
+        if isinstance(claims, Close):
+            self._session.close(claims)
+            return
+        lifetime = (claims.expires_at - self._clock.now()).total_seconds()
+        self._session.authenticated(claims.subject, self._clock.monotonic() + lifetime)
+        self.claims = claims
 
     async def _write(self, group: asyncio.TaskGroup) -> None:
         """Send what the session has, whenever it has something; end after the close frame."""
@@ -75,13 +123,15 @@ class Connection:
             while True:
                 self._wake.clear()
                 while frames := session.take(self._clock.monotonic()):
-                    for frame in frames:
-                        await self._websocket.send_text(frame)
+                    await self._send(frames)
                 if session.closing is not None:
                     await self._websocket.close(session.closing.code, session.closing.reason)
                     return
                 self._read_if_wanted(group)
                 wakes_at = session.wakes_at()
+                if self._observe():
+                    look_at = self._clock.monotonic() + _LOOK_S
+                    wakes_at = look_at if wakes_at is None else min(wakes_at, look_at)
                 if wakes_at is None:
                     await self._wake.wait()
                     continue
@@ -92,6 +142,35 @@ class Connection:
                     alarm.cancel()
         except WebSocketDisconnect:
             log.debug("the client went away while it was being told something")
+
+    async def _send(self, frames: list[str]) -> None:
+        """Send frames as fast as the client reads; give up if the session does."""
+        for at, frame in enumerate(frames):
+            while not await self._wire.room(_LOOK_S):
+                self._observe(frames[at:])
+                if self._given_up():
+                    return
+            await self._websocket.send_text(frame)
+            self._handed_out += len(frame)
+            self._deliveries.written(frame)
+        self._observe()
+
+    def _observe(self, in_hand: Sequence[str] = ()) -> int:
+        """Show the session how the client reads; return the bytes that the socket has not taken yet."""
+        unsent = self._wire.unsent()
+        waiting = unsent + sum(len(frame.encode()) for frame in in_hand)
+        self._session.observe(self._clock.monotonic(), waiting=waiting, taken=self._handed_out - unsent)
+        return unsent
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that the socket has not taken yet."""
+        return self._wire.unsent()
+
+    def _given_up(self) -> bool:
+        """Say whether the session ended in a way that does not wait for the client to read."""
+        closing = self._session.closing
+        return closing is not None and closing.code is not CloseCode.GOING_AWAY
 
     def _read_if_wanted(self, group: asyncio.TaskGroup) -> None:
         wanted = self._session.wanted
@@ -129,20 +208,41 @@ class Connections:
         self.draining = False
         """Whether the gateway is shutting down and takes no more."""
         self._open: set[Connection] = set()
+        self._by_user: Counter[str] = Counter()
         self._none_left = asyncio.Event()
         self._none_left.set()
 
     def __len__(self) -> int:
         return len(self._open)
 
+    def unsent(self) -> int:
+        """Return how many bytes wait for all clients to read."""
+        return sum(connection.unsent for connection in self._open)
+
+    def open_by(self, user_id: str) -> int:
+        """Return how many sockets a user has open."""
+        return self._by_user[user_id]
+
+    def close_where(self, condition: Callable[[Claims], bool], close: Close) -> int:
+        """Close the sockets whose token fits; return how many."""
+        found = [connection for connection in self._open if condition(connection.claims)]
+        for connection in found:
+            connection.close(close)
+        return len(found)
+
     async def serve(self, connection: Connection) -> None:
         """Run a connection, and know of it while it is open."""
+        user_id = connection.claims.subject
         self._open.add(connection)
+        self._by_user[user_id] += 1
         self._none_left.clear()
         try:
             await connection.run()
         finally:
             self._open.discard(connection)
+            self._by_user[user_id] -= 1
+            if not self._by_user[user_id]:
+                del self._by_user[user_id]
             if not self._open:
                 self._none_left.set()
 

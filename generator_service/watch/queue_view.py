@@ -91,6 +91,10 @@ class QueueView:
                 self._tasks[task.task_id] = task
             self._changed = True
 
+    def known(self, task_id: int) -> Task | None:
+        """Return an unfinished task as its latest event left it; None if it is not known here."""
+        return self._tasks.get(task_id)
+
     def take_progress(self, progress: Progress) -> None:
         """Keep the latest progress of a running task."""
         if progress.task_id in self._tasks and progress.attempt:

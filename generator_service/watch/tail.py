@@ -30,7 +30,7 @@ class LogTail:
     ) -> None:
         self._store = store
         self._wake = wake
-        self._listeners = listeners
+        self._listeners = [*listeners]
         self._on_gap = on_gap
         self.revision = 0
         self.epoch = ""
@@ -41,6 +41,10 @@ class LogTail:
         self._tell(page.events)
         self.revision = page.head.position
         self.epoch = page.head.epoch
+
+    def join(self, listener: Listener) -> None:
+        """Tell one more listener of what comes from now on, and before the others."""
+        self._listeners.insert(0, listener)
 
     async def run(self) -> None:
         """Follow the log until cancelled."""

@@ -11,7 +11,9 @@ from starlette.requests import HTTPConnection
 
 from ws_gateway.auth import Claims, Scope, TokenExpired, TokenRejected
 from ws_gateway.gateway import Gateway
-from ws_gateway.http.problems import Problem
+from ws_gateway.http.problems import RETRY_AFTER_S, Problem
+from ws_gateway.jwks import KeysUnavailable
+from ws_gateway.rate_limits import RateLimit
 
 _bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="A session token, HS256")
 Bearer = Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
@@ -24,36 +26,59 @@ def gateway_of(connection: HTTPConnection) -> Gateway:
     return cast("Gateway", connection.app.state.gateway)
 
 
-InGateway = Annotated[Gateway, Depends(gateway_of)]
+async def in_gateway(connection: HTTPConnection) -> Gateway:
+    """Return the parts of this process; not in a thread, as plain functions are."""
+    return gateway_of(connection)
 
 
-def check_bearer(gateway: Gateway, credentials: HTTPAuthorizationCredentials | None, scope: Scope) -> Claims:
+InGateway = Annotated[Gateway, Depends(in_gateway)]
+
+
+async def check_bearer(gateway: Gateway, credentials: HTTPAuthorizationCredentials | None, scope: Scope) -> Claims:
     """Return who is calling.
 
     Raises:
-        Problem: 401 without a good token, 403 if it lacks the scope.
+        Problem: 401 without a good token, 403 if it lacks the scope, 503 if it can't be checked right now.
 
     """
     try:
-        claims = gateway.tokens.verify_api("" if credentials is None else credentials.credentials)
+        claims = await gateway.authority.api("" if credentials is None else credentials.credentials)
     except TokenRejected as error:
         code = "token_expired" if isinstance(error, TokenExpired) else "unauthenticated"
         headers = {"WWW-Authenticate": 'Bearer realm="whitebg"'}
         raise Problem(HTTPStatus.UNAUTHORIZED, code, str(error), headers=headers) from None
+    except KeysUnavailable as error:
+        raise Problem(
+            HTTPStatus.SERVICE_UNAVAILABLE, "keys_unavailable", str(error), retry_after=RETRY_AFTER_S
+        ) from None
     if scope not in claims.scopes:
         raise Problem(HTTPStatus.FORBIDDEN, "scope_missing", f"the token lacks the scope {scope.value!r}")
     return claims
 
 
-def _task_user(gateway: InGateway, credentials: Bearer) -> Claims:
-    return check_bearer(gateway, credentials, Scope.TASKS)
+async def _task_user(gateway: InGateway, credentials: Bearer) -> Claims:
+    return await check_bearer(gateway, credentials, Scope.TASKS)
 
 
-def _admin(gateway: InGateway, credentials: Bearer) -> Claims:
-    return check_bearer(gateway, credentials, Scope.ADMIN)
+async def _admin(gateway: InGateway, credentials: Bearer) -> Claims:
+    return await check_bearer(gateway, credentials, Scope.ADMIN)
 
 
 TaskUser = Annotated[Claims, Depends(_task_user)]
 """Someone who may work with their own tasks."""
 Admin = Annotated[Claims, Depends(_admin)]
 """Someone who may see the queue."""
+
+
+async def within(limit: RateLimit, what: str, *key: str) -> None:
+    """Count one use of what is limited.
+
+    Raises:
+        Problem: 429, if it was one too many.
+
+    """
+    wait = await limit.hit(*key)
+    if wait is not None:
+        raise Problem(
+            HTTPStatus.TOO_MANY_REQUESTS, "rate_limited", f"{what}; try again in {wait:.0f} s", retry_after=wait
+        )

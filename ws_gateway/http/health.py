@@ -58,4 +58,8 @@ async def queue_stats(gateway: InGateway, _: Admin) -> QueueStats:
         database_replays=stats.database_replays,
         service_started_at=utc_millis(stats.process_started_at),
         connections=len(gateway.connections),
+        resident_bytes=gateway.metrics.resident_bytes(),
+        hub_connected=gateway.hub.connected,
+        hub_lag_seconds=round(gateway.hub.lag, 6),
+        hub_ring_events=gateway.hub.ring_events,
     )

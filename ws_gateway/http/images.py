@@ -76,7 +76,7 @@ async def image(
             raise Problem(HTTPStatus.FORBIDDEN, "bad_signature", str(error)) from None
         owner = user
     else:
-        owner = check_bearer(gateway, credentials, Scope.TASKS).subject
+        owner = (await check_bearer(gateway, credentials, Scope.TASKS)).subject
     return await _respond(request, gateway, owner, task_id, kind, download=download)
 
 

@@ -281,6 +281,10 @@ class QueueStats(BaseModel):
     database_replays: int
     service_started_at: str
     connections: int = Field(description="Open WebSockets of this gateway")
+    resident_bytes: int | None = Field(description="Memory of this gateway; null where the system can't tell")
+    hub_connected: bool = Field(description="Whether news from the service flow to this gateway")
+    hub_lag_seconds: float = Field(description="How old the latest event was when it reached this gateway")
+    hub_ring_events: int = Field(description="Events that this gateway can replay from memory")
 
 
 class Health(BaseModel):

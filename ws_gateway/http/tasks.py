@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query, Request, Response
 
 from protos.whitebg.v1 import generator_service_pb2 as pb
-from ws_gateway.http.dependencies import InGateway, TaskId, TaskUser
+from ws_gateway.http.dependencies import InGateway, TaskId, TaskUser, within
 from ws_gateway.http.models import StatusFilter, TaskList, TaskOut, TaskStatus
 from ws_gateway.http.problems import documented
 from ws_gateway.http.uploads import OPENAPI, read_upload
@@ -21,6 +21,7 @@ UPLOAD_PATHS = frozenset({"/api/v2/tasks/async", "/api/v2/process"})
 IdempotencyKey = Annotated[
     str, Header(max_length=200, description="The same key always means the same task, so a request can be repeated")
 ]
+_TOO_MANY_UPLOADS = "too many photos in a minute"
 _ALWAYS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.SERVICE_UNAVAILABLE)
 _ONE_TASK = documented(*_ALWAYS, HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY)
 _UPLOAD = documented(
@@ -90,9 +91,13 @@ async def get_task(task_id: TaskId, gateway: InGateway, user: TaskUser) -> TaskO
     return TaskOut.of(await gateway.service.get(user.subject, task_id), gateway.image_urls.url)
 
 
-@router.get("/api/v2/tasks/{task_id}/status", responses=_ONE_TASK)
+@router.get("/api/v2/tasks/{task_id}/status", responses=_ONE_TASK | documented(HTTPStatus.TOO_MANY_REQUESTS))
 async def get_status(task_id: TaskId, gateway: InGateway, user: TaskUser) -> TaskStatus:
-    """Say where one of the caller's tasks stands; for clients that can't hold a WebSocket open."""
+    """Say where one of the caller's tasks stands; for clients that can't hold a WebSocket open.
+
+    10 times a minute for one task, unless configured otherwise.
+    """
+    await within(gateway.limits.status_polls, "asked too often for this task", user.subject, str(task_id))
     return TaskStatus.of(await gateway.service.get(user.subject, task_id), gateway.image_urls.url)
 
 
@@ -111,6 +116,7 @@ async def retry(
     task_id: TaskId, response: Response, gateway: InGateway, user: TaskUser, idempotency_key: IdempotencyKey = ""
 ) -> TaskOut:
     """Queue the same photo with the same options as a new task."""
+    await within(gateway.limits.uploads, _TOO_MANY_UPLOADS, user.subject)
     earlier = await gateway.service.get(user.subject, task_id)
     submitted = await gateway.service.submit(
         pb.SubmitTaskRequest(
@@ -129,6 +135,7 @@ async def _submit_upload(
     request: Request, gateway: InGateway, user_id: str, idempotency_key: str
 ) -> pb.SubmitTaskResponse:
     """Pass a photo on; a bounded number of them is in memory at any time."""
+    await within(gateway.limits.uploads, _TOO_MANY_UPLOADS, user_id)
     async with gateway.uploads:
         upload = await read_upload(request, gateway.settings.max_upload_bytes)
         return await gateway.service.submit(

@@ -25,7 +25,10 @@ async def ws_token(gateway: InGateway, user: TaskUser) -> TokenOut:
     return TokenOut(token=minted.token, expires_at=minted.expires_at)
 
 
-@router.post("/api/guest-token", responses=documented(HTTPStatus.NOT_FOUND))
+@router.post(
+    "/api/guest-token",
+    responses=documented(HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND),
+)
 async def guest_token(request: Request, gateway: InGateway, credentials: Bearer) -> GuestTokenOut:
     """Give a guest on this machine a token. With a guest's token that is still good, the guest stays the same."""
     if not _guests_welcome(request, gateway):
@@ -33,7 +36,7 @@ async def guest_token(request: Request, gateway: InGateway, credentials: Bearer)
     user_id = None
     if credentials is not None:
         try:
-            claims = gateway.tokens.verify_api(credentials.credentials)
+            claims = await gateway.authority.api(credentials.credentials)
         except TokenRejected as error:
             raise Problem(HTTPStatus.UNAUTHORIZED, "unauthenticated", str(error)) from None
         if not claims.subject.startswith("guest-") or claims.scopes != {Scope.TASKS}:

@@ -31,7 +31,7 @@ class Process:
         """Read the log until it says where it listens."""
         assert self.process.stderr is not None
         async with asyncio.timeout(PATIENCE):
-            while not (found := re.search(r"listening on http://(\S+)", self.log)):
+            while not (found := re.search(r"listening on http://([\w.:]+)", self.log)):
                 line = await self.process.stderr.readline()
                 assert line, f"the gateway ended early:\n{self.log}"
                 self.log += line.decode()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
 
+from ws_gateway.codes import CloseCode
 from ws_gateway.cursor import Since, Start, UserCursor
 from ws_gateway.messages import Page, Phase, ProgressMessage, SyncMode, TaskMessage, dumps
 from ws_gateway.session import Protocol, Session, SessionLimits
@@ -108,6 +109,12 @@ class Browser:
     tasks: dict[int, dict[str, Any]] = field(default_factory=dict)
     synced: bool = False
     """Whether it ever held everything, by a replay from the beginning or a snapshot."""
+    acks: bool = False
+    """Whether it confirms what it was told, and so may be told again what it has not confirmed."""
+    acked: UserCursor | None = None
+    """What it confirmed in this connection."""
+    terminals: Counter[str] = field(default_factory=Counter)
+    """How often each end of a task was taken in as news, by the id of the message."""
     _in_snapshot: bool = False
     _in_replay: bool = False
     _asked_by_time: bool = False
@@ -138,19 +145,40 @@ class Browser:
         self._asked_by_time |= since is not None and "T" in since
         return dumps({"type": "sync", "since": since})
 
+    def ack(self) -> str | None:
+        """Confirm all that was taken in."""
+        if self.cursor is None:
+            return None
+        self.acked = self.cursor
+        return dumps({"type": "ack", "message_id": str(self.cursor)})
+
     def dropped(self) -> None:
         """Lose the connection; a snapshot half taken in is void."""
         self._in_snapshot = self._in_replay = self._asked_by_time = False
+        self.acked = None
 
     def _event(self, body: dict[str, Any]) -> None:
         cursor = UserCursor.parse(body["id"])
         if self.cursor is not None:
+            if self._told_again(cursor):
+                return
             assert cursor.epoch == self.cursor.epoch, "an event of another log without a snapshot"
             assert cursor.seq <= self.cursor.seq + 1, f"a gap: {cursor} after {self.cursor}"
             asked_again = self._in_replay and self._asked_by_time
             assert cursor.seq == self.cursor.seq + 1 or asked_again, f"a repeat: {cursor} after {self.cursor}"
         self.cursor = cursor
         self.tasks[body["task_id"]] = body
+        self.terminals[body["id"]] += body["phase"] == Phase.ENDED.value and not self._asked_by_time
+
+    def _told_again(self, cursor: UserCursor) -> bool:
+        """Say whether this is a repeat that the client brought about by not confirming in time."""
+        if not self.acks or self.cursor is None or cursor.epoch != self.cursor.epoch or cursor.seq > self.cursor.seq:
+            return False
+        if self._in_replay and self._asked_by_time:
+            return False
+        confirmed = self.acked is not None and self.acked.epoch == cursor.epoch and self.acked.seq >= cursor.seq
+        assert not confirmed, f"told again what was confirmed: {cursor}, confirmed {self.acked}"
+        return True
 
     def _progress(self, body: dict[str, Any]) -> None:
         known = self.tasks.get(body["task_id"])
@@ -162,9 +190,10 @@ class Browser:
 class World:
     """The service's log reaches the session late, by a hub that may lag, repeat, skip or lose track."""
 
-    def __init__(self, since: Since) -> None:
+    def __init__(self, since: Since, *, acks: bool = False) -> None:
         self.service = Service()
-        self.client = Browser()
+        self.client = Browser(acks=acks)
+        self.network: deque[str] = deque()
         self.now = 0.0
         self.feed: deque[TaskMessage] = deque()
         self.delivered: list[TaskMessage] = []
@@ -172,7 +201,9 @@ class World:
         self.session = self._open(since)
 
     def _open(self, since: Since) -> Session:
-        return Session(user_id="ann", protocol=Protocol.V2, since=since, now=self.now, limits=LIMITS)
+        return Session(
+            user_id="ann", protocol=Protocol.V2, since=since, now=self.now, acks=self.client.acks, limits=LIMITS
+        )
 
     def change(self, task: Task, phase: Phase) -> None:
         self.feed.append(self.service.change(task, phase))
@@ -211,12 +242,29 @@ class World:
 
     def take(self) -> bool:
         frames = self.session.take(self.now)
-        for frame in frames:
-            self.client.take(frame)
+        self.network += frames
+        if self.session.closing is not None:
+            assert self.session.closing.code is CloseCode.TOO_SLOW
+            self.reconnect()
         return bool(frames)
+
+    def read(self, count: int | None = None) -> None:
+        """Let the client take in what has arrived, or the first of it."""
+        for _ in range(len(self.network) if count is None else min(count, len(self.network))):
+            self.client.take(self.network.popleft())
+
+    def look(self, waiting: int) -> None:
+        """Find the client so many bytes behind."""
+        self.session.observe(self.now, waiting=waiting, taken=0)
+
+    def ack(self) -> None:
+        frame = self.client.ack() if self.client.acks else None
+        if frame is not None:
+            self.session.receive(frame)
 
     def reconnect(self) -> None:
         self.client.dropped()
+        self.network.clear()
         self.answer = None
         self.session = self._open(self.client.cursor or Start.SNAPSHOT)
 
@@ -230,5 +278,9 @@ class World:
                 self.start_read()
             self.finish_read()
             self.now += 1.0
+            self.look(0)
             while self.take():
                 moving = True
+                self.read()
+                self.ack()
+            self.read()

@@ -304,3 +304,88 @@ def test_a_cursor_that_the_service_refuses_ends_the_session() -> None:
     assert target.wanted is not None
     target.refuse(target.wanted.number, "not a cursor of this log")
     assert target.closing == Close(CloseCode.PROTOCOL_ERROR, "not a cursor of this log")
+
+
+class TestHeartbeat:
+    """Who keeps a heartbeat is held to it."""
+
+    @pytest.mark.parametrize("beat", ['{"type":"ping"}', '{"type":"pong"}'])
+    def test_a_client_that_stops_its_heartbeat_is_gone(self, beat: str) -> None:
+        target = live()
+        target.receive(beat)
+        target.take(10.0)
+        assert target.wakes_at() == 85.0
+        target.take(84.9)
+        assert target.closing is None
+        target.take(85.0)
+        assert target.closing is not None
+        assert target.closing.code is CloseCode.SILENT
+
+    def test_any_frame_is_a_sign_of_life(self) -> None:
+        target = live()
+        target.receive('{"type":"ping"}')
+        target.take(0.0)
+        target.receive('{"type":"ack","message_id":"e0:1"}')
+        target.take(70.0)
+        target.take(140.0)
+        assert target.closing is None
+
+    def test_a_quiet_client_that_never_began_one_stays(self) -> None:
+        target = live()
+        target.receive('{"type":"ack","message_id":"e0:1"}')
+        target.take(0.0)
+        target.take(100_000.0)
+        assert target.closing is None
+        assert target.wakes_at() is None
+
+
+class TestExpiry:
+    """A token that runs out can be replaced in time."""
+
+    def test_v2_is_warned_once_and_the_base_protocol_is_not(self) -> None:
+        target, base = live(Protocol.V2, expires_at=1000.0), live(expires_at=1000.0)
+        target.take(930.0)
+        assert base.wakes_at() == 1000.0
+        assert target.wakes_at() == 940.0
+        assert orjson.loads(target.take(940.0)[0]) == {"type": "token_expiring", "expires_in_seconds": 60}
+        assert "token_expiring" not in types(target.take(950.0))
+        assert base.take(950.0) == []
+
+    def test_a_new_token_of_the_same_user_moves_the_end(self) -> None:
+        target = live(expires_at=10.0)
+        target.receive('{"type":"auth","token":"secret"}')
+        assert target.offered == "secret"
+        target.authenticated("ann", 500.0)
+        assert target.offered is None
+        target.take(10.0)
+        assert target.closing is None
+        assert target.wakes_at() in (440.0, 500.0)
+
+    def test_another_user_s_token_ends_the_session(self) -> None:
+        target = live(expires_at=10.0)
+        target.receive('{"type":"auth","token":"secret"}')
+        target.authenticated("bob", 500.0)
+        assert target.closing is not None
+        assert target.closing.code is CloseCode.UNAUTHENTICATED
+
+
+def test_without_acks_no_more_than_a_full_window_goes_out() -> None:
+    target = live(acks=True, limits=SessionLimits(queue_messages=3))
+    for seq in range(1, 10):
+        target.event(event(seq))
+        target.take(0.0)
+    assert target.position == UserCursor("e0", 3)
+    assert target.wanted is None, "what is not confirmed bounds what is read"
+    target.receive('{"type":"ack","message_id":"e0:3"}')
+    target.take(1.0)
+    assert target.wanted is not None
+    assert target.wanted.since == UserCursor("e0", 3)
+
+
+def test_a_client_that_never_acks_is_let_go_after_three_more_times() -> None:
+    target = live(acks=True)
+    target.event(event(1))
+    sent = [frame for now in range(60) for frame in target.take(float(now))]
+    assert sent == ["event 1"] * 4
+    assert target.closing is not None
+    assert target.closing.code is CloseCode.TOO_SLOW

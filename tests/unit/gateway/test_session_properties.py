@@ -14,11 +14,13 @@ from ws_gateway.messages import Phase
 
 
 class SessionMachine(RuleBasedStateMachine):
-    """Drives one user's client through drops, syncs, slow reads, compaction and new epochs."""
+    """Drives one user's client through drops, syncs, acks and none, slow reads, compaction and new epochs."""
 
-    @initialize(since=st.sampled_from([Start.SNAPSHOT, UserCursor("a0", 0), UserCursor("dead", 5), BEGIN]))
-    def open(self, since: Start | UserCursor) -> None:
-        self.world = World(since)
+    @initialize(
+        since=st.sampled_from([Start.SNAPSHOT, UserCursor("a0", 0), UserCursor("dead", 5), BEGIN]), acks=st.booleans()
+    )
+    def open(self, since: Start | UserCursor, acks: bool) -> None:
+        self.world = World(since, acks=acks)
         self.epochs = 0
 
     @property
@@ -35,6 +37,10 @@ class SessionMachine(RuleBasedStateMachine):
         alive = [task for task in self.service_tasks if task.phase not in (Phase.ENDED, phase)]
         if alive:
             self.world.change(data.draw(st.sampled_from(alive)), phase)
+
+    def change_one(self, phase: Phase) -> None:
+        """Change the latest task."""
+        self.world.change(self.service_tasks[-1], phase)
 
     @rule(data=st.data(), percent=st.integers(0, 100), late=st.integers(0, 2))
     def progress(self, data: st.DataObject, percent: int, late: int) -> None:
@@ -73,12 +79,51 @@ class SessionMachine(RuleBasedStateMachine):
         self.world.now += seconds
         self.world.take()
 
+    @precondition(lambda self: self.world.client.acks)
+    @rule(begun=st.booleans(), confirmed=st.booleans(), times=st.integers(1, 3))
+    def forget_to_ack(self, begun: bool, confirmed: bool, times: int) -> None:
+        """Get news, confirm them or not, and let so much time pass that what is not confirmed comes again."""
+        self.submit()
+        if begun:
+            self.change_one(Phase.RUNNING)
+        self.world.start_read()
+        self.world.finish_read()
+        self.deliver(6)
+        self.world.take()
+        self.world.read()
+        if confirmed:
+            self.world.ack()
+        for _ in range(times):
+            self.world.take()
+            self.world.now += LIMITS.ack_timeout
+            self.world.take()
+            self.world.read()
+
+    @rule(count=st.integers(1, 4))
+    def read(self, count: int) -> None:
+        """Take in some of what was sent; the rest stays on the line, and is lost with it."""
+        self.world.read(count)
+
+    @rule()
+    def read_all(self) -> None:
+        self.world.read()
+
+    @rule()
+    def ack(self) -> None:
+        self.world.ack()
+
+    @rule(waiting=st.sampled_from([0, 70_000]))
+    def look(self, waiting: int) -> None:
+        self.world.look(waiting)
+
     @rule()
     def reconnect(self) -> None:
         self.world.reconnect()
 
     @rule(answered=st.booleans())
     def sync_by_cursor(self, answered: bool) -> None:
+        # With more on the line, the client would be told twice what is there, because it asked for it.
+        self.world.read()
         client = self.world.client
         self.world.session.receive(client.sync(str(client.cursor) if client.cursor and answered else None))
 
@@ -86,6 +131,7 @@ class SessionMachine(RuleBasedStateMachine):
     @rule(seconds=st.integers(-5, 30))
     def sync_by_time(self, seconds: int) -> None:
         """Ask by a clock that is wrong by some seconds, in either direction."""
+        self.world.read()
         time = self.world.service.time_of(self.world.service.seq) + timedelta(seconds=seconds)
         self.world.session.receive(self.world.client.sync(max(BEGIN, time).isoformat()))
 
@@ -105,7 +151,8 @@ class SessionMachine(RuleBasedStateMachine):
     @invariant()
     def bounded(self) -> None:
         """No more than one page, one full queue and a few marks are ever held."""
-        held = len(self.world.session._queue) + len(self.world.session._buffer)
+        session = self.world.session
+        held = session._held + len(session._buffer)
         assert held <= LIMITS.queue_messages + LIMITS.buffer_events + 2 * len(self.service_tasks) + 12
 
     def teardown(self) -> None:
@@ -119,8 +166,9 @@ class SessionMachine(RuleBasedStateMachine):
         }
         server = {task.task_id: (task.phase.value, task.attempt, task.seq) for task in self.service_tasks}
         assert client == server
+        assert all(times <= 1 for times in self.world.client.terminals.values())
         assert self.world.client.cursor == self.world.service.head
 
 
 TestSession = SessionMachine.TestCase
-TestSession.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestSession.settings = settings(max_examples=250, stateful_step_count=40, deadline=None)

@@ -1,0 +1,50 @@
+"""Conversations with clients of earlier days: they still pass, word for word."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from tests.integration.gateway.world import World
+
+RECORDINGS = Path(__file__).parent / "recordings"
+
+
+def assert_fits(actual: Any, recorded: Any, where: str) -> None:
+    """Compare all of it, fields that are too many or missing included; placeholders stand for what changes."""
+    if isinstance(recorded, dict):
+        assert isinstance(actual, dict), where
+        assert list(actual) == list(recorded), f"{where}: other fields, or in another order"
+        for name, value in recorded.items():
+            assert_fits(actual[name], value, f"{where}.{name}")
+    elif recorded == "<time>":
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", actual), where
+    elif recorded == "<number>":
+        assert isinstance(actual, float | int), where
+        assert actual >= 0, where
+    elif isinstance(recorded, str) and recorded.startswith("<url "):
+        assert re.fullmatch(re.escape(recorded[5:-1]) + r"\?user=\w+&exp=\d+&sig=[\w-]+", actual), where
+    else:
+        assert actual == recorded, where
+
+
+@pytest.mark.parametrize("recording", sorted(RECORDINGS.glob("*.json")), ids=lambda path: path.stem)
+async def test_a_recorded_conversation_still_passes(world: World, recording: Path) -> None:
+    steps = orjson.loads(await asyncio.to_thread(recording.read_bytes))["steps"]
+    async with world.open("ann") as client:
+        for number, step in enumerate(steps):
+            match step:
+                case {"service": [verb, *arguments]}:
+                    getattr(world.log, verb)(*arguments)
+                case {"client": frame}:
+                    await client.send(**frame)
+                case {"server": frame}:
+                    assert_fits(await client.next(), frame, f"step {number}")
+                case other:
+                    pytest.fail(f"step {number} is none that is known: {other}")
+    assert client.socket.close_code == 1000

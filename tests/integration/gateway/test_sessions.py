@@ -1,0 +1,244 @@
+"""The life of a session: first frame, renewal, expiry, revocation, and keys that rotate."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import jwt
+import orjson
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from jwt.algorithms import ECAlgorithm, RSAAlgorithm
+from websockets.exceptions import InvalidStatus
+from websockets.typing import Subprotocol
+
+from tests.integration.gateway.conftest import running
+from tests.integration.gateway.world import Client, World, token_for
+from tests.support.fake_service import FakeServer
+from ws_gateway import gateway, jwks
+from ws_gateway.settings import Settings
+
+V2 = [Subprotocol("whitebg.v2")]
+
+
+def ends_in(seconds: float) -> datetime:
+    return datetime.now(UTC) + timedelta(seconds=seconds)
+
+
+class TestFirstFrame:
+    """A token in a frame is in no URL."""
+
+    async def test_it_opens_the_session(self, world: World) -> None:
+        async with world.open_raw("") as socket:
+            client = Client(socket)
+            await client.send(type="auth", token=token_for("ann"))
+            await client.settled()
+            world.log.submit("ann")
+            assert (await client.next())["id"] == "e0:1"
+
+    @pytest.mark.parametrize(
+        ("frame", "code"),
+        [
+            ({"type": "ping"}, 4001),
+            ({"type": "auth", "token": "nonsense"}, 4001),
+            ({"type": "auth", "token": ""}, 4001),
+            ({"type": "auth"}, 4004),
+            ({"type": "auth", "token": token_for("ann", exp=datetime(2020, 1, 1, tzinfo=UTC))}, 4010),
+        ],
+    )
+    async def test_anything_else_does_not(self, world: World, frame: dict[str, str], code: int) -> None:
+        async with world.open_raw("") as socket:
+            client = Client(socket)
+            await client.send(**frame)
+            assert await client.close_code() == code
+
+
+class TestRenewal:
+    """A token that expires can be replaced while the socket is open."""
+
+    async def test_a_new_token_of_the_same_user_keeps_the_socket(self, world: World) -> None:
+        token = token_for("ann", exp=ends_in(2))
+        async with world.open_raw(f"?token={token}", subprotocols=V2) as socket:
+            client = Client(socket)
+            told = (await client.until(lambda m: m["type"] == "token_expiring"))[-1]
+            assert told["expires_in_seconds"] <= 2
+            await client.send(type="auth", token=token_for("ann"))
+            await asyncio.sleep(2.2)  # until the first token has expired
+            await client.settled()
+            assert socket.close_code is None
+
+    @pytest.mark.parametrize(
+        ("token", "code"),
+        [
+            (token_for("bob"), 4001),
+            ("nonsense", 4001),
+            (token_for("ann", exp=datetime(2020, 1, 1, tzinfo=UTC)), 4010),
+        ],
+    )
+    async def test_any_other_token_ends_it(self, world: World, token: str, code: int) -> None:
+        async with world.open() as client:
+            await client.send(type="auth", token=token)
+            assert await client.close_code() == code
+
+
+class TestRevocation:
+    """A session can be ended before its token expires."""
+
+    async def revoke(self, world: World, **which: str) -> int:
+        answer = await world.http.post(
+            "/admin/sessions/revoke", json=which, headers=world.headers("root", scope="admin")
+        )
+        assert answer.status_code == 200, answer.text
+        closed: int = answer.json()["closed"]
+        return closed
+
+    async def test_by_user(self, world: World) -> None:
+        issued = datetime.now(UTC) - timedelta(seconds=5)
+        old = token_for("ann", iat=issued)
+        async with world.open("ann") as one, world.open("ann") as two, world.open("bob") as bob:
+            began = time.monotonic()
+            assert await self.revoke(world, user_id="ann") == 2
+            assert [await one.close_code(), await two.close_code()] == [4001, 4001]
+            assert time.monotonic() - began < 1.0
+            await bob.settled()
+        async with world.open_raw(f"?token={old}") as socket:
+            assert await Client(socket).close_code() == 4001
+        refused = await world.http.get("/api/generation/tasks", headers={"Authorization": f"Bearer {old}"})
+        assert refused.status_code == 401
+        fresh = token_for("ann", iat=datetime.now(UTC) + timedelta(seconds=1))
+        async with world.open_raw(f"?token={fresh}") as socket:
+            await Client(socket).settled()
+
+    async def test_by_token_with_those_traded_for_it(self, world: World) -> None:
+        session = token_for("ann", jti="s1")
+        traded = await world.http.post("/api/ws-token", headers={"Authorization": f"Bearer {session}"})
+        async with world.open("ann") as other, world.open_raw(f"?token={traded.json()['token']}") as socket:
+            client = Client(socket)
+            await client.settled()
+            assert await self.revoke(world, token_id="s1") == 1
+            assert await client.close_code() == 4001
+            await other.settled()
+
+    async def test_by_admins_only_and_one_at_a_time(self, world: World) -> None:
+        path = "/admin/sessions/revoke"
+        assert (await world.http.post(path, json={"user_id": "bob"}, headers=world.headers())).status_code == 403
+        admin = world.headers("root", scope="admin")
+        for body in ({}, {"user_id": "ann", "token_id": "s1"}):
+            assert (await world.http.post(path, json=body, headers=admin)).status_code == 422
+
+
+@pytest.mark.parametrize("origin", ["tauri://localhost", "null", "https://app.example"])
+async def test_origins_are_an_exact_list(service: FakeServer, settings: Settings, origin: str) -> None:
+    for allowed in (True, False):
+        origins = (origin,) if allowed else ("https://other.example", "https://app.example:8443")
+        async with running(service, settings.model_copy(update={"allowed_origins": origins})) as world:
+            if allowed:
+                async with world.open(origin=origin):
+                    continue
+            with pytest.raises(InvalidStatus) as refused:
+                async with world.open(origin=origin):
+                    pass
+            assert refused.value.response.status_code == 403
+
+
+class Provider:
+    """An identity provider with its keys behind a URL."""
+
+    def __init__(self) -> None:
+        self.keys: dict[str, Any] = {}
+        self.fetches = 0
+        self.away = False
+        provider = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                provider.fetches += 1
+                body = orjson.dumps({"keys": [provider.public(key_id) for key_id in provider.keys]})
+                self.send_response(503 if provider.away else 200)
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: object) -> None:
+                """Stay quiet."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/keys"
+
+    def public(self, key_id: str) -> dict[str, Any]:
+        key = self.keys[key_id].public_key()
+        to_jwk = RSAAlgorithm.to_jwk if isinstance(key, rsa.RSAPublicKey) else ECAlgorithm.to_jwk
+        return to_jwk(key, as_dict=True) | {"kid": key_id, "use": "sig"}
+
+    def token(self, key_id: str, algorithm: str, key: Any = None, **claims: Any) -> str:
+        body = {"sub": "ann", "aud": "whitebg", "exp": ends_in(600), "scope": "tasks"} | claims
+        return jwt.encode(body, key or self.keys[key_id], algorithm=algorithm, headers={"kid": key_id})
+
+
+@pytest.fixture
+def provider() -> Iterator[Provider]:
+    provider = Provider()
+    provider.keys["one"] = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    thread = threading.Thread(target=provider.server.serve_forever)
+    thread.start()
+    yield provider
+    provider.server.shutdown()
+    thread.join()
+    provider.server.server_close()
+
+
+class TestIdentityProvider:
+    """Tokens signed by somebody else, whose keys change."""
+
+    async def status(self, world: World, token: str) -> int:
+        answer = await world.http.get("/api/generation/tasks", headers={"Authorization": f"Bearer {token}"})
+        return answer.status_code
+
+    async def test_keys_rotate_and_made_up_ones_cost_the_provider_nothing(
+        self, service: FakeServer, settings: Settings, provider: Provider, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def eager(url: str, **options: Any) -> jwks.KeySet:
+            return jwks.KeySet(url, **options, cooldown=0.5)
+
+        monkeypatch.setattr(gateway, "KeySet", eager)
+        async with running(service, settings.model_copy(update={"jwks_url": provider.url})) as world:
+            first = provider.token("one", "RS256")
+            assert await self.status(world, first) == 200
+            assert await self.status(world, token_for("ann")) == 200, "tokens of the own secret stay good"
+            provider.keys = {"two": ec.generate_private_key(ec.SECP256R1())}
+            second = provider.token("two", "ES256")
+            await asyncio.sleep(0.6)  # the cooldown
+            assert await self.status(world, second) == 200
+            assert await self.status(world, first) == 401, "its key is gone"
+            async with world.open_raw(f"?token={second}") as socket:
+                await Client(socket).settled()
+            await asyncio.sleep(0.6)  # the cooldown again
+            fetches = provider.fetches
+            forged = [provider.token(f"made up {n}", "ES256", provider.keys["two"]) for n in range(50)]
+            assert {await self.status(world, token) for token in forged} == {401}
+            assert provider.fetches - fetches <= 2
+
+    async def test_algorithms_are_pinned(self, service: FakeServer, settings: Settings, provider: Provider) -> None:
+        async with running(service, settings.model_copy(update={"jwks_url": provider.url})) as world:
+            assert await self.status(world, provider.token("one", "PS256")) == 401
+            assert await self.status(world, provider.token("one", "HS256", "x" * 32)) == 401
+            other = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+            assert await self.status(world, provider.token("one", "RS256", other)) == 401
+            assert (
+                await self.status(world, provider.token("one", "ES256", ec.generate_private_key(ec.SECP256R1()))) == 401
+            )
+
+    async def test_while_the_provider_is_away_nobody_is_told_to_stop(
+        self, service: FakeServer, settings: Settings, provider: Provider
+    ) -> None:
+        provider.away = True
+        async with running(service, settings.model_copy(update={"jwks_url": provider.url})) as world:
+            token = provider.token("one", "RS256")
+            assert await self.status(world, token) == 503
+            async with world.open_raw(f"?token={token}") as socket:
+                assert await Client(socket).close_code() == 4200

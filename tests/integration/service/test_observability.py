@@ -1,0 +1,172 @@
+"""What the service says of itself, after a real task went through a real worker."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import grpc
+import httpx
+import jwt
+import pytest
+
+from generator_service.server import PortInUse, Running, running_service
+from generator_service.settings import Settings
+from protos.whitebg.v1 import generator_service_pb2 as pb
+from protos.whitebg.v1 import task_pb2
+from protos.whitebg.v1.generator_service_pb2_grpc import GeneratorServiceStub
+from tests.support.photos import product_photo
+
+if TYPE_CHECKING:
+    # Of the stubs alone: at run time one class serves both kinds of channel.
+    from protos.whitebg.v1.generator_service_pb2_grpc import GeneratorServiceAsyncStub
+
+SECRET = "a secret that only the tests share with anyone"
+PATIENCE = 60.0
+
+
+@dataclass
+class Service:
+    """A service of its own, and a way to call it."""
+
+    running: Running
+    stub: GeneratorServiceAsyncStub
+    http: httpx.AsyncClient
+
+    def metadata(self, user: str = "ann", **claims: Any) -> tuple[tuple[str, str], ...]:
+        expires = datetime.now(UTC) + timedelta(minutes=10)
+        claims = {"sub": user, "aud": "whitebg", "exp": expires, "scope": "tasks"} | claims
+        return (
+            ("authorization", f"Bearer {jwt.encode(claims, SECRET, algorithm='HS256')}"),
+            ("x-request-id", "r-42"),
+        )
+
+    async def metrics(self) -> dict[str, float]:
+        """Return every sample by name and labels."""
+        text = (await self.http.get("/metrics")).text
+        samples = (line.rpartition(" ") for line in text.splitlines() if not line.startswith("#"))
+        return {name: float(value) for name, _, value in samples}
+
+    async def until(self, condition: Callable[[dict[str, float]], bool]) -> dict[str, float]:
+        async with asyncio.timeout(PATIENCE):
+            while not condition(metrics := await self.metrics()):  # noqa: ASYNC110 (a figure has no event to wait for)
+                await asyncio.sleep(0.05)
+        return metrics
+
+
+def settings(folder: Path, **fields: Any) -> Settings:
+    return Settings(data_dir=folder, grpc_port=0, jwt_secret=SECRET, **fields)  # type: ignore[arg-type]  # a SecretStr
+
+
+@asynccontextmanager
+async def serving(folder: Path, **fields: Any) -> AsyncIterator[Service]:
+    how = settings(folder, metrics_port=0, **fields)
+    async with (
+        running_service(how) as running,
+        grpc.aio.insecure_channel(f"127.0.0.1:{running.port}") as channel,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{running.metrics_port}", timeout=PATIENCE) as http,
+    ):
+        yield Service(running, GeneratorServiceStub(channel), http)
+
+
+def submission() -> pb.SubmitTaskRequest:
+    options = task_pb2.TaskOptions(engine=task_pb2.ENGINE_LOCAL, size_px=100)
+    return pb.SubmitTaskRequest(image=product_photo(64, 48), filename="mug.png", options=options)
+
+
+async def test_a_task_is_counted_and_logged_on_its_whole_way(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    async with serving(tmp_path, worker_slots=1, pool_processes=1) as service:
+        submitted = await service.stub.SubmitTask(submission(), metadata=service.metadata())
+        with pytest.raises(grpc.aio.AioRpcError):
+            await service.stub.GetTask(pb.GetTaskRequest(task_id=999), metadata=service.metadata())
+        completed = 'whitebg_worker_runs_total{engine="local",outcome="completed"}'
+        metrics = await service.until(
+            lambda m: m.get(completed) == 1 and m.get('whitebg_task_events_total{type="completed"}') == 1
+        )
+    assert metrics['whitebg_tasks{state="completed"}'] == 1
+    assert metrics['whitebg_tasks{state="pending"}'] == 0
+    assert metrics["whitebg_queue_oldest_seconds"] == 0
+    assert metrics['whitebg_task_events_total{type="created"}'] == 1
+    assert metrics['whitebg_task_events_total{type="started"}'] == 1
+    assert metrics["whitebg_commit_events_sum"] == 3
+    assert 1 <= metrics["whitebg_commit_events_count"] <= 3
+    assert metrics["whitebg_tail_lag_seconds_count"] == 3
+    assert metrics["whitebg_tail_revision"] == 3
+    assert metrics["whitebg_worker_running"] == 0
+    assert metrics['whitebg_engine_seconds_count{engine="local"}'] == 1
+    assert metrics['whitebg_grpc_calls_total{code="OK",method="SubmitTask"}'] == 1
+    assert metrics['whitebg_grpc_calls_total{code="NOT_FOUND",method="GetTask"}'] == 1
+    assert metrics['whitebg_grpc_call_seconds_count{method="SubmitTask"}'] == 1
+
+    changes = [vars(record) for record in caplog.records if record.msg == "task_status_change"]
+    assert [(each["old"], each["new"]) for each in changes] == [
+        (None, "pending"),
+        ("pending", "processing"),
+        ("processing", "completed"),
+    ]
+    assert changes[0]["elapsed_ms"] is None
+    assert changes[2]["elapsed_ms"] > 0
+    assert {each["task_id"] for each in changes} == {submitted.task.task_id}
+    [tied] = [vars(record) for record in caplog.records if record.msg == "task_submitted"]
+    assert (tied["task_id"], tied["request_id"]) == (submitted.task.task_id, "r-42")
+
+
+async def test_watchers_and_replays_are_counted(tmp_path: Path) -> None:
+    async with serving(tmp_path, worker_slots=0) as service:
+        submitted = await service.stub.SubmitTask(submission(), metadata=service.metadata())
+        await service.until(lambda m: m["whitebg_ring_events"] == 1)
+        epoch = (await service.stub.ListTasks(pb.ListTasksRequest(), metadata=service.metadata())).cursor.split(":")[0]
+        watching = service.stub.WatchTasks(pb.WatchTasksRequest(after=f"{epoch}:0"), metadata=service.metadata())
+        first = await watching.read()
+        assert isinstance(first, pb.WatchTasksResponse)
+        assert first.items[0].event.task.task_id == submitted.task.task_id
+        metrics = await service.metrics()
+        assert metrics["whitebg_watchers"] == 1
+        assert metrics['whitebg_replays_total{source="memory"}'] == 1
+        assert metrics['whitebg_tasks{state="pending"}'] == 1
+        assert metrics["whitebg_queue_oldest_seconds"] > 0
+        watching.cancel()
+        cancelled = 'whitebg_grpc_calls_total{code="CANCELLED",method="WatchTasks"}'
+        metrics = await service.until(lambda m: m.get(cancelled) == 1)
+        assert metrics["whitebg_watchers"] == 0
+        assert 'whitebg_grpc_call_seconds_count{method="WatchTasks"}' not in metrics
+
+
+async def test_what_happened_before_the_start_is_neither_counted_nor_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    async with serving(tmp_path, worker_slots=0) as service:
+        submitted = await service.stub.SubmitTask(submission(), metadata=service.metadata())
+    caplog.clear()
+    async with serving(tmp_path, worker_slots=0) as service:
+        metrics = await service.metrics()
+        assert metrics["whitebg_ring_events"] == 1
+        assert 'whitebg_task_events_total{type="created"}' not in metrics
+        assert not [record for record in caplog.records if record.msg == "task_status_change"]
+        request = pb.CancelTaskRequest(task_id=submitted.task.task_id)
+        await service.stub.CancelTask(request, metadata=service.metadata())
+        await service.until(lambda m: m.get('whitebg_task_events_total{type="cancelled"}') == 1)
+    [change] = [vars(record) for record in caplog.records if record.msg == "task_status_change"]
+    assert (change["old"], change["new"]) == ("pending", "cancelled")
+    assert change["elapsed_ms"] > 0
+
+
+async def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
+    async with serving(tmp_path / "one", worker_slots=0) as service:
+        taken = settings(tmp_path / "two", worker_slots=0, metrics_port=service.running.metrics_port)
+        with pytest.raises(PortInUse, match=f"can't serve metrics on 127.0.0.1:{service.running.metrics_port}"):
+            async with running_service(taken):
+                raise AssertionError("it took a port that was taken")
+
+
+async def test_no_port_is_opened_unasked(tmp_path: Path) -> None:
+    async with running_service(settings(tmp_path, worker_slots=0)) as running:
+        assert running.metrics_port is None

@@ -1,0 +1,132 @@
+"""Dashboard and alerts name only what the programs really tell Prometheus."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import yaml
+from prometheus_client import CollectorRegistry, Metric
+
+from generator_service import metrics as service
+from generator_service.domain.clock import SystemClock
+from generator_service.metrics_server import StateCollector
+from generator_service.store.contract import QueueCounts, TaskStore
+from generator_service.wake.local import LocalWake
+from generator_service.watch.feed import Feeds
+from generator_service.watch.ring import EventRing
+from generator_service.watch.tail import LogTail
+from generator_service.watch.watchers import Watchers
+from ws_gateway import metrics as gateway
+
+ROOT = Path(__file__).parents[3]
+DASHBOARD: dict[str, Any] = json.loads((ROOT / "deploy/grafana/whitebg.json").read_text())
+RULES = [
+    rule
+    for group in yaml.safe_load((ROOT / "deploy/prometheus/alerts.yaml").read_text())["groups"]
+    for rule in group["rules"]
+]
+OPERATIONS = (ROOT / "docs/operations.md").read_text()
+PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
+# An aggregation's labels stand in parentheses after "by", a selector's in braces.
+METRIC = re.compile(r"\b(?:whitebg|process)_[a-z_]+\b")
+LABELS = re.compile(r"(\b(?:whitebg|process)_[a-z_]+)\{([^}]*)\}")
+SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "gauge": ("",)}
+
+
+def samples(metric: Metric, labels: set[str]) -> dict[str, set[str]]:
+    """Return the names that Prometheus gives to a metric's samples, with their labels."""
+    return {
+        metric.name + suffix: labels | ({"le"} if suffix == "_bucket" else set()) for suffix in SUFFIXES[metric.type]
+    }
+
+
+def exposed(registry: CollectorRegistry) -> dict[str, set[str]]:
+    """Return every sample that a registry can have."""
+    names: dict[str, set[str]] = {}
+    for collector in registry._collector_to_names:
+        for metric in getattr(collector, "describe", collector.collect)():
+            names |= samples(metric, set(getattr(collector, "_labelnames", ())))
+    return names
+
+
+def collected() -> dict[str, set[str]]:
+    """Return every sample that the service reads where it is kept."""
+
+    class EmptyStore:
+        async def counts(self) -> QueueCounts:
+            return QueueCounts(by_state={}, oldest_runnable=None)
+
+    async def collect() -> list[Metric]:
+        store, ring, watchers = cast("TaskStore", EmptyStore()), EventRing(1), Watchers(1)
+        loop = asyncio.get_running_loop()
+        tail = LogTail(store, LocalWake(loop), listeners=[], on_gap=ring.clear)
+        feeds = Feeds(store, tail, ring, watchers, present=lambda task: task)
+        collector = StateCollector(feeds, SystemClock(), loop)
+        return await asyncio.to_thread(lambda: list(collector.collect()))
+
+    names: dict[str, set[str]] = {}
+    for metric in asyncio.run(collect()):
+        names |= samples(metric, {label for sample in metric.samples for label in sample.labels})
+    return names
+
+
+KNOWN = exposed(gateway.Metrics().registry) | exposed(service.Metrics().registry) | collected()
+
+
+def expressions() -> list[Any]:
+    found = [(rule["alert"], rule["expr"]) for rule in RULES]
+    found += [(panel["title"], target["expr"]) for panel in PANELS for target in panel["targets"]]
+    found += [("operations.md", text) for text in re.findall(r"`([^`]*whitebg_[^`]*)`", OPERATIONS)]
+    return [pytest.param(text, id=f"{name}-{number}") for number, (name, text) in enumerate(found)]
+
+
+@pytest.mark.parametrize("expression", expressions())
+def test_every_metric_and_label_exists(expression: str) -> None:
+    for name in METRIC.findall(expression):
+        assert name in KNOWN, f"nobody exposes {name}"
+    for name, selector in LABELS.findall(expression):
+        asked = set(re.findall(r"(\w+)\s*[=!]~?", selector))
+        assert asked <= KNOWN[name] | {"instance", "job"}, f"{name} has the labels {KNOWN[name]}"
+
+
+@pytest.mark.parametrize("name", sorted(name for name in KNOWN if name.startswith("whitebg_")))
+def test_every_metric_has_its_place_on_the_dashboard(name: str) -> None:
+    family = re.sub(r"_(total|bucket|sum|count)$", "", name)
+    assert any(family in target["expr"] for panel in PANELS for target in panel["targets"])
+
+
+def test_the_three_rollback_criteria_are_the_same_everywhere() -> None:
+    alerts = {rule["alert"]: " ".join(rule["expr"].split()) for rule in RULES}
+    for alert in ("WhitebgConnectionSuccessLow", "WhitebgUpdatesLate", "WhitebgErrors"):
+        expression = alerts[alert].partition(" and ")[0]
+        assert expression in OPERATIONS
+        shown = re.sub(r" [<>] [0-9.]+$", "", expression)
+        assert any(shown == target["expr"] for panel in PANELS for target in panel["targets"])
+
+
+def test_every_alert_names_a_section_that_is_there() -> None:
+    anchors = {
+        "#" + re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-")
+        for title in re.findall(r"^#+ (.+)$", OPERATIONS, re.MULTILINE)
+    }
+    for rule in RULES:
+        page, _, anchor = rule["annotations"]["runbook"].partition("#")
+        assert page == "docs/operations.md"
+        assert f"#{anchor}" in anchors, rule["alert"]
+
+
+def test_no_two_panels_overlap() -> None:
+    cells = [
+        (x, y)
+        for panel in DASHBOARD["panels"]
+        for place in [panel["gridPos"]]
+        for x in range(place["x"], place["x"] + place["w"])
+        for y in range(place["y"], place["y"] + place["h"])
+    ]
+    assert len(cells) == len(set(cells))
+    assert max(x for x, _ in cells) == 23

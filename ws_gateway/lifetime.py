@@ -1,0 +1,65 @@
+"""How long a session may go on: until its token expires, or its client's heartbeat stops. Pure."""
+
+from __future__ import annotations
+
+from ws_gateway.codes import Close, CloseCode
+
+
+class Lifetime:
+    """The ends of one session that time brings. Times are seconds of one monotonic clock; None means never."""
+
+    def __init__(self, *, expires_at: float | None, warning: float, heartbeat_timeout: float) -> None:
+        self._expires_at = expires_at
+        self._warning = warning
+        self._heartbeat_timeout = heartbeat_timeout
+        self._warned = False
+        self._beats = False
+        """Whether the client keeps a heartbeat: only such a one is expected to go on with it."""
+        self._heard = False
+        """Whether a frame came since `end` was last asked for."""
+        self._heard_at: float | None = None
+
+    def renew(self, expires_at: float) -> None:
+        """Go on until a new token expires."""
+        self._expires_at, self._warned = expires_at, False
+
+    def heard(self) -> None:
+        """Note any frame of the client."""
+        self._heard = True
+
+    def beat(self) -> None:
+        """Note a ping or pong: from now on the client keeps a heartbeat."""
+        self._beats = True
+
+    def end(self, now: float) -> Close | None:
+        """Return how the session ends now; None if it goes on."""
+        if self._heard and self._beats:
+            self._heard_at = now
+        self._heard = False
+        if self._expires_at is not None and now >= self._expires_at:
+            return Close(CloseCode.TOKEN_EXPIRED, "the token expired; get a new one, then connect again")
+        if self.silent_at is not None and now >= self.silent_at:
+            return Close(CloseCode.SILENT, "no ping, nor anything else, for 60 s")
+        return None
+
+    def warn(self, now: float) -> float | None:
+        """Return the seconds that the token is still good, once, when it is time to say so."""
+        if self._expires_at is None or self.warns_at is None or now < self.warns_at:
+            return None
+        self._warned = True
+        return self._expires_at - now
+
+    @property
+    def expires_at(self) -> float | None:
+        """When the token expires."""
+        return self._expires_at
+
+    @property
+    def silent_at(self) -> float | None:
+        """When the client counts as gone, if it stays silent."""
+        return None if self._heard_at is None else self._heard_at + self._heartbeat_timeout
+
+    @property
+    def warns_at(self) -> float | None:
+        """When the client is to be told that its token expires."""
+        return None if self._expires_at is None or self._warned else self._expires_at - self._warning
