@@ -12,7 +12,8 @@ from collections.abc import Callable
 
 from pydantic import ValidationError
 
-from generator_service.data_dir import DataDirInUse
+from generator_service.data_dir import DataDirInUse, DataDirUnusable
+from generator_service.engines.registry import NoEngine
 from generator_service.logs import configure_logs
 from generator_service.server import PortInUse, running_service
 from generator_service.settings import Settings
@@ -34,7 +35,10 @@ def main() -> int:
     configure_logs(settings.log_level)
     try:
         asyncio.run(serve(settings))
-    except (DataDirInUse, PortInUse) as error:
+    except NoEngine as error:
+        sys.stderr.write(f"WHITEBG_ENGINE_ORDER: {error}\n")
+        return 2
+    except (DataDirInUse, DataDirUnusable, PortInUse) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     return 0

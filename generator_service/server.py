@@ -14,7 +14,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from generator_service.auth import Authenticator
 from generator_service.blobs import Blobs, LocalBlobs
-from generator_service.data_dir import data_dir_lock
+from generator_service.data_dir import data_dir_lock, make_data_dir
 from generator_service.domain.clock import Clock, SystemClock
 from generator_service.domain.event import EventType, TaskEvent
 from generator_service.domain.retry import RetryPolicy
@@ -90,13 +90,15 @@ async def running_service(settings: Settings) -> AsyncIterator[Running]:
 
     Raises:
         DataDirInUse: another service holds the data folder.
+        DataDirUnusable: the data folder can't be made or written.
+        NoEngine: the engine order names none that is set up.
         PortInUse: the address can't be listened on.
 
     """
     clock = SystemClock()
-    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_data_dir(settings.data_dir)
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(data_dir_lock(settings.data_dir))
+        await stack.enter_async_context(data_dir_lock(settings.data_dir, settings.data_dir_wait))
         wake = LocalWake(asyncio.get_running_loop())
         store = await _open_store(settings, clock, wake)
         stack.push_async_callback(store.close)
