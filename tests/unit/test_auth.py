@@ -114,10 +114,9 @@ def test_a_token_changed_anywhere_is_refused(data: st.DataObject) -> None:
     refusal(f"Bearer {good[:place]}{other}{good[place + 1 :]}")
 
 
-ANN, ADMIN, GATEWAY = (
-    Caller(name, frozenset({Scope(scope)}))
-    for name, scope in [("ann", "tasks"), ("eve", "admin"), ("gateway", "service")]
-)
+ANN = Caller("ann", frozenset({Scope.TASKS}))
+ADMIN = Caller("eve", frozenset({Scope.ADMIN}))
+GATEWAY = Caller("gateway", frozenset({Scope.SERVICE}))
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ async def test_a_crash_before_the_end_leaves_no_object(
         raise Crash
 
     with monkeypatch.context() as patch:
-        patch.setattr(*((os, "fsync") if step == "fsync" else (Path, "rename")), crash)
+        patch.setattr({"fsync": os, "rename": Path}[step], step, crash)
         with pytest.raises(Crash):
             await blobs.put("input/ab/abc", b"half")
     with pytest.raises(BlobMissing):
@@ -71,7 +71,7 @@ async def test_an_object_is_whole_and_on_the_disk_before_it_has_its_name(
     fsync, rename = os.fsync, Path.rename
 
     def note_sync(descriptor: int) -> None:
-        path = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
         steps.append("bytes" if path.is_file() else f"folder {path.relative_to(tmp_path)}")
         fsync(descriptor)
 

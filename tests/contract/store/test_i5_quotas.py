@@ -112,8 +112,8 @@ async def test_a_task_that_runs_no_more_frees_its_slot(open_store: OpenStore, wa
     await audit(desk.store)
 
 
-async def test_what_returns_to_the_queue_does_not_count_against_newcomers_only(open_store: OpenStore) -> None:
-    """A retry is never refused: the quota is asked of those who submit."""
+async def test_what_returns_to_the_queue_is_never_refused(open_store: OpenStore) -> None:
+    """The quota is asked of those who submit."""
     desk = open_store(Limits(pending_per_user=1))
     task = await desk.running()
     await desk.add()

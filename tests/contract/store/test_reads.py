@@ -6,6 +6,7 @@ import asyncio
 from datetime import timedelta
 
 from generator_service.domain.task import TaskState
+from generator_service.store.contract import Snapshot
 from tests.support.store import RESULT, Desk, audit, durable, failure, fold
 
 ALL: frozenset[TaskState] = frozenset()
@@ -57,7 +58,7 @@ async def test_a_snapshot_is_the_log_folded_up_to_its_head_whatever_is_written_m
                 await desk.store.complete(task.lease, RESULT)
 
     writing = [asyncio.create_task(write(user)) for user in ("ann", "bob", "cho")]
-    taken = []
+    taken: list[tuple[str | None, Snapshot]] = []
     while not all(task.done() for task in writing):
         taken.append((None, await desk.store.snapshot(None)))
         taken.append(("ann", await desk.store.snapshot("ann")))

@@ -30,11 +30,28 @@ def test_a_cursor_comes_back_as_it_was_and_only_in_its_own_scope(
         other.parse(str(cursor))
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["", ":", "a:", ":1", "a:-1", "a:1 ", " a:1", "a:1\n", "a:1.0", "A:1", "g:1", "a:r", "a:rr1", "a:1:1", "a:١"]
-    + ["a:" + "9" * 19, "a" * 65 + ":1", "a:r" + "9" * 19],
+MALFORMED = (
+    "",
+    ":",
+    "a:",
+    ":1",
+    "a:-1",
+    "a:1 ",
+    " a:1",
+    "a:1\n",
+    "a:1.0",
+    "A:1",
+    "g:1",
+    "a:r",
+    "a:rr1",
+    "a:1:1",
+    "a:١",
 )
+OTHER_DIGITS = ("a:١", "a:r１")
+TOO_LONG = (f"a:{'9' * 19}", f"{'a' * 65}:1", f"a:r{'9' * 19}")
+
+
+@pytest.mark.parametrize("text", [*MALFORMED, *OTHER_DIGITS, *TOO_LONG])
 @pytest.mark.parametrize("kind", [UserCursor, LogCursor])
 def test_what_is_no_cursor_is_refused(kind: type[UserCursor | LogCursor], text: str) -> None:
     with pytest.raises(BadCursor) as refused:
