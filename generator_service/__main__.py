@@ -44,8 +44,14 @@ def main() -> int:
     return 0
 
 
+SWITCH_INTERVAL_SECONDS = 0.0005
+"""How long a thread of the store may keep the interpreter while the event loop waits for it. The default of 5 ms is as
+long as all the rest of an event's way to its watchers."""
+
+
 async def serve(settings: Settings) -> None:
     """Serve until SIGTERM, SIGINT or, where the settings say so, the end of standard input; then drain."""
+    sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

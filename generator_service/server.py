@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -49,6 +50,9 @@ MAX_MESSAGE_BYTES = 26 * 1024 * 1024
 REAP_LEASES_EVERY = timedelta(seconds=2)
 COMPACT_EVERY = timedelta(minutes=10)
 REAP_TASKS_EVERY = timedelta(hours=1)
+
+COMMITTED_EVENTS = 2000
+"""Events that may wait to be told without being read back; more are read from the database."""
 
 STOP_GRACE_SECONDS = 2.0
 
@@ -100,7 +104,8 @@ async def running_service(settings: Settings) -> AsyncIterator[Running]:
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(data_dir_lock(settings.data_dir, settings.data_dir_wait))
         wake = LocalWake(asyncio.get_running_loop())
-        store = await _open_store(settings, clock, wake)
+        committed: deque[TaskEvent] = deque(maxlen=COMMITTED_EVENTS)
+        store = await _open_store(settings, clock, wake, committed)
         stack.push_async_callback(store.close)
         engines = await stack.enter_async_context(Engines.from_settings(_engine_settings(settings)))
         blobs = LocalBlobs(settings.blobs)
@@ -111,11 +116,12 @@ async def running_service(settings: Settings) -> AsyncIterator[Running]:
         watchers = Watchers(settings.watcher_queue)
         listeners = [ring.extend, view.fold, watchers.push] + ([worker.notice] if worker else [])
 
-        def start_over() -> None:
+        async def start_over() -> None:
             ring.clear()
             watchers.cut_off_all()
+            view.load((await store.unfinished()).tasks)
 
-        tail = LogTail(store, wake, listeners=listeners, on_gap=start_over)
+        tail = LogTail(store, wake, listeners=listeners, on_gap=start_over, committed=committed)
         await tail.start(prefill=settings.ring_events)
         view.load((await store.unfinished()).tasks)
         wake.on_progress(view.take_progress)
@@ -161,8 +167,9 @@ async def running_service(settings: Settings) -> AsyncIterator[Running]:
             logger.info("drained")
 
 
-async def _open_store(settings: Settings, clock: Clock, wake: LocalWake) -> TaskStore:
+async def _open_store(settings: Settings, clock: Clock, wake: LocalWake, committed: deque[TaskEvent]) -> TaskStore:
     def on_commit(events: Sequence[TaskEvent]) -> None:
+        committed.extend(events)
         # Whatever is not a start may have made a task runnable: a new one, a retry, or a freed quota.
         work = any(event.type is not EventType.STARTED for event in events)
         wake.announce(Topic.LOG | Topic.WORK if work else Topic.LOG)

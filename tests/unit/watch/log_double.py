@@ -159,7 +159,7 @@ class Process:
     def _tell(self, events: Sequence[TaskEvent]) -> None:
         self.told += events
 
-    def _start_over(self) -> None:
+    async def _start_over(self) -> None:
         self.gaps += 1
         self.ring.clear()
         self.watchers.cut_off_all()
