@@ -17,7 +17,7 @@ from generator_service.auth import Authenticator
 from generator_service.blobs import Blobs, LocalBlobs
 from generator_service.data_dir import data_dir_lock, make_data_dir
 from generator_service.domain.clock import Clock, SystemClock
-from generator_service.domain.event import EventType, TaskEvent
+from generator_service.domain.event import TaskEvent
 from generator_service.domain.retry import RetryPolicy
 from generator_service.engines.gemini import GeminiSettings
 from generator_service.engines.pool import PoolSettings
@@ -170,9 +170,7 @@ async def running_service(settings: Settings) -> AsyncIterator[Running]:
 async def _open_store(settings: Settings, clock: Clock, wake: LocalWake, committed: deque[TaskEvent]) -> TaskStore:
     def on_commit(events: Sequence[TaskEvent]) -> None:
         committed.extend(events)
-        # Whatever is not a start may have made a task runnable: a new one, a retry, or a freed quota.
-        work = any(event.type is not EventType.STARTED for event in events)
-        wake.announce(Topic.LOG | Topic.WORK if work else Topic.LOG)
+        wake.announce(Topic.LOG)
 
     def open_it() -> TaskStore:
         return open_sqlite(
