@@ -23,7 +23,7 @@ $(VENV)/.ready-dev: pyproject.toml constraints.txt tools/setup.sh
 	@sh tools/setup.sh dev
 
 run: $(VENV)/.ready-run
-	@$(BIN)/whitebg up --try examples/photos/demo.jpg --out whitebg-out
+	@$(BIN)/whitebg up --try examples/photos/pink-cap.jpg --out whitebg-out
 
 test: $(VENV)/.ready-dev
 	$(BIN)/pytest

@@ -12,7 +12,8 @@ from collections.abc import Callable
 
 from pydantic import ValidationError
 
-from generator_service.data_dir import DataDirInUse
+from generator_service.data_dir import DataDirInUse, DataDirUnusable
+from generator_service.engines.registry import NoEngine
 from generator_service.logs import configure_logs
 from generator_service.server import PortInUse, running_service
 from generator_service.settings import Settings
@@ -34,14 +35,23 @@ def main() -> int:
     configure_logs(settings.log_level)
     try:
         asyncio.run(serve(settings))
-    except (DataDirInUse, PortInUse) as error:
+    except NoEngine as error:
+        sys.stderr.write(f"WHITEBG_ENGINE_ORDER: {error}\n")
+        return 2
+    except (DataDirInUse, DataDirUnusable, PortInUse) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     return 0
 
 
+SWITCH_INTERVAL_SECONDS = 0.0005
+"""How long a thread of the store may keep the interpreter while the event loop waits for it. The default of 5 ms is as
+long as all the rest of an event's way to its watchers."""
+
+
 async def serve(settings: Settings) -> None:
     """Serve until SIGTERM, SIGINT or, where the settings say so, the end of standard input; then drain."""
+    sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -8,9 +8,9 @@ import os
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 
-WAIT_SECONDS = 20.0
 RETRY_SECONDS = 0.1
 
 
@@ -18,17 +18,38 @@ class DataDirInUse(Exception):
     """Another service works on this folder."""
 
 
+class DataDirUnusable(Exception):
+    """The folder can't be made or written."""
+
+
+def make_data_dir(folder: Path) -> None:
+    """Make the folder where it is missing, for its owner only.
+
+    Raises:
+        DataDirUnusable: it can't be made.
+
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise DataDirUnusable(f"{folder} can't be made: {error.strerror}; choose another WHITEBG_DATA_DIR") from error
+
+
 @asynccontextmanager
-async def data_dir_lock(folder: Path) -> AsyncIterator[None]:
+async def data_dir_lock(folder: Path, wait: timedelta) -> AsyncIterator[None]:
     """Hold the folder. The system lets go of it when the process ends, however it ends.
 
     Raises:
-        DataDirInUse: another process still holds it after 20 s, the time that a predecessor may take to drain.
+        DataDirInUse: another process still holds it after ``wait``, the time that a predecessor may take to drain.
+        DataDirUnusable: nothing can be written there.
 
     """
-    lock = os.open(folder / "service.lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        await _acquire(lock, folder)
+        lock = os.open(folder / "service.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise DataDirUnusable(f"{folder} can't be written: {error.strerror}") from error
+    try:
+        await _acquire(lock, folder, wait)
         os.ftruncate(lock, 0)
         os.write(lock, f"{os.getpid()}\n".encode())
         yield
@@ -36,8 +57,8 @@ async def data_dir_lock(folder: Path) -> AsyncIterator[None]:
         os.close(lock)
 
 
-async def _acquire(lock: int, folder: Path) -> None:
-    deadline = time.monotonic() + WAIT_SECONDS
+async def _acquire(lock: int, folder: Path, wait: timedelta) -> None:
+    deadline = time.monotonic() + wait.total_seconds()
     while True:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -31,6 +31,6 @@ def configure_logs(level: str) -> None:
     """Send all logs to standard error. The SDKs' own request logs, which name URLs, are kept to warnings."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    logging.basicConfig(level=level, handlers=[handler], force=True)
     for noisy in ("httpx", "httpx2", "httpcore", "google_genai", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

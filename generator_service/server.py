@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -14,9 +15,9 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from generator_service.auth import Authenticator
 from generator_service.blobs import Blobs, LocalBlobs
-from generator_service.data_dir import data_dir_lock
+from generator_service.data_dir import data_dir_lock, make_data_dir
 from generator_service.domain.clock import Clock, SystemClock
-from generator_service.domain.event import EventType, TaskEvent
+from generator_service.domain.event import TaskEvent
 from generator_service.domain.retry import RetryPolicy
 from generator_service.engines.gemini import GeminiSettings
 from generator_service.engines.pool import PoolSettings
@@ -52,6 +53,9 @@ MAX_MESSAGE_BYTES = 26 * 1024 * 1024
 REAP_LEASES_EVERY = timedelta(seconds=2)
 COMPACT_EVERY = timedelta(minutes=10)
 REAP_TASKS_EVERY = timedelta(hours=1)
+
+COMMITTED_EVENTS = 2000
+"""Events that may wait to be told without being read back; more are read from the database."""
 
 STOP_GRACE_SECONDS = 2.0
 
@@ -95,15 +99,18 @@ async def running_service(settings: Settings) -> AsyncIterator[Running]:
 
     Raises:
         DataDirInUse: another service holds the data folder.
+        DataDirUnusable: the data folder can't be made or written.
+        NoEngine: the engine order names none that is set up.
         PortInUse: the address can't be listened on.
 
     """
     clock, metrics = SystemClock(), Metrics()
-    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_data_dir(settings.data_dir)
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(data_dir_lock(settings.data_dir))
+        await stack.enter_async_context(data_dir_lock(settings.data_dir, settings.data_dir_wait))
         wake = LocalWake(asyncio.get_running_loop())
-        store = await _open_store(settings, clock, wake, metrics)
+        committed: deque[TaskEvent] = deque(maxlen=COMMITTED_EVENTS)
+        store = await _open_store(settings, clock, wake, committed, metrics)
         stack.push_async_callback(store.close)
         engines = await stack.enter_async_context(Engines.from_settings(_engine_settings(settings)))
         blobs = LocalBlobs(settings.blobs)
@@ -114,11 +121,12 @@ async def running_service(settings: Settings) -> AsyncIterator[Running]:
         watchers = Watchers(settings.watcher_queue)
         listeners = [ring.extend, view.fold, watchers.push] + ([worker.notice] if worker else [])
 
-        def start_over() -> None:
+        async def start_over() -> None:
             ring.clear()
             watchers.cut_off_all()
+            view.load((await store.unfinished()).tasks)
 
-        tail = LogTail(store, wake, listeners=listeners, on_gap=start_over)
+        tail = LogTail(store, wake, listeners=listeners, on_gap=start_over, committed=committed)
         await tail.start(prefill=settings.ring_events)
         # The past has been logged and counted by whoever was there.
         tail.join(StatusLog(view.known).tell)
@@ -170,12 +178,13 @@ async def running_service(settings: Settings) -> AsyncIterator[Running]:
             logger.info("drained")
 
 
-async def _open_store(settings: Settings, clock: Clock, wake: LocalWake, metrics: Metrics) -> TaskStore:
+async def _open_store(
+    settings: Settings, clock: Clock, wake: LocalWake, committed: deque[TaskEvent], metrics: Metrics
+) -> TaskStore:
     def on_commit(events: Sequence[TaskEvent]) -> None:
+        committed.extend(events)
         metrics.committed(events)
-        # Whatever is not a start may have made a task runnable: a new one, a retry, or a freed quota.
-        work = any(event.type is not EventType.STARTED for event in events)
-        wake.announce(Topic.LOG | Topic.WORK if work else Topic.LOG)
+        wake.announce(Topic.LOG)
 
     def open_it() -> TaskStore:
         return open_sqlite(

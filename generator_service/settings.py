@@ -6,7 +6,7 @@ import os
 import socket
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -23,6 +23,8 @@ class Settings(BaseSettings):
 
     data_dir: Path = Path("whitebg-data")
     """Folder of the SQLite database and of the images."""
+    data_dir_wait: timedelta = timedelta(seconds=20)
+    """How long to wait for another service to let go of the folder: a predecessor that drains."""
     grpc_host: str = "127.0.0.1"
     grpc_port: Annotated[int, Field(ge=0, le=65535)] = 50051
     """0 takes a free one; the log says which."""
@@ -31,7 +33,7 @@ class Settings(BaseSettings):
     """Port of ``/metrics`` for Prometheus; unset serves none, 0 takes a free one."""
     exit_on_stdin_eof: bool = False
     """Drain when standard input ends, so that the service never outlives who started it."""
-    log_level: str = "INFO"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     jwt_secret: SecretStr
     """Shared secret of HS256 tokens, at least 32 bytes."""
@@ -78,6 +80,11 @@ class Settings(BaseSettings):
         if len(secret.get_secret_value().encode()) < MIN_SECRET_BYTES:
             raise ValueError(f"must have at least {MIN_SECRET_BYTES} bytes; make one with: openssl rand -hex 32")
         return secret
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _upper(cls, value: object) -> object:
+        return value.upper() if isinstance(value, str) else value
 
     @field_validator("engine_order", mode="before")
     @classmethod

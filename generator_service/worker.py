@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -55,6 +56,33 @@ class _Run:
         return self.task.lease
 
 
+class Slots:
+    """A worker's free slots, counted across threads."""
+
+    def __init__(self, free: int) -> None:
+        self._free = free
+        self._open = True
+        self._lock = threading.Lock()
+
+    def take_all(self) -> int:
+        """Take all free slots; none once closed."""
+        with self._lock:
+            if not self._open:
+                return 0
+            taken, self._free = self._free, 0
+            return taken
+
+    def give_back(self, count: int) -> None:
+        """Make slots free again."""
+        with self._lock:
+            self._free += count
+
+    def close(self) -> None:
+        """Give out no more."""
+        with self._lock:
+            self._open = False
+
+
 class Worker:
     """Runs tasks until it is told to drain.
 
@@ -80,11 +108,14 @@ class Worker:
         self._engines = engines
         self._clock = clock
         self._metrics = metrics or Metrics()
+        self._loop = asyncio.get_running_loop()
+        self._slots = Slots(settings.slots)
         self._runs: dict[int, _Run] = {}
         self._draining = asyncio.Event()
 
     async def run(self) -> None:
         """Claim and run tasks until `drain` is called; then see the running ones off."""
+        self._store.claim_along(self)
         work = self._wake.subscribe(Topic.WORK)
         beating = asyncio.create_task(self._beat(), name="heartbeat")
         draining = asyncio.create_task(self._draining.wait(), name="draining")
@@ -107,6 +138,7 @@ class Worker:
 
     def drain(self) -> None:
         """Claim nothing more; `run` returns when the running tasks have ended or been given back."""
+        self._slots.close()
         self._draining.set()
 
     def notice(self, events: Sequence[TaskEvent]) -> None:
@@ -116,22 +148,56 @@ class Worker:
             if run is not None and event.task.seq > run.task.seq and event.task.lease_owner is None:
                 run.activity.cancel()
 
+    @property
+    def owner(self) -> str:
+        """Name of the worker; see `Claimant`."""
+        return self._settings.owner
+
+    @property
+    def lease_for(self) -> timedelta:
+        """How long its leases hold; see `Claimant`."""
+        return self._settings.lease
+
+    def reserve(self) -> int:
+        """Take all free slots; see `Claimant`."""
+        return self._slots.take_all()
+
+    def deliver(self, tasks: Sequence[Task], reserved: int) -> None:
+        """Run tasks that were claimed along; see `Claimant`."""
+        self._slots.give_back(reserved - len(tasks))
+        if tasks:
+            self._loop.call_soon_threadsafe(self._start, tasks)
+
+    def _start(self, tasks: Sequence[Task]) -> None:
+        for task in tasks:
+            run = _Run(task)
+            self._runs[task.task_id] = run
+            run.activity = self._loop.create_task(self._attempt(run), name=f"task-{task.task_id}")
+
     async def _claim(self) -> float:
-        """Fill the free slots; return how long to wait for a hint, in seconds."""
-        free = self._settings.slots - len(self._runs)
-        if free <= 0:
+        """Fill the free slots; return how long to wait for a hint, in seconds.
+
+        Most claims ride along with the commit that makes a task runnable. This finds the others: retries whose time
+        has come, and what another process has written.
+        """
+        free = self._slots.take_all()
+        if free == 0:
             # The end of a run is announced as work; the poll is only a net below.
             return POLL_SECONDS
         began = self._clock.now()
+        claimed: Sequence[Task] = ()
         try:
-            claimed = await self._store.claim(self._settings.owner, limit=free, lease_for=self._settings.lease)
-            for task in claimed:
-                run = _Run(task)
-                self._runs[task.task_id] = run
-                run.activity = asyncio.create_task(self._attempt(run), name=f"task-{task.task_id}")
-            next_run_at = None if len(claimed) == free else await self._store.next_run_at(after=began)
+            claimed = await self._store.claim(self.owner, limit=free, lease_for=self.lease_for)
+            self._start(claimed)
         except Exception:
             logger.exception("claiming failed; trying again")
+            return POLL_SECONDS
+        finally:
+            self._slots.give_back(free - len(claimed))
+        try:
+            next_run_at = None if len(claimed) == free else await self._store.next_run_at(after=began)
+        except Exception:
+            logger.exception("looking for the next retry failed; trying again")
             return POLL_SECONDS
         if next_run_at is None:
             return POLL_SECONDS
@@ -166,6 +232,7 @@ class Worker:
             self._metrics.run_ended(task.options.engine, outcome)
             if self._runs.get(task.task_id) is run:
                 del self._runs[task.task_id]
+            self._slots.give_back(1)
             self._wake.announce(Topic.WORK)
 
     async def _within_timeout(self, run: _Run) -> Picture | None:
@@ -255,7 +322,9 @@ class Worker:
                     run.activity.cancel()
 
     async def _see_off(self) -> None:
-        """Let running tasks end; give back those that take longer than the drain time."""
+        """Let running tasks end; those that take longer than the drain time are given back."""
+        # What was claimed along before the slots were closed has been delivered when a later write is done.
+        await self._store.heartbeat((), lease_for=self.lease_for)
         runs = list(self._runs.values())
         if runs:
             await asyncio.wait([run.activity for run in runs], timeout=self._settings.drain.total_seconds())

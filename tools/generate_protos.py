@@ -17,6 +17,8 @@ from grpc_tools import protoc
 
 PROTOS = Path(__file__).resolve().parent.parent / "protos"
 GENERATED_SUFFIXES = ("_pb2.py", "_pb2.pyi", "_pb2_grpc.py", "_pb2_grpc.pyi")
+SCRIPTS = Path(sys.executable).parent
+PLUGINS = ("protoc-gen-mypy", "protoc-gen-mypy_grpc")
 WELL_KNOWN = Path(grpc_tools.__file__).parent / "_proto"
 IMPORT_LINE = re.compile(r"^(\s*)(from|import) whitebg\.v1", re.MULTILINE)
 
@@ -31,6 +33,7 @@ def generate(target: Path) -> list[Path]:
             f"-I{WELL_KNOWN}",
             f"--python_out={target}",
             f"--grpc_python_out={target}",
+            *(f"--plugin={name}={SCRIPTS / name}" for name in PLUGINS),
             f"--mypy_out={target}",
             f"--mypy_grpc_out={target}",
             *sources,

@@ -9,8 +9,8 @@ from typing import Self
 from generator_service.domain.errors import BadCursor
 
 # Numbers are bounded to what a signed 64-bit column holds.
-_USER = re.compile(r"([0-9a-f]{1,64}):(\d{1,18})")
-_LOG = re.compile(r"([0-9a-f]{1,64}):r(\d{1,18})")
+_USER = re.compile(r"([0-9a-f]{1,64}):([0-9]{1,18})")
+_LOG = re.compile(r"([0-9a-f]{1,64}):r([0-9]{1,18})")
 
 
 @dataclass(frozen=True, slots=True)

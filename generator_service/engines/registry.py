@@ -34,6 +34,10 @@ class EngineSettings:
     """None: no key, so no Gemini."""
 
 
+class NoEngine(ValueError):
+    """The order names no engine that is configured."""
+
+
 class Engines:
     """The configured engines, by name, with the pool that they share."""
 
@@ -42,7 +46,7 @@ class Engines:
         self._engines = {engine.name: engine for engine in engines}
         self._auto = next((self._engines[name] for name in order if name in self._engines), None)
         if self._auto is None:
-            raise ValueError(
+            raise NoEngine(
                 f"the engine order {', '.join(order) or '(empty)'} names no configured engine; "
                 f"set WHITEBG_ENGINE_ORDER to some of: {', '.join(self._engines)}"
             )
@@ -52,7 +56,7 @@ class Engines:
         """Make the engines that ``settings`` allow. Nothing runs before `start`.
 
         Raises:
-            ValueError: the order names none of them.
+            NoEngine: the order names none of them.
 
         """
         pool = JobPool(settings.pool)

@@ -107,6 +107,28 @@ class Retention:
     """At least this many of each user's latest events are kept, however old."""
 
 
+class Claimant(Protocol):
+    """A worker of this process that takes tasks as soon as they are runnable. Its methods are safe from any thread."""
+
+    @property
+    def owner(self) -> str:
+        """Name of the worker."""
+        ...
+
+    @property
+    def lease_for(self) -> timedelta:
+        """How long its leases hold."""
+        ...
+
+    def reserve(self) -> int:
+        """Take all free slots; return how many."""
+        ...
+
+    def deliver(self, tasks: Sequence[Task], reserved: int) -> None:
+        """Take over claimed tasks, which are committed; what was reserved beyond them is free again."""
+        ...
+
+
 class TaskStore(Protocol):
     """Tasks and their log. Every method is safe to call from the event loop and does not block it."""
 
@@ -125,6 +147,10 @@ class TaskStore(Protocol):
 
         Higher priority first, then the user with fewest running, then age.
         """
+        ...
+
+    def claim_along(self, claimant: Claimant) -> None:
+        """Let a worker's claims ride along: they are made in the same transaction that makes a task runnable."""
         ...
 
     async def heartbeat(self, beats: Sequence[Beat], *, lease_for: timedelta) -> Collection[Lease]:

@@ -17,8 +17,10 @@ from generator_service.domain.errors import EngineError
 from generator_service.domain.retry import RetryPolicy
 from generator_service.domain.task import Lease, NewTask, ResultInfo, Task, TaskState
 from generator_service.store import operations, queries
+from generator_service.store.companion import ClaimCompanion
 from generator_service.store.contract import (
     Beat,
+    Claimant,
     Enqueued,
     EventPage,
     Limits,
@@ -68,6 +70,10 @@ class SqlTaskStore:
         return await self._write(
             partial(operations.claim, owner=owner, limit=limit, lease_for=lease_for, limits=self._limits)
         )
+
+    def claim_along(self, claimant: Claimant) -> None:
+        """Let a worker's claims ride along with what others write."""
+        self._writer.accompany(ClaimCompanion(claimant, self._limits))
 
     async def heartbeat(self, beats: Sequence[Beat], *, lease_for: timedelta) -> Collection[Lease]:
         """Prolong leases; return those that are lost."""

@@ -53,6 +53,11 @@ class UnitOfWork:
         self.connection.execute(statements.ADD_USER, empty)
         self.changes += 1
 
+    @property
+    def has_events(self) -> bool:
+        """Whether a state has changed."""
+        return bool(self._recorded)
+
     def flush(self) -> list[TaskEvent]:
         """Give the events their numbers and write them, as the last thing before the commit; return them."""
         if not self._recorded:

@@ -41,6 +41,18 @@ class CommitListener(Protocol):
         ...
 
 
+class Companion(Protocol):
+    """Joins every transaction that changes a state, after the operations of the callers; on the writer's thread."""
+
+    def join(self, uow: UnitOfWork) -> None:
+        """Add changes of its own."""
+        ...
+
+    def settle(self, *, committed: bool) -> None:
+        """Learn what became of the transaction it joined."""
+        ...
+
+
 @dataclass(slots=True)
 class _Job(Generic[T]):
     operation: Callable[[UnitOfWork], T]
@@ -74,7 +86,7 @@ class GroupCommitWriter:
     """Runs operations on one thread, all that wait in one transaction: one fsync pays for many.
 
     An operation that fails in the database takes its batch down with it; the batch is then run again one by one,
-    so that each caller gets its own outcome.
+    so that each caller gets its own outcome. Companions join no such second run: whatever ails them costs nobody else.
     """
 
     def __init__(self, engine: Engine, clock: Clock, on_commit: CommitListener) -> None:
@@ -84,6 +96,7 @@ class GroupCommitWriter:
         self._jobs: queue.Queue[_Job[Any] | None] = queue.Queue(MAX_WAITING)
         self._lock = threading.Lock()
         self._closed = False
+        self._companions: list[Companion] = []
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
 
@@ -104,6 +117,10 @@ class GroupCommitWriter:
             except queue.Full:
                 raise StoreBusy(f"{MAX_WAITING} writes are waiting; try again shortly") from None
         return job.future
+
+    def accompany(self, companion: Companion) -> None:
+        """Let a companion join all transactions from now on."""
+        self._companions.append(companion)
 
     def close(self) -> None:
         """Finish what is queued and end the thread."""
@@ -131,25 +148,32 @@ class GroupCommitWriter:
                     break
             running = job is not None
             if batch:
-                self._commit(batch)
+                self._commit(batch, list(self._companions))
 
-    def _commit(self, batch: list[_Job[Any]]) -> None:
+    def _commit(self, batch: list[_Job[Any]], companions: Sequence[Companion]) -> None:
         try:
             with self._engine.begin() as connection:
                 uow = UnitOfWork(connection, self._clock.now())
                 outcomes = [job.decide(uow) for job in batch]
+                if uow.has_events:
+                    for companion in companions:
+                        companion.join(uow)
                 events = uow.flush()
         except Exception as error:  # noqa: BLE001 (whatever it is belongs to the caller; the thread lives on)
-            if len(batch) == 1:
+            for companion in companions:
+                companion.settle(committed=False)
+            if len(batch) == 1 and not companions:
                 batch[0].future.set_exception(error)
                 return
             for job in batch:
-                self._commit([job])
+                self._commit([job], ())
             return
         if events:
             self._tell(events)
         for job, outcome in zip(batch, outcomes, strict=True):
             job.settle(outcome)
+        for companion in companions:
+            companion.settle(committed=True)
 
     def _tell(self, events: Sequence[TaskEvent]) -> None:
         try:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
 
 from generator_service.domain.event import TaskEvent
 from generator_service.store.contract import TaskStore
@@ -20,15 +21,26 @@ Listener = Callable[[Sequence[TaskEvent]], None]
 class LogTail:
     """Reads the log on every hint, and every second without one.
 
+    What this process has committed itself is handed over in ``committed`` (by another thread, of bounded length,
+    and only ever a shortcut): where it continues what was told, it need not be read back from the database, which
+    takes longer than all the rest of an event's way to its watchers. What other processes committed is read.
+
     `revision` is how far it has told its listeners. A listener is called in the event loop's thread and must not
     wait. If the tail fell so far behind that events were compacted before it read them, ``on_gap`` is called and
     the tail goes on from what is kept.
     """
 
     def __init__(
-        self, store: TaskStore, wake: Wake, *, listeners: Sequence[Listener], on_gap: Callable[[], None]
+        self,
+        store: TaskStore,
+        wake: Wake,
+        *,
+        listeners: Sequence[Listener],
+        on_gap: Callable[[], Awaitable[None]],
+        committed: deque[TaskEvent] | None = None,
     ) -> None:
         self._store = store
+        self._committed = deque[TaskEvent]() if committed is None else committed
         self._wake = wake
         self._listeners = [*listeners]
         self._on_gap = on_gap
@@ -61,7 +73,9 @@ class LogTail:
             signal.close()
 
     async def catch_up(self) -> None:
-        """Read and tell all that is new."""
+        """Tell all that is new: what was handed over, or what the database has."""
+        if self._tell_committed():
+            return
         while True:
             page = await self._store.events_after(self.revision, limit=PAGE)
             if page.head.compacted > self.revision:
@@ -69,12 +83,27 @@ class LogTail:
                     "the log was compacted past this process; its watchers start over",
                     extra={"revision": self.revision, "compacted": page.head.compacted},
                 )
-                self._on_gap()
+                await self._on_gap()
                 self.revision = page.head.compacted
                 continue
             self._tell(page.events)
             if len(page.events) < PAGE:
                 return
+
+    def _tell_committed(self) -> bool:
+        """Tell what was handed over; return whether that leaves nothing to read."""
+        fresh: list[TaskEvent] = []
+        while self._committed:
+            event = self._committed.popleft()
+            expected = self.revision + len(fresh) + 1
+            if event.revision == expected:
+                fresh.append(event)
+            elif event.revision > expected:
+                # Others committed in between, or too much was handed over: from here on the database knows better.
+                self._tell(fresh)
+                return False
+        self._tell(fresh)
+        return bool(fresh)
 
     def _tell(self, events: Sequence[TaskEvent]) -> None:
         if not events:

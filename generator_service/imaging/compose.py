@@ -1,0 +1,133 @@
+"""The canvas: the product on its background, its longest side filling the asked share, in the middle."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from generator_service.imaging.tiles import tiles
+
+Pixels = NDArray[np.uint8]
+Colour = tuple[int, int, int]
+
+VISIBLE_DIFFERENCE = 4
+"""A pixel shows product where a channel differs from the background by more than this, of 255."""
+MIN_AUTO_SIDE, MAX_AUTO_SIDE = 1000, 5000
+
+_FITTING_ROUNDS = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Canvas:
+    """A finished square, not yet encoded."""
+
+    pixels: Pixels
+    """N×N×3, sRGB."""
+    fill: float
+    """The product's longest visible side as a share of the canvas's side, 0 to 1."""
+    enlargement: float
+    """Pixels of the canvas per pixel of the photo."""
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle of pixels: left and top belong to it, right and bottom don't."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    @property
+    def longest(self) -> int:
+        """The longer side in pixels."""
+        return max(self.right - self.left, self.bottom - self.top)
+
+    def grown(self, margin: int, shape: tuple[int, ...]) -> Box:
+        """Return the box with a margin around it, within a picture of ``shape``."""
+        return Box(
+            max(0, self.left - margin),
+            max(0, self.top - margin),
+            min(shape[1], self.right + margin),
+            min(shape[0], self.bottom + margin),
+        )
+
+    def cut(self, pixels: Pixels) -> Pixels:
+        """Return the part of an H×W×… picture inside the box, as a view."""
+        return pixels[self.top : self.bottom, self.left : self.right]
+
+
+def bounding_box(mask: NDArray[np.bool_]) -> Box | None:
+    """Return the smallest box around everything true in an H×W mask; None where nothing is."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not rows.size:
+        return None
+    return Box(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
+
+
+def visible_box(pixels: Pixels, background: Colour) -> Box | None:
+    """Return the smallest box around all that visibly differs from the background; None where nothing does."""
+    difference = cv2.absdiff(pixels, np.array((*background, 0), np.float64))
+    return bounding_box(difference.max(axis=2) > VISIBLE_DIFFERENCE)
+
+
+def blend(colours: Pixels, alpha: Pixels, background: Colour) -> Pixels:
+    """Lay H×W×3 colours over a background by their H×W alpha; full alpha and none are exact."""
+    over = np.array(background, np.uint8)
+    blended = np.where((alpha > 0)[:, :, None], colours, over)
+    partial = (alpha > 0) & (alpha < 255)
+    for tile in tiles(partial, 0):
+        share = alpha[tile.inner].astype(np.float32)[:, :, None] / 255.0
+        mixed = over + share * (colours[tile.inner].astype(np.float32) - over)
+        blended[tile.inner] = np.rint(mixed).astype(np.uint8)
+    return blended
+
+
+def automatic_side(longest: int, fill: float) -> int:
+    """Return the side of a canvas on which a product of ``longest`` pixels need not be scaled, within bounds."""
+    return min(max(math.ceil(longest / fill), MIN_AUTO_SIDE), MAX_AUTO_SIDE)
+
+
+def compose(blended: Pixels, *, size_px: int | None, fill: float, background: Colour) -> Canvas:
+    """Fit a product, already blended with the background, onto a square canvas.
+
+    Where the product can't be told from the background at all, all of ``blended`` counts as product.
+    """
+    box = visible_box(blended, background) or Box(0, 0, blended.shape[1], blended.shape[0])
+    product = box.cut(blended)
+    side = size_px or automatic_side(box.longest, fill)
+    wanted = fill * side
+    scale = wanted / box.longest
+    if size_px is None and abs(scale - 1.0) < 2.0 / box.longest:
+        scale = 1.0  # Only rounding: keep the photo's own pixels.
+    # Faint tips vanish when a picture is made smaller, so the fit is measured on the result and corrected.
+    for _ in range(_FITTING_ROUNDS):
+        scaled = _resize(product, scale)
+        shown = visible_box(scaled, background) or Box(0, 0, scaled.shape[1], scaled.shape[0])
+        if abs(shown.longest - wanted) <= 1.0 + 0.002 * side or shown.longest == 0:
+            break
+        scale *= wanted / shown.longest
+    pixels = np.empty((side, side, 3), np.uint8)
+    pixels[:] = background
+    _paste_centred(pixels, shown.cut(scaled))
+    return Canvas(pixels=pixels, fill=min(1.0, shown.longest / side), enlargement=scale)
+
+
+def _resize(pixels: Pixels, scale: float) -> Pixels:
+    if scale == 1.0:
+        return pixels
+    size = (max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale)))
+    # Cubic enlargement would ring into the background beside hard edges.
+    method = cv2.INTER_AREA if scale < 1.0 else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(pixels, size, interpolation=method), np.uint8)
+
+
+def _paste_centred(canvas: Pixels, product: Pixels) -> None:
+    side = canvas.shape[0]
+    height, width = min(product.shape[0], side), min(product.shape[1], side)
+    top, left = (side - height) // 2, (side - width) // 2
+    canvas[top : top + height, left : left + width] = product[:height, :width]

@@ -1,0 +1,106 @@
+"""The whole way: a photo's bytes in, a finished picture's bytes out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from generator_service.domain.errors import ImageRejected
+from generator_service.domain.presets import PictureSpec
+from generator_service.domain.task import OutputFormat
+from generator_service.imaging.compose import Canvas, blend, bounding_box, compose
+from generator_service.imaging.cutout import Outline, find_outline, full_alpha
+from generator_service.imaging.decode import Photo, decode
+from generator_service.imaging.encode import encode, thumbnail
+from generator_service.imaging.foreground import foreground
+
+_MARGIN = 8
+"""Pixels of backdrop kept around the product while its edge colours are estimated."""
+_VISIBLE_ENLARGEMENT = 1.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenderedPicture:
+    """A finished picture, encoded."""
+
+    data: bytes
+    format: OutputFormat
+    width: int
+    height: int
+    fill: float
+    """The product's longest side as a share of the picture's side, 0 to 1."""
+    confidence: float | None
+    """How far to trust the cut-out, 0 to 1."""
+    warnings: tuple[str, ...]
+    """What the sender should know, in plain English."""
+    thumbnail: bytes
+    """JPEG, at most 320 pixels."""
+
+
+def render(photo: bytes, spec: PictureSpec, report: Callable[[int, str], None]) -> RenderedPicture:
+    """Make the picture that ``spec`` asks for; the same photo and spec always give the same bytes.
+
+    ``report`` is called with percent (0 to 100, never falling) and stage as the work goes on.
+
+    Raises:
+        ImageRejected: as `inspect_photo`; or ``image_truncated``, ``image_no_product``. Trying again won't help.
+
+    """
+    report(0, "decoding")
+    decoded = decode(photo)
+    report(15, "segmenting")
+    outline = find_outline(decoded)
+    report(45, "refining")
+    alpha = full_alpha(decoded, outline)
+    return finish(decoded, outline, alpha, spec, report)
+
+
+def finish(
+    photo: Photo, outline: Outline, alpha: NDArray[np.uint8], spec: PictureSpec, report: Callable[[int, str], None]
+) -> RenderedPicture:
+    """Turn a cut-out photo into the file: the second half of `render`.
+
+    Raises:
+        ImageRejected: ``image_no_product``, where the alpha (H×W, 0 to 255) is zero everywhere.
+
+    """
+    report(65, "compositing")
+    canvas = _on_canvas(photo, alpha, spec)
+    report(85, "encoding")
+    file = encode(canvas.pixels, spec.format, spec.background, spec.max_bytes)
+    side = canvas.pixels.shape[0]
+    picture = RenderedPicture(
+        data=file.data,
+        format=spec.format,
+        width=side,
+        height=side,
+        fill=round(canvas.fill, 4),
+        confidence=outline.confidence,
+        warnings=(*photo.warnings, *outline.warnings, *_size_warnings(canvas), *file.warnings),
+        thumbnail=thumbnail(canvas.pixels),
+    )
+    report(100, "encoding")
+    return picture
+
+
+def _on_canvas(photo: Photo, alpha: NDArray[np.uint8], spec: PictureSpec) -> Canvas:
+    box = bounding_box(alpha > 0)
+    if box is None:
+        raise ImageRejected("image_no_product", "the photo is fully transparent; send one that shows the product")
+    near = box.grown(_MARGIN, alpha.shape)
+    alpha = near.cut(alpha)
+    colours = near.cut(photo.rgb)
+    if photo.alpha is None:
+        colours = foreground(colours, alpha)
+    return compose(
+        blend(colours, alpha, spec.background), size_px=spec.size_px, fill=spec.fill, background=spec.background
+    )
+
+
+def _size_warnings(canvas: Canvas) -> tuple[str, ...]:
+    if canvas.enlargement <= _VISIBLE_ENLARGEMENT:
+        return ()
+    return (f"The product was enlarged {canvas.enlargement:.1f} times, so it looks soft; send a larger photo.",)

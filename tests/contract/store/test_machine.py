@@ -1,0 +1,220 @@
+"""Whatever is done in whatever order, the store is what the model says it is."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import shutil
+import tempfile
+from collections.abc import Coroutine
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
+
+from generator_service.domain.errors import LeaseLost, WhitebgError
+from generator_service.domain.event import EventType
+from generator_service.domain.retry import RetryPolicy
+from generator_service.domain.task import Lease, Task, TaskState
+from generator_service.store.contract import Beat, Limits, Retention
+from generator_service.store.sql import SqlTaskStore
+from generator_service.store.sqlite import open_sqlite
+from tests.contract.store.model import Model
+from tests.support.clock import SettableClock
+from tests.support.store import LEASE, RESULT, audit_counters, durable, failure, fold, new_task, read_log
+
+T = TypeVar("T")
+
+LIMITS = Limits(pending_per_user=3, running_per_user=2)
+RETENTION = Retention(events_for=timedelta(minutes=2), events_per_user=4)
+USERS = st.sampled_from(["ann", "bob"])
+WORKERS = st.sampled_from(["w1", "w2"])
+
+
+def _open(path: Path, clock: SettableClock) -> SqlTaskStore:
+    retry = RetryPolicy(random=random.Random(3))
+    return open_sqlite(path, clock=clock, limits=LIMITS, retry=retry, on_commit=lambda _: None)
+
+
+@cache
+def _fresh_database() -> bytes:
+    """Make an empty database once: migrating one for each example would take most of the time."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "fresh.db"
+        asyncio.run(_open(path, SettableClock()).close())
+        return path.read_bytes()
+
+
+class StoreMachine(RuleBasedStateMachine):
+    """Drives a real store and the model side by side, with workers that may have been overtaken."""
+
+    leases: Bundle[Lease] = Bundle("leases")
+
+    @initialize()
+    def open(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="whitebg-store-"))
+        (self.folder / "tasks.db").write_bytes(_fresh_database())
+        self.runner = asyncio.Runner()
+        self.clock = SettableClock()
+        self.model = Model(LIMITS, self.clock.now())
+        self.last_event_of: dict[int, Task] = {}
+        self.read_to = 0
+        self._open()
+
+    def _open(self) -> None:
+        self.store = _open(self.folder / "tasks.db", self.clock)
+
+    def _run(self, what: Coroutine[Any, Any, T]) -> T:
+        return self.runner.run(what)
+
+    def _outcome(self, what: Coroutine[Any, Any, T]) -> T | str:
+        """Return the result, or the name of the error."""
+        try:
+            return self._run(what)
+        except WhitebgError as error:
+            return type(error).__name__
+
+    @rule(
+        user=USERS,
+        key=st.sampled_from([None, None, "k1", "k2"]),
+        fingerprint=st.sampled_from(["f1", "f1", "f2"]),
+        priority=st.integers(-1, 1),
+        max_attempts=st.integers(1, 3),
+    )
+    def enqueue(self, user: str, key: str | None, fingerprint: str, priority: int, max_attempts: int) -> None:
+        new = new_task(user, key=key, fingerprint=fingerprint, priority=priority, max_attempts=max_attempts)
+        outcome = self._outcome(self.store.enqueue(new))
+        got = outcome if isinstance(outcome, str) else outcome.task.task_id
+        assert got == self.model.enqueue(user, key, fingerprint, priority, max_attempts)
+
+    @rule(target=leases, owner=WORKERS, limit=st.integers(1, 3))
+    def claim(self, owner: str, limit: int) -> Any:
+        claimed = self._run(self.store.claim(owner, limit=limit, lease_for=LEASE))
+        assert [task.task_id for task in claimed] == self.model.claim(owner, limit, LEASE)
+        return multiple(*(task.lease for task in claimed))
+
+    @rule(lease=leases, percent=st.integers(0, 100))
+    def heartbeat(self, lease: Lease, percent: int) -> None:
+        lost = self._run(self.store.heartbeat([Beat(lease, percent, "matting")], lease_for=LEASE))
+        held = self.model.held(lease.task_id, lease.owner, lease.attempt)
+        assert list(lost) == ([] if held else [lease])
+        if held:
+            held.expires_at = self.model.now + LEASE
+
+    @rule(lease=consumes(leases))
+    def complete(self, lease: Lease) -> None:
+        self._end(lease, self.store.complete(lease, RESULT), EventType.COMPLETED, TaskState.COMPLETED)
+
+    @rule(lease=leases)
+    def time_out(self, lease: Lease) -> None:
+        self._end(lease, self.store.time_out(lease), EventType.TIMED_OUT, TaskState.TIMEOUT)
+
+    @rule(lease=leases)
+    def release(self, lease: Lease) -> None:
+        held = self.model.held(lease.task_id, lease.owner, lease.attempt)
+        self._end(lease, self.store.release(lease), EventType.RETRYING, TaskState.PENDING)
+        if held:
+            held.run_at = self.model.now
+
+    @rule(lease=leases, retryable=st.booleans(), most=st.sampled_from([None, 1, 2]), hint=st.sampled_from([None, 90]))
+    def fail(self, lease: Lease, retryable: bool, most: int | None, hint: int | None) -> None:
+        wait = None if hint is None else timedelta(seconds=hint)
+        outcome = self._outcome(
+            self.store.fail(lease, failure(retryable=retryable, max_attempts=most, retry_after=wait))
+        )
+        held = self.model.held(lease.task_id, lease.owner, lease.attempt)
+        if held is None:
+            assert outcome == LeaseLost.__name__
+            return
+        assert not isinstance(outcome, str)
+        if retryable and held.attempt < min(held.max_attempts, most or held.max_attempts):
+            assert outcome.run_at is not None
+            assert outcome.run_at > self.model.now
+            assert outcome.run_at >= self.model.now + (wait or timedelta())
+            held.run_at = outcome.run_at
+            self.model.record(held, EventType.RETRYING, TaskState.PENDING)
+        else:
+            self.model.record(held, EventType.FAILED, TaskState.FAILED)
+
+    def _end(self, lease: Lease, word: Coroutine[Any, Any, Task], event: EventType, state: TaskState) -> None:
+        outcome = self._outcome(word)
+        held = self.model.held(lease.task_id, lease.owner, lease.attempt)
+        if held is None:
+            assert outcome == LeaseLost.__name__
+            return
+        assert not isinstance(outcome, str)
+        self.model.record(held, event, state)
+
+    @rule(task_id=st.integers(1, 8), user=st.sampled_from([None, "ann", "bob"]))
+    def cancel(self, task_id: int, user: str | None) -> None:
+        outcome = self._outcome(self.store.cancel(task_id, user))
+        assert (outcome if isinstance(outcome, str) else outcome.state) == self.model.cancel(task_id, user)
+
+    @rule()
+    def requeue_expired(self) -> None:
+        requeued = self._run(self.store.requeue_expired())
+        assert {task.task_id for task in requeued} == self.model.requeue_expired()
+
+    @rule(seconds=st.sampled_from([1, 15, 100]))
+    def wait(self, seconds: int) -> None:
+        self.model.now = self.clock.advance(timedelta(seconds=seconds))
+
+    @rule()
+    def compact(self) -> None:
+        self._note_events()
+        assert self._run(self.store.compact(RETENTION)) == self.model.compact(RETENTION)
+
+    @rule(age=st.sampled_from([0, 60]))
+    def forget(self, age: int) -> None:
+        cutoff = self.model.now - timedelta(seconds=age)
+        old = self._run(self.store.finished_before(cutoff, limit=100))
+        expected = {id_ for id_, task in self.model.tasks.items() if task.finished_at and task.finished_at < cutoff}
+        assert {task.task_id for task in old} == expected
+        self._note_events()
+        self._run(self.store.forget(expected))
+        for task_id in expected:
+            del self.model.tasks[task_id]
+            del self.last_event_of[task_id]
+
+    @rule()
+    def reopen(self) -> None:
+        self._run(self.store.close())
+        self._open()
+
+    def _note_events(self) -> None:
+        """Fold the events that came since the last time: compaction and forgetting take none of them away."""
+        page = self._run(self.store.events_after(self.read_to, limit=1000))
+        self.last_event_of |= fold(page.events)
+        self.read_to = page.head.position
+
+    @invariant()
+    def rows_and_log_are_the_models(self) -> None:
+        self._note_events()
+        tasks = self._run(self.store.snapshot(None)).tasks
+        assert [(t.task_id, t.user_id, t.state, t.attempt, t.lease_owner, t.seq, t.finished_at) for t in tasks] == [
+            (t.task_id, t.user, t.state, t.attempt, t.owner, t.seq, t.finished_at) for t in self.model.tasks.values()
+        ]
+        assert durable(tasks) == durable(self.last_event_of.values()), "I3: rows and folded log differ"
+        self._run(audit_counters(self.store, tasks))
+        for user in ("ann", "bob"):
+            running = [task for task in tasks if (task.user_id, task.state) == (user, TaskState.PROCESSING)]
+            assert len(running) <= LIMITS.running_per_user
+        log, head = self._run(read_log(self.store, page=100))
+        assert [(e.revision, e.type, e.user_id, e.seq, e.task.task_id, e.task.state, e.occurred_at) for e in log] == [
+            (e.revision, e.type, e.user, e.seq, e.task_id, e.state, e.at) for e in self.model.kept()
+        ]
+        assert (head.position, head.compacted) == (len(self.model.log), self.model.compacted)
+
+    def teardown(self) -> None:
+        if hasattr(self, "store"):
+            self._run(self.store.close())
+            self.runner.close()
+            shutil.rmtree(self.folder)
+
+
+TestStoreMachine = StoreMachine.TestCase
+TestStoreMachine.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)

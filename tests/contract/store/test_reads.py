@@ -1,0 +1,117 @@
+"""Pages, snapshots and counts: each is one moment of the log."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+from generator_service.domain.task import TaskState
+from generator_service.store.contract import Snapshot
+from tests.support.store import RESULT, Desk, audit, durable, failure, fold
+
+ALL: frozenset[TaskState] = frozenset()
+
+
+async def test_a_list_is_newest_first_in_pages_without_overlap(desk: Desk) -> None:
+    ids = [(await desk.add()).task_id for _ in range(7)]
+    await desk.add("bob")
+    pages, before = [], None
+    while True:
+        page = await desk.store.list_tasks("ann", states=ALL, before=before, skip=0, limit=3)
+        assert (page.total, page.head.position) == (7, 7)
+        pages.append([task.task_id for task in page.tasks])
+        if not page.has_more:
+            break
+        before = page.tasks[-1].task_id
+    assert [len(page) for page in pages] == [3, 3, 1]
+    assert [task_id for page in pages for task_id in page] == sorted(ids, reverse=True)
+
+
+async def test_the_last_page_knows_that_it_is_the_last(desk: Desk) -> None:
+    for _ in range(3):
+        await desk.add()
+    assert not (await desk.store.list_tasks("ann", states=ALL, before=None, skip=0, limit=3)).has_more
+    assert (await desk.store.list_tasks("ann", states=ALL, before=None, skip=0, limit=2)).has_more
+
+
+async def test_a_list_can_skip_and_be_filtered(desk: Desk) -> None:
+    ended, cancelled, waiting = await desk.ended(), await desk.running(), await desk.add()
+    await desk.store.cancel(cancelled.task_id, None)
+    terminal = {TaskState.COMPLETED, TaskState.CANCELLED}
+    page = await desk.store.list_tasks("ann", states=terminal, before=None, skip=0, limit=10)
+    assert [task.task_id for task in page.tasks] == [cancelled.task_id, ended.task_id]
+    assert page.total == 2
+    skipped = await desk.store.list_tasks("ann", states=ALL, before=None, skip=2, limit=10)
+    assert [task.task_id for task in skipped.tasks] == [ended.task_id]
+    assert skipped.total == 3
+    assert (await desk.store.list_tasks("ann", states=ALL, before=None, skip=3, limit=10)).tasks == []
+    nobody = await desk.store.list_tasks("nobody", states=ALL, before=None, skip=0, limit=10)
+    assert (nobody.tasks, nobody.total, nobody.head.position, nobody.has_more) == ([], 0, 0, False)
+    assert waiting.task_id not in {task.task_id for task in page.tasks}
+
+
+async def test_a_snapshot_is_the_log_folded_up_to_its_head_whatever_is_written_meanwhile(desk: Desk) -> None:
+    async def write(user: str) -> None:
+        for _ in range(6):
+            await desk.add(user)
+            for task in await desk.claim(f"w {user}"):
+                await desk.store.complete(task.lease, RESULT)
+
+    writing = [asyncio.create_task(write(user)) for user in ("ann", "bob", "cho")]
+    taken: list[tuple[str | None, Snapshot]] = []
+    while not all(task.done() for task in writing):
+        taken.append((None, await desk.store.snapshot(None)))
+        taken.append(("ann", await desk.store.snapshot("ann")))
+        taken.append(("unfinished", await desk.store.unfinished()))
+    await asyncio.gather(*writing)
+    log = await audit(desk.store)
+    assert len({snapshot.revision for _, snapshot in taken}) > 3, "they must have been taken at different moments"
+    for scope, snapshot in taken:
+        past = fold([event for event in log if event.revision <= snapshot.revision])
+        if scope == "ann":
+            past = {task_id: task for task_id, task in past.items() if task.user_id == "ann"}
+            assert snapshot.head.position == max((task.seq for task in past.values()), default=0)
+        else:
+            assert snapshot.head.position == snapshot.revision
+        if scope == "unfinished":
+            past = {task_id: task for task_id, task in past.items() if not task.state.terminal}
+        assert durable(snapshot.tasks) == durable(past.values())
+
+
+async def test_a_list_and_its_head_are_of_one_moment(desk: Desk) -> None:
+    async def write() -> None:
+        for _ in range(25):
+            await desk.add()
+
+    writing = asyncio.create_task(write())
+    while not writing.done():
+        page = await desk.store.list_tasks("ann", states=ALL, before=None, skip=0, limit=100)
+        assert len(page.tasks) == page.total == page.head.position
+    await writing
+
+
+async def test_counts_are_of_all_users_and_name_the_longest_wait(desk: Desk) -> None:
+    nothing = await desk.store.counts()
+    assert (nothing.by_state, nothing.oldest_runnable) == ({}, None)
+    await desk.ended("ann")
+    await desk.running("bob")
+    since = desk.clock.advance(timedelta(seconds=1))
+    await desk.add("cho")
+    desk.clock.advance(timedelta(seconds=1))
+    await desk.add("dan")
+    counts = await desk.store.counts()
+    assert counts.by_state == {TaskState.COMPLETED: 1, TaskState.PROCESSING: 1, TaskState.PENDING: 2}
+    assert counts.oldest_runnable == since
+
+
+async def test_the_next_run_is_the_earliest_that_is_still_to_come(desk: Desk) -> None:
+    now = desk.clock.now()
+    assert await desk.store.next_run_at(after=now) is None
+    for seconds in (40, 20, 60):
+        task = await desk.running()
+        await desk.store.fail(task.lease, failure(retry_after=timedelta(seconds=seconds)))
+    # One that could run, were it not for a quota, is not to come: waiting for it would be spinning.
+    await desk.add()
+    assert await desk.store.next_run_at(after=now) == now + timedelta(seconds=20)
+    assert await desk.store.next_run_at(after=now + timedelta(seconds=20)) == now + timedelta(seconds=40)
+    assert await desk.store.next_run_at(after=now + timedelta(seconds=60)) is None

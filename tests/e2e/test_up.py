@@ -1,0 +1,177 @@
+"""`whitebg up`: everything on one machine, as the person at the keyboard has it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+from websockets.asyncio.client import ClientConnection, connect
+
+from tests.support.photos import product_photo
+from tests.support.processes import PATIENCE, Program, children, program
+
+pytestmark = pytest.mark.timeout(120)
+
+WHITEBG = [sys.executable, "-m", "whitebg"]
+TERMINAL = {"task_complete", "task_failed"}
+
+
+@dataclass(frozen=True)
+class Up:
+    """A running `whitebg up`."""
+
+    process: Program
+    data_dir: Path
+    http_url: str
+    grpc_target: str
+
+    @property
+    def service_pid(self) -> int:
+        """The child that runs the generator service."""
+        (pid,) = [pid for pid in children(self.process.pid) if b"generator_service" in _command_line(pid)]
+        return pid
+
+
+def _command_line(pid: int) -> bytes:
+    return Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    data_dir = tmp_path_factory.mktemp("up")
+    arguments = ["up", "--data-dir", str(data_dir), "--http-port", "0", "--grpc-port", "0"]
+    with program([*WHITEBG, *arguments], lease="PT3S", heartbeat="PT1S") as process:
+        process.wait_for("whitebg is running")
+        found = json.loads((data_dir / "endpoints.json").read_text())
+        yield Up(process, data_dir, found["http_url"], found["grpc_target"])
+        process.terminate()
+        assert process.wait() == 0, process.output
+        assert not (data_dir / "endpoints.json").exists()
+
+
+@dataclass
+class Guest:
+    """Somebody at the page."""
+
+    http: httpx.AsyncClient
+    socket: ClientConnection
+
+    async def upload(self, photo: bytes, **options: str) -> int:
+        answer = await self.http.post(
+            "/api/v2/tasks/async", files={"file": ("mug.png", photo, "image/png")}, data=options
+        )
+        assert answer.status_code == 202, answer.text
+        task_id: int = answer.json()["task_id"]
+        return task_id
+
+    async def frames_to_the_end_of(self, task_id: int) -> list[dict[str, Any]]:
+        """Return a task's frames up to its terminal one."""
+        frames = []
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                frame = json.loads(await self.socket.recv())
+                if frame["task_id"] == task_id:
+                    frames.append(frame)
+                    if frame["type"] in TERMINAL:
+                        return frames
+
+
+@asynccontextmanager
+async def guest(up: Up) -> AsyncIterator[Guest]:
+    async with httpx.AsyncClient(base_url=up.http_url, timeout=PATIENCE) as http:
+        login = (await http.post("/api/guest-token")).json()
+        http.headers["Authorization"] = f"Bearer {login['token']}"
+        url = f"{up.http_url.replace('http', 'ws', 1)}/ws/notifications?token={login['token']}"
+        async with connect(url, compression=None) as socket:
+            await socket.send(json.dumps({"type": "ping"}))
+            assert json.loads(await socket.recv())["type"] == "pong"
+            yield Guest(http, socket)
+
+
+def check_picture(path: Path) -> None:
+    """The border is exactly white after encoding, and the product fills what was promised."""
+    pixels = np.asarray(Image.open(path).convert("RGB"))
+    border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+    assert (border == 255).all()
+    rows, columns = np.nonzero((pixels < 250).any(axis=2))
+    longest = max(np.ptp(rows), np.ptp(columns)) + 1
+    assert 0.835 <= longest / pixels.shape[0] <= 0.865
+
+
+async def test_a_guest_uploads_watches_and_fetches_the_picture(up: Up, tmp_path: Path) -> None:
+    async with guest(up) as page:
+        task_id = await page.upload(product_photo())
+        frames = await page.frames_to_the_end_of(task_id)
+
+        assert [frame["data"]["status"] for frame in frames if "id" in frame] == ["pending", "processing", "completed"]
+        assert [frame["data"]["seq"] for frame in frames if "id" in frame] == [1, 2, 3]
+        assert any("id" not in frame and frame["data"]["progress"] > 0 for frame in frames), "no live progress"
+        # A browser's <img> sends no header: the link itself is the permission.
+        del page.http.headers["Authorization"]
+        answer = await page.http.get(frames[-1]["data"]["result_image_url"])
+        assert (answer.status_code, answer.headers["content-type"]) == (200, "image/png")
+    picture = tmp_path / "picture.png"
+    picture.write_bytes(answer.content)
+    check_picture(picture)
+
+
+async def test_the_service_is_killed_and_the_open_socket_still_hears_the_end_once(up: Up) -> None:
+    async with guest(up) as page:
+        killed = up.service_pid
+        task_id = await page.upload(product_photo(1200, 900))
+        while json.loads(await page.socket.recv())["data"]["status"] != "processing":
+            continue
+        os.kill(killed, signal.SIGKILL)
+
+        frames = await page.frames_to_the_end_of(task_id)
+
+        assert up.service_pid != killed
+        assert frames[-1]["type"] == "task_complete"
+        assert frames[-1]["data"]["attempt"] == 2
+        # Another task goes all the way through the same socket, and the first is not spoken of again.
+        other = await page.upload(product_photo(64, 48), size_px="100")
+        later: list[dict[str, Any]] = []
+        while not later or (later[-1]["task_id"], later[-1]["type"]) != (other, "task_complete"):
+            async with asyncio.timeout(PATIENCE):
+                later.append(json.loads(await page.socket.recv()))
+        assert {frame["task_id"] for frame in later} == {other}
+        durable = [frame["data"]["seq"] for frame in frames + later if "id" in frame]
+        assert durable == list(range(durable[0], durable[0] + len(durable)))
+    up.process.wait_for("service died")
+
+
+async def test_the_command_line_finds_the_service_and_saves_the_picture(up: Up, tmp_path: Path) -> None:
+    photo, out = tmp_path / "mug.jpg", tmp_path / "out"
+    photo.write_bytes(product_photo(file_format="JPEG", quality=95))
+    arguments = ["submit", str(photo), "--out", str(out), "--data-dir", str(up.data_dir)]
+    with program([*WHITEBG, *arguments]) as submit:
+        assert await asyncio.to_thread(submit.wait) == 0, submit.output
+    check_picture(out / "mug-white.png")
+
+
+def test_the_secret_is_for_the_owner_alone_and_in_no_log(up: Up) -> None:
+    secret = up.data_dir / "jwt-secret"
+    assert secret.stat().st_mode & 0o777 == 0o600
+    assert len(secret.read_text()) >= 64
+    for log in (up.data_dir / "logs").iterdir():
+        assert secret.read_text() not in log.read_text()
+        assert "token=" not in log.read_text()
+    assert secret.read_text() not in up.process.output
+
+
+def test_a_second_one_on_the_same_folder_says_where_the_first_is(up: Up) -> None:
+    with program([*WHITEBG, "up", "--data-dir", str(up.data_dir), "--http-port", "0", "--grpc-port", "0"]) as second:
+        assert second.wait() == 1
+        assert up.http_url in second.output.replace("\n", "")

@@ -1,0 +1,65 @@
+"""One real service for all that users apart from each other can test, and callers of it."""
+
+from __future__ import annotations
+
+import signal
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from os import kill
+from pathlib import Path
+from typing import Any
+
+import pytest
+from grpc import aio
+
+from tests.support.api import SECRET, Api, open_channel, token
+from tests.support.processes import ServiceProcess, alive, service_process
+
+Connect = Callable[..., Api]
+"""Makes a caller: a user's name and, if need be, claims of the token."""
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
+    """A service that many tests share: each is a user of its own."""
+    with service_process(tmp_path_factory.mktemp("shared"), SECRET, worker_slots="2", pool_processes="2") as service:
+        yield service
+
+
+@pytest.fixture
+async def channel(service: ServiceProcess) -> AsyncIterator[aio.Channel]:
+    async with open_channel(service.target) as channel:
+        yield channel
+
+
+@pytest.fixture
+def connect(channel: aio.Channel) -> Connect:
+    def make(user: str = "", **claims: Any) -> Api:
+        user = user or f"user-{uuid.uuid4().hex[:12]}"
+        return Api(channel, user, token(user, **claims))
+
+    return make
+
+
+@pytest.fixture
+def api(connect: Connect) -> Api:
+    """A user whom nobody has ever heard of."""
+    return connect()
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Path:
+    return tmp_path / "data"
+
+
+@contextmanager
+def frozen_engine(service: ServiceProcess) -> Iterator[int]:
+    """Stop the service's only engine process while the block runs: what it is given stays under way."""
+    (engine,) = service.engine_pids
+    kill(engine, signal.SIGSTOP)
+    try:
+        yield engine
+    finally:
+        if alive(engine):
+            kill(engine, signal.SIGCONT)

@@ -1,0 +1,161 @@
+"""The service as a process: how it starts, refuses to start, drains and ends."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import select
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import grpc
+import pytest
+from grpc import aio
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from protos.whitebg.v1 import event_pb2, task_pb2
+from tests.integration.service.conftest import frozen_engine
+from tests.support.api import SECRET, Api, open_channel, token
+from tests.support.processes import PATIENCE, Program, ServiceProcess, alive, program, service_process
+
+SERVE = [sys.executable, "-m", "generator_service", "serve"]
+SERVICE_NAME = "whitebg.v1.GeneratorService"
+STARTED = event_pb2.EVENT_TYPE_STARTED
+SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
+SINGLE = {"worker_slots": "1", "pool_processes": "1"}
+
+
+@asynccontextmanager
+async def caller(service: ServiceProcess) -> AsyncIterator[Api]:
+    async with open_channel(service.target) as channel:
+        yield Api(channel, "ann", token("ann"))
+
+
+def ends_with(process: Program, status: int, *said: str) -> None:
+    assert process.wait() == status, process.output
+    for words in said:
+        assert words in process.output
+    assert "Traceback" not in process.output
+
+
+@pytest.mark.parametrize("name", ["", SERVICE_NAME])
+async def test_health_needs_no_token(channel: aio.Channel, name: str) -> None:
+    answer = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service=name))
+    assert answer.status == SERVING
+
+
+async def test_on_sigterm_a_running_task_may_finish(data_dir: Path) -> None:
+    with service_process(data_dir, SECRET, **SINGLE) as service:
+        async with caller(service) as api, api.watch() as watch:
+            with frozen_engine(service):
+                task = await api.submit()
+                await watch.until_event(STARTED, task.task_id)
+                service.terminate()
+                service.wait_for("draining")
+            ends_with(service, 0, "drained")
+
+    with service_process(data_dir, SECRET, **SINGLE) as service:
+        async with caller(service) as api:
+            done = await api.get(task.task_id)
+            assert (done.state, done.attempt) == (task_pb2.TASK_STATE_COMPLETED, 1)
+
+
+async def test_a_task_that_outlasts_the_drain_is_given_back_and_runs_again(data_dir: Path) -> None:
+    with service_process(data_dir, SECRET, drain="PT0.2S", **SINGLE) as service:
+        async with caller(service) as api, api.watch() as watch:
+            with frozen_engine(service) as engine:
+                task = await api.submit()
+                await watch.until_event(STARTED, task.task_id)
+                service.terminate()
+                ends_with(service, 0)
+                assert not alive(engine)
+
+    with service_process(data_dir, SECRET, **SINGLE) as service:
+        async with caller(service) as api:
+            (done,) = await api.finished(task.task_id)
+            assert (done.state, done.attempt) == (task_pb2.TASK_STATE_COMPLETED, 2)
+            history = (await api.events()).events
+    assert [event.seq for event in history] == [1, 2, 3, 4, 5]
+    assert history[2].type == event_pb2.EVENT_TYPE_RETRYING
+    assert history[2].task.error.code == "worker_stopped"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_drain_tells_watchers_and_those_who_ask_for_its_health(data_dir: Path, number: signal.Signals) -> None:
+    with service_process(data_dir, SECRET, **SINGLE) as service:
+        async with caller(service) as api, open_channel(service.target) as channel:
+            health = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(service=SERVICE_NAME))
+            assert (await health.read()).status == SERVING
+            async with api.watch() as watch:
+                service.signal(number)
+                assert (await health.read()).status == NOT_SERVING
+                with pytest.raises(aio.AioRpcError) as caught:
+                    await watch.rest()
+                assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+        ends_with(service, 0, "drained")
+
+
+async def test_the_end_of_standard_input_drains(data_dir: Path) -> None:
+    with service_process(data_dir, SECRET, exit_on_stdin_eof="1", **SINGLE) as service:
+        service.close_stdin()
+        ends_with(service, 0, "drained")
+
+
+async def test_an_open_standard_input_does_not_disturb_the_end(data_dir: Path) -> None:
+    """A thread waits for input while the interpreter ends: it must not hold a lock that the end needs."""
+    with service_process(data_dir, SECRET, exit_on_stdin_eof="1", **SINGLE) as service:
+        service.terminate()
+        ends_with(service, 0, "drained")
+        assert "Fatal" not in service.output
+
+
+async def test_engine_processes_do_not_outlive_a_killed_service(data_dir: Path) -> None:
+    with service_process(data_dir, SECRET, **SINGLE) as service:
+        (engine,) = service.engine_pids
+        handle = os.pidfd_open(engine)
+        service.kill()
+        # The handle of a process becomes readable when it ends.
+        ended, _, _ = await asyncio.to_thread(select.select, [handle], [], [], PATIENCE)
+        os.close(handle)
+        assert ended
+
+
+async def test_one_data_folder_has_one_service(data_dir: Path) -> None:
+    with service_process(data_dir, SECRET, **SINGLE) as first:
+        with program(SERVE, data_dir=str(data_dir), jwt_secret=SECRET, grpc_port="0", data_dir_wait="PT0.5S") as second:
+            ends_with(second, 1, f"{data_dir} is in use by process {first.pid}", "WHITEBG_DATA_DIR")
+        async with caller(first) as api:
+            assert (await api.list_tasks()).total_size == 0
+
+
+async def test_a_port_that_is_taken_is_named(service: ServiceProcess, data_dir: Path) -> None:
+    port = str(service.port)
+    with program(SERVE, data_dir=str(data_dir), jwt_secret=SECRET, grpc_port=port) as second:
+        ends_with(second, 1, f"can't listen on 127.0.0.1:{port}")
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        pytest.param({}, "WHITEBG_JWT_SECRET: Field required", id="no secret"),
+        pytest.param({"jwt_secret": "tooshort"}, "WHITEBG_JWT_SECRET: Value error, must have at least 32", id="short"),
+        pytest.param({"jwt_secret": SECRET, "grpc_port": "99999"}, "WHITEBG_GRPC_PORT: ", id="no port"),
+        pytest.param({"jwt_secret": SECRET, "engine_order": "local,paint"}, "WHITEBG_ENGINE_ORDER", id="no engine"),
+        pytest.param({"jwt_secret": SECRET, "engine_order": "gemini"}, "WHITEBG_ENGINE_ORDER", id="no engine set up"),
+        pytest.param({"jwt_secret": SECRET, "log_level": "loud"}, "WHITEBG_LOG_LEVEL", id="no log level"),
+    ],
+)
+def test_a_setting_that_can_not_be_is_named(data_dir: Path, settings: dict[str, str], said: str) -> None:
+    with program(SERVE, **{"data_dir": str(data_dir), "grpc_port": "0"} | settings) as process:
+        ends_with(process, 2, said)
+        assert "tooshort" not in process.output
+
+
+def test_a_data_folder_that_can_not_be_made_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("in the way")
+    with program(SERVE, data_dir=str(file / "data"), jwt_secret=SECRET, grpc_port="0") as process:
+        ends_with(process, 1, str(file / "data"))

@@ -1,0 +1,155 @@
+"""What can befall a task on its way: quota, cancel, timeout, crash. The engine is stopped where it must wait."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from datetime import timedelta
+
+import grpc
+import pytest
+from google.protobuf.duration_pb2 import Duration
+
+from protos.whitebg.v1 import event_pb2, task_pb2
+from tests.integration.service.conftest import frozen_engine
+from tests.support.api import SECRET, Api, refusal
+from tests.support.processes import ServiceProcess, alive, service_process
+
+STARTED, RETRYING = event_pb2.EVENT_TYPE_STARTED, event_pb2.EVENT_TYPE_RETRYING
+COMPLETED, CANCELLED = event_pb2.EVENT_TYPE_COMPLETED, event_pb2.EVENT_TYPE_CANCELLED
+CREATED, TIMED_OUT = event_pb2.EVENT_TYPE_CREATED, event_pb2.EVENT_TYPE_TIMED_OUT
+MAX_PENDING = 2
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
+    """A service with one engine process, in the place of the one that all share."""
+    few = {"worker_slots": "1", "pool_processes": "1", "pending_per_user": str(MAX_PENDING), "retry_base": "PT0.05S"}
+    with service_process(tmp_path_factory.mktemp("single"), SECRET, **few) as service:
+        yield service
+
+
+async def test_a_full_queue_says_when_to_come_back(service: ServiceProcess, api: Api) -> None:
+    async with api.watch() as watch:
+        with frozen_engine(service):
+            running = await api.submit()
+            await watch.until_event(STARTED, running.task_id)
+            waiting = [await api.submit() for _ in range(MAX_PENDING)]
+
+            refused = await refusal(api.submit())
+
+            assert (refused.code, refused.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "QUOTA_EXCEEDED")
+            assert refused.retry.retry_delay.ToTimedelta() > timedelta(0)
+            assert refused.info.metadata["limit"] == str(MAX_PENDING)
+            assert [violation.subject for violation in refused.quota.violations] == [f"user:{api.user}"]
+        await watch.until_ended(running.task_id, *(task.task_id for task in waiting))
+        await watch.until_ended((await api.submit()).task_id)
+
+
+async def test_a_known_key_is_no_new_task_even_with_a_full_queue(service: ServiceProcess, api: Api) -> None:
+    async with api.watch() as watch:
+        with frozen_engine(service):
+            await watch.until_event(STARTED, (await api.submit()).task_id)
+            waiting = [await api.submit(idempotency_key=f"key-{number}") for number in range(MAX_PENDING)]
+
+            again = await api.submission(idempotency_key="key-0")
+
+            assert (again.deduplicated, again.task.task_id) == (True, waiting[0].task_id)
+        await watch.until_ended(*(task.task_id for task in waiting))
+
+
+async def test_those_who_wait_know_their_place(service: ServiceProcess, api: Api) -> None:
+    async with api.watch() as watch:
+        with frozen_engine(service):
+            await watch.until_event(STARTED, (await api.submit()).task_id)
+            first, second = await api.submit(), await api.submit()
+
+            news = await watch.until(lambda item: item.progress.task_id == second.task_id)
+
+            assert (news.progress.queue_position, news.progress.stage) == (2, "queued")
+            assert news.progress.estimated_remaining.ToTimedelta() > timedelta(0)
+            assert (await api.get(first.task_id)).queue_position == 1
+        await watch.until_ended(first.task_id, second.task_id)
+
+
+async def test_a_waiting_task_can_be_cancelled_and_never_runs(service: ServiceProcess, api: Api) -> None:
+    async with api.watch() as watch:
+        with frozen_engine(service):
+            running = await api.submit()
+            await watch.until_event(STARTED, running.task_id)
+            waiting = await api.submit()
+
+            cancelled = await api.cancel(waiting.task_id)
+
+            assert (cancelled.state, cancelled.attempt) == (task_pb2.TASK_STATE_CANCELLED, 0)
+            assert cancelled.error.code == "cancelled"
+        await watch.until_ended(running.task_id, waiting.task_id)
+        # Another one runs through after it: the cancelled one had every chance to be claimed.
+        await watch.until_event(COMPLETED, (await api.submit()).task_id)
+    of_it = [event.type for event in watch.events if event.task.task_id == waiting.task_id]
+    assert of_it == [CREATED, CANCELLED]
+
+
+async def test_a_running_task_is_cancelled_and_its_process_is_gone(service: ServiceProcess, api: Api) -> None:
+    async with api.watch() as watch:
+        with frozen_engine(service) as engine:
+            task = await api.submit()
+            await watch.until_event(STARTED, task.task_id)
+
+            cancelled = await api.cancel(task.task_id)
+
+            assert (cancelled.state, cancelled.attempt) == (task_pb2.TASK_STATE_CANCELLED, 1)
+            # The next task needs the only engine process there is: a new one.
+            await watch.until_event(COMPLETED, (await api.submit()).task_id)
+            assert not alive(engine)
+    of_it = [event.type for event in watch.events if event.task.task_id == task.task_id]
+    assert of_it == [CREATED, STARTED, CANCELLED]
+    assert (await api.get(task.task_id)).state == task_pb2.TASK_STATE_CANCELLED
+
+
+async def test_cancelling_again_is_the_same_and_cancelling_what_ended_is_refused(
+    service: ServiceProcess, api: Api
+) -> None:
+    (ended,) = await api.finished((await api.submit()).task_id)
+    refused = await refusal(api.cancel(ended.task_id))
+    assert (refused.code, refused.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "INVALID_TRANSITION")
+    assert refused.info.metadata["state"] == "completed"
+
+    with frozen_engine(service):
+        task = await api.submit()
+        first = await api.cancel(task.task_id)
+        assert await api.cancel(task.task_id) == first
+    # If it had begun, its process is being replaced: leave the next test a service with an engine.
+    await api.finished((await api.submit()).task_id)
+
+
+async def test_a_task_that_takes_too_long_times_out_and_its_process_is_gone(service: ServiceProcess, api: Api) -> None:
+    async with api.watch() as watch:
+        with frozen_engine(service) as engine:
+            task = await api.submit(timeout=Duration(seconds=1))
+            event = await watch.until_event(TIMED_OUT, task.task_id)
+
+            assert event.task.state == task_pb2.TASK_STATE_TIMEOUT
+            assert event.task.error.code == "timeout"
+            ran = event.task.finished_at.ToDatetime() - event.task.started_at.ToDatetime()
+            assert timedelta(seconds=1) <= ran < timedelta(seconds=4)
+            await watch.until_event(COMPLETED, (await api.submit()).task_id)
+            assert not alive(engine)
+
+
+async def test_the_crash_of_an_engine_process_is_a_retry(service: ServiceProcess, api: Api) -> None:
+    async with api.watch() as watch:
+        with frozen_engine(service) as engine:
+            task = await api.submit()
+            await watch.until_event(STARTED, task.task_id)
+            os.kill(engine, signal.SIGKILL)
+            await watch.until_event(COMPLETED, task.task_id)
+
+    assert [event.type for event in watch.events] == [CREATED, STARTED, RETRYING, STARTED, COMPLETED]
+    assert [event.seq for event in watch.events] == [1, 2, 3, 4, 5]
+    assert [event.task.attempt for event in watch.events] == [0, 1, 1, 2, 2]
+    retrying = watch.events[2].task
+    assert (retrying.state, retrying.error.code) == (task_pb2.TASK_STATE_PENDING, "engine_crashed")
+    assert "SIGKILL" in retrying.error.message
+    assert not watch.events[-1].task.HasField("error")

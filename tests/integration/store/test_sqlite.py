@@ -1,0 +1,174 @@
+"""What only SQLite can get wrong: its transactions, its files, its schema."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shutil
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import event
+
+from generator_service.domain.retry import RetryPolicy
+from generator_service.store.contract import Limits
+from generator_service.store.migrate import migrate
+from generator_service.store.sqlite import _engine, open_sqlite
+from generator_service.store.tables import metadata
+from tests.support.clock import SettableClock
+from tests.support.store import RESULT, Commits, Desk, audit
+
+
+def open_desk(path: Path) -> Desk:
+    """Open a database file."""
+    clock, commits = SettableClock(), Commits()
+    store = open_sqlite(path, clock=clock, limits=Limits(), retry=RetryPolicy(), on_commit=commits)
+    return Desk(store, clock, commits)
+
+
+async def test_what_was_acknowledged_survives_the_loss_of_the_process(tmp_path: Path) -> None:
+    """The files are copied while the database is open: so would a crash leave them."""
+    desk = open_desk(tmp_path / "tasks.db")
+    await asyncio.gather(*(desk.add(f"user {number}") for number in range(10)))
+    for task in await desk.claim(limit=4):
+        await desk.store.complete(task.lease, RESULT)
+    log = await audit(desk.store)
+    left = tmp_path / "left"
+    left.mkdir()
+    for name in ("tasks.db", "tasks.db-wal"):
+        shutil.copy(tmp_path / name, left / name)
+    await desk.store.close()
+
+    again = open_desk(left / "tasks.db")
+    assert await audit(again.store) == log
+    await again.store.close()
+
+
+async def test_the_pragmas_that_durability_rests_on(tmp_path: Path) -> None:
+    desk = open_desk(tmp_path / "tasks.db")
+    for engine in (desk.store._writing, desk.store._reading):
+        with engine.connect() as connection:
+            found = {
+                name: connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
+                for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+            }
+        assert found == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 10_000}
+    await desk.store.close()
+
+
+async def test_a_batch_is_one_transaction_begun_for_writing(tmp_path: Path) -> None:
+    """The driver left to itself begins late, and group commit silently vanishes."""
+    desk = open_desk(tmp_path / "tasks.db")
+    statements: list[str] = []
+
+    @event.listens_for(desk.store._writing, "before_cursor_execute")
+    def note(_c: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        statements.append(statement.split(maxsplit=1)[0])
+
+    commits: list[None] = []
+    event.listen(desk.store._writing, "commit", lambda _: commits.append(None))
+    with desk.commits.held():
+        first = asyncio.create_task(desk.add("first"))
+        await desk.commits.stuck()
+        begun, done = statements.count("BEGIN"), len(commits)
+        batch = [asyncio.ensure_future(desk.add(f"user {number}")) for number in range(50)]
+        await asyncio.sleep(0)
+    await asyncio.gather(first, *batch)
+    assert statements.count("BEGIN") - begun == len(commits) - done == 1
+    await desk.store.close()
+
+
+async def test_readers_do_not_wait_for_a_writer_nor_see_half_of_its_work(tmp_path: Path) -> None:
+    path = tmp_path / "tasks.db"
+    desk = open_desk(path)
+    await desk.add()
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    other.execute("DELETE FROM tasks")
+    async with asyncio.timeout(5):
+        assert len((await desk.store.snapshot(None)).tasks) == 1
+    other.execute("ROLLBACK")
+    other.close()
+    await desk.store.close()
+
+
+async def test_a_path_with_signs_that_mean_something_in_a_url(tmp_path: Path) -> None:
+    path = tmp_path / "what? 100%#1" / "tasks.db"
+    path.parent.mkdir()
+    desk = open_desk(path)
+    await desk.add()
+    await desk.store.close()
+    assert path.exists()
+
+
+def test_the_migrations_make_the_tables_that_the_code_expects(tmp_path: Path) -> None:
+    database = _engine(tmp_path / "tasks.db", begin="BEGIN IMMEDIATE", pool_size=1)
+    migrate(database)
+    with database.begin() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, metadata) == []
+    made = _schema(tmp_path / "tasks.db")
+    fresh = _engine(tmp_path / "fresh.db", begin="BEGIN IMMEDIATE", pool_size=1)
+    with fresh.begin() as connection:
+        metadata.create_all(connection)
+    # Partial indexes, their order and AUTOINCREMENT are not compared by Alembic.
+    assert {name: sql for name, sql in made.items() if name != "alembic_version"} == _schema(tmp_path / "fresh.db")
+    database.dispose()
+    fresh.dispose()
+
+
+def test_migrating_again_changes_nothing(tmp_path: Path) -> None:
+    database = _engine(tmp_path / "tasks.db", begin="BEGIN IMMEDIATE", pool_size=1)
+    migrate(database)
+    schema, head = _schema(tmp_path / "tasks.db"), _rows(tmp_path / "tasks.db", "log_head")
+    migrate(database)
+    assert (_schema(tmp_path / "tasks.db"), _rows(tmp_path / "tasks.db", "log_head")) == (schema, head)
+    database.dispose()
+
+
+def test_each_database_has_its_own_epoch(tmp_path: Path) -> None:
+    epochs = set()
+    for name in ("a.db", "b.db"):
+        database = _engine(tmp_path / name, begin="BEGIN IMMEDIATE", pool_size=1)
+        migrate(database)
+        database.dispose()
+        ((_, epoch, revision, compacted),) = _rows(tmp_path / name, "log_head")
+        assert (revision, compacted) == (0, 0)
+        epochs.add(epoch)
+    assert len(epochs) == 2
+
+
+def test_a_migration_that_fails_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    database = _engine(tmp_path / "tasks.db", begin="BEGIN IMMEDIATE", pool_size=1)
+
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("the power went")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("alembic.op.create_index", fail)
+        with pytest.raises(RuntimeError, match="the power went"):
+            migrate(database)
+    assert _schema(tmp_path / "tasks.db") == {}
+    migrate(database)
+    assert "events" in _schema(tmp_path / "tasks.db")
+    database.dispose()
+
+
+def _rows(path: Path, table: str) -> list[Any]:
+    connection = sqlite3.connect(path)
+    rows = connection.execute(f"SELECT * FROM {table}").fetchall()
+    connection.close()
+    return rows
+
+
+def _schema(path: Path) -> dict[str, list[str]]:
+    """Return what was said to make each table and index, in one spelling and order."""
+    connection = sqlite3.connect(path)
+    made = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'")
+    schema = {name: sorted(re.sub(r'[\s"()]', "", sql).split(",")) for name, sql in made.fetchall()}
+    connection.close()
+    return schema

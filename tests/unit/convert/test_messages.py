@@ -1,0 +1,164 @@
+"""Every value of the domain has its place in the contract, and every field arrives."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from typing import Any
+
+import pytest
+from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
+
+from generator_service.convert import messages
+from generator_service.domain import transitions
+from generator_service.domain.errors import GapReason, InvalidRequest
+from generator_service.domain.event import EventType, TaskEvent
+from generator_service.domain.task import Engine, OutputFormat, Progress, Task, TaskError, TaskOptions, TaskState
+from generator_service.watch.feed import Bookmark, Item, SnapshotBegin, SnapshotEnd
+from generator_service.watch.queue_view import QueueView
+from protos.whitebg.v1 import event_pb2, generator_service_pb2, task_pb2
+from tests.support.clock import NOON, SettableClock
+from tests.support.store import LEASE, RESULT, new_task
+
+VIEW = QueueView(SettableClock(), 1)
+
+
+@pytest.mark.parametrize(
+    ("members", "table", "contract"),
+    [
+        (list(TaskState), messages.STATES, task_pb2.TaskState),
+        (list(Engine), messages.ENGINES, task_pb2.Engine),
+        (list(OutputFormat), messages.FORMATS, task_pb2.OutputFormat),
+        (list(EventType), messages.EVENT_TYPES, event_pb2.EventType),
+        ([None, *GapReason], messages.GAP_REASONS, generator_service_pb2.SnapshotReason),
+    ],
+)
+def test_enums_match_one_to_one(members: list[Enum | None], table: dict[Any, int], contract: EnumTypeWrapper) -> None:
+    assert list(table) == members
+    assert sorted(table.values()) == [number for number in contract.values() if number != 0]
+    for member, number in table.items():
+        name = "REQUESTED" if member is None else member.name
+        assert contract.Name(number).endswith(f"_{name}")
+
+
+def whole_task() -> Task:
+    """Make a task with every field set, each to something else."""
+    task = transitions.create(replace(new_task("ann", priority=3), max_attempts=9), task_id=77, at=NOON)
+    task = transitions.start(task, owner="w", lease_for=LEASE, at=NOON + timedelta(seconds=1))
+    task = transitions.complete(task, result=RESULT, at=NOON + timedelta(seconds=2, microseconds=1))
+    options = TaskOptions(
+        engine=Engine.GEMINI,
+        preset="jd",
+        format=OutputFormat.WEBP,
+        size_px=900,
+        fill=0.75,
+        background="#010203",
+        prompt="p",
+    )
+    error = TaskError(code="c", message="m", retryable=True)
+    return replace(task, options=options, error=error, seq=5, run_at=NOON + timedelta(seconds=9), stage="done")
+
+
+def at(message: Any) -> datetime:
+    """Read a timestamp."""
+    moment: datetime = message.ToDatetime(tzinfo=UTC)
+    return moment
+
+
+def test_a_task_arrives_whole() -> None:
+    task = whole_task()
+    read = task_pb2.Task.FromString(messages.task(task).SerializeToString())
+    plain = ("task_id", "user_id", "attempt", "max_attempts", "priority", "progress", "stage", "seq")
+    assert {name: getattr(read, name) for name in plain} == {name: getattr(task, name) for name in plain}
+    times = ("created_at", "updated_at", "run_at", "started_at", "finished_at")
+    assert {name: at(getattr(read, name)) for name in times} == {name: getattr(task, name) for name in times}
+    assert read.state == task_pb2.TASK_STATE_COMPLETED
+    assert read.timeout.ToTimedelta() == task.timeout
+    assert messages.options_from(read.options) == task.options
+    shown = ("filename", "format", "width", "height", "size_bytes")
+    assert {name: getattr(read.input, name) for name in shown} == {name: getattr(task.input, name) for name in shown}
+    assert task.result is not None
+    sizes = ("width", "height", "size_bytes", "confidence", "fill")
+    assert {name: getattr(read.result, name) for name in sizes} == {
+        name: pytest.approx(getattr(task.result, name)) for name in sizes
+    }
+    assert (list(read.result.warnings), read.result.content_type) == (list(RESULT.warnings), "image/png")
+    assert (read.error.code, read.error.message, read.error.retryable) == ("c", "m", True)
+    told = {*plain, *times, "state", "timeout", "options", "input", "result", "error"}
+    secret = {"lease_owner", "lease_expires_at"}
+    assert told | secret == {each.name for each in fields(Task)}, "a new field needs its place here"
+
+
+def test_what_is_not_known_stays_unset() -> None:
+    read = messages.task(transitions.create(new_task(), task_id=1, at=NOON))
+    for name in ("started_at", "finished_at", "result", "error", "estimated_remaining"):
+        assert not read.HasField(name)
+    done = replace(whole_task(), result=replace(RESULT, confidence=None))
+    assert not messages.task(done).result.HasField("confidence")
+
+
+def test_only_a_task_that_waits_has_a_place() -> None:
+    clock = SettableClock()
+    view = QueueView(clock, 1)
+    task = transitions.create(new_task(), task_id=1, at=NOON)
+    view.load([task])
+    assert messages.task(task, view).queue_position == 1
+    assert messages.task(task, view).HasField("estimated_remaining")
+    started = transitions.start(task, owner="w", lease_for=LEASE, at=NOON)
+    assert messages.task(started, view).queue_position == 0, "though the view has not heard of it yet"
+
+
+def test_an_event_carries_its_numbers_and_its_users_cursor() -> None:
+    event = TaskEvent(revision=12, type=EventType.COMPLETED, task=whole_task())
+    read = messages.event(event, "e1")
+    assert (read.revision, read.seq, read.cursor) == (12, 5, "e1:5")
+    assert read.type == event_pb2.EVENT_TYPE_COMPLETED
+    assert at(read.occurred_at) == event.occurred_at
+    assert read.task == messages.task(event.task)
+
+
+def test_progress_arrives_whole() -> None:
+    progress = Progress(
+        task_id=7,
+        user_id="ann",
+        attempt=2,
+        percent=33,
+        stage="matting",
+        updated_at=NOON,
+        queue_position=4,
+        remaining=timedelta(seconds=5),
+    )
+    read = messages.progress(progress, VIEW)
+    assert (read.task_id, read.user_id, read.attempt, read.progress) == (7, "ann", 2, 33)
+    assert (read.stage, read.queue_position, at(read.updated_at)) == ("matting", 4, NOON)
+    assert read.estimated_remaining.ToTimedelta() == timedelta(seconds=5)
+    assert not messages.progress(replace(progress, remaining=None), VIEW).HasField("estimated_remaining")
+
+
+def test_each_kind_of_news_has_its_own_place() -> None:
+    event = TaskEvent(revision=1, type=EventType.CREATED, task=whole_task())
+    progress = Progress(task_id=7, user_id="ann", attempt=2, percent=33, stage="x", updated_at=NOON)
+    kinds: dict[str, Item] = {
+        "event": event,
+        "progress": progress,
+        "snapshot_task": whole_task(),
+        "snapshot_begin": SnapshotBegin(GapReason.CURSOR_TOO_OLD),
+        "snapshot_end": SnapshotEnd(3),
+        "bookmark": Bookmark(caught_up=True),
+    }
+    for name, item in kinds.items():
+        message = messages.watch_item(item, "e1", VIEW)
+        assert [field.name for field, _ in message.ListFields()] == [name]
+    assert set(kinds) == {field.name for field in generator_service_pb2.WatchItem.DESCRIPTOR.fields}
+    assert messages.watch_item(SnapshotEnd(0), "e1", VIEW).HasField("snapshot_end"), "an empty one is told, too"
+
+
+def test_unknown_numbers_are_refused_with_their_field() -> None:
+    with pytest.raises(InvalidRequest, match="99 is not a task state"):
+        messages.states_from([99])  # type: ignore[list-item]  # what an old or broken client sends
+    with pytest.raises(InvalidRequest, match=r"options\.engine: 99"):
+        messages.options_from(task_pb2.TaskOptions(engine=99))  # type: ignore[arg-type]  # as above
+    with pytest.raises(InvalidRequest, match=r"options\.format: 99"):
+        messages.options_from(task_pb2.TaskOptions(format=99))  # type: ignore[arg-type]  # as above
+    assert messages.options_from(task_pb2.TaskOptions()) == TaskOptions()

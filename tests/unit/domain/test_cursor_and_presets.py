@@ -1,0 +1,111 @@
+"""Cursors are read back exactly or not at all; options are resolved or refused with their field."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from generator_service.domain.cursor import Cursor, LogCursor, UserCursor
+from generator_service.domain.errors import BadCursor, InvalidRequest
+from generator_service.domain.presets import PRESETS, PictureSpec, resolve
+from generator_service.domain.task import OutputFormat, TaskOptions
+
+EPOCHS = st.text("0123456789abcdef", min_size=1, max_size=64)
+POSITIONS = st.integers(0, 10**18 - 1)
+KINDS = st.sampled_from([UserCursor, LogCursor])
+
+
+@given(EPOCHS, POSITIONS, KINDS)
+def test_a_cursor_comes_back_as_it_was_and_only_in_its_own_scope(
+    epoch: str, position: int, kind: type[UserCursor | LogCursor]
+) -> None:
+    cursor = kind(epoch, position)
+    assert kind.parse(str(cursor)) == cursor
+    other: type[UserCursor | LogCursor] = LogCursor if kind is UserCursor else UserCursor
+    with pytest.raises(BadCursor, match="use a cursor exactly as the service returned it"):
+        other.parse(str(cursor))
+
+
+MALFORMED = (
+    "",
+    ":",
+    "a:",
+    ":1",
+    "a:-1",
+    "a:1 ",
+    " a:1",
+    "a:1\n",
+    "a:1.0",
+    "A:1",
+    "g:1",
+    "a:r",
+    "a:rr1",
+    "a:1:1",
+    "a:١",
+)
+OTHER_DIGITS = ("a:١", "a:r１")
+TOO_LONG = (f"a:{'9' * 19}", f"{'a' * 65}:1", f"a:r{'9' * 19}")
+
+
+@pytest.mark.parametrize("text", [*MALFORMED, *OTHER_DIGITS, *TOO_LONG])
+@pytest.mark.parametrize("kind", [UserCursor, LogCursor])
+def test_what_is_no_cursor_is_refused(kind: type[UserCursor | LogCursor], text: str) -> None:
+    with pytest.raises(BadCursor) as refused:
+        kind.parse(text)
+    assert refused.value.field == "after"
+
+
+@given(st.text(max_size=80), KINDS)
+def test_any_text_is_a_cursor_that_reads_the_same_or_is_refused(text: str, kind: type[UserCursor | LogCursor]) -> None:
+    try:
+        cursor: Cursor = kind.parse(text)
+    except BadCursor:
+        return
+    assert cursor.position == int(text.rsplit(":", 1)[1].lstrip("r"))
+    assert cursor.epoch == text.split(":", maxsplit=1)[0]
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_alone_gives_its_own_picture_on_pure_white(name: str) -> None:
+    preset = PRESETS[name]
+    assert resolve(TaskOptions(preset=name)) == PictureSpec(
+        size_px=preset.size_px, fill=preset.fill, format=preset.format, max_bytes=preset.max_bytes
+    )
+    assert resolve(TaskOptions(preset=name)).background == (255, 255, 255)
+
+
+def test_what_is_asked_for_goes_before_the_preset() -> None:
+    options = TaskOptions(
+        preset="taobao", size_px=1200, fill=0.5, format=OutputFormat.WEBP, background="#0a0B0c", prompt="shiny"
+    )
+    assert resolve(options) == PictureSpec(
+        size_px=1200,
+        fill=0.5,
+        format=OutputFormat.WEBP,
+        background=(10, 11, 12),
+        max_bytes=3_000_000,
+        prompt="shiny",
+    )
+
+
+@pytest.mark.parametrize(
+    ("field", "good", "bad"),
+    [
+        ("preset", ["amazon"], ["Amazon", "", "walmart"]),
+        ("size_px", [100, 10_000], [99, 10_001, 0, -1]),
+        ("fill", [0.3, 1.0], [0.29, 1.01, float("nan"), -1.0]),
+        ("background", ["#000000", "#FFffFF"], ["", "#fff", "white", "#1234567", "#00000g", "#000000\n"]),
+        ("prompt", ["x" * 2000], ["x" * 2001]),
+    ],
+)
+def test_ranges_are_inclusive_and_errors_name_the_field(field: str, good: list[Any], bad: list[Any]) -> None:
+    for value in good:
+        resolve(replace(TaskOptions(), **{field: value}))
+    for value in bad:
+        with pytest.raises(InvalidRequest) as refused:
+            resolve(replace(TaskOptions(), **{field: value}))
+        assert refused.value.field == f"options.{field}"
