@@ -8,7 +8,7 @@ import threading
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from functools import wraps
 from types import TracebackType
-from typing import Any, Concatenate, ParamSpec, Self, TypeVar, cast
+from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, cast
 
 import grpc
 
@@ -50,6 +50,30 @@ class LoopThread:
         self._loop.close()
 
 
+class _Stepper(Generic[_T]):
+    """An async generator that another thread steps through.
+
+    An interrupt can hit that thread when the loop already has the step and the thread not yet its future: so
+    `close` ends a step under way by itself.
+    """
+
+    def __init__(self, items: AsyncGenerator[_T]) -> None:
+        self._items = items
+        self._under_way: asyncio.Task[Any] | None = None
+
+    async def step(self) -> _T:
+        """Return the next item; StopAsyncIteration at the end."""
+        self._under_way = asyncio.current_task()
+        return await anext(self._items)
+
+    async def close(self) -> None:
+        """End the step under way, if any, and the generator."""
+        if self._under_way is not None:
+            self._under_way.cancel()
+            await asyncio.wait({self._under_way})
+        await self._items.aclose()
+
+
 def blocking(
     method: Callable[Concatenate[GeneratorClient, _P], Coroutine[Any, Any, _T]],
 ) -> Callable[Concatenate[SyncGeneratorClient, _P], _T]:
@@ -69,16 +93,16 @@ def blocking_iter(
 
     @wraps(method)
     def iterate(self: SyncGeneratorClient, /, *args: _P.args, **kwargs: _P.kwargs) -> Generator[_T]:
-        items = method(self.async_client, *args, **kwargs)
+        stepper = _Stepper(method(self.async_client, *args, **kwargs))
         try:
             while True:
                 try:
-                    item = self.loop_thread.run(anext(items))
+                    item = self.loop_thread.run(stepper.step())
                 except StopAsyncIteration:
                     return
                 yield item
         finally:
-            self.loop_thread.run(items.aclose())
+            self.loop_thread.run(stepper.close())
 
     return cast("Callable[Concatenate[SyncGeneratorClient, _P], Generator[_T]]", iterate)
 

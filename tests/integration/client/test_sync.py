@@ -6,8 +6,10 @@ import asyncio
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
 from pathlib import Path
+from typing import Any
 
 import pytest
 from whitebg import SyncGeneratorClient, TaskState, errors, models
@@ -67,6 +69,29 @@ async def test_ctrl_c_ends_a_blocking_watch(server: FakeServer, log: FakeLog) ->
     process.send_signal(signal.SIGINT)
     out, _ = await asyncio.wait_for(process.communicate(), 20)
     assert (out, process.returncode) == (b"interrupted\n", 0)
+    async with asyncio.timeout(10):
+        await _until(lambda: not log.watchers)
+
+
+async def test_an_interrupt_just_after_a_step_was_handed_over_ends_the_watch(
+    server: FakeServer, log: FakeLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hand_over = asyncio.run_coroutine_threadsafe
+
+    def interrupted(work: Coroutine[Any, Any, Any], loop: asyncio.AbstractEventLoop) -> Future[Any]:
+        monkeypatch.undo()
+        hand_over(work, loop)
+        raise KeyboardInterrupt
+
+    def use() -> None:
+        with SyncGeneratorClient(server.target, token()) as client:
+            updates = client.watch()
+            next(updates)
+            monkeypatch.setattr(asyncio, "run_coroutine_threadsafe", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                next(updates)
+
+    await asyncio.to_thread(use)
     async with asyncio.timeout(10):
         await _until(lambda: not log.watchers)
 
