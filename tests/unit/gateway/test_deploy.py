@@ -64,7 +64,11 @@ def collected() -> dict[str, set[str]]:
     async def collect() -> list[Metric]:
         store, ring, watchers = cast("TaskStore", EmptyStore()), EventRing(1), Watchers(1)
         loop = asyncio.get_running_loop()
-        tail = LogTail(store, LocalWake(loop), listeners=[], on_gap=ring.clear)
+
+        async def start_over() -> None:
+            ring.clear()
+
+        tail = LogTail(store, LocalWake(loop), listeners=[], on_gap=start_over)
         feeds = Feeds(store, tail, ring, watchers, present=lambda task: task)
         collector = StateCollector(feeds, SystemClock(), loop)
         return await asyncio.to_thread(lambda: list(collector.collect()))
