@@ -29,7 +29,7 @@ def alive(pid: int) -> bool:
     """Say whether a process runs; one that waits to be reaped does not."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # the second if it ends between opening and reading
         return False
     return stat.rpartition(")")[2].split()[0] != "Z"
 
