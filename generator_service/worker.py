@@ -49,11 +49,18 @@ class _Run:
     task: Task
     percent: int = 0
     stage: str = "starting"
+    ending: bool = False
+    """Whether its end is being written: whose word counts is then the store's to say."""
     activity: asyncio.Task[None] = field(init=False)
 
     @property
     def lease(self) -> Lease:
         return self.task.lease
+
+    def stop(self) -> None:
+        """Stop the work, unless nothing is left to do but to write down what came of it."""
+        if not self.ending:
+            self.activity.cancel()
 
 
 class Slots:
@@ -146,7 +153,7 @@ class Worker:
         for event in events:
             run = self._runs.get(event.task.task_id)
             if run is not None and event.task.seq > run.task.seq and event.task.lease_owner is None:
-                run.activity.cancel()
+                run.stop()
 
     @property
     def owner(self) -> str:
@@ -212,11 +219,13 @@ class Worker:
         self._metrics.run_began()
         try:
             picture = await self._within_timeout(run)
-            if picture is None:
+            result = None if picture is None else await self._keep(picture)
+            run.ending = True
+            if result is None:
                 await self._store.time_out(run.lease)
                 outcome = Outcome.TIMED_OUT
             else:
-                await self._store.complete(run.lease, await self._keep(picture))
+                await self._store.complete(run.lease, result)
                 outcome = Outcome.COMPLETED
         except LeaseLost:
             logger.info("the task is no longer held by this worker; what came of it is dropped", extra=log)
@@ -297,6 +306,7 @@ class Worker:
 
     async def _fail(self, run: _Run, failure: EngineError) -> None:
         """Write down a failed attempt. If even that fails, the lease runs out and the task is tried again."""
+        run.ending = True
         try:
             await self._store.fail(run.lease, failure)
         except LeaseLost:
@@ -318,8 +328,8 @@ class Worker:
                 logger.exception("heartbeat failed; trying again")
                 continue
             for run in runs:
-                if run.lease in lost and not run.activity.done():
-                    run.activity.cancel()
+                if run.lease in lost:
+                    run.stop()
 
     async def _see_off(self) -> None:
         """Let running tasks end; those that take longer than the drain time are given back."""

@@ -274,7 +274,9 @@ class World:
         self.session = self._open(self.client.cursor or Start.SNAPSHOT)
 
     def settle(self) -> None:
-        """Let everything arrive."""
+        """Let everything arrive, and be confirmed: a session has no room for more than so much without an ack."""
+        self.read()
+        self.ack()
         moving = True
         while moving:
             moving = bool(self.feed) or self.session.wanted is not None or self.answer is not None
