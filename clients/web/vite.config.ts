@@ -1,0 +1,22 @@
+import { fileURLToPath } from "node:url";
+
+import react from "@vitejs/plugin-react";
+import { defineConfig } from "vite";
+
+const gateway = process.env["WHITEBG_HTTP_URL"] ?? "http://127.0.0.1:8000";
+
+export default defineConfig({
+  plugins: [react()],
+  build: {
+    outDir: fileURLToPath(new URL("../../ws_gateway/static", import.meta.url)),
+    emptyOutDir: true,
+    // The policy of the gateway allows no data: script and no inline style, so nothing is inlined.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    target: "es2022",
+    // One file: the page is small, and everything in it is needed at once.
+    rolldownOptions: { output: { codeSplitting: false } },
+    reportCompressedSize: false,
+  },
+  server: { proxy: { "/api": gateway, "/images": gateway, "/ws": { target: gateway, ws: true } } },
+});
