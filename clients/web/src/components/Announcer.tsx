@@ -1,0 +1,28 @@
+import { VisuallyHidden } from "@mantine/core";
+import { useEffect, useRef, useState } from "react";
+
+import { useTexts } from "../i18n";
+import type { Phase, Photo } from "../model/photos";
+
+/** Tells a screen reader of each photo that ended while the page was open; not of every percent. */
+export function Announcer({ photos }: { photos: readonly Photo[] }) {
+  const texts = useTexts();
+  const known = useRef(new Map<string, Phase>());
+  const [said, setSaid] = useState("");
+  useEffect(() => {
+    const news = [];
+    for (const { key, phase, name } of photos) {
+      const before = known.current.get(key);
+      known.current.set(key, phase);
+      if (before === undefined || before === phase) continue;
+      if (phase === "done") news.push(texts.photos.announceDone(name));
+      if (phase === "failed") news.push(texts.photos.announceFailed(name));
+    }
+    if (news.length > 0) setSaid(news.join(". "));
+  }, [photos, texts]);
+  return (
+    <VisuallyHidden>
+      <div aria-live="polite">{said}</div>
+    </VisuallyHidden>
+  );
+}

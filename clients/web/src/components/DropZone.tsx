@@ -1,0 +1,77 @@
+import { Button } from "@mantine/core";
+import { IconFolder, IconPhotoPlus } from "@tabler/icons-react";
+import { useEffect, useRef } from "react";
+import { useDropzone } from "react-dropzone";
+
+import { useTexts } from "../i18n";
+
+interface Props {
+  onFiles: (files: File[]) => void;
+}
+
+/** Takes photos by drop (folders too), by choice and by paste. The service alone judges what a photo is. */
+export function DropZone({ onFiles }: Props) {
+  const { drop } = useTexts();
+  const folder = useRef<HTMLInputElement>(null);
+  const { getRootProps, getInputProps, isDragActive, open } = useDropzone({
+    onDrop: (files) => onFiles(files.filter(isVisible)),
+    noClick: true,
+    noKeyboard: true,
+  });
+  usePaste(onFiles);
+  return (
+    <div {...getRootProps({ className: "drop", role: "group", "aria-label": drop.label })} data-active={isDragActive}>
+      <input {...getInputProps({ accept: "image/*,.heic,.heif,.avif,.tif,.tiff" })} aria-label={drop.choose} />
+      <input
+        ref={folder}
+        type="file"
+        hidden
+        multiple
+        aria-label={drop.chooseFolder}
+        webkitdirectory=""
+        onChange={(event) => {
+          onFiles([...(event.currentTarget.files ?? [])].filter(isPhotoLike));
+          event.currentTarget.value = "";
+        }}
+      />
+      <IconPhotoPlus className="drop-icon" size={44} stroke={1.2} aria-hidden="true" />
+      <p className="drop-title">{isDragActive ? drop.active : drop.idle}</p>
+      <p className="muted small">{drop.hint}</p>
+      <div className="drop-buttons">
+        <Button onClick={open}>{drop.choose}</Button>
+        <Button
+          variant="default"
+          leftSection={<IconFolder size={16} aria-hidden="true" />}
+          onClick={() => folder.current?.click()}
+        >
+          {drop.chooseFolder}
+        </Button>
+      </div>
+    </div>
+  );
+}
+
+function usePaste(onFiles: (files: File[]) => void): void {
+  const latest = useRef(onFiles);
+  useEffect(() => {
+    latest.current = onFiles;
+  });
+  useEffect(() => {
+    const paste = (event: ClipboardEvent) => {
+      const files = [...(event.clipboardData?.files ?? [])];
+      if (files.length > 0) latest.current(files);
+    };
+    document.addEventListener("paste", paste);
+    return () => document.removeEventListener("paste", paste);
+  }, []);
+}
+
+/** Files such as .DS_Store come along with a folder. */
+function isVisible(file: File): boolean {
+  return !file.name.startsWith(".") && file.name !== "Thumbs.db";
+}
+
+/** A whole folder holds other things too, which nobody meant to send. */
+function isPhotoLike(file: File): boolean {
+  return isVisible(file) && (file.type.startsWith("image/") || /\.(heic|heif|avif|tiff?)$/i.test(file.name));
+}

@@ -1,0 +1,50 @@
+import { ActionIcon, Button, Group, Tooltip, useMantineColorScheme } from "@mantine/core";
+import { IconDeviceDesktop, IconMoon, IconSun } from "@tabler/icons-react";
+
+import { useLanguage } from "../i18n";
+import type { ConnectionState } from "../live/live";
+import { ConnectionBadge } from "./ConnectionBadge";
+
+const NEXT = { auto: "light", light: "dark", dark: "auto" } as const;
+const ICONS = { auto: IconDeviceDesktop, light: IconSun, dark: IconMoon };
+
+/** Name, connection, language and appearance; always in view. */
+export function Header({ connection }: { connection: ConnectionState }) {
+  const { language, texts, change } = useLanguage();
+  const { colorScheme, setColorScheme } = useMantineColorScheme();
+  const Icon = ICONS[colorScheme];
+  const appearance = `${texts.appearance.label}: ${texts.appearance[colorScheme]}`;
+  return (
+    <header className="header">
+      <div className="header-inside">
+        <span className="brand">
+          <span className="brand-mark" aria-hidden="true" />
+          whitebg
+        </span>
+        <ConnectionBadge state={connection} />
+        <Group gap={4} wrap="nowrap">
+          <Button
+            variant="subtle"
+            color="gray"
+            size="compact-sm"
+            lang={language === "en" ? "zh-CN" : "en"}
+            onClick={() => change(language === "en" ? "zh" : "en")}
+          >
+            {texts.switchLanguage}
+          </Button>
+          <Tooltip label={appearance}>
+            <ActionIcon
+              variant="subtle"
+              color="gray"
+              size="md"
+              aria-label={appearance}
+              onClick={() => setColorScheme(NEXT[colorScheme])}
+            >
+              <Icon size={18} stroke={1.6} aria-hidden="true" />
+            </ActionIcon>
+          </Tooltip>
+        </Group>
+      </div>
+    </header>
+  );
+}

@@ -1,0 +1,14 @@
+import { CloseButton } from "@mantine/core";
+
+import { useTexts } from "../i18n";
+
+/** A word about something that a person should know now. */
+export function Notice({ text, onDismiss }: { text: string; onDismiss?: () => void }) {
+  const texts = useTexts();
+  return (
+    <div className="notice" role="alert">
+      <span>{text}</span>
+      {onDismiss === undefined ? null : <CloseButton size="sm" aria-label={texts.notice.dismiss} onClick={onDismiss} />}
+    </div>
+  );
+}

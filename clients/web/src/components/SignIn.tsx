@@ -1,0 +1,31 @@
+import { Button, PasswordInput } from "@mantine/core";
+import { useState } from "react";
+
+import { useTexts } from "../i18n";
+
+/** Asks for a token, on servers that take no guests. */
+export function SignIn({ onToken }: { onToken: (token: string) => void }) {
+  const { signIn } = useTexts();
+  const [token, setToken] = useState("");
+  return (
+    <form
+      className="sign-in"
+      onSubmit={(event) => {
+        event.preventDefault();
+        if (token.trim() !== "") onToken(token.trim());
+      }}
+    >
+      <h1>{signIn.title}</h1>
+      <p className="muted">{signIn.text}</p>
+      <PasswordInput
+        label={signIn.token}
+        value={token}
+        autoComplete="off"
+        onChange={(event) => setToken(event.currentTarget.value)}
+      />
+      <Button type="submit" mt={16}>
+        {signIn.submit}
+      </Button>
+    </form>
+  );
+}

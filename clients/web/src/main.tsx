@@ -1,0 +1,43 @@
+import "@mantine/core/styles/baseline.css";
+import "@mantine/core/styles/default-css-variables.css";
+import "@mantine/core/styles/global.css";
+import "@mantine/core/styles/UnstyledButton.css";
+import "@mantine/core/styles/VisuallyHidden.css";
+import "@mantine/core/styles/Paper.css";
+import "@mantine/core/styles/CloseButton.css";
+import "@mantine/core/styles/Overlay.css";
+import "@mantine/core/styles/Group.css";
+import "@mantine/core/styles/Loader.css";
+import "@mantine/core/styles/ActionIcon.css";
+import "@mantine/core/styles/Button.css";
+import "@mantine/core/styles/Input.css";
+import "@mantine/core/styles/InlineInput.css";
+import "@mantine/core/styles/Popover.css";
+import "@mantine/core/styles/Tooltip.css";
+import "@mantine/core/styles/ModalBase.css";
+import "@mantine/core/styles/Modal.css";
+import "@mantine/core/styles/Progress.css";
+import "@mantine/core/styles/Slider.css";
+import "./page.css";
+
+import { MantineProvider } from "@mantine/core";
+import { StrictMode } from "react";
+import { createRoot } from "react-dom/client";
+
+import { App } from "./components/App";
+import { LanguageProvider } from "./i18n";
+
+const root = document.getElementById("root");
+if (root === null) throw new Error("index.html has no #root");
+
+// Nothing may make a <style> element: the page's policy allows style from its own files only. So the theme lies in
+// page.css, and Mantine's generated variables and classes are off.
+createRoot(root).render(
+  <StrictMode>
+    <MantineProvider defaultColorScheme="auto" withCssVariables={false} withGlobalClasses={false}>
+      <LanguageProvider>
+        <App />
+      </LanguageProvider>
+    </MantineProvider>
+  </StrictMode>,
+);

@@ -1,0 +1,81 @@
+/**
+ * Who is at the page. On one's own machine the gateway makes guests; elsewhere a token is pasted once.
+ *
+ * Tabs share one session through localStorage, and a lock keeps two new tabs from making two guests.
+ */
+const STORED = "whitebg.session";
+/** A token with less time left than this is renewed before it is used. */
+const MARGIN_MS = 90_000;
+
+interface Stored {
+  token: string;
+  expiresAt: number;
+  guest: boolean;
+}
+
+/** Nobody is signed in, and only a person can change that. */
+export class SignInNeeded extends Error {
+  constructor() {
+    super("a token is needed");
+  }
+}
+
+export class Session {
+  /** Return a token that is good for a while. `SignInNeeded` if there is none to be had. */
+  async token(): Promise<string> {
+    const stored = read();
+    if (stored !== null && stored.expiresAt - Date.now() > MARGIN_MS) return stored.token;
+    return navigator.locks.request("whitebg.session", () => this.#renew());
+  }
+
+  /** Take a token that a person pasted. */
+  use(token: string): void {
+    write({ token, expiresAt: expiryOf(token), guest: false });
+  }
+
+  /** Drop a token that the gateway refused; another that a second tab has put in its place stays. */
+  refuse(token: string): void {
+    if (read()?.token === token) localStorage.removeItem(STORED);
+  }
+
+  async #renew(): Promise<string> {
+    const stored = read();
+    const left = stored === null ? 0 : stored.expiresAt - Date.now();
+    if (stored !== null && left > MARGIN_MS) return stored.token;
+    if (stored !== null && !stored.guest) {
+      if (left > 0) return stored.token;
+      throw new SignInNeeded();
+    }
+    const headers: HeadersInit = stored !== null && left > 0 ? { Authorization: `Bearer ${stored.token}` } : {};
+    let answer = await fetch("/api/guest-token", { method: "POST", headers });
+    if (answer.status === 401 || answer.status === 403) answer = await fetch("/api/guest-token", { method: "POST" });
+    if (answer.status === 404) throw new SignInNeeded();
+    if (!answer.ok) throw new Error(`the gateway answered ${answer.status}`);
+    const guest = (await answer.json()) as { token: string; expires_at: string };
+    write({ token: guest.token, expiresAt: Date.parse(guest.expires_at), guest: true });
+    return guest.token;
+  }
+}
+
+function read(): Stored | null {
+  try {
+    const stored = JSON.parse(localStorage.getItem(STORED) ?? "null") as Stored | null;
+    return stored !== null && typeof stored.token === "string" && typeof stored.expiresAt === "number" ? stored : null;
+  } catch {
+    return null;
+  }
+}
+
+function write(stored: Stored): void {
+  localStorage.setItem(STORED, JSON.stringify(stored));
+}
+
+/** Read when a JWT ends, in ms; one that can't be read counts as good until the gateway refuses it. */
+function expiryOf(token: string): number {
+  try {
+    const payload = (token.split(".")[1] ?? "").replaceAll("-", "+").replaceAll("_", "/");
+    return (JSON.parse(atob(payload)) as { exp: number }).exp * 1000;
+  } catch {
+    return Number.MAX_SAFE_INTEGER;
+  }
+}
