@@ -17,6 +17,7 @@ export default defineConfig({
     // One file: the page is small, and everything in it is needed at once.
     rolldownOptions: { output: { codeSplitting: false } },
     reportCompressedSize: false,
+    chunkSizeWarningLimit: 1000,
   },
   server: { proxy: { "/api": gateway, "/images": gateway, "/ws": { target: gateway, ws: true } } },
 });

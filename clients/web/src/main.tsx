@@ -18,6 +18,9 @@ import "@mantine/core/styles/ModalBase.css";
 import "@mantine/core/styles/Modal.css";
 import "@mantine/core/styles/Progress.css";
 import "@mantine/core/styles/Slider.css";
+import "@mantine/core/styles/FloatingIndicator.css";
+import "@mantine/core/styles/SegmentedControl.css";
+import "@mantine/core/styles/Switch.css";
 import "./page.css";
 
 import { MantineProvider } from "@mantine/core";

@@ -51,7 +51,7 @@ export function Studio({ world }: { world: World }) {
 
   return (
     <>
-      <section className="start">
+      <section className="start" data-compact={photos.length > 0}>
         <div className="start-words">
           <h1>{texts.title}</h1>
           <p className="muted lead">{texts.lead}</p>

@@ -1,0 +1,96 @@
+"""The whole stack behind the page: service and gateway as processes, which a test may kill and start again."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from tests.support.api import SECRET
+from tests.support.processes import PATIENCE, Program, ServiceProcess
+
+PHOTOS = Path(__file__).resolve().parents[3] / "examples" / "photos"
+# The page is one client among many that come from this address.
+_GATEWAY = {"guest_login": "true", "connections_per_minute": "0", "uploads_per_minute": "0", "exit_on_stdin_eof": "1"}
+_SERVICE = {"lease": "PT3S", "heartbeat": "PT1S", "engine_order": "local", "exit_on_stdin_eof": "1"}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Stack:
+    """Both processes on ports that stay theirs when they are started again."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.data_dir = data_dir
+        self.grpc_port, self.http_port = free_port(), free_port()
+        self._gateway_settings = dict(_GATEWAY)
+        self.service: Program | None = None
+        self.gateway: Program | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.http_port}"
+
+    def start_service(self) -> None:
+        self.service = ServiceProcess(self.data_dir, SECRET, grpc_port=str(self.grpc_port), **_SERVICE)
+
+    def start_gateway(self) -> None:
+        settings = {
+            "http_port": str(self.http_port),
+            "grpc_target": f"127.0.0.1:{self.grpc_port}",
+            "jwt_secret": SECRET,
+        }
+        self.gateway = Program([sys.executable, "-m", "ws_gateway"], self._gateway_settings | settings)
+        self._wait_until_ready()
+
+    def kill_service(self) -> None:
+        assert self.service is not None
+        self.service.signal(signal.SIGKILL)
+        self.service.close()
+
+    def restart_gateway(self, **settings: str) -> None:
+        """End it in order and start it again, with these settings changed."""
+        self._gateway_settings |= settings
+        assert self.gateway is not None
+        self.gateway.terminate()
+        self.gateway.wait()
+        self.gateway.close()
+        self.start_gateway()
+
+    def close(self) -> None:
+        for process in (self.gateway, self.service):
+            if process is not None:
+                process.close()
+
+    def _wait_until_ready(self) -> None:
+        assert self.gateway is not None
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            with contextlib.suppress(httpx.TransportError):
+                if httpx.get(f"{self.url}/readyz").status_code == 200:
+                    return
+            time.sleep(0.05)
+        raise AssertionError(f"the gateway was never ready:\n{self.gateway.output}")
+
+
+@contextmanager
+def running_stack(data_dir: Path) -> Iterator[Stack]:
+    stack = Stack(data_dir)
+    try:
+        stack.start_service()
+        stack.start_gateway()
+        yield stack
+    finally:
+        stack.close()
