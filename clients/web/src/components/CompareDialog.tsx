@@ -45,6 +45,7 @@ export function CompareDialog({ photo, onClose, onStale }: Props) {
                 boundsPadding="0px"
                 itemOne={
                   <ReactCompareSliderImage
+                    className="compare-before"
                     src={before}
                     alt={`${texts.compare.before}: ${photo.name}`}
                     onError={() => setNoInput(true)}

@@ -2,6 +2,7 @@ import { ActionIcon, Button, Progress, Tooltip } from "@mantine/core";
 import { IconAlertTriangle, IconDownload, IconPhoto, IconRefresh, IconX } from "@tabler/icons-react";
 import { memo, type ReactNode, useState } from "react";
 
+import type { ProblemKind } from "../api/problem";
 import { type Texts, useTexts } from "../i18n";
 import { downloadUrl } from "../model/download";
 import { needsALook } from "../model/market";
@@ -13,6 +14,16 @@ export interface Actions {
   retry(photo: Photo): void;
   remove(photo: Photo): void;
 }
+
+/** The same photo will fail in the same way, so there is no button to try. */
+const HOPELESS: ReadonlySet<ProblemKind> = new Set([
+  "image_too_large",
+  "not_an_image",
+  "image_damaged",
+  "no_product",
+  "invalid",
+  "gone",
+]);
 
 interface Props {
   photo: Photo;
@@ -58,7 +69,7 @@ export const PhotoCard = memo(
                 {texts.action.cancel}
               </Small>
             ) : null}
-            {phase === "failed" || phase === "cancelled" ? (
+            {phase === "cancelled" || (photo.problem !== null && phase === "failed" && !HOPELESS.has(photo.problem)) ? (
               <Small
                 label={named(texts.action.retry)}
                 icon={<IconRefresh size={16} />}
