@@ -1,0 +1,38 @@
+/** All that the client takes from outside, so that tests can give it another time, chance and network. */
+
+/** A timer that was set; opaque. */
+export type Timer = unknown;
+
+export interface Clock {
+  /** Milliseconds since 1970. */
+  now(): number;
+  setTimeout(act: () => void, milliseconds: number): Timer;
+  clearTimeout(timer: Timer): void;
+}
+
+export type WebSocketConstructor = new (url: string | URL, protocols?: string | string[]) => WebSocket;
+
+export interface Environment {
+  clock: Clock;
+  /** 0 to 1, 1 excluded. */
+  random: () => number;
+  fetch: typeof fetch;
+  /** Null where there is none: then the client polls. */
+  WebSocket: WebSocketConstructor | null;
+}
+
+const systemClock: Clock = {
+  now: () => Date.now(),
+  setTimeout: (act, milliseconds) => setTimeout(act, milliseconds),
+  clearTimeout: (timer) => clearTimeout(timer as ReturnType<typeof setTimeout>),
+};
+
+/** Return the surroundings of a browser, or of Node. */
+export function systemEnvironment(): Environment {
+  return {
+    clock: systemClock,
+    random: Math.random,
+    fetch: (input, init) => fetch(input, init),
+    WebSocket: typeof WebSocket === "undefined" ? null : WebSocket,
+  };
+}

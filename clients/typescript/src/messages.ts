@@ -1,0 +1,79 @@
+/** What the gateway says, checked at the door: nothing behind it sees a shape that it does not expect. */
+import * as v from "valibot";
+
+const TaskDataSchema = v.object({
+  status: v.picklist(["pending", "processing", "completed", "failed"]),
+  /** Percent, 0 to 100. */
+  progress: v.number(),
+  result_image_url: v.nullable(v.string()),
+  /** Seconds. */
+  elapsed_time: v.nullable(v.number()),
+  estimated_remaining_seconds: v.nullable(v.number()),
+  error_message: v.nullable(v.string()),
+  updated_at: v.string(),
+  attempt: v.number(),
+  stage: v.string(),
+  queue_position: v.number(),
+  error_code: v.nullable(v.string()),
+  /** Not with progress. */
+  seq: v.optional(v.number()),
+  filename: v.optional(v.string()),
+});
+
+const TaskMessageSchema = v.object({
+  type: v.picklist(["task_update", "task_complete", "task_failed"]),
+  id: v.optional(v.nullable(v.string())),
+  task_id: v.number(),
+  timestamp: v.string(),
+  data: TaskDataSchema,
+});
+
+const Sync = { mode: v.picklist(["replay", "snapshot"]), reason: v.nullable(v.string()) };
+
+const ServerMessageSchema = v.variant("type", [
+  TaskMessageSchema,
+  v.object({ type: v.literal("pong") }),
+  v.object({ type: v.literal("hello"), protocol: v.string(), user_id: v.string() }),
+  v.object({ type: v.literal("sync_begin"), ...Sync }),
+  v.object({ type: v.literal("sync_end"), ...Sync, head: v.string() }),
+  v.object({ type: v.literal("bookmark"), id: v.string() }),
+  v.object({ type: v.literal("token_expiring"), expires_in_seconds: v.number() }),
+  v.object({ type: v.literal("going_away"), retry_after_ms: v.number() }),
+  v.object({ type: v.literal("error"), code: v.string(), message: v.string() }),
+]);
+
+const SyncAnswerSchema = v.object({
+  ...Sync,
+  messages: v.array(TaskMessageSchema),
+  cursor: v.string(),
+  has_more: v.boolean(),
+});
+
+export type TaskData = v.InferOutput<typeof TaskDataSchema>;
+export type TaskMessage = v.InferOutput<typeof TaskMessageSchema>;
+export type ServerMessage = v.InferOutput<typeof ServerMessageSchema>;
+export type SyncAnswer = v.InferOutput<typeof SyncAnswerSchema>;
+
+export type ClientMessage =
+  | { type: "ping" }
+  | { type: "sync"; since?: string }
+  | { type: "ack"; message_id: string }
+  | { type: "auth"; token: string };
+
+/** Read a frame; null if it is none that this version knows, which is to be ignored: later gateways say more. */
+export function parseFrame(text: unknown): ServerMessage | null {
+  if (typeof text !== "string") return null;
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return null;
+  }
+  const parsed = v.safeParse(ServerMessageSchema, value);
+  return parsed.success ? parsed.output : null;
+}
+
+/** Read the answer of `POST /api/messages/sync`; a `ValiError` if it is none. */
+export function parseSyncAnswer(value: unknown): SyncAnswer {
+  return v.parse(SyncAnswerSchema, value);
+}

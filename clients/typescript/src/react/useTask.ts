@@ -1,0 +1,24 @@
+import { useCallback, useEffect, useRef, useSyncExternalStore } from "react";
+
+import type { Task, TaskHandlers } from "../index.ts";
+import { useWhitebgClient } from "./context.tsx";
+
+/** Return a task as it stands, null if it is not known; tell the latest handlers what becomes of it. */
+export function useTask(taskId: number | null, handlers: TaskHandlers = {}): Task | null {
+  const client = useWhitebgClient();
+  const latest = useRef(handlers);
+  useEffect(() => {
+    latest.current = handlers;
+  });
+  useEffect(() => {
+    if (taskId === null) return undefined;
+    // The subscription outlives the handlers: they may be others at each rendering.
+    return client.subscribe(taskId, {
+      onUpdate: (task) => latest.current.onUpdate?.(task),
+      onComplete: (task) => latest.current.onComplete?.(task),
+      onFailed: (task) => latest.current.onFailed?.(task),
+    });
+  }, [client, taskId]);
+  const read = useCallback(() => (taskId === null ? null : (client.tasks.read().get(taskId) ?? null)), [client, taskId]);
+  return useSyncExternalStore(client.tasks.watch, read, read);
+}

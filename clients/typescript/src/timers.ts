@@ -1,0 +1,34 @@
+import type { Clock, Timer } from "./environment.ts";
+
+/** Timers by name: setting one again replaces it, and all can be cleared together. */
+export class Timers<Name extends string> {
+  readonly #clock: Clock;
+  readonly #running = new Map<Name, Timer>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  set(name: Name, milliseconds: number, act: () => void): void {
+    this.clear(name);
+    const fire = (): void => {
+      this.#running.delete(name);
+      act();
+    };
+    this.#running.set(name, this.#clock.setTimeout(fire, milliseconds));
+  }
+
+  has(name: Name): boolean {
+    return this.#running.has(name);
+  }
+
+  clear(name: Name): void {
+    if (!this.#running.has(name)) return;
+    this.#clock.clearTimeout(this.#running.get(name));
+    this.#running.delete(name);
+  }
+
+  clearAll(): void {
+    for (const name of [...this.#running.keys()]) this.clear(name);
+  }
+}
