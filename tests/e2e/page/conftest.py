@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
@@ -19,6 +20,8 @@ ARTIFACTS = Path(__file__).parents[1] / "artifacts"
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 expect.set_options(timeout=PATIENCE * 1000)
+
+_DESKTOP: dict[str, Any] = {"locale": "en-GB", "viewport": {"width": 1280, "height": 900}}
 
 Visit = Callable[..., Visitor]
 
@@ -53,8 +56,8 @@ def visit(browser: Browser, stack: Stack) -> Iterator[Visit]:
     """Open the page in a browser profile of its own; each visitor's console is checked at the end."""
     visitors: list[Visitor] = []
 
-    def open_page(**options: object) -> Visitor:
-        context = browser.new_context(**({"locale": "en-GB", "viewport": {"width": 1280, "height": 900}} | options))
+    def open_page(**options: Any) -> Visitor:
+        context = browser.new_context(**(_DESKTOP | options))
         visitor = Visitor(context.new_page(), stack.url, ARTIFACTS)
         visitors.append(visitor)
         return visitor

@@ -7,22 +7,20 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import WebSocket, WebSocketRoute, expect
+from playwright.sync_api import FilePayload, WebSocket, WebSocketRoute, expect
 
 from tests.e2e.page.conftest import Visit
 from tests.e2e.page.stack import PHOTOS, Stack
+from tests.e2e.page.visitor import jpeg
 
 pytestmark = pytest.mark.timeout(300)
 
 MINUTES = 180.0
 
 
-def twenty_photos() -> list[dict[str, object]]:
+def twenty_photos() -> list[FilePayload]:
     photos = sorted(PHOTOS.glob("*.jpg"))
-    return [
-        {"name": f"{n:02}-{photo.name}", "mimeType": "image/jpeg", "buffer": photo.read_bytes()}
-        for n, photo in enumerate((photos * 4)[:20], 1)
-    ]
+    return [jpeg(f"{n:02}-{photo.name}", photo.read_bytes()) for n, photo in enumerate((photos * 4)[:20], 1)]
 
 
 def test_twenty_photos_finish_live_without_a_poll_though_the_service_is_killed(stack: Stack, visit: Visit) -> None:
@@ -74,7 +72,7 @@ def test_a_second_tab_is_in_step_and_the_gateway_restarts(stack: Stack, visit: V
 def test_a_task_is_cancelled_in_one_tab_and_tried_again_in_the_other(visit: Visit) -> None:
     ann = visit().arrive()
     other = ann.another_tab().arrive()
-    ann.drop([{"name": f"{n}.jpg", "mimeType": "image/jpeg", "buffer": _photo("sandals")} for n in range(6)])
+    ann.drop([jpeg(f"{n}.jpg", _photo("sandals")) for n in range(6)])
     ann.sees(6)
     ann.page.get_by_role("button", name="Cancel: 5.jpg").click()
 

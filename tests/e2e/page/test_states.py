@@ -7,12 +7,13 @@ from playwright.sync_api import expect
 
 from tests.e2e.page.conftest import Visit
 from tests.e2e.page.stack import PHOTOS, Stack
+from tests.e2e.page.visitor import jpeg
 from tests.support.api import token
 
 pytestmark = pytest.mark.timeout(180)
 
-NO_PHOTO = {"name": "notes.jpg", "mimeType": "image/jpeg", "buffer": b"not a photo at all"}
-TOO_LARGE = {"name": "huge.tif", "mimeType": "image/tiff", "buffer": bytes(25 * 1024 * 1024 + 1)}
+NO_PHOTO = jpeg("notes.jpg", b"not a photo at all")
+TOO_LARGE = jpeg("huge.jpg", bytes(25 * 1024 * 1024 + 1))
 
 
 def test_what_cannot_be_made_says_what_to_do(visit: Visit) -> None:
@@ -20,7 +21,7 @@ def test_what_cannot_be_made_says_what_to_do(visit: Visit) -> None:
     photo = (PHOTOS / "pink-cap.jpg").read_bytes()
 
     # The last one has a good head, so it is taken in and fails later, at work.
-    ann.drop([NO_PHOTO, TOO_LARGE, {"name": "torn.jpg", "mimeType": "image/jpeg", "buffer": photo[: len(photo) // 2]}])
+    ann.drop([NO_PHOTO, TOO_LARGE, jpeg("torn.jpg", photo[: len(photo) // 2])])
 
     ann.sees(3, "failed")
     for words in ("This is not a photo we can read", "This photo is too large", "This photo is damaged"):

@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import ConsoleMessage, Locator, Page, Request, expect
+from playwright.sync_api import ConsoleMessage, FilePayload, Locator, Page, Request, expect
 
 from tests.support.processes import PATIENCE
 
@@ -18,6 +17,11 @@ AXE = CLIENTS / "node_modules" / "axe-core" / "axe.min.js"
 POLLING = re.compile(r"^/api/(messages/sync|v2/tasks/\d+/status)$")
 # What a browser logs when a server is away; tests take servers away on purpose.
 _NETWORK = re.compile(r"Failed to load resource|WebSocket connection to|ERR_CONNECTION|net::ERR")
+
+
+def jpeg(name: str, content: bytes) -> FilePayload:
+    """Return a file as a browser is given it."""
+    return {"name": name, "mimeType": "image/jpeg", "buffer": content}
 
 
 class Visitor:
@@ -42,10 +46,12 @@ class Visitor:
     def another_tab(self) -> Visitor:
         return Visitor(self.page.context.new_page(), self._url, self._artifacts)
 
-    def drop(self, photos: Sequence[Path | dict[str, Any]]) -> None:
+    def drop(self, photos: Sequence[Path | FilePayload]) -> None:
         """Drop files on the page, as the browser's own drag and drop gives them."""
         files = [
-            {"name": each.name, "mimeType": "image/jpeg", "buffer": each.read_bytes()} if isinstance(each, Path) else each
+            {"name": each.name, "mimeType": "image/jpeg", "buffer": each.read_bytes()}
+            if isinstance(each, Path)
+            else each
             for each in photos
         ]
         # The files come into the page through an input of our own, then are dropped as a person would drop them.

@@ -1,0 +1,37 @@
+"""The page as the gateway serves it: whole, cached rightly, and unable to load anything from elsewhere."""
+
+from __future__ import annotations
+
+import re
+
+from tests.integration.gateway.world import World
+from ws_gateway.http.page import FILES
+
+
+async def test_the_page_and_all_it_names_are_there_under_a_strict_policy(world: World) -> None:
+    page = await world.http.get("/")
+    named = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assets = [await world.http.get(each) for each in named]
+
+    assert page.headers["cache-control"] == "no-cache"
+    assert {each.rpartition(".")[2] for each in named} == {"js", "css", "svg"}
+    for answer in (page, *assets):
+        assert answer.status_code == 200
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        policy = dict(each.strip().split(" ", 1) for each in answer.headers["content-security-policy"].split(";"))
+        assert policy["default-src"] == "'none'"
+        assert "unsafe" not in str(policy)
+    for answer in assets:
+        assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+
+
+async def test_a_file_of_an_older_page_is_not_found_and_nothing_outside_can_be_asked_for(world: World) -> None:
+    for path in ("/assets/index-old.js", "/assets/..%2Findex.html", "/assets/%2e%2e%2Findex.html"):
+        answer = await world.http.get(path)
+        assert answer.status_code == 404, path
+    head = await world.http.head("/")
+    assert (head.status_code, head.content) == (200, b"")
+
+
+def test_the_page_is_small() -> None:
+    assert sum(map(len, FILES.values())) < 1_000_000
