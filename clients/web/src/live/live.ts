@@ -28,6 +28,9 @@ export class Live extends Store<ConnectionState> {
   #socket: WebSocket | null = null;
   #cursor: string | null = null;
   #failures = 0;
+  /** Sockets in a row that failed though the gateway answered: something in between does not let them through. */
+  #blocked = 0;
+  #greetedYet = false;
   #pollEvery = 0;
   #running = false;
   #advisedDelay: number | null = null;
@@ -84,6 +87,7 @@ export class Live extends Store<ConnectionState> {
     url.protocol = url.protocol.replace("http", "ws");
     const socket = new WebSocket(url, "whitebg.v2");
     this.#socket = socket;
+    this.#greetedYet = false;
     this.#after("deadline", OPEN_MS, () => socket.close());
     socket.onopen = () => socket.send(JSON.stringify({ type: "auth", token })); // so the token is in no URL
     socket.onmessage = (event) => {
@@ -121,6 +125,8 @@ export class Live extends Store<ConnectionState> {
 
   #greeted(socket: WebSocket): void {
     this.#failures = 0;
+    this.#blocked = 0;
+    this.#greetedYet = true;
     this.#clear("poll");
     this.set("connected");
     if (this.#cursor === null) this.handlers.snapshot();
@@ -138,14 +144,17 @@ export class Live extends Store<ConnectionState> {
     const policy = policyOf(code);
     if (policy === "stop") this.stop();
     else if (policy === "soon") this.#again(this.#advisedDelay ?? 0);
-    else this.#failed();
+    else {
+      if (!this.#greetedYet) this.#blocked += 1;
+      if (this.#blocked >= FAILURES_BEFORE_POLLING) this.#startPolling();
+      this.#failed();
+    }
     this.#advisedDelay = null;
   }
 
   #failed(): void {
     if (!this.#running) return;
     this.#failures += 1;
-    if (this.#failures >= FAILURES_BEFORE_POLLING && this.#pollEvery > 0) this.#startPolling();
     this.#again(backoff(this.#failures));
   }
 
