@@ -1,0 +1,131 @@
+/** A gateway of our own on a real port: says what a test wants, and keeps what clients said. */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { type WebSocket, WebSocketServer } from "ws";
+
+import type { SyncAnswer, TaskData, TaskMessage } from "../../src/index.ts";
+
+export class Peer {
+  readonly said: Record<string, unknown>[] = [];
+
+  constructor(
+    readonly socket: WebSocket,
+    readonly url: URL,
+  ) {
+    socket.on("message", (data) => {
+      const message = JSON.parse(String(data)) as Record<string, unknown>;
+      this.said.push(message);
+      if (message["type"] === "auth" && this.said.length === 1) {
+        this.say({ type: "hello", protocol: "whitebg.v2", user_id: "ann" });
+      }
+    });
+  }
+
+  say(...messages: object[]): void {
+    for (const message of messages) this.socket.send(JSON.stringify(message));
+  }
+
+  heard(type: string): Record<string, unknown>[] {
+    return this.said.filter((message) => message["type"] === type);
+  }
+}
+
+export class FakeGateway {
+  readonly peers: Peer[] = [];
+  readonly requests: string[] = [];
+  transport: "websocket" | "polling" = "websocket";
+  /** Whether the handshake of a WebSocket is refused. */
+  blocked = false;
+  answers: SyncAnswer[] = [];
+  /** Answers of all other paths, by method and path. */
+  readonly routes = new Map<string, (request: IncomingMessage) => { status: number; body: unknown }>();
+  readonly #http: Server;
+  readonly #sockets = new WebSocketServer({ noServer: true });
+
+  private constructor() {
+    this.#http = createServer((request, response) => this.#answer(request, response));
+    this.#http.on("upgrade", (request, socket, head) => {
+      if (this.blocked) return socket.end("HTTP/1.1 403 Forbidden\r\nConnection: close\r\n\r\n");
+      this.#sockets.handleUpgrade(request, socket, head, (opened) => {
+        this.peers.push(new Peer(opened, new URL(request.url ?? "", this.url)));
+      });
+    });
+  }
+
+  static async start(): Promise<FakeGateway> {
+    const gateway = new FakeGateway();
+    await new Promise<void>((resolve) => gateway.#http.listen(0, "127.0.0.1", resolve));
+    return gateway;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.#http.address() as AddressInfo).port}`;
+  }
+
+  get peer(): Peer {
+    const peer = this.peers.at(-1);
+    if (peer === undefined) throw new Error("nobody has connected");
+    return peer;
+  }
+
+  count(path: string): number {
+    return this.requests.filter((request) => request.endsWith(path)).length;
+  }
+
+  async stop(): Promise<void> {
+    for (const { socket } of this.peers) socket.terminate();
+    this.#http.closeAllConnections();
+    await new Promise((resolve) => this.#http.close(resolve));
+  }
+
+  #answer(request: IncomingMessage, response: ServerResponse): void {
+    const name = `${request.method} ${request.url?.split("?")[0]}`;
+    this.requests.push(name);
+    request.resume();
+    request.on("end", () => {
+      const { status, body } = this.#route(name, request);
+      response.writeHead(status, { "Content-Type": "application/json" }).end(JSON.stringify(body));
+    });
+  }
+
+  #route(name: string, request: IncomingMessage): { status: number; body: unknown } {
+    const route = this.routes.get(name);
+    if (route !== undefined) return route(request);
+    if (name === "GET /api/v2/config") {
+      const config = { websocket_only: true, transport: this.transport, polling_interval_ms: 10, rollout_percent: 100 };
+      return { status: 200, body: config };
+    }
+    if (name === "POST /api/messages/sync") {
+      const quiet: SyncAnswer = { mode: "replay", reason: null, messages: [], cursor: "e:9", has_more: false };
+      return { status: 200, body: this.answers.shift() ?? quiet };
+    }
+    return { status: 404, body: { error: { code: "not_found", message: `no ${name} here` } } };
+  }
+}
+
+export function data(change: Partial<TaskData> = {}): TaskData {
+  return {
+    status: "processing",
+    progress: 0,
+    result_image_url: null,
+    elapsed_time: 1,
+    estimated_remaining_seconds: null,
+    error_message: null,
+    updated_at: "2026-01-08T10:00:00.000Z",
+    attempt: 1,
+    stage: "",
+    queue_position: 0,
+    error_code: null,
+    ...change,
+  };
+}
+
+export function message(taskId: number, id: string | null, change: Partial<TaskData> = {}): TaskMessage {
+  const body = data(change);
+  const type = body.status === "completed" ? "task_complete" : body.status === "failed" ? "task_failed" : "task_update";
+  const task = { type, task_id: taskId, timestamp: body.updated_at, data: body } as const;
+  return id === null ? task : { ...task, id };
+}
+
+export const syncBegin = (mode: string, reason: string | null = null): object => ({ type: "sync_begin", mode, reason });
+export const syncEnd = (mode: string, head: string): object => ({ type: "sync_end", mode, reason: null, head });
