@@ -38,6 +38,7 @@ check: $(VENV)/.ready-dev
 	cd protos && ../$(BIN)/buf breaking --against '../.git#ref=HEAD,subdir=protos'
 	$(BIN)/python tools/generate_protos.py --check
 	$(BIN)/python tools/check_asyncapi.py
+	$(BIN)/python tools/check_client.py
 	$(BIN)/python tools/build_page.py --check
 
 format: $(VENV)/.ready-dev

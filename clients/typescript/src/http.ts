@@ -11,7 +11,7 @@ export type SocketToken = Schemas["TokenOut"];
 export type GuestToken = Schemas["GuestTokenOut"];
 export type TaskFilter = Schemas["StatusFilter"];
 /** What the picture should be; what is left out, the preset decides. */
-export type TaskOptions = Omit<NonNullable<operations["submit"]["requestBody"]>["content"]["multipart/form-data"], "file">;
+export type TaskOptions = Omit<operations["submit"]["requestBody"]["content"]["multipart/form-data"], "file">;
 
 /** Gives the token of the session; asked before every call and every connection. */
 export type TokenSource = () => string | Promise<string>;
@@ -50,7 +50,8 @@ export class HttpClient {
   }
 
   /** List the caller's tasks, newest first. */
-  list({ skip = 0, limit = 50, status }: { skip?: number; limit?: number; status?: TaskFilter } = {}): Promise<TaskPage> {
+  list(page: { skip?: number; limit?: number; status?: TaskFilter } = {}): Promise<TaskPage> {
+    const { skip = 0, limit = 50, status } = page;
     const filter = status === undefined ? "" : `&status=${status}`;
     return this.#call("GET", `/api/generation/tasks?skip=${skip}&limit=${limit}${filter}`);
   }
@@ -77,7 +78,8 @@ export class HttpClient {
   /** Return what was missed since a cursor; null for the tasks as they stand. */
   async sync(since: string | null): Promise<SyncAnswer> {
     const headers = { "Content-Type": "application/json" };
-    return parseSyncAnswer(await this.#call("POST", "/api/messages/sync", { body: JSON.stringify({ since }), headers }));
+    const body = JSON.stringify({ since });
+    return parseSyncAnswer(await this.#call("POST", "/api/messages/sync", { body, headers }));
   }
 
   /** Trade the session's token for one that opens the WebSocket and nothing else. */

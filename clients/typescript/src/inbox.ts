@@ -60,6 +60,7 @@ export class Inbox {
   /** The way that the messages came is gone; half a snapshot is none. */
   interrupted(): void {
     this.#sync = null;
+    this.#quiet = false;
     this.#tasks.dropSnapshot();
   }
 

@@ -37,7 +37,7 @@ export class Tasks extends Store<TaskMap> {
     return this.#merge(detail.task_id, detail, detail);
   }
 
-  /** What is held becomes void when the snapshot is whole. Another one begun before was never finished: it is dropped. */
+  /** What is held becomes void when the snapshot is whole. One that was begun before and never ended is dropped. */
   beginSnapshot(): void {
     this.#snapshot = new Map();
   }
@@ -59,15 +59,17 @@ export class Tasks extends Store<TaskMap> {
     const held = this.#snapshot === null ? before : this.#snapshot.get(id);
     const task = merged(held, id, data, detail);
     if (task === held) return null;
-    if (this.#snapshot === null) this.set(new Map(this.read()).set(id, task));
-    else this.#snapshot.set(id, task);
+    this.#snapshot?.set(id, task);
+    // An answer counts at once, even where a snapshot is under way that may never be whole.
+    if (this.#snapshot === null || detail !== null) this.set(new Map(this.read()).set(id, task));
     return before !== undefined && laterNews(before.data, task.data) === before.data ? null : { task, before };
   }
 }
 
 function merged(held: Task | undefined, id: number, data: TaskData, detail: TaskDetail | null): Task {
   const later = laterNews(held?.data, data);
-  const kept = detail === null || (held?.detail && laterNews(held.detail, detail) === held.detail) ? held?.detail ?? null : detail;
+  const known = held?.detail ?? null;
+  const kept = detail === null || (known !== null && laterNews(known, detail) === known) ? known : detail;
   if (held !== undefined && later === held.data && kept === held.detail) return held;
   return { id, data: later, detail: kept };
 }

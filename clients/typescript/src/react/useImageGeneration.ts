@@ -36,14 +36,16 @@ export function useImageGeneration(): ImageGeneration {
     async (photo: Blob, options: SubmitOptions = {}): Promise<TaskDetail> => {
       const idempotencyKey = options.idempotencyKey ?? crypto.randomUUID();
       setError(null);
-      setPending((before) => [...before.filter((task) => task.idempotencyKey !== idempotencyKey), { idempotencyKey, photo }]);
+      const without = (tasks: readonly OptimisticTask[]): readonly OptimisticTask[] =>
+        tasks.filter((task) => task.idempotencyKey !== idempotencyKey);
+      setPending((before) => [...without(before), { idempotencyKey, photo }]);
       try {
         return await client.submit(photo, { ...options, idempotencyKey });
       } catch (failure) {
         if (mounted.current) setError(failure);
         throw failure;
       } finally {
-        if (mounted.current) setPending((before) => before.filter((task) => task.idempotencyKey !== idempotencyKey));
+        if (mounted.current) setPending(without);
       }
     },
     [client],

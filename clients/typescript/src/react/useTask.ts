@@ -19,6 +19,6 @@ export function useTask(taskId: number | null, handlers: TaskHandlers = {}): Tas
       onFailed: (task) => latest.current.onFailed?.(task),
     });
   }, [client, taskId]);
-  const read = useCallback(() => (taskId === null ? null : (client.tasks.read().get(taskId) ?? null)), [client, taskId]);
+  const read = useCallback(() => client.tasks.read().get(taskId ?? 0) ?? null, [client, taskId]); // No task has the id 0.
   return useSyncExternalStore(client.tasks.watch, read, read);
 }

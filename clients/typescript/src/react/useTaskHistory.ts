@@ -14,12 +14,13 @@ export interface TaskHistory {
 }
 
 /** Return the tasks, fetched once at the start and after each snapshot; between those, messages keep them true. */
-export function useTaskHistory({ limit = 100, enabled = true }: { limit?: number; enabled?: boolean } = {}): TaskHistory {
+export function useTaskHistory(options: { limit?: number; enabled?: boolean } = {}): TaskHistory {
+  const { limit = 100, enabled = true } = options;
   const client = useWhitebgClient();
   const snapshots = useReadable(client.snapshots);
   const known = useReadable(client.tasks);
   const [reloads, setReloads] = useState(0);
-  const [{ isLoading, error }, setFetch] = useState<Pick<TaskHistory, "isLoading" | "error">>({ isLoading: enabled, error: null });
+  const [fetch, setFetch] = useState<Pick<TaskHistory, "isLoading" | "error">>({ isLoading: enabled, error: null });
 
   useEffect(() => {
     if (!enabled) return undefined;
@@ -39,5 +40,5 @@ export function useTaskHistory({ limit = 100, enabled = true }: { limit?: number
 
   const tasks = useMemo(() => [...known.values()].sort((a, b) => b.id - a.id), [known]);
   const reload = useCallback(() => setReloads((count) => count + 1), []);
-  return useMemo(() => ({ tasks, isLoading, error, reload }), [tasks, isLoading, error, reload]);
+  return useMemo(() => ({ tasks, ...fetch, reload }), [tasks, fetch, reload]);
 }

@@ -45,7 +45,10 @@ export class FakeGateway {
   private constructor() {
     this.#http = createServer((request, response) => this.#answer(request, response));
     this.#http.on("upgrade", (request, socket, head) => {
-      if (this.blocked) return socket.end("HTTP/1.1 403 Forbidden\r\nConnection: close\r\n\r\n");
+      if (this.blocked) {
+        socket.end("HTTP/1.1 403 Forbidden\r\nConnection: close\r\n\r\n");
+        return;
+      }
       this.#sockets.handleUpgrade(request, socket, head, (opened) => {
         this.peers.push(new Peer(opened, new URL(request.url ?? "", this.url)));
       });
