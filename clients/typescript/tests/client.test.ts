@@ -58,11 +58,14 @@ describe("the WebSocket", () => {
     await greet();
     const [update, complete] = [vi.fn(), vi.fn()];
     client.subscribe(0, { onUpdate: update, onComplete: complete });
+    const heard = vi.fn();
+    client.messages.watch(heard);
     const done = message(7, "e:3", { status: "completed", seq: 3 });
     gateway.peer.say(done, done, message(7, null, { progress: 90, updated_at: "2026-01-08T10:00:09.000Z" }));
     gateway.peer.say(message(8, "e:4"));
     await vi.waitFor(() => expect(update).toHaveBeenCalledOnce());
     expect(complete).toHaveBeenCalledOnce();
+    expect(heard).toHaveBeenCalledTimes(3); // The end once, the progress, and the other task.
     expect(client.tasks.read().get(7)?.data.status).toBe("completed");
   });
 
@@ -89,6 +92,8 @@ describe("the WebSocket", () => {
     await vi.waitFor(() => expect(gateway.peers).toHaveLength(2));
     await connected();
     expect([...client.tasks.read().keys()]).toEqual([7, 8]);
+    gateway.peer.say(message(10, "e:2"));
+    await vi.waitFor(() => expect([...client.tasks.read().keys()]).toEqual([7, 8, 10]));
     gateway.peer.say(syncBegin("snapshot", "epoch_changed"), message(9, "f:1"), syncEnd("snapshot", "f:1"));
     await vi.waitFor(() => expect([...client.tasks.read().keys()]).toEqual([9]));
   });
@@ -154,6 +159,18 @@ describe("the WebSocket", () => {
     expect(client.isConnected).toBe(true);
     clock.pass(1);
     expect(client.state).toBe("reconnecting");
+  });
+
+  test("closed while it waits to reconnect, it stays closed", async () => {
+    const clock = new ManualClock();
+    start({ environment: { clock, random: () => 0.5 } });
+    await vi.waitFor(() => expect(client.isConnected).toBe(true));
+    gateway.peer.socket.terminate();
+    await vi.waitFor(() => expect(client.state).toBe("reconnecting"));
+    client.close();
+    const asked = token.mock.calls.length;
+    clock.pass(60_000);
+    expect(token.mock.calls.length).toBe(asked);
   });
 
   test("closing while it connects leaves nothing open", async () => {
