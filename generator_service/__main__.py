@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from pydantic import ValidationError
 
+from generator_service import tracing
 from generator_service.data_dir import DataDirInUse, DataDirUnusable
 from generator_service.engines.registry import NoEngine
 from generator_service.logs import configure_logs
@@ -34,9 +35,14 @@ def main() -> int:
         return 2
     configure_logs(settings.log_level)
     try:
+        if settings.tracing:
+            tracing.start("whitebg-service")
         asyncio.run(serve(settings))
     except NoEngine as error:
         sys.stderr.write(f"WHITEBG_ENGINE_ORDER: {error}\n")
+        return 2
+    except tracing.TracingUnavailable as error:
+        sys.stderr.write(f"{error}\n")
         return 2
     except (DataDirInUse, DataDirUnusable, PortInUse) as error:
         sys.stderr.write(f"{error}\n")

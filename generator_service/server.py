@@ -13,6 +13,7 @@ from datetime import timedelta
 from grpc import aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
+from generator_service import tracing
 from generator_service.auth import Authenticator
 from generator_service.blobs import Blobs, LocalBlobs
 from generator_service.data_dir import data_dir_lock, make_data_dir
@@ -235,8 +236,9 @@ def _worker(
 
 def _server(settings: Settings, servicer: Servicer, metrics: Metrics) -> tuple[aio.Server, health.aio.HealthServicer]:
     secret = settings.jwt_secret.get_secret_value()
-    interceptor = CallInterceptor(Authenticator(secret, settings.jwt_audience), metrics)
-    server = aio.server(interceptors=[interceptor], options=SERVER_OPTIONS)
+    interceptors: list[aio.ServerInterceptor] = [tracing.server_interceptor()] if settings.tracing else []
+    interceptors.append(CallInterceptor(Authenticator(secret, settings.jwt_audience), metrics))
+    server = aio.server(interceptors=interceptors, options=SERVER_OPTIONS)
     generator_service_pb2_grpc.add_GeneratorServiceServicer_to_server(servicer, server)
     healthy = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(healthy, server)

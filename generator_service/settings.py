@@ -31,6 +31,8 @@ class Settings(BaseSettings):
     metrics_host: str = "127.0.0.1"
     metrics_port: Annotated[int, Field(ge=0, le=65535)] | None = None
     """Port of ``/metrics`` for Prometheus; unset serves none, 0 takes a free one."""
+    tracing: bool = False
+    """Send traces by OpenTelemetry; where to, its own ``OTEL_EXPORTER_OTLP_*`` variables say."""
     exit_on_stdin_eof: bool = False
     """Drain when standard input ends, so that the service never outlives who started it."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
