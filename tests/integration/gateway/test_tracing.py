@@ -104,9 +104,7 @@ def test_a_trace_goes_from_the_request_to_the_service(tmp_path: Path, collector:
 
 @pytest.mark.parametrize("argv", [["ws_gateway"], ["generator_service", "serve"]], ids=["gateway", "service"])
 def test_without_the_packages_a_person_is_told_what_to_install(argv: list[str], tmp_path: Path) -> None:
-    (tmp_path / "opentelemetry").mkdir()
-    (tmp_path / "opentelemetry" / "__init__.py").write_text("raise ImportError('not installed')\n")
-    run = f"import runpy, sys; sys.path.insert(0, {str(tmp_path)!r}); sys.argv = {argv!r}; "
+    run = f"import runpy, sys; sys.modules['opentelemetry.sdk'] = None; sys.argv = {argv!r}; "
     run += f"runpy.run_module({argv[0]!r}, run_name='__main__')"
     with program(
         [sys.executable, "-c", run], jwt_secret=SECRET, tracing="true", data_dir=str(tmp_path / "data")
