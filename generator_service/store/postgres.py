@@ -83,7 +83,7 @@ def database_url(url: str) -> URL:
     """
     try:
         address = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         raise ValueError("not a URL; use postgresql://user:password@host:5432/database") from None
     if address.get_backend_name() not in {"postgresql", "postgres"}:
         raise ValueError(f"{address.get_backend_name()} is no database for many processes; use postgresql://…")

@@ -53,7 +53,7 @@ class LockUsers(Protocol):
     so no two transactions can wait for each other.
     """
 
-    def __call__(self, connection: Connection, touched: Sequence[Touched]) -> None:
+    def __call__(self, connection: Connection, touched: Sequence[Touched], /) -> None:
         """Return when all are locked."""
         ...
 

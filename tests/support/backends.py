@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
+from psycopg import sql
 
 from generator_service.domain.clock import Clock
 from generator_service.domain.retry import RetryPolicy
@@ -76,18 +77,21 @@ class PostgresDatabase:
 
 
 class Postgres:
-    """Databases made after a migrated one, of the server that the tests share."""
+    """One database of the server that the tests share, emptied again and again: making one takes longer."""
+
+    EMPTY = sql.SQL(
+        "TRUNCATE users, tasks, events RESTART IDENTITY; UPDATE log_head SET revision = 0, compacted_revision = 0"
+    )
 
     def __init__(self, request: pytest.FixtureRequest, _folder: Path) -> None:
         self._server: PostgresServer = request.getfixturevalue("postgres")
-        self._fresh = self._server.create()
-        migrate_once(PostgresDatabase(self._server.url(self._fresh)))
+        self._name = self._server.create()
+        migrate_once(PostgresDatabase(self._server.url(self._name)))
 
     @contextmanager
     def database(self) -> Iterator[PostgresDatabase]:
-        name = self._server.create(template=self._fresh)
-        yield PostgresDatabase(self._server.url(name))
-        self._server.drop(name)
+        self._server.execute(self.EMPTY, self._name)
+        yield PostgresDatabase(self._server.url(self._name))
 
 
 BACKENDS: dict[str, Callable[[pytest.FixtureRequest, Path], Backend]] = {"sqlite": Sqlite, "postgres": Postgres}

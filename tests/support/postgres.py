@@ -93,6 +93,7 @@ class PostgresServer:
         # SIGINT is its "fast" shutdown; SIGTERM would wait for all clients to go.
         self._process.signal(signal.SIGINT)
         self._process.wait()
+        self._process.close()
 
     def kill(self) -> None:
         """Kill it, and all that serves its clients."""
@@ -110,7 +111,7 @@ class PostgresServer:
             self._process.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def execute(self, statement: sql.Composable, database: str = "postgres") -> None:
+    def execute(self, statement: sql.SQL | sql.Composed, database: str = "postgres") -> None:
         """Run a statement outside any transaction."""
         with psycopg.connect(self.url(database), autocommit=True) as connection:
             connection.execute(statement)

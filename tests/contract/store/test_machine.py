@@ -213,6 +213,8 @@ class StoreMachine(RuleBasedStateMachine):
 
 
 def test_the_store_is_what_the_model_says(backend: Backend) -> None:
-    run_state_machine_as_test(
-        lambda: StoreMachine(backend), settings=settings(max_examples=40, stateful_step_count=30, deadline=None)
-    )
+    class Machine(StoreMachine):
+        def __init__(self) -> None:
+            super().__init__(backend)
+
+    run_state_machine_as_test(Machine, settings=settings(max_examples=40, stateful_step_count=30, deadline=None))
