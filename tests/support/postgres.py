@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import uuid
@@ -16,21 +15,13 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from tests.support.processes import Program
+from tests.support.processes import Program, free_port
 
 SUPERUSER = "postgres"
 
 
 class NoPostgres(Exception):
     """The server's programs are not installed."""
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def programs() -> Path:

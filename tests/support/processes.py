@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -38,6 +39,14 @@ def environment(**settings: str) -> dict[str, str]:
     """Return our own environment with these ``WHITEBG_`` settings and no others."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("WHITEBG_")}
     return inherited | {f"WHITEBG_{name.upper()}": value for name, value in settings.items()}
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 class Ended(AssertionError):
