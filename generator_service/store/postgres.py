@@ -90,6 +90,11 @@ def database_url(url: str) -> URL:
     return address.set(drivername="postgresql+psycopg")
 
 
+def driver_url(url: str) -> str:
+    """Return the same address as the driver by itself reads it."""
+    return database_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+
+
 def lock_users(connection: Connection, touched: Sequence[Touched]) -> None:
     """Make the users who are new, then lock all; both in order of their names, so that nobody waits in a circle."""
     users = sorted({user for each in touched for user in each.users})

@@ -78,6 +78,11 @@ class Program:
         return self._process.pid
 
     @property
+    def children(self) -> list[int]:
+        """The processes that it has started."""
+        return children(self.pid)
+
+    @property
     def output(self) -> str:
         """All that it has printed so far."""
         with self._news:
@@ -155,7 +160,23 @@ class ServiceProcess(Program):
     @property
     def engine_pids(self) -> list[int]:
         """The processes of its engine pool."""
-        return children(self.pid)
+        return self.children
+
+
+class WorkerProcess(Program):
+    """`python -m generator_service worker`; working once it is made."""
+
+    def __init__(self, data_dir: Path, secret: str, database_url: str, **settings: str) -> None:
+        chosen = {
+            "data_dir": str(data_dir), "jwt_secret": secret, "database_url": database_url,
+            "worker_slots": "1", "pool_processes": "1",
+        }
+        super().__init__([sys.executable, "-m", "generator_service", "worker"], chosen | settings)
+        try:
+            self.owner: str = json.loads(self.wait_for('"message": "working"'))["worker"]
+        except BaseException:
+            self.close()
+            raise
 
 
 @contextmanager
