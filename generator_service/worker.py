@@ -49,11 +49,18 @@ class _Run:
     task: Task
     percent: int = 0
     stage: str = "starting"
+    ending: bool = False
+    """Its end is being written down: news of its end may be of that, and the store knows whether it came too late."""
     activity: asyncio.Task[None] = field(init=False)
 
     @property
     def lease(self) -> Lease:
         return self.task.lease
+
+    def stop(self) -> None:
+        """Stop working on what is somebody else's by now."""
+        if not self.ending:
+            self.activity.cancel()
 
 
 class Slots:
@@ -146,7 +153,7 @@ class Worker:
         for event in events:
             run = self._runs.get(event.task.task_id)
             if run is not None and event.task.seq > run.task.seq and event.task.lease_owner is None:
-                run.activity.cancel()
+                run.stop()
 
     @property
     def owner(self) -> str:
@@ -213,10 +220,13 @@ class Worker:
         try:
             picture = await self._within_timeout(run)
             if picture is None:
+                run.ending = True
                 await self._store.time_out(run.lease)
                 outcome = Outcome.TIMED_OUT
             else:
-                await self._store.complete(run.lease, await self._keep(picture))
+                result = await self._keep(picture)
+                run.ending = True
+                await self._store.complete(run.lease, result)
                 outcome = Outcome.COMPLETED
         except LeaseLost:
             logger.info("the task is no longer held by this worker; what came of it is dropped", extra=log)
@@ -297,6 +307,7 @@ class Worker:
 
     async def _fail(self, run: _Run, failure: EngineError) -> None:
         """Write down a failed attempt. If even that fails, the lease runs out and the task is tried again."""
+        run.ending = True
         try:
             await self._store.fail(run.lease, failure)
         except LeaseLost:
@@ -318,8 +329,8 @@ class Worker:
                 logger.exception("heartbeat failed; trying again")
                 continue
             for run in runs:
-                if run.lease in lost and not run.activity.done():
-                    run.activity.cancel()
+                if run.lease in lost:
+                    run.stop()
 
     async def _see_off(self) -> None:
         """Let running tasks end; those that take longer than the drain time are given back."""
