@@ -52,7 +52,8 @@ class RateLimits:
 
     def __init__(self, url: str, clock: Clock, *, connections: int, status_polls: int, uploads: int) -> None:
         try:
-            storage = storage_from_string(url, wrap_exceptions=True)
+            # Of the clients that the library knows, redis-py; where it counts in memory it needs none.
+            storage = storage_from_string(url, wrap_exceptions=True, implementation="redispy")
         except ConfigurationError as error:
             raise ValueError(f"the storage for limits can't be used: {error}") from error
         if not isinstance(storage, limits.aio.storage.Storage):

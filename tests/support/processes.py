@@ -166,12 +166,17 @@ class ServiceProcess(Program):
 class WorkerProcess(Program):
     """`python -m generator_service worker`; working once it is made."""
 
-    def __init__(self, data_dir: Path, secret: str, database_url: str, **settings: str) -> None:
+    def __init__(
+        self, data_dir: Path, secret: str, database_url: str, *, module: str = "generator_service", **settings: str
+    ) -> None:
         chosen = {
-            "data_dir": str(data_dir), "jwt_secret": secret, "database_url": database_url,
-            "worker_slots": "1", "pool_processes": "1",
+            "data_dir": str(data_dir),
+            "jwt_secret": secret,
+            "database_url": database_url,
+            "worker_slots": "1",
+            "pool_processes": "1",
         }
-        super().__init__([sys.executable, "-m", "generator_service", "worker"], chosen | settings)
+        super().__init__([sys.executable, "-m", module, "worker"], chosen | settings)
         try:
             self.owner: str = json.loads(self.wait_for('"message": "working"'))["worker"]
         except BaseException:
