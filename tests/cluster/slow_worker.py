@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from functools import partial
 
 from generator_service.__main__ import run_until_told
 from generator_service.domain.presets import PictureSpec
 from generator_service.domain.task import Engine, OutputFormat
 from generator_service.engines.base import Picture, ProgressReport
-from generator_service.engines.pool import JobPool, PoolSettings
+from generator_service.engines.jobs import JobPool
+from generator_service.engines.pool import PoolSettings
 from generator_service.engines.registry import Engines
 from generator_service.logs import configure_logs
 from generator_service.settings import Settings
@@ -55,4 +55,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

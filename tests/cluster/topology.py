@@ -7,12 +7,13 @@ import shutil
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 from tests.support.postgres import PostgresServer
 from tests.support.processes import Program, ServiceProcess, WorkerProcess, free_port
@@ -155,13 +156,13 @@ def _upstream(ports: list[int]) -> str:
 
 
 @contextmanager
-def topology(size: Size | None = None, **settings: str) -> Iterator[Topology]:
-    """Run it all while the block runs."""
+def topology(settings: Mapping[str, str] = MappingProxyType({}), size: Size | None = None) -> Iterator[Topology]:
+    """Run it all while the block runs; ``settings`` are those of services and workers."""
     folder = Path(tempfile.mkdtemp(prefix="whitebg-cluster-"))
     # nginx's workers are another user's.
     folder.chmod(0o755)
     postgres, redis = PostgresServer(), RedisServer()
-    cluster = Topology(folder, postgres, redis, secrets.token_hex(32), postgres.url(), size or Size(), settings)
+    cluster = Topology(folder, postgres, redis, secrets.token_hex(32), postgres.url(), size or Size(), dict(settings))
     try:
         postgres.start()
         redis.start()
