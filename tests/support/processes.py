@@ -124,11 +124,12 @@ class Program:
         """Leave nothing of it behind, whatever state it is in."""
         orphans = children(self.pid) if self._process.poll() is None else []
         self._process.kill()
-        self.wait()
+        self._process.wait(PATIENCE)
         for orphan in orphans:
-            # Stopped ones (SIGSTOP) do not notice that their parent has gone.
+            # Stopped ones (SIGSTOP) do not notice that their parent has gone, and some would go on without it.
             if alive(orphan):
                 os.kill(orphan, signal.SIGKILL)
+        self.wait()
         self.close_stdin()
 
     def _listen(self) -> None:
