@@ -1,5 +1,5 @@
 # Every target sets up what it needs. `make run` and `make test` are all that a newcomer has to know.
-.PHONY: help setup run test check format protos bench quality clean
+.PHONY: help setup run test check format protos bench quality cluster cluster-test clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -12,6 +12,8 @@ help:
 	@echo "make format   format the code"
 	@echo "make protos   generate the stubs anew"
 	@echo "make bench    measure speed beside bare peers"
+	@echo "make cluster  run PostgreSQL, Redis, nginx, 2 services, 3 workers, 2 gateways here"
+	@echo "make cluster-test  break that in every way, and measure"
 	@echo "make quality  measure the pictures: make quality PHOTOS=DIR"
 
 setup: $(VENV)/.ready-dev
@@ -26,7 +28,7 @@ run: $(VENV)/.ready-run
 	@$(BIN)/whitebg up --try examples/photos/pink-cap.jpg --out whitebg-out
 
 test: $(VENV)/.ready-dev
-	$(BIN)/pytest
+	$(BIN)/pytest -m "not cluster"
 
 check: $(VENV)/.ready-dev
 	$(BIN)/ruff check .
@@ -51,6 +53,12 @@ bench: $(VENV)/.ready-dev
 
 quality: $(VENV)/.ready-dev
 	$(BIN)/python tools/quality.py $(PHOTOS)
+
+cluster: $(VENV)/.ready-dev
+	@$(BIN)/python -m tests.cluster
+
+cluster-test: $(VENV)/.ready-dev
+	$(BIN)/pytest tests/cluster
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache quality-out whitebg-out

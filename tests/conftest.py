@@ -1,8 +1,13 @@
-"""What holds for every test."""
+"""What tests of all kinds share."""
 
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.postgres import PostgresServer, postgres_server
 
 
 def pytest_configure() -> None:
@@ -12,3 +17,10 @@ def pytest_configure() -> None:
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """Run one server for all tests that do not stop it."""
+    with postgres_server() as server:
+        yield server

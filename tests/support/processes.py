@@ -124,11 +124,12 @@ class Program:
         """Leave nothing of it behind, whatever state it is in."""
         orphans = children(self.pid) if self._process.poll() is None else []
         self._process.kill()
-        self.wait()
+        self._process.wait(PATIENCE)
         for orphan in orphans:
-            # Stopped ones (SIGSTOP) do not notice that their parent has gone.
+            # Stopped ones (SIGSTOP) do not notice that their parent has gone, and some would go on without it.
             if alive(orphan):
                 os.kill(orphan, signal.SIGKILL)
+        self.wait()
         self.close_stdin()
 
     def _listen(self) -> None:
@@ -166,7 +167,9 @@ class ServiceProcess(Program):
 class WorkerProcess(Program):
     """`python -m generator_service worker`; working once it is made."""
 
-    def __init__(self, data_dir: Path, secret: str, database_url: str, **settings: str) -> None:
+    def __init__(
+        self, data_dir: Path, secret: str, database_url: str, *, module: str = "generator_service", **settings: str
+    ) -> None:
         chosen = {
             "data_dir": str(data_dir),
             "jwt_secret": secret,
@@ -174,7 +177,7 @@ class WorkerProcess(Program):
             "worker_slots": "1",
             "pool_processes": "1",
         }
-        super().__init__([sys.executable, "-m", "generator_service", "worker"], chosen | settings)
+        super().__init__([sys.executable, "-m", module, "worker"], chosen | settings)
         try:
             self.owner: str = json.loads(self.wait_for('"message": "working"'))["worker"]
         except BaseException:
