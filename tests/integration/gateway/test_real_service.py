@@ -47,6 +47,11 @@ class Service:
             await asyncio.to_thread(process.close)
             self.output = process.output
 
+    async def says(self, text: str) -> None:
+        """Wait until a line with this text is in the log."""
+        assert self._process is not None
+        await asyncio.to_thread(self._process.wait_for, text)
+
     def logged(self, message: str) -> list[dict[str, Any]]:
         """Return the lines with this message in the log of the last life."""
         lines = [json.loads(line) for line in self.output.splitlines() if line.startswith("{")]
@@ -198,6 +203,8 @@ async def test_a_request_s_id_leads_from_the_browser_to_the_worker(service: Serv
     async with gateway(service) as front, front.client() as client:
         task_id = await front.upload(**{"X-Request-ID": "browser-7"})
         await to_the_end_of(client, task_id)
+    # The client may hear of it before the log does.
+    await service.says('"new": "completed"')
     await service.kill()
     (submitted,) = service.logged("task_submitted")
     assert (submitted["request_id"], submitted["task_id"]) == ("browser-7", task_id)
