@@ -49,6 +49,8 @@ class _Run:
     task: Task
     percent: int = 0
     stage: str = "starting"
+    ending: bool = False
+    """Its end is being written down: what the log then says of it is this worker's own doing."""
     activity: asyncio.Task[None] = field(init=False)
 
     @property
@@ -145,7 +147,7 @@ class Worker:
         """Stop attempts that, as the log says, are no longer this worker's. A listener of the log's tail."""
         for event in events:
             run = self._runs.get(event.task.task_id)
-            if run is not None and event.task.seq > run.task.seq and event.task.lease_owner is None:
+            if run is not None and not run.ending and event.task.seq > run.task.seq and event.task.lease_owner is None:
                 run.activity.cancel()
 
     @property
@@ -212,11 +214,13 @@ class Worker:
         self._metrics.run_began()
         try:
             picture = await self._within_timeout(run)
-            if picture is None:
+            result = None if picture is None else await self._keep(picture)
+            run.ending = True
+            if result is None:
                 await self._store.time_out(run.lease)
                 outcome = Outcome.TIMED_OUT
             else:
-                await self._store.complete(run.lease, await self._keep(picture))
+                await self._store.complete(run.lease, result)
                 outcome = Outcome.COMPLETED
         except LeaseLost:
             logger.info("the task is no longer held by this worker; what came of it is dropped", extra=log)
@@ -297,6 +301,7 @@ class Worker:
 
     async def _fail(self, run: _Run, failure: EngineError) -> None:
         """Write down a failed attempt. If even that fails, the lease runs out and the task is tried again."""
+        run.ending = True
         try:
             await self._store.fail(run.lease, failure)
         except LeaseLost:
@@ -318,7 +323,7 @@ class Worker:
                 logger.exception("heartbeat failed; trying again")
                 continue
             for run in runs:
-                if run.lease in lost and not run.activity.done():
+                if run.lease in lost and not run.ending and not run.activity.done():
                     run.activity.cancel()
 
     async def _see_off(self) -> None:
