@@ -57,6 +57,25 @@ class OutputFormat(StrEnum):
         return "image/jpeg" if self is OutputFormat.JPEG else f"image/{self.value}"
 
 
+class Content(StrEnum):
+    """What of the picture is wanted."""
+
+    PICTURE = "picture"
+    """The product on its background."""
+    TRANSPARENT = "transparent"
+    """The product alone: the background is clear."""
+    MASK = "mask"
+    """The product's alpha as grey, white where it is solid; it lies pixel for pixel over the picture."""
+
+
+class Shadow(StrEnum):
+    """What the product throws on its background."""
+
+    NONE = "none"
+    CONTACT = "contact"
+    """A soft, short shadow where it would stand."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskOptions:
     """What was asked for. None means: whatever the preset says."""
@@ -68,8 +87,12 @@ class TaskOptions:
     """Side of the square result in pixels, 100 to 10,000."""
     fill: float | None = None
     """Share of the side that the product's longest side takes, 0.3 to 1.0."""
+    margin: float | None = None
+    """The same said otherwise: share of the side left free on each side of the product, 0 to 0.35."""
     background: str | None = None
     """``#RRGGBB``."""
+    shadow: Shadow = Shadow.NONE
+    content: Content = Content.PICTURE
     prompt: str = ""
 
 

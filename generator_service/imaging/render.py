@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from generator_service.domain.errors import ImageRejected
 from generator_service.domain.presets import PictureSpec
-from generator_service.domain.task import OutputFormat
-from generator_service.imaging.compose import Canvas, blend, bounding_box, compose
+from generator_service.domain.task import Content, OutputFormat, Shadow
+from generator_service.imaging.compose import Canvas, bounding_box, compose
 from generator_service.imaging.cutout import Outline, find_outline, full_alpha
 from generator_service.imaging.decode import Photo, decode
 from generator_service.imaging.encode import encode, thumbnail
 from generator_service.imaging.foreground import foreground
+from generator_service.imaging.shadow import contact_shadow, shaded, shaded_cutout
 
 _MARGIN = 8
 """Pixels of backdrop kept around the product while its edge colours are estimated."""
@@ -69,8 +70,9 @@ def finish(
     """
     report(65, "compositing")
     canvas = _on_canvas(photo, alpha, spec)
+    pixels = _content(canvas, spec)
     report(85, "encoding")
-    file = encode(canvas.pixels, spec.format, spec.background, spec.max_bytes)
+    file = encode(pixels, spec.format, border_colour(spec), spec.max_bytes)
     side = canvas.pixels.shape[0]
     picture = RenderedPicture(
         data=file.data,
@@ -80,10 +82,21 @@ def finish(
         fill=round(canvas.fill, 4),
         confidence=outline.confidence,
         warnings=(*photo.warnings, *outline.warnings, *_size_warnings(canvas), *file.warnings),
-        thumbnail=thumbnail(canvas.pixels),
+        thumbnail=thumbnail(pixels),
     )
     report(100, "encoding")
     return picture
+
+
+def border_colour(spec: PictureSpec) -> tuple[int, ...]:
+    """Return what the border of the result shall be, a number per channel."""
+    match spec.content:
+        case Content.PICTURE:
+            return spec.background
+        case Content.TRANSPARENT:
+            return (0, 0, 0, 0)
+        case Content.MASK:
+            return (0,)
 
 
 def _on_canvas(photo: Photo, alpha: NDArray[np.uint8], spec: PictureSpec) -> Canvas:
@@ -95,9 +108,20 @@ def _on_canvas(photo: Photo, alpha: NDArray[np.uint8], spec: PictureSpec) -> Can
     colours = near.cut(photo.rgb)
     if photo.alpha is None:
         colours = foreground(colours, alpha)
-    return compose(
-        blend(colours, alpha, spec.background), size_px=spec.size_px, fill=spec.fill, background=spec.background
-    )
+    background = None if spec.content is Content.TRANSPARENT else spec.background
+    return compose(colours, alpha, size_px=spec.size_px, fill=spec.fill, background=background)
+
+
+def _content(canvas: Canvas, spec: PictureSpec) -> NDArray[np.uint8]:
+    """Return what was asked for: N×N×3 with a background, N×N×4 without, or the N×N mask."""
+    if spec.content is Content.MASK:
+        return canvas.alpha
+    if spec.shadow is Shadow.CONTACT:
+        shadow = contact_shadow(canvas.alpha)
+        if spec.content is Content.TRANSPARENT:
+            return shaded_cutout(canvas, shadow)
+        return shaded(canvas, shadow, spec.background)
+    return np.dstack([canvas.pixels, canvas.alpha]) if spec.content is Content.TRANSPARENT else canvas.pixels
 
 
 def _size_warnings(canvas: Canvas) -> tuple[str, ...]:

@@ -322,6 +322,13 @@ class FakeService(GeneratorServiceServicer):
         for at in range(request.offset, min(end, len(data)), CHUNK):
             yield pb.DownloadImageResponse(chunk=data[at : min(at + CHUNK, end)])
 
+    async def ListPresets(self, _: pb.ListPresetsRequest, context: Context) -> pb.ListPresetsResponse:  # noqa: N802
+        await self._user("", context)
+        formats = [task_pb2.OUTPUT_FORMAT_JPEG]
+        custom = pb.Preset(name="custom", rule="as asked", source="none", fill=0.85, format=task_pb2.OUTPUT_FORMAT_PNG)
+        amazon = pb.Preset(name="amazon", rule="white", size_px=2000, fill=0.87, format=formats[0], formats=formats)
+        return pb.ListPresetsResponse(presets=[custom, amazon])
+
     async def GetQueueStats(self, _: pb.GetQueueStatsRequest, context: Context) -> pb.GetQueueStatsResponse:  # noqa: N802
         await self._user("", context)
         counts: dict[task_pb2.TaskState.ValueType, int] = {}

@@ -21,6 +21,7 @@ from whitebg.models import (
     ImageInfo,
     ImageKind,
     OnGap,
+    Preset,
     QueueStats,
     SnapshotEnd,
     SnapshotTask,
@@ -348,6 +349,11 @@ class GeneratorClient:
         return await fetch(
             lambda part: self._wire.stream(self._wire.stub.DownloadImage, part), request, sink, backoff=self._backoff
         )
+
+    async def presets(self) -> list[Preset]:
+        """Return the marketplace presets, ``custom`` first."""
+        response = await self._wire.call(self._wire.stub.ListPresets, pb.ListPresetsRequest())
+        return [convert.preset_from_proto(each) for each in response.presets]
 
     async def stats(self) -> QueueStats:
         """Return the state of the queue; needs the scope ``admin`` or ``service``."""
