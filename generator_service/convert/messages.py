@@ -12,6 +12,7 @@ from generator_service.domain.cursor import UserCursor
 from generator_service.domain.errors import GapReason, InvalidRequest
 from generator_service.domain.event import EventType, TaskEvent
 from generator_service.domain.presets import Preset
+from generator_service.domain.report import Report, Verdict
 from generator_service.domain.task import (
     CUSTOM_PRESET,
     Content,
@@ -56,6 +57,11 @@ CONTENTS = {
 SHADOWS = {
     Shadow.NONE: task_pb2.SHADOW_NONE,
     Shadow.CONTACT: task_pb2.SHADOW_CONTACT,
+}
+VERDICTS = {
+    Verdict.PASSED: task_pb2.VERDICT_PASSED,
+    Verdict.WARNED: task_pb2.VERDICT_WARNED,
+    Verdict.FAILED: task_pb2.VERDICT_FAILED,
 }
 EVENT_TYPES = {
     EventType.CREATED: event_pb2.EVENT_TYPE_CREATED,
@@ -200,6 +206,25 @@ def result_info(value: ResultInfo) -> task_pb2.ResultInfo:
         confidence=value.confidence,
         fill=value.fill,
         warnings=value.warnings,
+        report=None if value.report is None else report(value.report),
+    )
+
+
+def report(value: Report) -> task_pb2.ComplianceReport:
+    """Turn a compliance report into a message."""
+    return task_pb2.ComplianceReport(
+        preset=value.preset,
+        passed=value.passed,
+        checks=[
+            task_pb2.ComplianceCheck(
+                name=check.name,
+                verdict=VERDICTS[check.verdict],
+                value=check.value,
+                limit=check.limit,
+                message=check.message,
+            )
+            for check in value.checks
+        ],
     )
 
 

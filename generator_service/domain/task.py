@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from generator_service.domain.report import Report
+
 CUSTOM_PRESET = "custom"
 MIN_PRIORITY, MAX_PRIORITY = -10, 10
 
@@ -130,6 +132,8 @@ class ResultInfo:
     confidence: float | None = None
     """How far the engine trusts its cut-out, 0 to 1; None where it can't tell."""
     warnings: tuple[str, ...] = ()
+    report: Report | None = None
+    """The file measured against its preset's rule; None with results of older versions."""
     blob: str
     thumbnail_blob: str
     thumbnail_bytes: int

@@ -31,7 +31,7 @@ def perform(job: object, report: ProgressReport) -> Picture | bytes:
 
 
 def _render(job: RenderJob, report: ProgressReport) -> Picture:
-    made = render(job.photo, job.spec, report)
+    made = render(job.photo, job.spec, report, original=job.original)
     return Picture(
         data=made.data,
         format=made.format,
@@ -40,6 +40,7 @@ def _render(job: RenderJob, report: ProgressReport) -> Picture:
         fill=made.fill,
         confidence=made.confidence,
         warnings=made.warnings,
+        report=made.report,
         thumbnail=made.thumbnail,
         engine=job.engine,
     )

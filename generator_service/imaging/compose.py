@@ -74,8 +74,13 @@ def bounding_box(mask: NDArray[np.bool_]) -> Box | None:
 
 def visible_box(pixels: Pixels, background: Colour) -> Box | None:
     """Return the smallest box around all that visibly differs from the background; None where nothing does."""
-    difference = cv2.absdiff(pixels, np.array((*background, 0), np.float64))
-    return bounding_box(difference.max(axis=2) > VISIBLE_DIFFERENCE)
+    return bounding_box(difference(pixels, background) > VISIBLE_DIFFERENCE)
+
+
+def difference(pixels: Pixels, background: Colour) -> Pixels:
+    """Return by how much each pixel, H×W, differs from the background in the channel where it does most."""
+    red, green, blue = cv2.split(cv2.absdiff(pixels, np.array((*background, 0), np.float64)))
+    return np.asarray(cv2.max(cv2.max(red, green), blue), np.uint8)
 
 
 def blend(colours: Pixels, alpha: Pixels, background: Colour) -> Pixels:

@@ -38,6 +38,8 @@ class EncodedPicture:
     """A file and what is to be said about it."""
 
     data: bytes
+    pixels: Pixels
+    """The file decoded again, in the shape of what was encoded."""
     warnings: tuple[str, ...] = ()
 
 
@@ -53,20 +55,23 @@ def encode(pixels: Pixels, output: OutputFormat, background: Colour, max_bytes: 
     smallest: bytes | None = None
     data = b""
     for data in _candidates(image, output, background, max_bytes):
-        if clean and not border_is(decoded(data, image.mode), background):
+        seen = decoded(data, image.mode)
+        if clean and not border_is(seen, background):
             continue
         if max_bytes is None or len(data) <= max_bytes:
-            return EncodedPicture(data=data)
+            return EncodedPicture(data=data, pixels=seen)
         if smallest is None or len(data) < len(smallest):
             smallest = data
     if smallest is None:
         # Lossy blocks at the border hold product: only a fill close to 1 brings it to this.
         return EncodedPicture(
             data=data,
+            pixels=decoded(data, image.mode),
             warnings=("The border is not exactly the background colour; choose PNG as the format, or a lower fill.",),
         )
     return EncodedPicture(
         data=smallest,
+        pixels=decoded(smallest, image.mode),
         warnings=(
             f"The file has {len(smallest):,} bytes, over the limit of {max_bytes:,}; choose a smaller size, or JPEG.",
         ),

@@ -8,14 +8,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from generator_service.domain.compliance import judge
 from generator_service.domain.errors import ImageRejected
 from generator_service.domain.presets import PictureSpec
+from generator_service.domain.report import Report
 from generator_service.domain.task import Content, OutputFormat, Shadow
 from generator_service.imaging.compose import Canvas, bounding_box, compose
 from generator_service.imaging.cutout import Outline, find_outline, full_alpha
 from generator_service.imaging.decode import Photo, decode
 from generator_service.imaging.encode import encode, thumbnail
 from generator_service.imaging.foreground import foreground
+from generator_service.imaging.likeness import Product
+from generator_service.imaging.measure import measure
 from generator_service.imaging.shadow import contact_shadow, shaded, shaded_cutout
 
 _MARGIN = 8
@@ -37,13 +41,18 @@ class RenderedPicture:
     """How far to trust the cut-out, 0 to 1."""
     warnings: tuple[str, ...]
     """What the sender should know, in plain English."""
+    report: Report
+    """The file measured against its preset's rule."""
     thumbnail: bytes
     """JPEG, at most 320 pixels."""
 
 
-def render(photo: bytes, spec: PictureSpec, report: Callable[[int, str], None]) -> RenderedPicture:
+def render(
+    photo: bytes, spec: PictureSpec, report: Callable[[int, str], None], *, original: bytes | None = None
+) -> RenderedPicture:
     """Make the picture that ``spec`` asks for; the same photo and spec always give the same bytes.
 
+    Where ``photo`` was itself made from another one, ``original`` is that: the product must still be the same.
     ``report`` is called with percent (0 to 100, never falling) and stage as the work goes on.
 
     Raises:
@@ -56,11 +65,17 @@ def render(photo: bytes, spec: PictureSpec, report: Callable[[int, str], None]) 
     outline = find_outline(decoded)
     report(45, "refining")
     alpha = full_alpha(decoded, outline)
-    return finish(decoded, outline, alpha, spec, report)
+    return finish(decoded, outline, alpha, spec, report, original=None if original is None else _product_of(original))
 
 
 def finish(
-    photo: Photo, outline: Outline, alpha: NDArray[np.uint8], spec: PictureSpec, report: Callable[[int, str], None]
+    photo: Photo,
+    outline: Outline,
+    alpha: NDArray[np.uint8],
+    spec: PictureSpec,
+    report: Callable[[int, str], None],
+    *,
+    original: Product | None = None,
 ) -> RenderedPicture:
     """Turn a cut-out photo into the file: the second half of `render`.
 
@@ -73,7 +88,19 @@ def finish(
     pixels = _content(canvas, spec)
     report(85, "encoding")
     file = encode(pixels, spec.format, border_colour(spec), spec.max_bytes)
+    report(92, "checking")
     side = canvas.pixels.shape[0]
+    measured = measure(
+        pixels=file.pixels,
+        alpha=canvas.alpha,
+        spec=spec,
+        size_bytes=len(file.data),
+        source=Product.cut(photo.rgb, alpha),
+        border=border_colour(spec),
+        outline=outline,
+        enlargement=canvas.enlargement,
+        original=original,
+    )
     picture = RenderedPicture(
         data=file.data,
         format=spec.format,
@@ -82,10 +109,23 @@ def finish(
         fill=round(canvas.fill, 4),
         confidence=outline.confidence,
         warnings=(*photo.warnings, *outline.warnings, *_size_warnings(canvas), *file.warnings),
+        report=judge(measured, spec),
         thumbnail=thumbnail(pixels),
     )
     report(100, "encoding")
     return picture
+
+
+def _product_of(photo: bytes) -> Product | None:
+    """Find the product in a photo that is only compared with; None where it can't be told from its backdrop."""
+    decoded = decode(photo)
+    try:
+        outline = find_outline(decoded)
+    except ImageRejected:
+        return None
+    if outline.coarse is not None and not outline.coarse.backdrop.plain:
+        return None  # What is found on a cluttered photo is no yardstick.
+    return Product.cut(decoded.rgb, full_alpha(decoded, outline))
 
 
 def border_colour(spec: PictureSpec) -> tuple[int, ...]:

@@ -127,6 +127,24 @@ class InputOut(BaseModel):
     size_bytes: int
 
 
+class CheckOut(BaseModel):
+    """One check of a result."""
+
+    name: str = Field(description="Stable; the proto's ComplianceCheck says what `value` counts", examples=["border"])
+    verdict: Literal["passed", "warned", "failed"]
+    value: float | None
+    limit: str = Field(description="What is asked for, for a person")
+    message: str = Field(description="What is wrong and what to do about it; empty if passed")
+
+
+class ReportOut(BaseModel):
+    """A finished file measured against the rule of its preset."""
+
+    preset: str
+    passed: bool = Field(description="Whether no check failed")
+    checks: list[CheckOut]
+
+
 class ResultOut(BaseModel):
     """What came out."""
 
@@ -138,6 +156,7 @@ class ResultOut(BaseModel):
     confidence: float | None = Field(description="How far the engine trusts its cut-out, 0 to 1; null if it can't tell")
     fill: float = Field(description="The product's longest side as a share of the picture's side")
     warnings: list[str] = Field(description="Things that a person should look at")
+    report: ReportOut | None = Field(description="The file measured against its preset's rule; null with old results")
 
 
 class StatusName(StrEnum):
@@ -355,4 +374,21 @@ def _result(result: task_pb2.ResultInfo) -> ResultOut:
         confidence=result.confidence if result.HasField("confidence") else None,
         fill=result.fill,
         warnings=list(result.warnings),
+        report=_report(result.report) if result.HasField("report") else None,
     )
+
+
+def _report(report: task_pb2.ComplianceReport) -> ReportOut:
+    checks = [
+        CheckOut.model_validate(
+            {
+                "name": check.name,
+                "verdict": task_pb2.Verdict.Name(check.verdict).removeprefix("VERDICT_").lower(),
+                "value": check.value if check.HasField("value") else None,
+                "limit": check.limit,
+                "message": check.message,
+            }
+        )
+        for check in report.checks
+    ]
+    return ReportOut(preset=report.preset, passed=report.passed, checks=checks)

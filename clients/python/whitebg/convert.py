@@ -46,6 +46,11 @@ _SHADOWS = {
     task_pb2.SHADOW_CONTACT: models.Shadow.CONTACT,
 }
 _SHADOWS_OUT = {shadow: number for number, shadow in _SHADOWS.items()}
+_VERDICTS = {
+    task_pb2.VERDICT_PASSED: models.Verdict.PASSED,
+    task_pb2.VERDICT_WARNED: models.Verdict.WARNED,
+    task_pb2.VERDICT_FAILED: models.Verdict.FAILED,
+}
 _KINDS_OUT = {
     models.ImageKind.INPUT: generator_service_pb2.IMAGE_KIND_INPUT,
     models.ImageKind.RESULT: generator_service_pb2.IMAGE_KIND_RESULT,
@@ -151,6 +156,24 @@ def _result(result: task_pb2.ResultInfo) -> models.ResultInfo:
         fill=result.fill,
         confidence=result.confidence if result.HasField("confidence") else None,
         warnings=tuple(result.warnings),
+        report=_report(result.report) if result.HasField("report") else None,
+    )
+
+
+def _report(report: task_pb2.ComplianceReport) -> models.ComplianceReport:
+    return models.ComplianceReport(
+        preset=report.preset,
+        passed=report.passed,
+        checks=tuple(
+            models.ComplianceCheck(
+                name=check.name,
+                verdict=_VERDICTS.get(check.verdict, models.Verdict.UNKNOWN),
+                value=check.value if check.HasField("value") else None,
+                limit=check.limit,
+                message=check.message,
+            )
+            for check in report.checks
+        ),
     )
 
 

@@ -148,6 +148,40 @@ class InputInfo:
     size_bytes: int
 
 
+class Verdict(StrEnum):
+    """How one check of a result came out."""
+
+    UNKNOWN = "unknown"
+    """A verdict newer than this client."""
+    PASSED = "passed"
+    WARNED = "warned"
+    """A person should look, but no rule of the market is broken."""
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComplianceCheck:
+    """One check of a result. What ``value`` counts goes with the name; see ``ComplianceCheck`` in the proto."""
+
+    name: str
+    verdict: Verdict
+    value: float | None
+    limit: str
+    """What is asked for, for a person."""
+    message: str
+    """What is wrong and what to do about it; empty if passed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComplianceReport:
+    """A finished file measured against the rule of its preset."""
+
+    preset: str
+    passed: bool
+    """Whether no check failed."""
+    checks: tuple[ComplianceCheck, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResultInfo:
     """What came out."""
@@ -162,6 +196,8 @@ class ResultInfo:
     confidence: float | None = None
     """How far the engine trusts its cut-out, 0 to 1; None where it can't tell."""
     warnings: tuple[str, ...] = ()
+    report: ComplianceReport | None = None
+    """The file measured against its preset's rule; None from older services."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from generator_service.domain import transitions
 from generator_service.domain.errors import GapReason, InvalidRequest
 from generator_service.domain.event import EventType, TaskEvent
 from generator_service.domain.presets import PRESETS
+from generator_service.domain.report import Verdict
 from generator_service.domain.task import (
     Content,
     Engine,
@@ -43,6 +44,7 @@ VIEW = QueueView(SettableClock(), 1)
         (list(OutputFormat), messages.FORMATS, task_pb2.OutputFormat),
         (list(Content), messages.CONTENTS, task_pb2.Content),
         (list(Shadow), messages.SHADOWS, task_pb2.Shadow),
+        (list(Verdict), messages.VERDICTS, task_pb2.Verdict),
         (list(EventType), messages.EVENT_TYPES, event_pb2.EventType),
         ([None, *GapReason], messages.GAP_REASONS, generator_service_pb2.SnapshotReason),
     ],
@@ -100,6 +102,11 @@ def test_a_task_arrives_whole() -> None:
         name: pytest.approx(getattr(task.result, name)) for name in sizes
     }
     assert (list(read.result.warnings), read.result.content_type) == (list(RESULT.warnings), "image/png")
+    border, form = read.result.report.checks
+    assert (read.result.report.preset, read.result.report.passed) == ("jd", False)
+    assert (border.name, border.verdict, border.value) == ("border", task_pb2.VERDICT_PASSED, 0)
+    assert (form.verdict, form.HasField("value"), form.limit) == (task_pb2.VERDICT_FAILED, False, "JPEG")
+    assert form.message == "The market does not take PNG."
     assert (read.error.code, read.error.message, read.error.retryable) == ("c", "m", True)
     told = {*plain, *times, "state", "timeout", "options", "input", "result", "error"}
     secret = {"lease_owner", "lease_expires_at"}
@@ -112,6 +119,8 @@ def test_what_is_not_known_stays_unset() -> None:
         assert not read.HasField(name)
     done = replace(whole_task(), result=replace(RESULT, confidence=None))
     assert not messages.task(done).result.HasField("confidence")
+    old = replace(whole_task(), result=replace(RESULT, report=None))
+    assert not messages.task(old).result.HasField("report")
 
 
 def test_only_a_task_that_waits_has_a_place() -> None:
