@@ -1,5 +1,5 @@
 # Every target sets up what it needs. `make run` and `make test` are all that a newcomer has to know.
-.PHONY: help setup run test check format protos bench quality clean
+.PHONY: help setup run test check format protos bench quality fuzz presets clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -13,6 +13,8 @@ help:
 	@echo "make protos   generate the stubs anew"
 	@echo "make bench    measure speed beside bare peers"
 	@echo "make quality  measure the pictures: make quality PHOTOS=DIR"
+	@echo "make presets  make every preset's picture and see its own report: make presets PHOTOS=DIR"
+	@echo "make fuzz     throw 100,000 broken files at the engine"
 
 setup: $(VENV)/.ready-dev
 
@@ -52,5 +54,11 @@ bench: $(VENV)/.ready-dev
 quality: $(VENV)/.ready-dev
 	$(BIN)/python tools/quality.py $(PHOTOS)
 
+fuzz: $(VENV)/.ready-dev
+	$(BIN)/python tools/fuzz.py $(if $(INPUTS),--inputs $(INPUTS))
+
+presets: $(VENV)/.ready-dev
+	$(BIN)/python tools/preset_reports.py $(PHOTOS)
+
 clean:
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache quality-out whitebg-out
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache quality-out fuzz-out whitebg-out

@@ -208,7 +208,11 @@ def _engine_settings(settings: Settings) -> EngineSettings:
             timeout=settings.gemini_timeout.total_seconds(),
             concurrency=settings.gemini_concurrency,
         )
-    pool = PoolSettings(processes=settings.pool_processes, memory_bytes=settings.pool_memory_mib * 1024**2)
+    pool = PoolSettings(
+        processes=settings.pool_processes,
+        memory_bytes=settings.pool_memory_mib * 1024**2,
+        job_timeout=settings.pool_job_timeout.total_seconds(),
+    )
     return EngineSettings(order=settings.engine_order, pool=pool, gemini=gemini)
 
 

@@ -53,6 +53,8 @@ class Settings(BaseSettings):
     """Processes for work that burns CPU."""
     pool_memory_mib: Annotated[int, Field(ge=512)] = 3072
     """Address space of each of these processes."""
+    pool_job_timeout: timedelta = timedelta(seconds=120)
+    """How long one of these processes may work on one photo before it is killed."""
     lease: timedelta = timedelta(seconds=15)
     heartbeat: timedelta = timedelta(seconds=5)
     task_timeout: timedelta = timedelta(seconds=180)
