@@ -112,7 +112,9 @@ async def running_service(settings: Settings) -> AsyncIterator[Running]:
         committed: deque[TaskEvent] = deque(maxlen=COMMITTED_EVENTS)
         store = await _open_store(settings, clock, wake, committed, metrics)
         stack.push_async_callback(store.close)
-        engines = await stack.enter_async_context(Engines.from_settings(_engine_settings(settings)))
+        engines = await stack.enter_async_context(
+            Engines.from_settings(_engine_settings(settings), metrics.model_called)
+        )
         blobs = LocalBlobs(settings.blobs)
         worker = _worker(settings, store, wake, blobs, engines, clock, metrics)
 
@@ -207,6 +209,8 @@ def _engine_settings(settings: Settings) -> EngineSettings:
             base_url=settings.gemini_base_url,
             timeout=settings.gemini_timeout.total_seconds(),
             concurrency=settings.gemini_concurrency,
+            calls_per_minute=settings.gemini_calls_per_minute,
+            tries=settings.gemini_tries,
         )
     pool = PoolSettings(
         processes=settings.pool_processes,

@@ -65,7 +65,15 @@ def render(
     outline = find_outline(decoded)
     report(45, "refining")
     alpha = full_alpha(decoded, outline)
-    return finish(decoded, outline, alpha, spec, report, original=None if original is None else _product_of(original))
+    return finish(
+        decoded,
+        outline,
+        alpha,
+        spec,
+        report,
+        original=None if original is None else _product_of(original),
+        generated=original is not None,
+    )
 
 
 def finish(
@@ -76,8 +84,11 @@ def finish(
     report: Callable[[int, str], None],
     *,
     original: Product | None = None,
+    generated: bool = False,
 ) -> RenderedPicture:
     """Turn a cut-out photo into the file: the second half of `render`.
+
+    A photo that was ``generated`` is marked so; ``original`` is the product it was made from, if that can be told.
 
     Raises:
         ImageRejected: ``image_no_product``, where the alpha (H×W, 0 to 255) is zero everywhere.
@@ -87,7 +98,7 @@ def finish(
     canvas = _on_canvas(photo, alpha, spec)
     pixels = _content(canvas, spec)
     report(85, "encoding")
-    file = encode(pixels, spec.format, border_colour(spec), spec.max_bytes)
+    file = encode(pixels, spec.format, border_colour(spec), spec.max_bytes, generated=generated)
     report(92, "checking")
     side = canvas.pixels.shape[0]
     measured = measure(
