@@ -55,9 +55,12 @@ class Servicer(generator_service_pb2_grpc.GeneratorServiceServicer):
             "user_id": enqueued.task.user_id,
             "request_id": request_id(),
             "deduplicated": enqueued.deduplicated,
+            "reused": enqueued.reused,
         }
         logger.info("task_submitted", extra=extra)
-        return pb.SubmitTaskResponse(task=self._present(enqueued.task), deduplicated=enqueued.deduplicated)
+        return pb.SubmitTaskResponse(
+            task=self._present(enqueued.task), deduplicated=enqueued.deduplicated, reused=enqueued.reused
+        )
 
     async def GetTask(self, request: pb.GetTaskRequest, context: Context) -> pb.GetTaskResponse:  # noqa: N802, ARG002
         """Return one task."""

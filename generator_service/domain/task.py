@@ -158,6 +158,10 @@ class NewTask:
     idempotency_key: str | None = None
     fingerprint: str
     """Hash over all that makes two requests the same; compared when an idempotency key comes again."""
+    picture_key: str | None = None
+    """Hash over all that makes two pictures the same: the photo and the options."""
+    reuse: bool = False
+    """Whether a completed task of the same picture may answer in place of a new one."""
     priority: int = 0
     timeout: timedelta
     max_attempts: int

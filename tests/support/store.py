@@ -65,6 +65,8 @@ def new_task(
     fingerprint: str = "same",
     priority: int = 0,
     max_attempts: int = 3,
+    picture_key: str | None = None,
+    reuse: bool = False,
 ) -> NewTask:
     """Make a request for a task."""
     return NewTask(
@@ -73,6 +75,8 @@ def new_task(
         input=PHOTO,
         idempotency_key=key,
         fingerprint=fingerprint,
+        picture_key=picture_key,
+        reuse=reuse,
         priority=priority,
         timeout=timedelta(seconds=60, microseconds=1),
         max_attempts=max_attempts,

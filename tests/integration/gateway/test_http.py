@@ -67,6 +67,16 @@ class TestSubmit:
             task_pb2.CONTENT_TRANSPARENT,
         )
 
+    async def test_a_stored_result_answers_where_it_may(self, world: World) -> None:
+        task = await submit(world)
+        path, headers = "/api/v2/tasks/async", world.headers()
+        first = await world.http.post(f"{path}?reuse=true", headers=headers, files=photo())
+        assert "Result-Reused" not in first.headers
+        world.log.complete(task["task_id"])
+        again = await world.http.post(f"{path}?reuse=true", headers=headers, files=photo())
+        assert (again.headers["Result-Reused"], again.json()["task_id"]) == ("true", task["task_id"])
+        assert "Result-Reused" not in (await world.http.post(path, headers=headers, files=photo())).headers
+
     async def test_presets_are_listed_with_their_rules(self, world: World) -> None:
         answer = await world.http.get("/api/v2/presets", headers=world.headers())
         assert answer.status_code == 200

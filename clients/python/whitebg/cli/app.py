@@ -98,6 +98,7 @@ def submit(
         Content, typer.Option(help="The picture, the product alone on nothing, or its mask.")
     ] = Content.PICTURE,
     prompt: Annotated[str, typer.Option(help="Extra wish for a generative engine.")] = "",
+    reuse: Annotated[bool, typer.Option(help="Take an earlier result of the same photo and options, if kept.")] = False,
     force: Force = False,
     as_json: Json = False,
     target: Target = None,
@@ -120,7 +121,18 @@ def submit(
     )
     connection = _connection(target, token, data_dir, user)
     console = Console(highlight=False)
-    _run(submit_photos(connection, photos, out=out, options=options, force=force, as_json=as_json, console=console))
+    _run(
+        submit_photos(
+            connection,
+            photos,
+            out=out,
+            options=options,
+            force=force,
+            reuse=reuse,
+            as_json=as_json,
+            console=console,
+        )
+    )
 
 
 @app.command()
