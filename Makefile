@@ -1,5 +1,5 @@
 # Every target sets up what it needs. `make run` and `make test` are all that a newcomer has to know.
-.PHONY: help setup run test check format protos bench quality cluster cluster-test clean
+.PHONY: help setup run test check format protos bench quality fuzz presets cluster cluster-test clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -15,6 +15,8 @@ help:
 	@echo "make cluster  run PostgreSQL, Redis, nginx, 2 services, 3 workers, 2 gateways here"
 	@echo "make cluster-test  break that in every way, and measure"
 	@echo "make quality  measure the pictures: make quality PHOTOS=DIR"
+	@echo "make presets  make every preset's picture and see its own report: make presets PHOTOS=DIR"
+	@echo "make fuzz     throw 100,000 broken files at the engine"
 
 setup: $(VENV)/.ready-dev
 
@@ -60,5 +62,11 @@ cluster: $(VENV)/.ready-dev
 cluster-test: $(VENV)/.ready-dev
 	$(BIN)/pytest tests/cluster
 
+fuzz: $(VENV)/.ready-dev
+	$(BIN)/python tools/fuzz.py $(if $(INPUTS),--inputs $(INPUTS))
+
+presets: $(VENV)/.ready-dev
+	$(BIN)/python tools/preset_reports.py $(PHOTOS)
+
 clean:
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache quality-out whitebg-out
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache quality-out fuzz-out whitebg-out

@@ -70,7 +70,7 @@ async def parts_of(settings: Settings, engines: Engines | None = None) -> AsyncI
         committed: deque[TaskEvent] = deque(maxlen=COMMITTED_EVENTS)
         store = await _open_store(settings, clock, wake, committed, metrics)
         stack.push_async_callback(store.close)
-        engines = engines or Engines.from_settings(_engine_settings(settings))
+        engines = engines or Engines.from_settings(_engine_settings(settings), metrics.model_called)
         blobs = LocalBlobs(settings.blobs)
         worker = None
         if settings.worker_slots:
@@ -138,8 +138,14 @@ def _engine_settings(settings: Settings) -> EngineSettings:
             base_url=settings.gemini_base_url,
             timeout=settings.gemini_timeout.total_seconds(),
             concurrency=settings.gemini_concurrency,
+            calls_per_minute=settings.gemini_calls_per_minute,
+            tries=settings.gemini_tries,
         )
-    pool = PoolSettings(processes=settings.pool_processes, memory_bytes=settings.pool_memory_mib * 1024**2)
+    pool = PoolSettings(
+        processes=settings.pool_processes,
+        memory_bytes=settings.pool_memory_mib * 1024**2,
+        job_timeout=settings.pool_job_timeout.total_seconds(),
+    )
     return EngineSettings(order=settings.engine_order, pool=pool, gemini=gemini)
 
 

@@ -59,6 +59,10 @@ class Settings(BaseSettings):
     gemini_base_url: str | None = None
     gemini_timeout: timedelta = timedelta(seconds=120)
     gemini_concurrency: Annotated[int, Field(ge=1, le=256)] = 8
+    gemini_calls_per_minute: Annotated[int, Field(ge=1)] | None = None
+    """Calls that may begin in any minute, in this process; unset is no limit."""
+    gemini_tries: Annotated[int, Field(ge=1, le=5)] = 2
+    """Pictures asked for, at most, until one shows the same product, whole; the best is kept, with a warning."""
 
     worker_slots: Annotated[int, Field(ge=0, le=1024)] = os.cpu_count() or 1
     """Tasks at once in this process; 0 runs no worker here."""
@@ -66,6 +70,8 @@ class Settings(BaseSettings):
     """Processes for work that burns CPU."""
     pool_memory_mib: Annotated[int, Field(ge=512)] = 3072
     """Address space of each of these processes."""
+    pool_job_timeout: timedelta = timedelta(seconds=120)
+    """How long one of these processes may work on one photo before it is killed."""
     lease: timedelta = timedelta(seconds=15)
     heartbeat: timedelta = timedelta(seconds=5)
     task_timeout: timedelta = timedelta(seconds=180)

@@ -16,7 +16,7 @@ from ws_gateway import notifications, tracing
 from ws_gateway.access_log import AccessLog
 from ws_gateway.clock import Clock, SystemClock
 from ws_gateway.gateway import run_gateway
-from ws_gateway.http import config, docs, health, images, metrics, problems, sessions, sync, tasks, tokens
+from ws_gateway.http import config, docs, health, images, metrics, presets, problems, sessions, sync, tasks, tokens
 from ws_gateway.http.body_limit import BodyLimit
 from ws_gateway.http.uploads import FORM_OVERHEAD
 from ws_gateway.metrics import Metrics
@@ -47,7 +47,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
         generate_unique_id_function=_operation_id,
     )
     problems.install(app)
-    for module in (tasks, sync, tokens, config, images, health, metrics, docs, sessions, notifications):
+    for module in (tasks, presets, sync, tokens, config, images, health, metrics, docs, sessions, notifications):
         app.include_router(module.router)
     app.add_api_route("/", _root, include_in_schema=False)
     app.add_middleware(BodyLimit, limit_of=partial(_body_limit, settings))

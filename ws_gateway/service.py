@@ -90,6 +90,12 @@ class ServiceClient:
         request = pb.ListEventsRequest(user_id=user_id, after=after, page_size=page_size)
         return await _call(self._stub.ListEvents(request, timeout=self._timeout, metadata=self._metadata()))
 
+    async def list_presets(self) -> Sequence[pb.Preset]:
+        """Return the marketplace presets."""
+        request = pb.ListPresetsRequest()
+        response = await _call(self._stub.ListPresets(request, timeout=self._timeout, metadata=self._metadata()))
+        return response.presets
+
     async def queue_stats(self) -> pb.GetQueueStatsResponse:
         """Return the state of queue, log and watchers."""
         request = pb.GetQueueStatsRequest()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 
 from PIL import Image
 
@@ -12,6 +13,9 @@ from generator_service.imaging.decode import decode
 from generator_service.imaging.render import render
 
 _JPEG_QUALITY = 92
+
+# A broken file makes Pillow warn, over and over. Whoever sent it is told what matters; the log needs none of it.
+warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 def perform(job: object, report: ProgressReport) -> Picture | bytes:
@@ -31,7 +35,7 @@ def perform(job: object, report: ProgressReport) -> Picture | bytes:
 
 
 def _render(job: RenderJob, report: ProgressReport) -> Picture:
-    made = render(job.photo, job.spec, report)
+    made = render(job.photo, job.spec, report, original=job.original)
     return Picture(
         data=made.data,
         format=made.format,
@@ -40,6 +44,7 @@ def _render(job: RenderJob, report: ProgressReport) -> Picture:
         fill=made.fill,
         confidence=made.confidence,
         warnings=made.warnings,
+        report=made.report,
         thumbnail=made.thumbnail,
         engine=job.engine,
     )

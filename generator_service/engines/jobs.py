@@ -18,6 +18,8 @@ class RenderJob:
     spec: PictureSpec
     engine: Engine
     """Who the picture is said to be from."""
+    original: bytes | None = None
+    """The photo sent in, where ``photo`` was itself made from it; the report compares the two."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from typing import Self
 from generator_service.domain.errors import InvalidRequest
 from generator_service.domain.task import Engine
 from generator_service.engines.base import ImageEngine
-from generator_service.engines.gemini import GeminiEngine, GeminiSettings
+from generator_service.engines.gemini import CallObserver, GeminiEngine, GeminiSettings
 from generator_service.engines.jobs import JobPool
 from generator_service.engines.local import LocalEngine
 from generator_service.engines.pool import PoolSettings
@@ -52,8 +52,8 @@ class Engines:
             )
 
     @classmethod
-    def from_settings(cls, settings: EngineSettings) -> Self:
-        """Make the engines that ``settings`` allow. Nothing runs before `start`.
+    def from_settings(cls, settings: EngineSettings, on_call: CallObserver | None = None) -> Self:
+        """Make the engines that ``settings`` allow. Nothing runs before `start`; ``on_call`` hears of paid calls.
 
         Raises:
             NoEngine: the order names none of them.
@@ -62,7 +62,8 @@ class Engines:
         pool = JobPool(settings.pool)
         engines: list[ImageEngine] = [LocalEngine(pool)]
         if settings.gemini is not None:
-            engines.append(GeminiEngine(settings.gemini, pool))
+            observer = {} if on_call is None else {"on_call": on_call}
+            engines.append(GeminiEngine(settings.gemini, pool, **observer))
         return cls(pool, engines, settings.order)
 
     async def __aenter__(self) -> Self:

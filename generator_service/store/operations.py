@@ -30,7 +30,7 @@ COMPACT_CHUNK = 1000
 
 
 def enqueue(uow: UnitOfWork, new: NewTask, limits: Limits) -> Enqueued:
-    """Store a new task, or find it by its idempotency key."""
+    """Store a new task, or find it by its idempotency key or, where that is asked for, by its picture."""
     user = uow.user(new.user_id)
     if new.idempotency_key is not None:
         known = uow.connection.execute(
@@ -40,6 +40,12 @@ def enqueue(uow: UnitOfWork, new: NewTask, limits: Limits) -> Enqueued:
             if known.fingerprint != new.fingerprint:
                 raise IdempotencyConflict(new.idempotency_key, known.task_id)
             return Enqueued(rows.task_from_row(known), deduplicated=True)
+    if new.reuse:
+        made = uow.connection.execute(
+            statements.TASK_BY_PICTURE, {"user_id": new.user_id, "picture_key": new.picture_key}
+        ).one_or_none()
+        if made is not None:
+            return Enqueued(rows.task_from_row(made), deduplicated=False, reused=True)
     if user is not None and user.pending >= limits.pending_per_user:
         raise QuotaExceeded(new.user_id, limits.pending_per_user, limits.retry_after)
     if user is None:
@@ -48,6 +54,7 @@ def enqueue(uow: UnitOfWork, new: NewTask, limits: Limits) -> Enqueued:
         transitions.create(new, task_id=0, at=uow.now),
         idempotency_key=new.idempotency_key,
         fingerprint=new.fingerprint,
+        picture_key=new.picture_key,
     )
     return Enqueued(task, deduplicated=False)
 

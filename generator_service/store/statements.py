@@ -17,6 +17,16 @@ TASK = select(tasks).where(tasks.c.task_id == bindparam("task_id"))
 TASK_BY_KEY = select(tasks).where(
     tasks.c.user_id == bindparam("user_id"), tasks.c.idempotency_key == bindparam("idempotency_key")
 )
+TASK_BY_PICTURE = (
+    select(tasks)
+    .where(
+        tasks.c.user_id == bindparam("user_id"),
+        tasks.c.picture_key == bindparam("picture_key"),
+        tasks.c.state == TaskState.COMPLETED.value,
+    )
+    .order_by(tasks.c.task_id.desc())
+    .limit(1)
+)
 
 ADD_USER = insert(users)
 ADVANCE_USER = (

@@ -28,10 +28,16 @@ class UnitOfWork:
         self._recorded: list[tuple[EventType, Task]] = []
         self._compacted = 0
 
-    def insert_task(self, task: Task, *, idempotency_key: str | None, fingerprint: str) -> Task:
+    def insert_task(
+        self, task: Task, *, idempotency_key: str | None, fingerprint: str, picture_key: str | None
+    ) -> Task:
         """Store a new task and its first event; return it with its id and seq."""
         numbered = self._advance_user(task, pending=1, running=0)
-        values = rows.task_values(numbered) | {"idempotency_key": idempotency_key, "fingerprint": fingerprint}
+        values = rows.task_values(numbered) | {
+            "idempotency_key": idempotency_key,
+            "fingerprint": fingerprint,
+            "picture_key": picture_key,
+        }
         task_id = self.connection.execute(statements.ADD_TASK, values).scalar_one()
         stored = replace(numbered, task_id=task_id)
         self._recorded.append((EventType.CREATED, stored))

@@ -7,6 +7,7 @@ from functools import partial
 
 from generator_service.__main__ import run_until_told
 from generator_service.domain.presets import PictureSpec
+from generator_service.domain.report import Report
 from generator_service.domain.task import Engine, OutputFormat
 from generator_service.engines.base import Picture, ProgressReport
 from generator_service.engines.jobs import JobPool
@@ -34,6 +35,7 @@ class SlowEngine:
             fill=0.85,
             confidence=1.0,
             warnings=(),
+            report=Report(preset="custom", checks=()),
             thumbnail=product_photo(32, 32, "JPEG"),
             engine=Engine.LOCAL,
         )
