@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import signal
 
+from hypothesis import settings
+
+# How long an example takes says more about the machine's load than about the code.
+settings.register_profile("whitebg", deadline=None)
+settings.load_profile("whitebg")
+
 
 def pytest_configure() -> None:
     """Let Ctrl-C reach the programs under test.
