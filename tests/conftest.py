@@ -9,6 +9,12 @@ import pytest
 
 from tests.support.postgres import PostgresServer, postgres_server
 
+from hypothesis import settings
+
+# How long an example takes says more about the machine's load than about the code.
+settings.register_profile("whitebg", deadline=None)
+settings.load_profile("whitebg")
+
 
 def pytest_configure() -> None:
     """Let Ctrl-C reach the programs under test.
