@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from generator_service.data_dir import DataDirInUse, DataDirUnusable
 from generator_service.engines.registry import NoEngine
+from generator_service.engines.rembg import RembgUnusable
 from generator_service.logs import configure_logs
 from generator_service.server import PortInUse, running_service
 from generator_service.settings import Settings
@@ -37,6 +38,9 @@ def main() -> int:
         asyncio.run(serve(settings))
     except NoEngine as error:
         sys.stderr.write(f"WHITEBG_ENGINE_ORDER: {error}\n")
+        return 2
+    except RembgUnusable as error:
+        sys.stderr.write(f"WHITEBG_REMBG_MODEL: {error}\n")
         return 2
     except (DataDirInUse, DataDirUnusable, PortInUse) as error:
         sys.stderr.write(f"{error}\n")

@@ -22,6 +22,7 @@ from generator_service.domain.retry import RetryPolicy
 from generator_service.engines.gemini import GeminiSettings
 from generator_service.engines.pool import PoolSettings
 from generator_service.engines.registry import Engines, EngineSettings
+from generator_service.engines.rembg import RembgSettings
 from generator_service.interceptors import CallInterceptor
 from generator_service.maintenance import EventCompactor, LeaseReaper, TaskReaper, every
 from generator_service.metrics import Metrics
@@ -102,6 +103,7 @@ async def running_service(settings: Settings) -> AsyncIterator[Running]:
         DataDirUnusable: the data folder can't be made or written.
         NoEngine: the engine order names none that is set up.
         PortInUse: the address can't be listened on.
+        RembgUnusable: rembg is set up with a model that may not or can't be used.
 
     """
     clock, metrics = SystemClock(), Metrics()
@@ -212,12 +214,15 @@ def _engine_settings(settings: Settings) -> EngineSettings:
             calls_per_minute=settings.gemini_calls_per_minute,
             tries=settings.gemini_tries,
         )
+    rembg = None
+    if settings.rembg_model is not None:
+        rembg = RembgSettings(model=settings.rembg_model, weights=settings.rembg_weights)
     pool = PoolSettings(
         processes=settings.pool_processes,
         memory_bytes=settings.pool_memory_mib * 1024**2,
         job_timeout=settings.pool_job_timeout.total_seconds(),
     )
-    return EngineSettings(order=settings.engine_order, pool=pool, gemini=gemini)
+    return EngineSettings(order=settings.engine_order, pool=pool, gemini=gemini, rembg=rembg)
 
 
 def _worker(
