@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import os
 import signal
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import asdict
 
 from pydantic import ValidationError
 
 from generator_service.data_dir import DataDirInUse, DataDirUnusable
+from generator_service.doctor import examine
 from generator_service.engines.registry import NoEngine
 from generator_service.engines.rembg import RembgUnusable
 from generator_service.logs import configure_logs
-from generator_service.server import PortInUse, running_service
+from generator_service.server import PortInUse, engine_settings, running_service
 from generator_service.settings import Settings
 
 
@@ -25,7 +28,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m generator_service", description="The whitebg generator service.")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("serve", help="serve gRPC and run tasks; settings come from WHITEBG_* variables")
-    parser.parse_args()
+    doctor = commands.add_parser("doctor", help="look at everything that serving needs, and say what is wrong")
+    doctor.add_argument("--json", action="store_true", help="one JSON object per line, for programs")
+    arguments = parser.parse_args()
     try:
         settings = Settings()  # type: ignore[call-arg]  # the environment supplies the fields
     except ValidationError as error:
@@ -33,6 +38,8 @@ def main() -> int:
             name = "WHITEBG_" + "_".join(map(str, problem["loc"])).upper()
             sys.stderr.write(f"{name}: {problem['msg']}\n")
         return 2
+    if arguments.command == "doctor":
+        return asyncio.run(see_doctor(settings, as_json=arguments.json))
     configure_logs(settings.log_level)
     try:
         asyncio.run(serve(settings))
@@ -46,6 +53,17 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return 1
     return 0
+
+
+async def see_doctor(settings: Settings, *, as_json: bool) -> int:
+    """Print what is found; return 1 if anything is wrong."""
+    status = 0
+    async for finding in examine(settings, engine_settings(settings)):
+        status = status if finding.ok else 1
+        line = json.dumps(asdict(finding)) if as_json else f"{'ok   ' if finding.ok else 'WRONG'} {finding.subject}: "
+        sys.stdout.write(line + ("" if as_json else finding.message) + "\n")
+        sys.stdout.flush()
+    return status
 
 
 SWITCH_INTERVAL_SECONDS = 0.0005

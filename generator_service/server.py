@@ -115,7 +115,7 @@ async def running_service(settings: Settings) -> AsyncIterator[Running]:
         store = await _open_store(settings, clock, wake, committed, metrics)
         stack.push_async_callback(store.close)
         engines = await stack.enter_async_context(
-            Engines.from_settings(_engine_settings(settings), metrics.model_called)
+            Engines.from_settings(engine_settings(settings), metrics.model_called)
         )
         blobs = LocalBlobs(settings.blobs)
         worker = _worker(settings, store, wake, blobs, engines, clock, metrics)
@@ -202,7 +202,8 @@ async def _open_store(
     return await asyncio.to_thread(open_it)
 
 
-def _engine_settings(settings: Settings) -> EngineSettings:
+def engine_settings(settings: Settings) -> EngineSettings:
+    """Return which engines the settings ask for."""
     gemini = None
     if settings.gemini_api_key is not None:
         gemini = GeminiSettings(
