@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import os
 import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import asdict
 from typing import Protocol
 
 from pydantic import ValidationError
 
 from generator_service import tracing
 from generator_service.data_dir import DataDirInUse, DataDirUnusable
+from generator_service.doctor import examine
 from generator_service.engines.registry import NoEngine
+from generator_service.engines.rembg import RembgUnusable
 from generator_service.logs import configure_logs
 from generator_service.metrics_server import PortInUse
+from generator_service.parts import engine_settings
 from generator_service.server import running_service
 from generator_service.settings import Settings
 from generator_service.store.reconnect import StoreAway
@@ -48,7 +53,9 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("serve", help="serve gRPC and run tasks; settings come from WHITEBG_* variables")
     commands.add_parser("worker", help="only run tasks of the database that WHITEBG_DATABASE_URL names")
-    name, run = PROCESSES[parser.parse_args().command]
+    doctor = commands.add_parser("doctor", help="look at everything that serving needs, and say what is wrong")
+    doctor.add_argument("--json", action="store_true", help="one JSON object per line, for programs")
+    arguments = parser.parse_args()
     try:
         settings = Settings()  # type: ignore[call-arg]  # the environment supplies the fields
     except ValidationError as error:
@@ -56,6 +63,9 @@ def main() -> int:
             variable = "WHITEBG_" + "_".join(map(str, problem["loc"])).upper()
             sys.stderr.write(f"{variable}: {problem['msg']}\n")
         return 2
+    if arguments.command == "doctor":
+        return asyncio.run(see_doctor(settings, as_json=arguments.json))
+    name, run = PROCESSES[arguments.command]
     configure_logs(settings.log_level)
     try:
         if settings.tracing:
@@ -64,6 +74,9 @@ def main() -> int:
     except NoEngine as error:
         sys.stderr.write(f"WHITEBG_ENGINE_ORDER: {error}\n")
         return 2
+    except RembgUnusable as error:
+        sys.stderr.write(f"WHITEBG_REMBG_MODEL: {error}\n")
+        return 2
     except (UnsuitableSettings, tracing.TracingUnavailable) as error:
         sys.stderr.write(f"{error}\n")
         return 2
@@ -71,6 +84,17 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return 1
     return 0
+
+
+async def see_doctor(settings: Settings, *, as_json: bool) -> int:
+    """Print what is found; return 1 if anything is wrong."""
+    status = 0
+    async for finding in examine(settings, engine_settings(settings)):
+        status = status if finding.ok else 1
+        line = json.dumps(asdict(finding)) if as_json else f"{'ok   ' if finding.ok else 'WRONG'} {finding.subject}: "
+        sys.stdout.write(line + ("" if as_json else finding.message) + "\n")
+        sys.stdout.flush()
+    return status
 
 
 SWITCH_INTERVAL_SECONDS = 0.0005

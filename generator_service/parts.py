@@ -17,6 +17,7 @@ from generator_service.domain.retry import RetryPolicy
 from generator_service.engines.gemini import GeminiSettings
 from generator_service.engines.pool import PoolSettings
 from generator_service.engines.registry import Engines, EngineSettings
+from generator_service.engines.rembg import RembgSettings
 from generator_service.metrics import Metrics
 from generator_service.settings import Settings, worker_name
 from generator_service.store.contract import Limits, TaskStore
@@ -58,6 +59,7 @@ async def parts_of(settings: Settings, engines: Engines | None = None) -> AsyncI
         DataDirInUse: another service holds the data folder.
         DataDirUnusable: the data folder can't be made or written.
         NoEngine: the engine order names none that is set up.
+        RembgUnusable: rembg is set up with a model that may not or can't be used.
         StoreAway: the database can't be reached.
 
     """
@@ -70,7 +72,7 @@ async def parts_of(settings: Settings, engines: Engines | None = None) -> AsyncI
         committed: deque[TaskEvent] = deque(maxlen=COMMITTED_EVENTS)
         store = await _open_store(settings, clock, wake, committed, metrics)
         stack.push_async_callback(store.close)
-        engines = engines or Engines.from_settings(_engine_settings(settings), metrics.model_called)
+        engines = engines or Engines.from_settings(engine_settings(settings), metrics.model_called)
         blobs = LocalBlobs(settings.blobs)
         worker = None
         if settings.worker_slots:
@@ -129,7 +131,8 @@ async def _open_store(
     )
 
 
-def _engine_settings(settings: Settings) -> EngineSettings:
+def engine_settings(settings: Settings) -> EngineSettings:
+    """Return which engines the settings ask for."""
     gemini = None
     if settings.gemini_api_key is not None:
         gemini = GeminiSettings(
@@ -141,12 +144,15 @@ def _engine_settings(settings: Settings) -> EngineSettings:
             calls_per_minute=settings.gemini_calls_per_minute,
             tries=settings.gemini_tries,
         )
+    rembg = None
+    if settings.rembg_model is not None:
+        rembg = RembgSettings(model=settings.rembg_model, weights=settings.rembg_weights)
     pool = PoolSettings(
         processes=settings.pool_processes,
         memory_bytes=settings.pool_memory_mib * 1024**2,
         job_timeout=settings.pool_job_timeout.total_seconds(),
     )
-    return EngineSettings(order=settings.engine_order, pool=pool, gemini=gemini)
+    return EngineSettings(order=settings.engine_order, pool=pool, gemini=gemini, rembg=rembg)
 
 
 def _worker_settings(settings: Settings) -> WorkerSettings:

@@ -84,6 +84,7 @@ async def running_service(settings: Settings) -> AsyncIterator[Running]:
         DataDirUnusable: the data folder can't be made or written.
         NoEngine: the engine order names none that is set up.
         PortInUse: the address can't be listened on.
+        RembgUnusable: rembg is set up with a model that may not or can't be used.
         StoreAway: the database can't be reached.
 
     """

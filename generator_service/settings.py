@@ -63,6 +63,10 @@ class Settings(BaseSettings):
     """Calls that may begin in any minute, in this process; unset is no limit."""
     gemini_tries: Annotated[int, Field(ge=1, le=5)] = 2
     """Pictures asked for, at most, until one shows the same product, whole; the best is kept, with a warning."""
+    rembg_model: str | None = None
+    """Model of the optional extra rembg, such as isnet-general-use; unset is no rembg. Only free ones are taken."""
+    rembg_weights: Path | None = None
+    """Its ONNX file; unset is where rembg keeps what it downloads."""
 
     worker_slots: Annotated[int, Field(ge=0, le=1024)] = os.cpu_count() or 1
     """Tasks at once in this process; 0 runs no worker here."""

@@ -6,10 +6,9 @@ import signal
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.support.postgres import PostgresServer, postgres_server
-
-from hypothesis import settings
 
 # How long an example takes says more about the machine's load than about the code.
 settings.register_profile("whitebg", deadline=None)

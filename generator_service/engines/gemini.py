@@ -154,6 +154,28 @@ class GeminiEngine:
                 "bad_picture", f"Gemini's picture can't be used: {error}", retryable=True, max_attempts=2
             ) from error
 
+    async def check(self) -> str:
+        """See that the key is good and the model can make pictures, without paying for one; return what was found.
+
+        Raises:
+            EngineError: it is not so, and why.
+
+        """
+        try:
+            async with asyncio.timeout(self._settings.timeout):
+                model = await self._client.aio.models.get(model=self._settings.model)
+        except Exception as error:  # noqa: BLE001  as in `_call`
+            raise failure_of(error, self._settings.api_key) from None
+        actions = model.supported_actions or []
+        if actions and "generateContent" not in actions:
+            raise EngineError(
+                "engine_refused",
+                f"the model {self._settings.model} can't make pictures, only {', '.join(actions)}; "
+                "check WHITEBG_GEMINI_MODEL",
+                retryable=False,
+            )
+        return f"the key is good, and the model {self._settings.model} is there"
+
     async def close(self) -> None:
         """Close the connections. Calls under way end with ``shutting_down``; the pool is not touched."""
         self._closing = True

@@ -8,9 +8,9 @@ import warnings
 from PIL import Image
 
 from generator_service.engines.base import Picture, ProgressReport
-from generator_service.engines.jobs import RenderJob, ShrinkJob
+from generator_service.engines.jobs import RembgCut, RenderJob, ShrinkJob
 from generator_service.imaging.decode import decode
-from generator_service.imaging.render import render
+from generator_service.imaging.render import Cut, render
 
 _JPEG_QUALITY = 92
 
@@ -35,7 +35,7 @@ def perform(job: object, report: ProgressReport) -> Picture | bytes:
 
 
 def _render(job: RenderJob, report: ProgressReport) -> Picture:
-    made = render(job.photo, job.spec, report, original=job.original)
+    made = render(job.photo, job.spec, report, original=job.original, cut=_cutter(job.cut))
     return Picture(
         data=made.data,
         format=made.format,
@@ -48,6 +48,14 @@ def _render(job: RenderJob, report: ProgressReport) -> Picture:
         thumbnail=made.thumbnail,
         engine=job.engine,
     )
+
+
+def _cutter(how: RembgCut | None) -> Cut | None:
+    if how is None:
+        return None
+    from generator_service.engines import rembg_cut  # An optional extra, and slow to import.
+
+    return lambda rgb: rembg_cut.cut(rgb, how)
 
 
 def shrink(photo: bytes, max_side_px: int) -> bytes:

@@ -14,12 +14,13 @@ from generator_service.engines.gemini import CallObserver, GeminiEngine, GeminiS
 from generator_service.engines.jobs import JobPool
 from generator_service.engines.local import LocalEngine
 from generator_service.engines.pool import PoolSettings
+from generator_service.engines.rembg import RembgEngine, RembgSettings
 
 DEFAULT_ORDER = (Engine.GEMINI, Engine.LOCAL)
 
 _MISSING = {
     Engine.GEMINI: "gemini needs WHITEBG_GEMINI_API_KEY",
-    Engine.REMBG: "rembg is not part of this version",
+    Engine.REMBG: "rembg needs WHITEBG_REMBG_MODEL and: pip install 'whitebg[rembg]'",
 }
 
 
@@ -32,6 +33,8 @@ class EngineSettings:
     pool: PoolSettings = field(default_factory=PoolSettings)
     gemini: GeminiSettings | None = None
     """None: no key, so no Gemini."""
+    rembg: RembgSettings | None = None
+    """None: no model was named, so no rembg."""
 
 
 class NoEngine(ValueError):
@@ -57,6 +60,7 @@ class Engines:
 
         Raises:
             NoEngine: the order names none of them.
+            RembgUnusable: its model may not or can't be used.
 
         """
         pool = JobPool(settings.pool)
@@ -64,6 +68,8 @@ class Engines:
         if settings.gemini is not None:
             observer = {} if on_call is None else {"on_call": on_call}
             engines.append(GeminiEngine(settings.gemini, pool, **observer))
+        if settings.rembg is not None:
+            engines.append(RembgEngine(settings.rembg, pool))
         return cls(pool, engines, settings.order)
 
     async def __aenter__(self) -> Self:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,9 @@ from generator_service.imaging.shadow import contact_shadow, shaded, shaded_cuto
 _MARGIN = 8
 """Pixels of backdrop kept around the product while its edge colours are estimated."""
 _VISIBLE_ENLARGEMENT = 1.5
+
+Cut = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
+"""Finds the product in an H×W×3 photo by other means than ours: returns its H×W alpha."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,11 +51,17 @@ class RenderedPicture:
 
 
 def render(
-    photo: bytes, spec: PictureSpec, report: Callable[[int, str], None], *, original: bytes | None = None
+    photo: bytes,
+    spec: PictureSpec,
+    report: Callable[[int, str], None],
+    *,
+    original: bytes | None = None,
+    cut: Cut | None = None,
 ) -> RenderedPicture:
     """Make the picture that ``spec`` asks for; the same photo and spec always give the same bytes.
 
     Where ``photo`` was itself made from another one, ``original`` is that: the product must still be the same.
+    ``cut`` finds the product, unless the file's own alpha says what is product; None: as `find_outline` does.
     ``report`` is called with percent (0 to 100, never falling) and stage as the work goes on.
 
     Raises:
@@ -62,6 +71,11 @@ def render(
     report(0, "decoding")
     decoded = decode(photo)
     report(15, "segmenting")
+    if cut is not None and decoded.alpha is None:
+        alpha = cut(decoded.rgb)
+        # Whoever cut it has no opinion of its own on how well that went.
+        unjudged = Outline(coarse=None, confidence=0.0, warnings=())
+        return replace(finish(decoded, unjudged, alpha, spec, report), confidence=None)
     outline = find_outline(decoded)
     report(45, "refining")
     alpha = full_alpha(decoded, outline)
@@ -123,7 +137,7 @@ def finish(
         report=judge(measured, spec),
         thumbnail=thumbnail(pixels),
     )
-    report(100, "encoding")
+    report(100, "checking")
     return picture
 
 

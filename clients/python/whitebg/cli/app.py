@@ -15,6 +15,7 @@ from rich.console import Console
 from whitebg.cli import watching
 from whitebg.cli.connection import Connection, Wanted, resolve
 from whitebg.cli.datadir import DataDir, default_data_dir
+from whitebg.cli.doctor import see_doctor
 from whitebg.cli.presets import show_presets
 from whitebg.cli.problems import INTERRUPTED, Problem
 from whitebg.cli.submitting import submit_photos
@@ -210,6 +211,12 @@ def presets(
     """List the marketplace presets and the rules they follow."""
     connection = _connection(target, token, data_dir, user)
     _run(show_presets(connection, as_json=as_json, console=Console(highlight=False)))
+
+
+@app.command()
+def doctor(as_json: Json = False, data_dir: Folder = default_data_dir()) -> None:
+    """See whether everything is in order: data folder, database, images, engines, Gemini's key and model."""
+    raise typer.Exit(see_doctor(DataDir(data_dir.expanduser()), as_json=as_json))
 
 
 @app.command()
