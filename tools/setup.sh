@@ -69,7 +69,7 @@ fi
 
 if [ "$kind" = dev ]; then
     missing=
-    # They live where only root has them on the path.
+    # Where nginx lives, which not everybody has on the path.
     PATH=$PATH:/usr/sbin
     ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || command -v postgres >/dev/null || missing="$missing postgresql"
     command -v redis-server >/dev/null || missing="$missing redis-server"

@@ -7,7 +7,7 @@ import shutil
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -61,38 +61,20 @@ class Topology:
 
     def start(self) -> None:
         """Start all that is not a database; return when all are ready."""
-        numbers = range(1, 1 + max(self.size.services, self.size.workers, self.size.gateways))
-        shared = {"database_url": self.database_url, "redis_url": self.redis.url} | self.settings
-        ports = {f"{kind}-{number}": free_port() for kind in ("service", "gateway") for number in numbers}
-        for number in numbers[: self.size.services]:
-            name = f"service-{number}"
-            self._start[name] = partial(
-                ServiceProcess,
-                self.folder,
-                self.secret,
-                **shared | {"worker_slots": "0", "grpc_port": str(ports[name])},
-            )
-        for number in numbers[: self.size.workers]:
-            others = {key: value for key, value in shared.items() if key != "database_url"}
-            self._start[f"worker-{number}"] = partial(
-                WorkerProcess, self.folder, self.secret, self.database_url, **others
-            )
-        for number in numbers[: self.size.gateways]:
-            name = f"gateway-{number}"
-            self._start[name] = partial(self._gateway, ports[name])
-        self._start["nginx"] = partial(
-            self._nginx,
-            gateways=[ports[f"gateway-{number}"] for number in numbers[: self.size.gateways]],
-            services=[ports[f"service-{number}"] for number in numbers[: self.size.services]],
-        )
-        self.processes["nginx"] = self._start["nginx"]()
+        services = {f"service-{number}": free_port() for number in range(1, self.size.services + 1)}
+        gateways = {f"gateway-{number}": free_port() for number in range(1, self.size.gateways + 1)}
+        workers = [f"worker-{number}" for number in range(1, self.size.workers + 1)]
+        self._start |= {name: partial(self._service, port) for name, port in services.items()}
+        self._start |= dict.fromkeys(workers, self._worker)
+        self._start |= {name: partial(self._gateway, port) for name, port in gateways.items()}
+        self._start["nginx"] = partial(self._nginx, gateways=gateways.values(), services=services.values())
         # Two at a time: starting is work for the processor.
         with ThreadPoolExecutor(2) as starting:
-            for name, process in zip(self._start, starting.map(self._start_one, self._start), strict=True):
-                self.processes[name] = process
+            for started in [starting.submit(self._open, name) for name in self._start]:
+                started.result()
 
-    def _start_one(self, name: str) -> Program:
-        return self.processes[name] if name in self.processes else self._start[name]()
+    def _open(self, name: str) -> None:
+        self.processes[name] = self._start[name]()
 
     def kill(self, name: str) -> None:
         """Kill a process with SIGKILL and start it again as it was; return when it is ready."""
@@ -103,7 +85,7 @@ class Topology:
             server.start()
             return
         self.processes[name].close()
-        self.processes[name] = self._start[name]()
+        self._open(name)
 
     def replace(self, name: str) -> None:
         """Stop a process in order, as an upgrade does, and start it again."""
@@ -111,12 +93,23 @@ class Topology:
         process.terminate()
         process.wait()
         process.close()
-        self.processes[name] = self._start[name]()
+        self._open(name)
 
     def close(self) -> None:
         """End all."""
         for process in self.processes.values():
             process.close()
+
+    def _service(self, port: int) -> Program:
+        settings = self._shared | {"database_url": self.database_url, "worker_slots": "0", "grpc_port": str(port)}
+        return ServiceProcess(self.folder, self.secret, **settings)
+
+    def _worker(self) -> Program:
+        return WorkerProcess(self.folder, self.secret, self.database_url, **self._shared)
+
+    @property
+    def _shared(self) -> dict[str, str]:
+        return {"redis_url": self.redis.url, "exit_on_stdin_eof": "1"} | self.settings
 
     def _gateway(self, port: int) -> Program:
         settings = {
@@ -127,12 +120,13 @@ class Topology:
             "trusted_proxies": "127.0.0.1/32",
             "connections_per_minute": "0",
             "uploads_per_minute": "0",
+            "exit_on_stdin_eof": "1",
         }
         process = Program([sys.executable, "-m", "ws_gateway"], settings)
         process.wait_for("listening on")
         return process
 
-    def _nginx(self, *, gateways: list[int], services: list[int]) -> Program:
+    def _nginx(self, *, gateways: Iterable[int], services: Iterable[int]) -> Program:
         program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
         assert program, "nginx is not installed; run: sh tools/setup.sh dev"
         folder = self.folder / "nginx"
@@ -151,7 +145,7 @@ class Topology:
         return Program([program, *options, "-g", "daemon off;"], {})
 
 
-def _upstream(ports: list[int]) -> str:
+def _upstream(ports: Iterable[int]) -> str:
     return " ".join(f"server 127.0.0.1:{port} max_fails=1 fail_timeout=1s;" for port in ports)
 
 
