@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 
@@ -68,6 +68,18 @@ class Metrics:
             buckets=_LATENCY,
             registry=registry,
         )
+        self._model_calls = Counter(
+            "whitebg_model_calls",
+            "Calls of a paid model, by what came of them: a picture, or the error's code.",
+            ["engine", "model", "outcome"],
+            registry=registry,
+        )
+        self._model_tokens = Counter(
+            "whitebg_model_tokens",
+            "Tokens that calls of a paid model took, by kind.",
+            ["engine", "model", "kind"],
+            registry=registry,
+        )
         self._running = Gauge("whitebg_worker_running", "Attempts that run now in this process.", registry=registry)
 
     def committed(self, events: Sequence[TaskEvent]) -> None:
@@ -92,6 +104,13 @@ class Metrics:
     def picture_made(self, engine: Engine, took: float) -> None:
         """Take in how long an engine needed."""
         self._engine.labels(engine.value).observe(took)
+
+    def model_called(self, model: str, outcome: str, tokens: Mapping[str, int]) -> None:
+        """Take in a call of Gemini: what it cost. Calls with the outcome ``picture`` are the images made."""
+        engine = Engine.GEMINI.value
+        self._model_calls.labels(engine, model, outcome).inc()
+        for kind, count in tokens.items():
+            self._model_tokens.labels(engine, model, kind).inc(count)
 
     def called(self, method: str, code: str, took: float | None) -> None:
         """Count a gRPC call; ``took`` is None for a stream, whose length is the client's affair."""

@@ -16,6 +16,7 @@ from generator_service.convert import messages, requests
 from generator_service.domain.clock import Clock
 from generator_service.domain.cursor import UserCursor
 from generator_service.domain.errors import ImageNotFound, InvalidRequest, OffsetOutOfRange
+from generator_service.domain.presets import PRESETS
 from generator_service.domain.task import Task
 from generator_service.interceptors import caller, request_id
 from generator_service.store.contract import TaskStore
@@ -54,9 +55,12 @@ class Servicer(generator_service_pb2_grpc.GeneratorServiceServicer):
             "user_id": enqueued.task.user_id,
             "request_id": request_id(),
             "deduplicated": enqueued.deduplicated,
+            "reused": enqueued.reused,
         }
         logger.info("task_submitted", extra=extra)
-        return pb.SubmitTaskResponse(task=self._present(enqueued.task), deduplicated=enqueued.deduplicated)
+        return pb.SubmitTaskResponse(
+            task=self._present(enqueued.task), deduplicated=enqueued.deduplicated, reused=enqueued.reused
+        )
 
     async def GetTask(self, request: pb.GetTaskRequest, context: Context) -> pb.GetTaskResponse:  # noqa: N802, ARG002
         """Return one task."""
@@ -135,6 +139,10 @@ class Servicer(generator_service_pb2_grpc.GeneratorServiceServicer):
             raise ImageNotFound(task.task_id, kind, "it is not in the blob store any more") from None
         if first.HasField("info"):
             yield first
+
+    async def ListPresets(self, request: pb.ListPresetsRequest, context: Context) -> pb.ListPresetsResponse:  # noqa: N802, ARG002
+        """Return the marketplace presets."""
+        return pb.ListPresetsResponse(presets=[messages.preset(each) for each in PRESETS.values()])
 
     async def GetQueueStats(self, request: pb.GetQueueStatsRequest, context: Context) -> pb.GetQueueStatsResponse:  # noqa: N802, ARG002
         """Return queue, log and watchers in figures."""

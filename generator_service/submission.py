@@ -34,6 +34,8 @@ class Submission:
     idempotency_key: str | None
     priority: int
     timeout: timedelta | None
+    reuse: bool = False
+    """Whether a stored result of the same photo and options may answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +80,8 @@ class Submissions:
             ),
             idempotency_key=submission.idempotency_key,
             fingerprint=_fingerprint(digest, submission),
+            picture_key=_hash((digest, *_asked(submission.options))),
+            reuse=submission.reuse,
             priority=submission.priority,
             timeout=timeout,
             max_attempts=self.max_attempts,
@@ -88,7 +92,7 @@ class Submissions:
         except Exception:
             await self.blobs.delete(new.input.blob)
             raise
-        if enqueued.deduplicated:
+        if enqueued.deduplicated or enqueued.reused:
             await self.blobs.delete(new.input.blob)
         return enqueued
 
@@ -107,6 +111,8 @@ class Submissions:
         key = submission.idempotency_key
         if key is not None and len(key) > MAX_KEY_LENGTH:
             raise InvalidRequest("idempotency_key", f"has {len(key)} characters; at most {MAX_KEY_LENGTH} are allowed")
+        if key is not None and "\0" in key:
+            raise InvalidRequest("idempotency_key", "has a NUL in it; use printable characters")
         if (submission.image is None) == (submission.source_task_id is None):
             raise InvalidRequest("image", "is missing; send the file's bytes, or source_task_id")
 
@@ -130,5 +136,12 @@ def _bare_name(filename: str) -> str:
 
 def _fingerprint(digest: str, submission: Submission) -> str:
     """Hash what makes two requests the same: the photo and what to make of it."""
-    asked = (digest, sorted(asdict(submission.options).items()), submission.priority, submission.timeout)
-    return hashlib.sha256(repr(asked).encode()).hexdigest()
+    return _hash((digest, _asked(submission.options), submission.priority, submission.timeout))
+
+
+def _asked(options: TaskOptions) -> list[tuple[str, object]]:
+    return sorted(asdict(options).items())
+
+
+def _hash(value: object) -> str:
+    return hashlib.sha256(repr(value).encode()).hexdigest()

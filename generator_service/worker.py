@@ -296,6 +296,7 @@ class Worker:
             fill=picture.fill,
             confidence=picture.confidence,
             warnings=picture.warnings,
+            report=picture.report,
             blob=new_key("result", f".{picture.format.value}"),
             thumbnail_blob=new_key("thumbnail", ".jpg"),
             thumbnail_bytes=len(picture.thumbnail),

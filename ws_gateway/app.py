@@ -11,11 +11,11 @@ from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
 from starlette.middleware.cors import CORSMiddleware
 
-from ws_gateway import notifications
+from ws_gateway import notifications, tracing
 from ws_gateway.access_log import AccessLog
 from ws_gateway.clock import Clock, SystemClock
 from ws_gateway.gateway import run_gateway
-from ws_gateway.http import config, docs, health, images, metrics, page, problems, sessions, sync, tasks, tokens
+from ws_gateway.http import config, docs, health, images, metrics, page, presets, problems, sessions, sync, tasks, tokens
 from ws_gateway.http.body_limit import BodyLimit
 from ws_gateway.http.uploads import FORM_OVERHEAD
 from ws_gateway.metrics import Metrics
@@ -42,10 +42,11 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
         version="2",
         redoc_url=None,
         lifespan=lifespan,
+        telemetry=tracing.telemetry(tracing=settings.tracing),
         generate_unique_id_function=_operation_id,
     )
     problems.install(app)
-    for module in (tasks, sync, tokens, config, images, health, metrics, docs, sessions, notifications, page):
+    for module in (tasks, presets, sync, tokens, config, images, health, metrics, docs, sessions, notifications, page):
         app.include_router(module.router)
     app.add_middleware(BodyLimit, limit_of=partial(_body_limit, settings))
     app.add_middleware(

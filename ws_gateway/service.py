@@ -42,8 +42,16 @@ class ServiceClient:
     Every method raises `ServiceError` if the call fails.
     """
 
-    def __init__(self, *, target: str, tokens: Tokens, clock: Clock, call_timeout: timedelta) -> None:
-        self._channel = grpc.aio.insecure_channel(target, options=_CHANNEL_OPTIONS)
+    def __init__(
+        self,
+        *,
+        target: str,
+        tokens: Tokens,
+        clock: Clock,
+        call_timeout: timedelta,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] = (),
+    ) -> None:
+        self._channel = grpc.aio.insecure_channel(target, options=_CHANNEL_OPTIONS, interceptors=interceptors)
         self._stub = GeneratorServiceStub(self._channel)
         self._tokens = tokens
         self._clock = clock
@@ -81,6 +89,12 @@ class ServiceClient:
         """Return a page of a user's events; an empty ``after`` begins with the oldest kept."""
         request = pb.ListEventsRequest(user_id=user_id, after=after, page_size=page_size)
         return await _call(self._stub.ListEvents(request, timeout=self._timeout, metadata=self._metadata()))
+
+    async def list_presets(self) -> Sequence[pb.Preset]:
+        """Return the marketplace presets."""
+        request = pb.ListPresetsRequest()
+        response = await _call(self._stub.ListPresets(request, timeout=self._timeout, metadata=self._metadata()))
+        return response.presets
 
     async def queue_stats(self) -> pb.GetQueueStatsResponse:
         """Return the state of queue, log and watchers."""

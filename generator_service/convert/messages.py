@@ -11,13 +11,17 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from generator_service.domain.cursor import UserCursor
 from generator_service.domain.errors import GapReason, InvalidRequest
 from generator_service.domain.event import EventType, TaskEvent
+from generator_service.domain.presets import Preset
+from generator_service.domain.report import Report, Verdict
 from generator_service.domain.task import (
     CUSTOM_PRESET,
+    Content,
     Engine,
     InputInfo,
     OutputFormat,
     Progress,
     ResultInfo,
+    Shadow,
     Task,
     TaskOptions,
     TaskState,
@@ -45,6 +49,20 @@ FORMATS = {
     OutputFormat.JPEG: task_pb2.OUTPUT_FORMAT_JPEG,
     OutputFormat.WEBP: task_pb2.OUTPUT_FORMAT_WEBP,
 }
+CONTENTS = {
+    Content.PICTURE: task_pb2.CONTENT_PICTURE,
+    Content.TRANSPARENT: task_pb2.CONTENT_TRANSPARENT,
+    Content.MASK: task_pb2.CONTENT_MASK,
+}
+SHADOWS = {
+    Shadow.NONE: task_pb2.SHADOW_NONE,
+    Shadow.CONTACT: task_pb2.SHADOW_CONTACT,
+}
+VERDICTS = {
+    Verdict.PASSED: task_pb2.VERDICT_PASSED,
+    Verdict.WARNED: task_pb2.VERDICT_WARNED,
+    Verdict.FAILED: task_pb2.VERDICT_FAILED,
+}
 EVENT_TYPES = {
     EventType.CREATED: event_pb2.EVENT_TYPE_CREATED,
     EventType.STARTED: event_pb2.EVENT_TYPE_STARTED,
@@ -64,6 +82,8 @@ TaskMessage = task_pb2.Task
 _STATE_OF = {number: state for state, number in STATES.items()}
 _ENGINE_OF = {number: engine for engine, number in ENGINES.items()}
 _FORMAT_OF = {number: form for form, number in FORMATS.items()}
+_CONTENT_OF = {number: content for content, number in CONTENTS.items()}
+_SHADOW_OF = {number: shadow for shadow, number in SHADOWS.items()}
 
 
 def timestamp(at: datetime | None) -> Timestamp | None:
@@ -101,7 +121,7 @@ def options_from(message: task_pb2.TaskOptions) -> TaskOptions:
     """Read options; ranges and presets are checked in the domain.
 
     Raises:
-        InvalidRequest: a number is not an engine or not a format.
+        InvalidRequest: a number is not one of its enum's.
 
     """
     engine = message.engine or task_pb2.ENGINE_AUTO
@@ -109,13 +129,22 @@ def options_from(message: task_pb2.TaskOptions) -> TaskOptions:
         raise InvalidRequest("options.engine", f"{engine} is not an engine")
     if message.format and message.format not in _FORMAT_OF:
         raise InvalidRequest("options.format", f"{message.format} is not an output format")
+    content = message.content or task_pb2.CONTENT_PICTURE
+    if content not in _CONTENT_OF:
+        raise InvalidRequest("options.content", f"{content} is not a content")
+    shadow = message.shadow or task_pb2.SHADOW_NONE
+    if shadow not in _SHADOW_OF:
+        raise InvalidRequest("options.shadow", f"{shadow} is not a shadow")
     return TaskOptions(
         engine=_ENGINE_OF[engine],
         preset=message.preset or CUSTOM_PRESET,
         format=_FORMAT_OF.get(message.format),
         size_px=message.size_px or None,
         fill=message.fill or None,
+        margin=message.margin if message.HasField("margin") else None,
         background=message.background or None,
+        shadow=_SHADOW_OF[shadow],
+        content=_CONTENT_OF[content],
         prompt=message.prompt,
     )
 
@@ -128,8 +157,30 @@ def options(value: TaskOptions) -> task_pb2.TaskOptions:
         format=task_pb2.OUTPUT_FORMAT_UNSPECIFIED if value.format is None else FORMATS[value.format],
         size_px=value.size_px or 0,
         fill=value.fill or 0,
+        margin=value.margin,
         background=value.background or "",
+        shadow=SHADOWS[value.shadow],
+        content=CONTENTS[value.content],
         prompt=value.prompt,
+    )
+
+
+def preset(value: Preset) -> generator_service_pb2.Preset:
+    """Turn a preset into a message."""
+    return generator_service_pb2.Preset(
+        name=value.name,
+        rule=value.rule,
+        source=value.source,
+        size_px=value.size_px or 0,
+        fill=value.fill,
+        format=FORMATS[value.format],
+        max_bytes=value.max_bytes or 0,
+        min_size_px=value.sizes_px[0],
+        max_size_px=value.sizes_px[1],
+        min_fill=value.fills[0],
+        max_fill=value.fills[1],
+        formats=[number for form, number in FORMATS.items() if form in value.formats],
+        pure_white=value.white,
     )
 
 
@@ -155,6 +206,25 @@ def result_info(value: ResultInfo) -> task_pb2.ResultInfo:
         confidence=value.confidence,
         fill=value.fill,
         warnings=value.warnings,
+        report=None if value.report is None else report(value.report),
+    )
+
+
+def report(value: Report) -> task_pb2.ComplianceReport:
+    """Turn a compliance report into a message."""
+    return task_pb2.ComplianceReport(
+        preset=value.preset,
+        passed=value.passed,
+        checks=[
+            task_pb2.ComplianceCheck(
+                name=check.name,
+                verdict=VERDICTS[check.verdict],
+                value=check.value,
+                limit=check.limit,
+                message=check.message,
+            )
+            for check in value.checks
+        ],
     )
 
 

@@ -67,6 +67,7 @@ def submission(request: pb.SubmitTaskRequest, user_id: str) -> Submission:
         idempotency_key=request.idempotency_key or None,
         priority=request.priority,
         timeout=timeout,
+        reuse=request.reuse,
     )
 
 

@@ -6,58 +6,124 @@ import re
 from dataclasses import dataclass
 
 from generator_service.domain.errors import InvalidRequest
-from generator_service.domain.task import CUSTOM_PRESET, OutputFormat, TaskOptions
+from generator_service.domain.task import CUSTOM_PRESET, Content, OutputFormat, Shadow, TaskOptions
 
 MIN_SIZE_PX, MAX_SIZE_PX = 100, 10_000
 MIN_FILL, MAX_FILL = 0.3, 1.0
+MIN_MARGIN, MAX_MARGIN = 0.0, 0.35
 MAX_PROMPT_LENGTH = 2000
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
+
+JPEG, PNG, WEBP = OutputFormat.JPEG, OutputFormat.PNG, OutputFormat.WEBP
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preset:
-    """What one market asks of a main picture."""
+    """What one market asks of a main picture, and what is made for it.
+
+    The picture is made to ``size_px``, ``fill`` and ``format``; the ranges are what the market itself takes, and
+    what a result is judged by.
+    """
 
     name: str
     rule: str
     """The rule it follows, in words."""
+    source: str
+    """Where the rule was read."""
     size_px: int | None = None
     """Side of the square in pixels; None: as large as the product's own pixels allow, at least 1,000."""
     fill: float = 0.85
-    format: OutputFormat = OutputFormat.JPEG
+    format: OutputFormat = JPEG
     max_bytes: int | None = None
+    sizes_px: tuple[int, int] = (MIN_SIZE_PX, MAX_SIZE_PX)
+    """Smallest and largest side."""
+    fills: tuple[float, float] = (0.0, 1.0)
+    """Smallest and largest share of the side that the product's longest side may take."""
+    formats: frozenset[OutputFormat] = frozenset(OutputFormat)
+    white: bool = True
+    """Whether the background must be exactly 255, 255, 255."""
 
+
+_SELLERS_GUIDES = "sellers' guides; the market's own page needs a seller's login, so check it before a large upload"
 
 PRESETS: dict[str, Preset] = {
     preset.name: preset
     for preset in (
-        Preset(name=CUSTOM_PRESET, rule="pure white, 85 % fill, lossless", format=OutputFormat.PNG),
+        Preset(
+            name=CUSTOM_PRESET,
+            rule="what was asked for; where nothing was: pure white, 85 % fill, lossless",
+            source="none: no market's rule",
+            format=PNG,
+            white=False,
+        ),
         Preset(
             name="amazon",
-            rule="exactly 255,255,255; at least 85 % fill; 1,000 px for zoom, at most 10,000",
+            rule="exactly 255,255,255; at least 85 % fill; 500 to 10,000 px, 1,000 for zoom; JPEG, PNG, TIFF or GIF",
+            source="https://www.mercatuslab.com/blog/amazon-product-image-requirements/ (secondary)",
             size_px=2000,
-            fill=0.86,
+            fill=0.87,
+            sizes_px=(1000, 10_000),
+            fills=(0.85, 1.0),
+            formats=frozenset({JPEG, PNG}),
         ),
         Preset(
             name="taobao",
-            rule="800 × 800, pure white, at least 80 % fill, at most 3 MB",
+            rule="800 × 800, at least 700; pure white; at least 80 % fill; at most 3 MB",
+            source=_SELLERS_GUIDES,
             size_px=800,
             max_bytes=3_000_000,
+            sizes_px=(700, MAX_SIZE_PX),
+            fills=(0.8, 1.0),
+            formats=frozenset({JPEG, PNG}),
         ),
         Preset(
             name="tmall",
-            rule="800 × 800, pure white, at least 80 % fill, at most 3 MB",
+            rule="800 × 800, at least 700; pure white; at least 80 % fill; at most 3 MB",
+            source=_SELLERS_GUIDES,
             size_px=800,
             max_bytes=3_000_000,
+            sizes_px=(700, MAX_SIZE_PX),
+            fills=(0.8, 1.0),
+            formats=frozenset({JPEG, PNG}),
         ),
-        Preset(name="jd", rule="800 × 800, white, JPEG of at most 2 MB", size_px=800, max_bytes=2_000_000),
-        Preset(name="shopify", rule="2,000 × 2,000 advised", size_px=2000),
-        Preset(name="ebay", rule="1,600 px advised, at most 12 MB", size_px=1600, max_bytes=12_000_000),
+        Preset(
+            name="jd",
+            rule="800 × 800; white; JPEG of at most 2 MB",
+            source=_SELLERS_GUIDES,
+            size_px=800,
+            max_bytes=2_000_000,
+            sizes_px=(800, MAX_SIZE_PX),
+            formats=frozenset({JPEG}),
+        ),
+        Preset(
+            name="shopify",
+            rule="2,048 × 2,048 advised, at most 5,000 px and 20 MB; the background is the shop's own choice",
+            source="https://sellshot.ai/en/blog/shopify-product-image-size-guide (secondary, after Shopify's help)",
+            size_px=2048,
+            max_bytes=20_000_000,
+            sizes_px=(MIN_SIZE_PX, 5000),
+            white=False,
+        ),
+        Preset(
+            name="ebay",
+            rule="at least 500 px, 1,600 advised; at most 12 MB; no border",
+            source="https://www.ebay.com/help/policies/listing-policies/picture-policy?id=4370",
+            size_px=1600,
+            max_bytes=12_000_000,
+            sizes_px=(500, 6000),
+            formats=frozenset({JPEG, PNG}),
+            white=False,
+        ),
         Preset(
             name="google_merchant",
-            rule="1,500 × 1,500 advised; 75 to 90 % fill; at most 16 MB",
+            rule="1,500 × 1,500 advised, at least 500 from 2027-01-31; 75 to 90 % fill; white or transparent; "
+            "at most 64 megapixels and 16 MB; pictures made by generative AI must say so in their metadata",
+            source="https://support.google.com/merchants/answer/6324350",
             size_px=1500,
+            fill=0.83,
             max_bytes=16_000_000,
+            sizes_px=(500, 8000),
+            fills=(0.75, 0.9),
         ),
     )
 }
@@ -67,11 +133,15 @@ PRESETS: dict[str, Preset] = {
 class PictureSpec:
     """The exact picture to make: options and preset resolved."""
 
+    preset: str = CUSTOM_PRESET
+    """Whose rule the result is judged by."""
     size_px: int | None
     """Side of the square; None: as large as the product's own pixels allow, at least 1,000."""
     fill: float
     format: OutputFormat
     background: tuple[int, int, int] = (255, 255, 255)
+    shadow: Shadow = Shadow.NONE
+    content: Content = Content.PICTURE
     max_bytes: int | None = None
     prompt: str = ""
 
@@ -80,31 +150,65 @@ def resolve(options: TaskOptions) -> PictureSpec:
     """Turn options into the exact picture to make.
 
     Raises:
-        InvalidRequest: a preset is not known, or a value is out of its range.
+        InvalidRequest: a preset is not known, a value is out of its range, or two options contradict each other.
 
     """
     preset = PRESETS.get(options.preset)
     if preset is None:
         known = ", ".join(PRESETS)
         raise InvalidRequest("options.preset", f"{options.preset!r} is not a preset; known are {known}")
+    _check_ranges(options)
+    _check_content(options)
+    colour = bytes.fromhex((options.background or "#FFFFFF")[1:])
+    return PictureSpec(
+        preset=preset.name,
+        size_px=options.size_px or preset.size_px,
+        fill=_fill(options, preset),
+        format=options.format or _format(options.content, preset),
+        background=(colour[0], colour[1], colour[2]),
+        shadow=options.shadow,
+        content=options.content,
+        max_bytes=preset.max_bytes,
+        prompt=options.prompt,
+    )
+
+
+def _check_ranges(options: TaskOptions) -> None:
     if options.size_px is not None and not MIN_SIZE_PX <= options.size_px <= MAX_SIZE_PX:
         raise InvalidRequest(
             "options.size_px", f"{options.size_px} is not within {MIN_SIZE_PX} to {MAX_SIZE_PX} pixels"
         )
     if options.fill is not None and not MIN_FILL <= options.fill <= MAX_FILL:
         raise InvalidRequest("options.fill", f"{options.fill:g} is not within {MIN_FILL:g} to {MAX_FILL:g}")
+    if options.margin is not None and not MIN_MARGIN <= options.margin <= MAX_MARGIN:
+        raise InvalidRequest("options.margin", f"{options.margin:g} is not within {MIN_MARGIN:g} to {MAX_MARGIN:g}")
+    if options.margin is not None and options.fill is not None:
+        raise InvalidRequest("options.margin", "says the same as fill, which is set too; set one of them")
     if options.background is not None and not _COLOUR.fullmatch(options.background):
         raise InvalidRequest("options.background", f"{options.background!r} is not a colour like #FFFFFF")
     if len(options.prompt) > MAX_PROMPT_LENGTH:
         raise InvalidRequest(
             "options.prompt", f"is {len(options.prompt)} characters long; at most {MAX_PROMPT_LENGTH} are taken"
         )
-    colour = bytes.fromhex((options.background or "#FFFFFF")[1:])
-    return PictureSpec(
-        size_px=options.size_px or preset.size_px,
-        fill=preset.fill if options.fill is None else options.fill,
-        format=options.format or preset.format,
-        background=(colour[0], colour[1], colour[2]),
-        max_bytes=preset.max_bytes,
-        prompt=options.prompt,
-    )
+
+
+def _check_content(options: TaskOptions) -> None:
+    if options.content is Content.PICTURE:
+        return
+    if options.background is not None:
+        raise InvalidRequest("options.background", f"a {options.content.value} result has none; leave it out")
+    if options.content is Content.MASK and options.shadow is not Shadow.NONE:
+        raise InvalidRequest("options.shadow", "a mask shows the product only; leave it out")
+    if options.content is Content.TRANSPARENT and options.format is JPEG:
+        raise InvalidRequest("options.format", "JPEG has no transparency; choose PNG or WebP")
+
+
+def _fill(options: TaskOptions, preset: Preset) -> float:
+    if options.margin is not None:
+        return 1.0 - 2.0 * options.margin
+    return preset.fill if options.fill is None else options.fill
+
+
+def _format(content: Content, preset: Preset) -> OutputFormat:
+    """Return the preset's format, unless it would lose what the content is about."""
+    return preset.format if content is Content.PICTURE else PNG

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from generator_service.domain.report import Report
+
 CUSTOM_PRESET = "custom"
 MIN_PRIORITY, MAX_PRIORITY = -10, 10
 
@@ -57,6 +59,25 @@ class OutputFormat(StrEnum):
         return "image/jpeg" if self is OutputFormat.JPEG else f"image/{self.value}"
 
 
+class Content(StrEnum):
+    """What of the picture is wanted."""
+
+    PICTURE = "picture"
+    """The product on its background."""
+    TRANSPARENT = "transparent"
+    """The product alone: the background is clear."""
+    MASK = "mask"
+    """The product's alpha as grey, white where it is solid; it lies pixel for pixel over the picture."""
+
+
+class Shadow(StrEnum):
+    """What the product throws on its background."""
+
+    NONE = "none"
+    CONTACT = "contact"
+    """A soft, short shadow where it would stand."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskOptions:
     """What was asked for. None means: whatever the preset says."""
@@ -68,8 +89,12 @@ class TaskOptions:
     """Side of the square result in pixels, 100 to 10,000."""
     fill: float | None = None
     """Share of the side that the product's longest side takes, 0.3 to 1.0."""
+    margin: float | None = None
+    """The same said otherwise: share of the side left free on each side of the product, 0 to 0.35."""
     background: str | None = None
     """``#RRGGBB``."""
+    shadow: Shadow = Shadow.NONE
+    content: Content = Content.PICTURE
     prompt: str = ""
 
 
@@ -107,6 +132,8 @@ class ResultInfo:
     confidence: float | None = None
     """How far the engine trusts its cut-out, 0 to 1; None where it can't tell."""
     warnings: tuple[str, ...] = ()
+    report: Report | None = None
+    """The file measured against its preset's rule; None with results of older versions."""
     blob: str
     thumbnail_blob: str
     thumbnail_bytes: int
@@ -131,6 +158,10 @@ class NewTask:
     idempotency_key: str | None = None
     fingerprint: str
     """Hash over all that makes two requests the same; compared when an idempotency key comes again."""
+    picture_key: str | None = None
+    """Hash over all that makes two pictures the same: the photo and the options."""
+    reuse: bool = False
+    """Whether a completed task of the same picture may answer in place of a new one."""
     priority: int = 0
     timeout: timedelta
     max_attempts: int

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from generator_service.domain.presets import PictureSpec
+from generator_service.domain.report import Report
 from generator_service.domain.task import Engine, OutputFormat
 
 ProgressReport = Callable[[int, str], None]
@@ -26,6 +27,8 @@ class Picture:
     confidence: float | None
     """How far the engine trusts its cut-out, 0 to 1; None where it can't tell."""
     warnings: tuple[str, ...]
+    report: Report
+    """The file measured against its preset's rule."""
     thumbnail: bytes
     """JPEG, at most 320 pixels."""
     engine: Engine

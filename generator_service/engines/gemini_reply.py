@@ -61,6 +61,19 @@ def picture_in(reply: GenerateContentResponse) -> bytes:
     raise _no_picture(reply)
 
 
+def tokens_of(reply: GenerateContentResponse) -> dict[str, int]:
+    """Return how many tokens a call took, by kind: what it costs."""
+    usage = reply.usage_metadata
+    if usage is None:
+        return {}
+    counts = {
+        "prompt": usage.prompt_token_count,
+        "output": usage.candidates_token_count,
+        "thoughts": usage.thoughts_token_count,
+    }
+    return {kind: count for kind, count in counts.items() if count}
+
+
 def _no_picture(reply: GenerateContentResponse) -> EngineError:
     feedback = reply.prompt_feedback
     reason: BlockedReason | FinishReason | None = feedback.block_reason if feedback else None

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import io
+import warnings
 
 from PIL import Image
 
 from generator_service.engines.base import Picture, ProgressReport
-from generator_service.engines.jobs import RenderJob, ShrinkJob
+from generator_service.engines.jobs import RembgCut, RenderJob, ShrinkJob
 from generator_service.imaging.decode import decode
-from generator_service.imaging.render import render
+from generator_service.imaging.render import Cut, render
 
 _JPEG_QUALITY = 92
+
+# A broken file makes Pillow warn, over and over. Whoever sent it is told what matters; the log needs none of it.
+warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 def perform(job: object, report: ProgressReport) -> Picture | bytes:
@@ -31,7 +35,7 @@ def perform(job: object, report: ProgressReport) -> Picture | bytes:
 
 
 def _render(job: RenderJob, report: ProgressReport) -> Picture:
-    made = render(job.photo, job.spec, report)
+    made = render(job.photo, job.spec, report, original=job.original, cut=_cutter(job.cut))
     return Picture(
         data=made.data,
         format=made.format,
@@ -40,9 +44,18 @@ def _render(job: RenderJob, report: ProgressReport) -> Picture:
         fill=made.fill,
         confidence=made.confidence,
         warnings=made.warnings,
+        report=made.report,
         thumbnail=made.thumbnail,
         engine=job.engine,
     )
+
+
+def _cutter(how: RembgCut | None) -> Cut | None:
+    if how is None:
+        return None
+    from generator_service.engines import rembg_cut  # An optional extra, and slow to import.
+
+    return lambda rgb: rembg_cut.cut(rgb, how)
 
 
 def shrink(photo: bytes, max_side_px: int) -> bytes:

@@ -10,6 +10,14 @@ from generator_service.engines.base import Picture, ProgressReport
 from generator_service.engines.pool import PoolSettings, ProcessPool
 
 
+@dataclass(frozen=True, slots=True)
+class RembgCut:
+    """Find the product with this model of rembg, from the ONNX file ``weights``, or from where rembg keeps its own."""
+
+    model: str
+    weights: str | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenderJob:
     """Cut the product out of ``photo`` and make the picture of ``spec``; the result is a `Picture`."""
@@ -18,6 +26,10 @@ class RenderJob:
     spec: PictureSpec
     engine: Engine
     """Who the picture is said to be from."""
+    original: bytes | None = None
+    """The photo sent in, where ``photo`` was itself made from it; the report compares the two."""
+    cut: RembgCut | None = None
+    """How to find the product; None: as the local engine does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,6 +29,8 @@ class PoolSettings:
     """How many jobs run at once."""
     memory_bytes: int | None = 4 * 1024**3
     """Address space of each process; a job that needs more ends with ``out_of_memory``. None: no limit."""
+    job_timeout: float | None = 120.0
+    """Seconds that one job may take; then its process is killed, whatever the file made it do. None: no limit."""
     jobs_per_process: int = 200
     """After so many jobs a process is replaced, against slow leaks."""
     max_frame_bytes: int = 256 * 1024**2
@@ -106,9 +108,19 @@ class ProcessPool:
             raise EngineError("job_too_large", f"{error}; send a smaller photo", retryable=False) from None
         child = await self._free_child()
         try:
-            outcome = await child.perform(body, report)
+            async with asyncio.timeout(self._settings.job_timeout) as deadline:
+                outcome = await child.perform(body, report)
         except ChildDied as death:
             raise self._crashed(death) from None
+        except TimeoutError:
+            if not deadline.expired():
+                raise
+            raise EngineError(
+                "job_timeout",
+                f"the photo took longer than the {self._settings.job_timeout:g} s that it may; send a smaller one",
+                retryable=True,
+                max_attempts=2,
+            ) from None
         finally:
             await self._give_back(child)
         return self._result(outcome)

@@ -10,16 +10,17 @@ from typing import Self
 from generator_service.domain.errors import InvalidRequest
 from generator_service.domain.task import Engine
 from generator_service.engines.base import ImageEngine
-from generator_service.engines.gemini import GeminiEngine, GeminiSettings
+from generator_service.engines.gemini import CallObserver, GeminiEngine, GeminiSettings
 from generator_service.engines.jobs import JobPool
 from generator_service.engines.local import LocalEngine
 from generator_service.engines.pool import PoolSettings
+from generator_service.engines.rembg import RembgEngine, RembgSettings
 
 DEFAULT_ORDER = (Engine.GEMINI, Engine.LOCAL)
 
 _MISSING = {
     Engine.GEMINI: "gemini needs WHITEBG_GEMINI_API_KEY",
-    Engine.REMBG: "rembg is not part of this version",
+    Engine.REMBG: "rembg needs WHITEBG_REMBG_MODEL and: pip install 'whitebg[rembg]'",
 }
 
 
@@ -32,6 +33,8 @@ class EngineSettings:
     pool: PoolSettings = field(default_factory=PoolSettings)
     gemini: GeminiSettings | None = None
     """None: no key, so no Gemini."""
+    rembg: RembgSettings | None = None
+    """None: no model was named, so no rembg."""
 
 
 class NoEngine(ValueError):
@@ -52,17 +55,21 @@ class Engines:
             )
 
     @classmethod
-    def from_settings(cls, settings: EngineSettings) -> Self:
-        """Make the engines that ``settings`` allow. Nothing runs before `start`.
+    def from_settings(cls, settings: EngineSettings, on_call: CallObserver | None = None) -> Self:
+        """Make the engines that ``settings`` allow. Nothing runs before `start`; ``on_call`` hears of paid calls.
 
         Raises:
             NoEngine: the order names none of them.
+            RembgUnusable: its model may not or can't be used.
 
         """
         pool = JobPool(settings.pool)
         engines: list[ImageEngine] = [LocalEngine(pool)]
         if settings.gemini is not None:
-            engines.append(GeminiEngine(settings.gemini, pool))
+            observer = {} if on_call is None else {"on_call": on_call}
+            engines.append(GeminiEngine(settings.gemini, pool, **observer))
+        if settings.rembg is not None:
+            engines.append(RembgEngine(settings.rembg, pool))
         return cls(pool, engines, settings.order)
 
     async def __aenter__(self) -> Self:

@@ -35,6 +35,8 @@ class Backdrop:
     """Typical distance of true backdrop pixels, in Lab units."""
     plain_share: float
     """Share of the frame that the one-surface model explains, 0 to 1."""
+    seeds: NDArray[np.bool_]
+    """H×W: the part of the frame that surely is backdrop; the rest of it may be a product that is cut off."""
 
     @property
     def plain(self) -> bool:
@@ -56,11 +58,12 @@ def model_backdrop(rgb: NDArray[np.uint8]) -> Backdrop:
     plain_share = float(np.mean(residual < PLAIN_DELTA_E))
     if plain_share > PLAIN_SHARE:
         distance = shadow_tolerant_distance(colours, surface)
+        seeds = ring & (distance < PLAIN_DELTA_E)
     else:
-        distance = _cluster_distance(colours, ring)
+        distance, seeds = _cluster_distance(colours, ring)
     near = distance[ring]
     noise = float(np.median(near[near <= np.percentile(near, 100.0 * max(plain_share, 0.5))]))
-    return Backdrop(distance=distance, noise=noise, plain_share=plain_share)
+    return Backdrop(distance=distance, noise=noise, plain_share=plain_share, seeds=seeds)
 
 
 def frame_ring(height: int, width: int) -> NDArray[np.bool_]:
@@ -117,8 +120,11 @@ def _fit_surface(colours: Floats, ring: NDArray[np.bool_]) -> Floats:
     return surface
 
 
-def _cluster_distance(colours: Floats, ring: NDArray[np.bool_]) -> Floats:
-    """Measure the distance to the nearest colour cluster of the ring that at least two sides of the frame show."""
+def _cluster_distance(colours: Floats, ring: NDArray[np.bool_]) -> tuple[Floats, NDArray[np.bool_]]:
+    """Measure the distance to the nearest colour cluster of the ring that at least two sides of the frame show.
+
+    Return it, H×W, with the pixels of the ring that belong to such a cluster; all of the ring where there is none.
+    """
     samples = np.ascontiguousarray(colours[ring])
     criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_MAX_ITER, 30, 0.5)
     cv2.setRNGSeed(0)
@@ -127,18 +133,23 @@ def _cluster_distance(colours: Floats, ring: NDArray[np.bool_]) -> Floats:
     labels = labels.ravel()
     sides = _side_of(ring)
     distances = []
+    backdrop = np.zeros(len(samples), np.bool_)
     for cluster in range(count):
         mine = labels == cluster
         shares = [float(np.mean(mine[sides == side])) for side in range(4)]
         if sum(share > 0.04 for share in shares) < 2:
             continue
+        backdrop |= mine
         members = samples[mine]
         spread = max(float(np.linalg.norm(members.std(axis=0))), 4.0)
         # In units of the cluster's own spread, scaled back so that thresholds mean the same as on plain photos.
         distances.append(np.linalg.norm(colours - members.mean(axis=0), axis=2) * (6.0 / spread))
     if not distances:
         distances.append(np.linalg.norm(colours - np.median(samples, axis=0), axis=2))
-    return np.asarray(np.minimum.reduce(distances), np.float32)
+        backdrop[:] = True
+    seeds = np.zeros_like(ring)
+    seeds[ring] = backdrop
+    return np.asarray(np.minimum.reduce(distances), np.float32), seeds
 
 
 def _side_of(ring: NDArray[np.bool_]) -> NDArray[np.intp]:

@@ -19,6 +19,7 @@ VISIBLE_DIFFERENCE = 4
 MIN_AUTO_SIDE, MAX_AUTO_SIDE = 1000, 5000
 
 _FITTING_ROUNDS = 4
+_BLACK: Colour = (0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +27,9 @@ class Canvas:
     """A finished square, not yet encoded."""
 
     pixels: Pixels
-    """N×N×3, sRGB."""
+    """N×N×3, sRGB: the product on its background; where there is none, its own colours, black where it is clear."""
+    alpha: Pixels
+    """N×N: the product's alpha, 0 to 255."""
     fill: float
     """The product's longest visible side as a share of the canvas's side, 0 to 1."""
     enlargement: float
@@ -71,8 +74,13 @@ def bounding_box(mask: NDArray[np.bool_]) -> Box | None:
 
 def visible_box(pixels: Pixels, background: Colour) -> Box | None:
     """Return the smallest box around all that visibly differs from the background; None where nothing does."""
-    difference = cv2.absdiff(pixels, np.array((*background, 0), np.float64))
-    return bounding_box(difference.max(axis=2) > VISIBLE_DIFFERENCE)
+    return bounding_box(difference(pixels, background) > VISIBLE_DIFFERENCE)
+
+
+def difference(pixels: Pixels, background: Colour) -> Pixels:
+    """Return by how much each pixel, H×W, differs from the background in the channel where it does most."""
+    red, green, blue = cv2.split(cv2.absdiff(pixels, np.array((*background, 0), np.float64)))
+    return np.asarray(cv2.max(cv2.max(red, green), blue), np.uint8)
 
 
 def blend(colours: Pixels, alpha: Pixels, background: Colour) -> Pixels:
@@ -92,13 +100,19 @@ def automatic_side(longest: int, fill: float) -> int:
     return min(max(math.ceil(longest / fill), MIN_AUTO_SIDE), MAX_AUTO_SIDE)
 
 
-def compose(blended: Pixels, *, size_px: int | None, fill: float, background: Colour) -> Canvas:
-    """Fit a product, already blended with the background, onto a square canvas.
+def compose(colours: Pixels, alpha: Pixels, *, size_px: int | None, fill: float, background: Colour | None) -> Canvas:
+    """Fit a product, H×W×3 colours and H×W alpha, onto a square canvas; without a background it stays cut out.
 
-    Where the product can't be told from the background at all, all of ``blended`` counts as product.
+    Where the product can't be told from the background at all, all of the picture counts as product.
     """
-    box = visible_box(blended, background) or Box(0, 0, blended.shape[1], blended.shape[0])
-    product = box.cut(blended)
+    blended = blend(colours, alpha, background or _BLACK)
+
+    def shown(pixels: Pixels, alpha: Pixels) -> Box:
+        seen = bounding_box(alpha > VISIBLE_DIFFERENCE) if background is None else visible_box(pixels, background)
+        return seen or Box(0, 0, pixels.shape[1], pixels.shape[0])
+
+    box = shown(blended, alpha)
+    product, product_alpha = box.cut(blended), box.cut(alpha)
     side = size_px or automatic_side(box.longest, fill)
     wanted = fill * side
     scale = wanted / box.longest
@@ -106,15 +120,25 @@ def compose(blended: Pixels, *, size_px: int | None, fill: float, background: Co
         scale = 1.0  # Only rounding: keep the photo's own pixels.
     # Faint tips vanish when a picture is made smaller, so the fit is measured on the result and corrected.
     for _ in range(_FITTING_ROUNDS):
-        scaled = _resize(product, scale)
-        shown = visible_box(scaled, background) or Box(0, 0, scaled.shape[1], scaled.shape[0])
-        if abs(shown.longest - wanted) <= 1.0 + 0.002 * side or shown.longest == 0:
+        scaled, scaled_alpha = _resize(product, scale), _resize(product_alpha, scale)
+        box = shown(scaled, scaled_alpha)
+        if abs(box.longest - wanted) <= 1.0 + 0.002 * side or box.longest == 0:
             break
-        scale *= wanted / shown.longest
-    pixels = np.empty((side, side, 3), np.uint8)
-    pixels[:] = background
-    _paste_centred(pixels, shown.cut(scaled))
-    return Canvas(pixels=pixels, fill=min(1.0, shown.longest / side), enlargement=scale)
+        scale *= wanted / box.longest
+    pixels, canvas_alpha = np.empty((side, side, 3), np.uint8), np.zeros((side, side), np.uint8)
+    pixels[:] = background or _BLACK
+    _paste_centred(pixels, box.cut(scaled))
+    _paste_centred(canvas_alpha, box.cut(scaled_alpha))
+    if background is None:
+        _take_out_black(pixels, canvas_alpha)
+    return Canvas(pixels=pixels, alpha=canvas_alpha, fill=min(1.0, box.longest / side), enlargement=scale)
+
+
+def _take_out_black(pixels: Pixels, alpha: Pixels) -> None:
+    """Undo the blending with black, in place: what is left are the product's own colours."""
+    for tile in tiles((alpha > 0) & (alpha < 255), 0):
+        share = np.maximum(alpha[tile.inner], 1).astype(np.float32)[:, :, None] / 255.0
+        pixels[tile.inner] = np.rint(np.minimum(pixels[tile.inner] / share, 255.0)).astype(np.uint8)
 
 
 def _resize(pixels: Pixels, scale: float) -> Pixels:

@@ -37,7 +37,8 @@ def decode(data: bytes) -> Photo:
     with open_photo(data) as image:
         warnings = []
         try:
-            if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
+            # Not `n_frames`: of some formats that reads through all of them.
+            if getattr(image, "is_animated", False) and image.format != "MPO":
                 warnings.append("The file holds several pictures; only the first was used.")
                 image.seek(0)
             image.load()

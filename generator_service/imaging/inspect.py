@@ -41,6 +41,7 @@ DAMAGED = (
     ArithmeticError,
     RuntimeError,
     struct.error,
+    Image.DecompressionBombError,
 )
 """What Pillow and its plugins raise for bytes that are not what their header promises."""
 
@@ -87,6 +88,11 @@ def open_photo(data: bytes) -> ImageFile.ImageFile:
         raise _not_recognised()
     try:
         image = opener(io.BytesIO(data))
+    except Image.DecompressionBombError as error:
+        # Of a frame larger than the file's own header said: Pillow's limit lies above ours.
+        raise ImageRejected(
+            "image_too_many_pixels", f"the photo has over {MAX_PHOTO_PIXELS / 1e6:.0f} megapixels: scale it down first"
+        ) from error
     except DAMAGED as error:
         raise _not_recognised() from error
     _check_size(image.width, image.height)

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from generator_service.imaging.barrier import barrier_distance, reachable
-from generator_service.imaging.border import Backdrop, frame_ring, inside_frame, model_backdrop
+from generator_service.imaging.border import Backdrop, inside_frame, lab, model_backdrop
+from generator_service.imaging.saliency import saliency
 
 Mask = NDArray[np.bool_]
 
@@ -20,6 +21,7 @@ _NO_RECTANGLE = (0, 0, 1, 1)
 """OpenCV wants one even where the mask alone counts."""
 _CLUTTERED_SIDE = 320
 """Cluttered photos are cut at this size: no worse there, and GrabCut is slow on them."""
+_SALIENCY_SIDE = 160
 _MIN_PIECE = 0.04
 """A component smaller than this share of the largest one is dust, not a second product."""
 _MIN_THICKNESS = 0.12
@@ -54,7 +56,7 @@ def segment(small: NDArray[np.uint8]) -> Segmentation:
     backdrop = model_backdrop(small)
     if not backdrop.plain and max(small.shape) > _CLUTTERED_SIDE:
         return segment(shrink(small, _CLUTTERED_SIDE))
-    trimap = _plain_trimap(backdrop) if backdrop.plain else _frame_trimap(*small.shape[:2])
+    trimap = _plain_trimap(backdrop) if backdrop.plain else _salient_trimap(small, backdrop)
     return Segmentation(mask=_clean(_grabcut(small, trimap), backdrop), backdrop=backdrop)
 
 
@@ -71,14 +73,17 @@ def _plain_trimap(backdrop: Backdrop) -> NDArray[np.uint8]:
     threshold = min(max(otsu * top / 255.0, _LOWEST_THRESHOLD), _HIGHEST_THRESHOLD)
     trimap = np.where(barrier > threshold, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
     trimap[barrier <= _surely_backdrop(backdrop)] = cv2.GC_BGD
-    trimap[frame_ring(*trimap.shape)] = cv2.GC_BGD
+    trimap[backdrop.seeds] = cv2.GC_BGD
     return trimap
 
 
-def _frame_trimap(height: int, width: int) -> NDArray[np.uint8]:
-    """Seed by the frame alone, for cluttered photos, where colour says little."""
-    trimap = np.full((height, width), cv2.GC_PR_FGD, np.uint8)
-    trimap[frame_ring(height, width)] = cv2.GC_BGD
+def _salient_trimap(small: NDArray[np.uint8], backdrop: Backdrop) -> NDArray[np.uint8]:
+    """Seed by what stands out, for cluttered photos, where the distance to the frame's colours says little."""
+    map_ = saliency(lab(np.asarray(cv2.GaussianBlur(shrink(small, _SALIENCY_SIDE), (0, 0), 0.8), np.uint8)))
+    scaled = cv2.resize(np.rint(map_ * 255.0).astype(np.uint8), small.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    otsu, _ = cv2.threshold(scaled, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
+    trimap = np.where(scaled > otsu, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
+    trimap[backdrop.seeds] = cv2.GC_BGD
     return trimap
 
 

@@ -33,10 +33,14 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Enqueued:
-    """The task that stands for a request; ``deduplicated`` if its idempotency key was known."""
+    """The task that stands for a request; ``deduplicated`` if its idempotency key was known.
+
+    ``reused`` if it is a completed one of the same picture.
+    """
 
     task: Task
     deduplicated: bool
+    reused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +138,9 @@ class TaskStore(Protocol):
 
     async def enqueue(self, new: NewTask) -> Enqueued:
         """Store a new task, or find it by its idempotency key.
+
+        Where the request may ``reuse`` a stored result, the user's latest completed task of the same ``picture_key``
+        is returned in place of a new one; no key is noted then.
 
         Raises:
             IdempotencyConflict: the key stands for another request.

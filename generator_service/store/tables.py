@@ -103,6 +103,7 @@ tasks = Table(
     Column("error", Text),
     Column("idempotency_key", String(200)),
     Column("fingerprint", String(64), nullable=False),
+    Column("picture_key", String(64)),
     UniqueConstraint("user_id", "idempotency_key"),
     comment="The present state of every task: the rows are the queue.",
     # Ids are never given out again, even after the newest task has been forgotten.
@@ -123,6 +124,7 @@ Index(
 Index("ix_tasks_run_at", tasks.c.run_at, sqlite_where=_PENDING, postgresql_where=_PENDING)
 Index("ix_tasks_lease", tasks.c.lease_expires_at, sqlite_where=_RUNNING, postgresql_where=_RUNNING)
 Index("ix_tasks_user", tasks.c.user_id, tasks.c.task_id)
+Index("ix_tasks_picture", tasks.c.user_id, tasks.c.picture_key)
 Index("ix_tasks_state", tasks.c.state, tasks.c.finished_at)
 
 events = Table(

@@ -138,6 +138,9 @@ class Api:
     async def events(self, **fields: Any) -> pb.ListEventsResponse:
         return await self.stub.ListEvents(pb.ListEventsRequest(**fields), metadata=self.metadata, timeout=PATIENCE)
 
+    async def presets(self) -> pb.ListPresetsResponse:
+        return await self.stub.ListPresets(pb.ListPresetsRequest(), metadata=self.metadata, timeout=PATIENCE)
+
     async def stats(self) -> pb.GetQueueStatsResponse:
         return await self.stub.GetQueueStats(pb.GetQueueStatsRequest(), metadata=self.metadata, timeout=PATIENCE)
 

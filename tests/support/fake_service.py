@@ -229,6 +229,9 @@ class FakeService(GeneratorServiceServicer):
             source = await self._task(user, request.source_task_id, context)
             image = self._log.images[source.task_id, pb.IMAGE_KIND_INPUT][0]
         await _check(request, image, context)
+        for made in self._log.tasks.values() if request.reuse else ():
+            if made.user_id == user and made.state == task_pb2.TASK_STATE_COMPLETED:
+                return pb.SubmitTaskResponse(task=made, reused=True)
         waiting = sum(t.state == task_pb2.TASK_STATE_PENDING and t.user_id == user for t in self._log.tasks.values())
         if waiting >= self._log.max_pending:
             retry = error_details_pb2.RetryInfo()
@@ -321,6 +324,13 @@ class FakeService(GeneratorServiceServicer):
         end = request.offset + request.length if request.length else len(data)
         for at in range(request.offset, min(end, len(data)), CHUNK):
             yield pb.DownloadImageResponse(chunk=data[at : min(at + CHUNK, end)])
+
+    async def ListPresets(self, _: pb.ListPresetsRequest, context: Context) -> pb.ListPresetsResponse:  # noqa: N802
+        await self._user("", context)
+        formats = [task_pb2.OUTPUT_FORMAT_JPEG]
+        custom = pb.Preset(name="custom", rule="as asked", source="none", fill=0.85, format=task_pb2.OUTPUT_FORMAT_PNG)
+        amazon = pb.Preset(name="amazon", rule="white", size_px=2000, fill=0.87, format=formats[0], formats=formats)
+        return pb.ListPresetsResponse(presets=[custom, amazon])
 
     async def GetQueueStats(self, _: pb.GetQueueStatsRequest, context: Context) -> pb.GetQueueStatsResponse:  # noqa: N802
         await self._user("", context)

@@ -14,6 +14,7 @@ from sqlalchemy import select
 
 from generator_service.domain.errors import EngineError
 from generator_service.domain.event import TaskEvent
+from generator_service.domain.report import Check, Report, Verdict
 from generator_service.domain.task import (
     Engine,
     InputInfo,
@@ -44,6 +45,13 @@ RESULT = ResultInfo(
     fill=0.851,
     confidence=0.97,
     warnings=("the product touches the edge",),
+    report=Report(
+        preset="jd",
+        checks=(
+            Check(name="border", verdict=Verdict.PASSED, value=0, limit="exactly 255, 255, 255"),
+            Check(name="format", verdict=Verdict.FAILED, limit="JPEG", message="The market does not take PNG."),
+        ),
+    ),
     blob="result/1",
     thumbnail_blob="thumbnail/1",
     thumbnail_bytes=3,
@@ -57,6 +65,8 @@ def new_task(
     fingerprint: str = "same",
     priority: int = 0,
     max_attempts: int = 3,
+    picture_key: str | None = None,
+    reuse: bool = False,
 ) -> NewTask:
     """Make a request for a task."""
     return NewTask(
@@ -65,6 +75,8 @@ def new_task(
         input=PHOTO,
         idempotency_key=key,
         fingerprint=fingerprint,
+        picture_key=picture_key,
+        reuse=reuse,
         priority=priority,
         timeout=timedelta(seconds=60, microseconds=1),
         max_attempts=max_attempts,

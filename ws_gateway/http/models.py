@@ -30,6 +30,21 @@ class FormatName(StrEnum):
     WEBP = "webp"
 
 
+class ContentName(StrEnum):
+    """What of the picture is wanted: all of it, the product alone, or its alpha as grey."""
+
+    PICTURE = "picture"
+    TRANSPARENT = "transparent"
+    MASK = "mask"
+
+
+class ShadowName(StrEnum):
+    """What the product throws on its background."""
+
+    NONE = "none"
+    CONTACT = "contact"
+
+
 _ENGINE = {name: task_pb2.Engine.Value(f"ENGINE_{name.name}") for name in EngineName}
 _ENGINE_NAME = {value: name.value for name, value in _ENGINE.items()} | {task_pb2.ENGINE_UNSPECIFIED: "auto"}
 _FORMAT = {
@@ -38,11 +53,15 @@ _FORMAT = {
     FormatName.JPG: task_pb2.OUTPUT_FORMAT_JPEG,
     FormatName.WEBP: task_pb2.OUTPUT_FORMAT_WEBP,
 }
-_FORMAT_NAME = {
+FORMAT_NAMES = {
     task_pb2.OUTPUT_FORMAT_PNG: "png",
     task_pb2.OUTPUT_FORMAT_JPEG: "jpeg",
     task_pb2.OUTPUT_FORMAT_WEBP: "webp",
 }
+_CONTENT = {name: task_pb2.Content.Value(f"CONTENT_{name.name}") for name in ContentName}
+_CONTENT_NAME = {value: name.value for name, value in _CONTENT.items()}
+_SHADOW = {name: task_pb2.Shadow.Value(f"SHADOW_{name.name}") for name in ShadowName}
+_SHADOW_NAME = {value: name.value for name, value in _SHADOW.items()}
 
 
 class OptionsForm(BaseModel):
@@ -57,7 +76,14 @@ class OptionsForm(BaseModel):
     fill: float | None = Field(
         None, gt=0, allow_inf_nan=False, description="Share of the side that the product takes, 0.3 to 1.0"
     )
+    margin: float | None = Field(
+        None, ge=0, allow_inf_nan=False, description="The fill said otherwise: share left free on each side, 0 to 0.35"
+    )
     background: str = Field("", max_length=32, description='"#RRGGBB"; empty is pure white')
+    shadow: ShadowName = Field(ShadowName.NONE, description="A soft shadow where the product would stand, or none")
+    content: ContentName = Field(
+        ContentName.PICTURE, description="The picture, the product alone on nothing, or its mask; these two are PNG"
+    )
     prompt: str = Field("", description="Extra wish for a generative engine, at most 2000 characters")
 
     def to_proto(self) -> task_pb2.TaskOptions:
@@ -68,7 +94,10 @@ class OptionsForm(BaseModel):
             format=task_pb2.OUTPUT_FORMAT_UNSPECIFIED if self.format is None else _FORMAT[self.format],
             size_px=self.size_px or 0,
             fill=self.fill or 0.0,
+            margin=self.margin,
             background=self.background,
+            shadow=_SHADOW[self.shadow],
+            content=_CONTENT[self.content],
             prompt=self.prompt,
         )
 
@@ -81,7 +110,10 @@ class OptionsOut(BaseModel):
     format: str | None
     size_px: int | None
     fill: float | None
+    margin: float | None
     background: str | None
+    shadow: str
+    content: str
     prompt: str
 
 
@@ -95,6 +127,24 @@ class InputOut(BaseModel):
     size_bytes: int
 
 
+class CheckOut(BaseModel):
+    """One check of a result."""
+
+    name: str = Field(description="Stable; the proto's ComplianceCheck says what `value` counts", examples=["border"])
+    verdict: Literal["passed", "warned", "failed"]
+    value: float | None
+    limit: str = Field(description="What is asked for, for a person")
+    message: str = Field(description="What is wrong and what to do about it; empty if passed")
+
+
+class ReportOut(BaseModel):
+    """A finished file measured against the rule of its preset."""
+
+    preset: str
+    passed: bool = Field(description="Whether no check failed")
+    checks: list[CheckOut]
+
+
 class ResultOut(BaseModel):
     """What came out."""
 
@@ -106,6 +156,7 @@ class ResultOut(BaseModel):
     confidence: float | None = Field(description="How far the engine trusts its cut-out, 0 to 1; null if it can't tell")
     fill: float = Field(description="The product's longest side as a share of the picture's side")
     warnings: list[str] = Field(description="Things that a person should look at")
+    report: ReportOut | None = Field(description="The file measured against its preset's rule; null with old results")
 
 
 class StatusName(StrEnum):
@@ -302,10 +353,13 @@ def _options(options: task_pb2.TaskOptions) -> OptionsOut:
     return OptionsOut(
         engine=_ENGINE_NAME[options.engine],
         preset=options.preset or "custom",
-        format=_FORMAT_NAME.get(options.format),
+        format=FORMAT_NAMES.get(options.format),
         size_px=options.size_px or None,
         fill=options.fill or None,
+        margin=options.margin if options.HasField("margin") else None,
         background=options.background or None,
+        shadow=_SHADOW_NAME.get(options.shadow, "none"),
+        content=_CONTENT_NAME.get(options.content, "picture"),
         prompt=options.prompt,
     )
 
@@ -320,4 +374,21 @@ def _result(result: task_pb2.ResultInfo) -> ResultOut:
         confidence=result.confidence if result.HasField("confidence") else None,
         fill=result.fill,
         warnings=list(result.warnings),
+        report=_report(result.report) if result.HasField("report") else None,
     )
+
+
+def _report(report: task_pb2.ComplianceReport) -> ReportOut:
+    checks = [
+        CheckOut.model_validate(
+            {
+                "name": check.name,
+                "verdict": task_pb2.Verdict.Name(check.verdict).removeprefix("VERDICT_").lower(),
+                "value": check.value if check.HasField("value") else None,
+                "limit": check.limit,
+                "message": check.message,
+            }
+        )
+        for check in report.checks
+    ]
+    return ReportOut(preset=report.preset, passed=report.passed, checks=checks)

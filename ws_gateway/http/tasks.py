@@ -21,6 +21,9 @@ UPLOAD_PATHS = frozenset({"/api/v2/tasks/async", "/api/v2/process"})
 IdempotencyKey = Annotated[
     str, Header(max_length=200, description="The same key always means the same task, so a request can be repeated")
 ]
+Reuse = Annotated[
+    bool, Query(description="Answer with an earlier result of the same photo and options, where one is kept")
+]
 _TOO_MANY_UPLOADS = "too many photos in a minute"
 _ALWAYS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.SERVICE_UNAVAILABLE)
 _ONE_TASK = documented(*_ALWAYS, HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY)
@@ -37,10 +40,15 @@ _UPLOAD = documented(
 
 @router.post("/api/v2/tasks/async", status_code=HTTPStatus.ACCEPTED, responses=_UPLOAD, openapi_extra=OPENAPI)
 async def submit(
-    request: Request, response: Response, gateway: InGateway, user: TaskUser, idempotency_key: IdempotencyKey = ""
+    request: Request,
+    response: Response,
+    gateway: InGateway,
+    user: TaskUser,
+    reuse: Reuse = False,
+    idempotency_key: IdempotencyKey = "",
 ) -> TaskOut:
     """Queue a photo. When this returns, photo and task are durable; watch the WebSocket for what becomes of it."""
-    submitted = await _submit_upload(request, gateway, user.subject, idempotency_key)
+    submitted = await _submit_upload(request, gateway, user.subject, idempotency_key, reuse=reuse)
     _describe(response, submitted)
     return TaskOut.of(submitted.task, gateway.image_urls.url)
 
@@ -56,12 +64,13 @@ async def process(
     gateway: InGateway,
     user: TaskUser,
     timeout: Annotated[float, Query(gt=0, le=120, description="Seconds to wait for the end")] = 60.0,
+    reuse: Reuse = False,
     idempotency_key: IdempotencyKey = "",
 ) -> TaskOut:
     """Queue a photo and wait until its task has ended, however it did."""
     end = EndOfTask()
     with gateway.hub.subscribed(user.subject, end):
-        submitted = await _submit_upload(request, gateway, user.subject, idempotency_key)
+        submitted = await _submit_upload(request, gateway, user.subject, idempotency_key, reuse=reuse)
         task = await end.wait(gateway.service, submitted.task, timeout)
     _describe(response, submitted)
     result = TaskOut.of(task, gateway.image_urls.url)
@@ -132,7 +141,7 @@ async def retry(
 
 
 async def _submit_upload(
-    request: Request, gateway: InGateway, user_id: str, idempotency_key: str
+    request: Request, gateway: InGateway, user_id: str, idempotency_key: str, *, reuse: bool
 ) -> pb.SubmitTaskResponse:
     """Pass a photo on; a bounded number of them is in memory at any time."""
     await within(gateway.limits.uploads, _TOO_MANY_UPLOADS, user_id)
@@ -145,6 +154,7 @@ async def _submit_upload(
                 filename=upload.filename,
                 options=upload.options,
                 idempotency_key=idempotency_key,
+                reuse=reuse,
             )
         )
 
@@ -154,3 +164,5 @@ def _describe(response: Response, submitted: pb.SubmitTaskResponse) -> None:
     response.headers["Location"] = f"/api/generation/tasks/{submitted.task.task_id}"
     if submitted.deduplicated:
         response.headers["Idempotency-Replayed"] = "true"
+    if submitted.reused:
+        response.headers["Result-Reused"] = "true"

@@ -2,14 +2,16 @@
 
 from whitebg.client import GeneratorClient
 from whitebg.errors import WhitebgError
-from whitebg.models import Engine, ImageKind, OutputFormat, Task, TaskOptions, TaskState
+from whitebg.models import Content, Engine, ImageKind, OutputFormat, Shadow, Task, TaskOptions, TaskState
 from whitebg.sync import SyncGeneratorClient
 
 __all__ = [
+    "Content",
     "Engine",
     "GeneratorClient",
     "ImageKind",
     "OutputFormat",
+    "Shadow",
     "SyncGeneratorClient",
     "Task",
     "TaskOptions",

@@ -21,6 +21,7 @@ from whitebg.models import (
     ImageInfo,
     ImageKind,
     OnGap,
+    Preset,
     QueueStats,
     SnapshotEnd,
     SnapshotTask,
@@ -110,6 +111,7 @@ class GeneratorClient:
         user_id: str | None = None,
         priority: int = 0,
         task_timeout: timedelta | None = None,
+        reuse: bool = False,
     ) -> Task:
         """Send a photo. When it returns, the task is durable.
 
@@ -122,6 +124,7 @@ class GeneratorClient:
             user_id: the owner.
             priority: higher runs first, -10 to 10; above 0 needs the scope ``service``.
             task_timeout: how long one attempt may run, 1 s to 15 min.
+            reuse: whether an earlier completed task of the same photo and options may answer.
 
         Raises:
             InvalidRequest: the photo or an option can't be taken.
@@ -135,7 +138,7 @@ class GeneratorClient:
             image = await asyncio.to_thread(_read_photo, image)
         _check_size(filename or "the image", len(image))
         request = _submission(options, idempotency_key, user_id, priority, task_timeout)
-        request.image, request.filename = image, filename or ""
+        request.image, request.filename, request.reuse = image, filename or "", reuse
         return convert.task_from_proto((await self._wire.call(self._wire.stub.SubmitTask, request)).task)
 
     async def resubmit(
@@ -348,6 +351,11 @@ class GeneratorClient:
         return await fetch(
             lambda part: self._wire.stream(self._wire.stub.DownloadImage, part), request, sink, backoff=self._backoff
         )
+
+    async def presets(self) -> list[Preset]:
+        """Return the marketplace presets, ``custom`` first."""
+        response = await self._wire.call(self._wire.stub.ListPresets, pb.ListPresetsRequest())
+        return [convert.preset_from_proto(each) for each in response.presets]
 
     async def stats(self) -> QueueStats:
         """Return the state of the queue; needs the scope ``admin`` or ``service``."""

@@ -35,6 +35,22 @@ _FORMATS = {
     task_pb2.OUTPUT_FORMAT_WEBP: models.OutputFormat.WEBP,
 }
 _FORMATS_OUT = {format_: number for number, format_ in _FORMATS.items()}
+_CONTENTS = {
+    task_pb2.CONTENT_PICTURE: models.Content.PICTURE,
+    task_pb2.CONTENT_TRANSPARENT: models.Content.TRANSPARENT,
+    task_pb2.CONTENT_MASK: models.Content.MASK,
+}
+_CONTENTS_OUT = {content: number for number, content in _CONTENTS.items()}
+_SHADOWS = {
+    task_pb2.SHADOW_NONE: models.Shadow.NONE,
+    task_pb2.SHADOW_CONTACT: models.Shadow.CONTACT,
+}
+_SHADOWS_OUT = {shadow: number for number, shadow in _SHADOWS.items()}
+_VERDICTS = {
+    task_pb2.VERDICT_PASSED: models.Verdict.PASSED,
+    task_pb2.VERDICT_WARNED: models.Verdict.WARNED,
+    task_pb2.VERDICT_FAILED: models.Verdict.FAILED,
+}
 _KINDS_OUT = {
     models.ImageKind.INPUT: generator_service_pb2.IMAGE_KIND_INPUT,
     models.ImageKind.RESULT: generator_service_pb2.IMAGE_KIND_RESULT,
@@ -106,7 +122,10 @@ def options_to_proto(options: models.TaskOptions) -> task_pb2.TaskOptions:
         format=_FORMATS_OUT[options.format] if options.format else task_pb2.OUTPUT_FORMAT_UNSPECIFIED,
         size_px=options.size_px or 0,
         fill=options.fill or 0.0,
+        margin=options.margin,
         background=options.background or "",
+        shadow=_SHADOWS_OUT[options.shadow],
+        content=_CONTENTS_OUT[options.content],
         prompt=options.prompt,
     )
 
@@ -119,7 +138,10 @@ def options_from_proto(options: task_pb2.TaskOptions) -> models.TaskOptions:
         format=_FORMATS.get(options.format),
         size_px=options.size_px or None,
         fill=options.fill or None,
+        margin=options.margin if options.HasField("margin") else None,
         background=options.background or None,
+        shadow=_SHADOWS.get(options.shadow, models.Shadow.NONE),
+        content=_CONTENTS.get(options.content, models.Content.PICTURE),
         prompt=options.prompt,
     )
 
@@ -134,6 +156,41 @@ def _result(result: task_pb2.ResultInfo) -> models.ResultInfo:
         fill=result.fill,
         confidence=result.confidence if result.HasField("confidence") else None,
         warnings=tuple(result.warnings),
+        report=_report(result.report) if result.HasField("report") else None,
+    )
+
+
+def _report(report: task_pb2.ComplianceReport) -> models.ComplianceReport:
+    return models.ComplianceReport(
+        preset=report.preset,
+        passed=report.passed,
+        checks=tuple(
+            models.ComplianceCheck(
+                name=check.name,
+                verdict=_VERDICTS.get(check.verdict, models.Verdict.UNKNOWN),
+                value=check.value if check.HasField("value") else None,
+                limit=check.limit,
+                message=check.message,
+            )
+            for check in report.checks
+        ),
+    )
+
+
+def preset_from_proto(preset: generator_service_pb2.Preset) -> models.Preset:
+    """Convert a preset; formats newer than this client are left out."""
+    return models.Preset(
+        name=preset.name,
+        rule=preset.rule,
+        source=preset.source,
+        size_px=preset.size_px or None,
+        fill=preset.fill,
+        format=_FORMATS.get(preset.format, models.OutputFormat.PNG),
+        max_bytes=preset.max_bytes or None,
+        sizes_px=(preset.min_size_px, preset.max_size_px),
+        fills=(preset.min_fill, preset.max_fill),
+        formats=tuple(_FORMATS[each] for each in preset.formats if each in _FORMATS),
+        pure_white=preset.pure_white,
     )
 
 

@@ -53,6 +53,25 @@ class OutputFormat(StrEnum):
     WEBP = "webp"
 
 
+class Content(StrEnum):
+    """What of the picture is wanted."""
+
+    PICTURE = "picture"
+    """The product on its background."""
+    TRANSPARENT = "transparent"
+    """The product alone, its background clear; PNG or WebP."""
+    MASK = "mask"
+    """The product's alpha as grey; it lies pixel for pixel over the picture that the same options make."""
+
+
+class Shadow(StrEnum):
+    """What the product throws on its background."""
+
+    NONE = "none"
+    CONTACT = "contact"
+    """A soft, short shadow where it would stand."""
+
+
 class ImageKind(StrEnum):
     """Which image of a task."""
 
@@ -108,8 +127,12 @@ class TaskOptions:
     """Side of the square result in pixels, 100 to 10,000."""
     fill: float | None = None
     """Share of the side that the product's longest side takes, 0.3 to 1.0."""
+    margin: float | None = None
+    """The fill said otherwise: share of the side left free on each side, 0 to 0.35."""
     background: str | None = None
-    """``#RRGGBB``; None is pure white."""
+    """``#RRGGBB``; None is pure white. Only for pictures."""
+    shadow: Shadow = Shadow.NONE
+    content: Content = Content.PICTURE
     prompt: str = ""
     """Extra wish for a generative engine, at most 2,000 characters."""
 
@@ -123,6 +146,40 @@ class InputInfo:
     width: int
     height: int
     size_bytes: int
+
+
+class Verdict(StrEnum):
+    """How one check of a result came out."""
+
+    UNKNOWN = "unknown"
+    """A verdict newer than this client."""
+    PASSED = "passed"
+    WARNED = "warned"
+    """A person should look, but no rule of the market is broken."""
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComplianceCheck:
+    """One check of a result. What ``value`` counts goes with the name; see ``ComplianceCheck`` in the proto."""
+
+    name: str
+    verdict: Verdict
+    value: float | None
+    limit: str
+    """What is asked for, for a person."""
+    message: str
+    """What is wrong and what to do about it; empty if passed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComplianceReport:
+    """A finished file measured against the rule of its preset."""
+
+    preset: str
+    passed: bool
+    """Whether no check failed."""
+    checks: tuple[ComplianceCheck, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +196,8 @@ class ResultInfo:
     confidence: float | None = None
     """How far the engine trusts its cut-out, 0 to 1; None where it can't tell."""
     warnings: tuple[str, ...] = ()
+    report: ComplianceReport | None = None
+    """The file measured against its preset's rule; None from older services."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -284,6 +343,26 @@ class Image(ImageInfo):
     """An image with its bytes."""
 
     data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preset:
+    """A marketplace preset: what is made for the market, and what its rule takes."""
+
+    name: str
+    rule: str
+    source: str
+    """Where the rule was read."""
+    size_px: int | None
+    """Side of the square that is made; None: as large as the product's own pixels allow."""
+    fill: float
+    format: OutputFormat
+    max_bytes: int | None
+    sizes_px: tuple[int, int]
+    """Smallest and largest side that the rule takes."""
+    fills: tuple[float, float]
+    formats: tuple[OutputFormat, ...]
+    pure_white: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

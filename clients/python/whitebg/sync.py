@@ -153,4 +153,5 @@ class SyncGeneratorClient:
     wait = blocking(GeneratorClient.wait)
     download = blocking(GeneratorClient.download)
     read_image = blocking(GeneratorClient.read_image)
+    presets = blocking(GeneratorClient.presets)
     stats = blocking(GeneratorClient.stats)

@@ -121,6 +121,7 @@ class SubmitTaskRequest(_message.Message):
     IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
     PRIORITY_FIELD_NUMBER: _builtins.int
     TIMEOUT_FIELD_NUMBER: _builtins.int
+    REUSE_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """The owner of the new task. Empty means the token's subject."""
     image: _builtins.bytes
@@ -135,6 +136,10 @@ class SubmitTaskRequest(_message.Message):
     """
     priority: _builtins.int
     """Higher runs first; -10 to 10, 0 is normal. Above 0 needs the scope `service`."""
+    reuse: _builtins.bool
+    """Answer with an earlier completed task of the same user, where there is one of the same photo with
+    the same options and its result is still kept; nothing is queued then.
+    """
     @_builtins.property
     def options(self) -> _task_pb2.TaskOptions:
         """What to make of it."""
@@ -154,10 +159,11 @@ class SubmitTaskRequest(_message.Message):
         idempotency_key: _builtins.str = ...,
         priority: _builtins.int = ...,
         timeout: _duration_pb2.Duration | None = ...,
+        reuse: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["image", b"image", "options", b"options", "source", b"source", "source_task_id", b"source_task_id", "timeout", b"timeout"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["filename", b"filename", "idempotency_key", b"idempotency_key", "image", b"image", "options", b"options", "priority", b"priority", "source", b"source", "source_task_id", b"source_task_id", "timeout", b"timeout", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filename", b"filename", "idempotency_key", b"idempotency_key", "image", b"image", "options", b"options", "priority", b"priority", "reuse", b"reuse", "source", b"source", "source_task_id", b"source_task_id", "timeout", b"timeout", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_source: _TypeAlias = _typing.Literal["image", "source_task_id"]  # noqa: Y015
     _WhichOneofArgType_source: _TypeAlias = _typing.Literal["source", b"source"]  # noqa: Y015
@@ -173,8 +179,11 @@ class SubmitTaskResponse(_message.Message):
 
     TASK_FIELD_NUMBER: _builtins.int
     DEDUPLICATED_FIELD_NUMBER: _builtins.int
+    REUSED_FIELD_NUMBER: _builtins.int
     deduplicated: _builtins.bool
     """True if the key was known and nothing new was stored."""
+    reused: _builtins.bool
+    """True if it is an earlier task, found by its photo and options because `reuse` was set."""
     @_builtins.property
     def task(self) -> _task_pb2.Task:
         """The task, new or found by its idempotency key."""
@@ -184,10 +193,11 @@ class SubmitTaskResponse(_message.Message):
         *,
         task: _task_pb2.Task | None = ...,
         deduplicated: _builtins.bool = ...,
+        reused: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["task", b"task"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["deduplicated", b"deduplicated", "task", b"task"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deduplicated", b"deduplicated", "reused", b"reused", "task", b"task"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -734,6 +744,119 @@ class DownloadImageResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DownloadImageResponse: _TypeAlias = DownloadImageResponse  # noqa: Y015
+
+@_typing.final
+class ListPresetsRequest(_message.Message):
+    """Asks for all presets."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPresetsRequest: _TypeAlias = ListPresetsRequest  # noqa: Y015
+
+@_typing.final
+class ListPresetsResponse(_message.Message):
+    """All presets."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PRESETS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def presets(self) -> _containers.RepeatedCompositeFieldContainer[Global___Preset]:
+        """"custom" first."""
+
+    def __init__(
+        self,
+        *,
+        presets: _abc.Iterable[Global___Preset] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["presets", b"presets"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPresetsResponse: _TypeAlias = ListPresetsResponse  # noqa: Y015
+
+@_typing.final
+class Preset(_message.Message):
+    """A marketplace preset: what is made for it, and what its rule takes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    RULE_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    SIZE_PX_FIELD_NUMBER: _builtins.int
+    FILL_FIELD_NUMBER: _builtins.int
+    FORMAT_FIELD_NUMBER: _builtins.int
+    MAX_BYTES_FIELD_NUMBER: _builtins.int
+    MIN_SIZE_PX_FIELD_NUMBER: _builtins.int
+    MAX_SIZE_PX_FIELD_NUMBER: _builtins.int
+    MIN_FILL_FIELD_NUMBER: _builtins.int
+    MAX_FILL_FIELD_NUMBER: _builtins.int
+    FORMATS_FIELD_NUMBER: _builtins.int
+    PURE_WHITE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The name to ask for."""
+    rule: _builtins.str
+    """The rule, in English."""
+    source: _builtins.str
+    """Where the rule was read: an address, or what stands for one."""
+    size_px: _builtins.int
+    """Side of the square that is made, in pixels; 0 is as large as the product's own pixels allow."""
+    fill: _builtins.float
+    """Share of the side that the product's longest side takes."""
+    format: _task_pb2.OutputFormat.ValueType
+    """The file format that is made."""
+    max_bytes: _builtins.int
+    """Largest file in bytes; 0 is any."""
+    min_size_px: _builtins.int
+    """Smallest side that the rule takes, in pixels."""
+    max_size_px: _builtins.int
+    """Largest side that the rule takes, in pixels."""
+    min_fill: _builtins.float
+    """Smallest fill that the rule takes."""
+    max_fill: _builtins.float
+    """Largest fill that the rule takes."""
+    pure_white: _builtins.bool
+    """Whether the background must be exactly 255, 255, 255."""
+    @_builtins.property
+    def formats(self) -> _containers.RepeatedScalarFieldContainer[_task_pb2.OutputFormat.ValueType]:
+        """File formats that the rule takes."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        rule: _builtins.str = ...,
+        source: _builtins.str = ...,
+        size_px: _builtins.int = ...,
+        fill: _builtins.float = ...,
+        format: _task_pb2.OutputFormat.ValueType = ...,
+        max_bytes: _builtins.int = ...,
+        min_size_px: _builtins.int = ...,
+        max_size_px: _builtins.int = ...,
+        min_fill: _builtins.float = ...,
+        max_fill: _builtins.float = ...,
+        formats: _abc.Iterable[_task_pb2.OutputFormat.ValueType] | None = ...,
+        pure_white: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fill", b"fill", "format", b"format", "formats", b"formats", "max_bytes", b"max_bytes", "max_fill", b"max_fill", "max_size_px", b"max_size_px", "min_fill", b"min_fill", "min_size_px", b"min_size_px", "name", b"name", "pure_white", b"pure_white", "rule", b"rule", "size_px", b"size_px", "source", b"source"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Preset: _TypeAlias = Preset  # noqa: Y015
 
 @_typing.final
 class GetQueueStatsRequest(_message.Message):

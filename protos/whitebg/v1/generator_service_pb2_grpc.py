@@ -76,6 +76,11 @@ class GeneratorServiceStub(object):
                 request_serializer=whitebg_dot_v1_dot_generator__service__pb2.DownloadImageRequest.SerializeToString,
                 response_deserializer=whitebg_dot_v1_dot_generator__service__pb2.DownloadImageResponse.FromString,
                 _registered_method=True)
+        self.ListPresets = channel.unary_unary(
+                '/whitebg.v1.GeneratorService/ListPresets',
+                request_serializer=whitebg_dot_v1_dot_generator__service__pb2.ListPresetsRequest.SerializeToString,
+                response_deserializer=whitebg_dot_v1_dot_generator__service__pb2.ListPresetsResponse.FromString,
+                _registered_method=True)
         self.GetQueueStats = channel.unary_unary(
                 '/whitebg.v1.GeneratorService/GetQueueStats',
                 request_serializer=whitebg_dot_v1_dot_generator__service__pb2.GetQueueStatsRequest.SerializeToString,
@@ -160,6 +165,13 @@ class GeneratorServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListPresets(self, request, context):
+        """The marketplace presets that `TaskOptions.preset` takes, and the rules they follow.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetQueueStats(self, request, context):
         """The state of queue, log and watchers. Needs the scope `admin` or `service`.
         """
@@ -204,6 +216,11 @@ def add_GeneratorServiceServicer_to_server(servicer, server):
                     servicer.DownloadImage,
                     request_deserializer=whitebg_dot_v1_dot_generator__service__pb2.DownloadImageRequest.FromString,
                     response_serializer=whitebg_dot_v1_dot_generator__service__pb2.DownloadImageResponse.SerializeToString,
+            ),
+            'ListPresets': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPresets,
+                    request_deserializer=whitebg_dot_v1_dot_generator__service__pb2.ListPresetsRequest.FromString,
+                    response_serializer=whitebg_dot_v1_dot_generator__service__pb2.ListPresetsResponse.SerializeToString,
             ),
             'GetQueueStats': grpc.unary_unary_rpc_method_handler(
                     servicer.GetQueueStats,
@@ -407,6 +424,33 @@ class GeneratorService(object):
             '/whitebg.v1.GeneratorService/DownloadImage',
             whitebg_dot_v1_dot_generator__service__pb2.DownloadImageRequest.SerializeToString,
             whitebg_dot_v1_dot_generator__service__pb2.DownloadImageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPresets(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/whitebg.v1.GeneratorService/ListPresets',
+            whitebg_dot_v1_dot_generator__service__pb2.ListPresetsRequest.SerializeToString,
+            whitebg_dot_v1_dot_generator__service__pb2.ListPresetsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -77,6 +77,8 @@ class GeneratorServiceStub:
     """One of a task's images, in chunks of at most 64 KiB. The first message carries `info`.
     NOT_FOUND: no such task, or it has no such image (yet). OUT_OF_RANGE: `offset` lies past the end.
     """
+    ListPresets: _grpc.UnaryUnaryMultiCallable[_generator_service_pb2.ListPresetsRequest, _generator_service_pb2.ListPresetsResponse]
+    """The marketplace presets that `TaskOptions.preset` takes, and the rules they follow."""
     GetQueueStats: _grpc.UnaryUnaryMultiCallable[_generator_service_pb2.GetQueueStatsRequest, _generator_service_pb2.GetQueueStatsResponse]
     """The state of queue, log and watchers. Needs the scope `admin` or `service`."""
 
@@ -129,6 +131,8 @@ class GeneratorServiceAsyncStub(GeneratorServiceStub):
     """One of a task's images, in chunks of at most 64 KiB. The first message carries `info`.
     NOT_FOUND: no such task, or it has no such image (yet). OUT_OF_RANGE: `offset` lies past the end.
     """
+    ListPresets: _aio.UnaryUnaryMultiCallable[_generator_service_pb2.ListPresetsRequest, _generator_service_pb2.ListPresetsResponse]  # type: ignore[assignment]
+    """The marketplace presets that `TaskOptions.preset` takes, and the rules they follow."""
     GetQueueStats: _aio.UnaryUnaryMultiCallable[_generator_service_pb2.GetQueueStatsRequest, _generator_service_pb2.GetQueueStatsResponse]  # type: ignore[assignment]
     """The state of queue, log and watchers. Needs the scope `admin` or `service`."""
 
@@ -220,6 +224,14 @@ class GeneratorServiceServicer(metaclass=_abc_1.ABCMeta):
         """One of a task's images, in chunks of at most 64 KiB. The first message carries `info`.
         NOT_FOUND: no such task, or it has no such image (yet). OUT_OF_RANGE: `offset` lies past the end.
         """
+
+    @_abc_1.abstractmethod
+    def ListPresets(
+        self,
+        request: _generator_service_pb2.ListPresetsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_generator_service_pb2.ListPresetsResponse, _abc.Awaitable[_generator_service_pb2.ListPresetsResponse]]:
+        """The marketplace presets that `TaskOptions.preset` takes, and the rules they follow."""
 
     @_abc_1.abstractmethod
     def GetQueueStats(

@@ -129,6 +129,90 @@ OUTPUT_FORMAT_WEBP: OutputFormat.ValueType  # 3
 """Lossless WebP."""
 Global___OutputFormat: _TypeAlias = OutputFormat  # noqa: Y015
 
+class _Content:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ContentEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Content.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CONTENT_UNSPECIFIED: _Content.ValueType  # 0
+    """The same as PICTURE."""
+    CONTENT_PICTURE: _Content.ValueType  # 1
+    """The product on its background."""
+    CONTENT_TRANSPARENT: _Content.ValueType  # 2
+    """The product alone, its background clear. PNG or WebP."""
+    CONTENT_MASK: _Content.ValueType  # 3
+    """The product's alpha as grey, white where it is solid. It lies pixel for pixel over the PICTURE
+    that the same options make.
+    """
+
+class Content(_Content, metaclass=_ContentEnumTypeWrapper):
+    """What of the picture is wanted."""
+
+CONTENT_UNSPECIFIED: Content.ValueType  # 0
+"""The same as PICTURE."""
+CONTENT_PICTURE: Content.ValueType  # 1
+"""The product on its background."""
+CONTENT_TRANSPARENT: Content.ValueType  # 2
+"""The product alone, its background clear. PNG or WebP."""
+CONTENT_MASK: Content.ValueType  # 3
+"""The product's alpha as grey, white where it is solid. It lies pixel for pixel over the PICTURE
+that the same options make.
+"""
+Global___Content: _TypeAlias = Content  # noqa: Y015
+
+class _Shadow:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ShadowEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Shadow.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SHADOW_UNSPECIFIED: _Shadow.ValueType  # 0
+    """The same as NONE."""
+    SHADOW_NONE: _Shadow.ValueType  # 1
+    """Nothing."""
+    SHADOW_CONTACT: _Shadow.ValueType  # 2
+    """A soft, short shadow where the product would stand. It never reaches the border."""
+
+class Shadow(_Shadow, metaclass=_ShadowEnumTypeWrapper):
+    """What the product throws on its background."""
+
+SHADOW_UNSPECIFIED: Shadow.ValueType  # 0
+"""The same as NONE."""
+SHADOW_NONE: Shadow.ValueType  # 1
+"""Nothing."""
+SHADOW_CONTACT: Shadow.ValueType  # 2
+"""A soft, short shadow where the product would stand. It never reaches the border."""
+Global___Shadow: _TypeAlias = Shadow  # noqa: Y015
+
+class _Verdict:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _VerdictEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Verdict.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    VERDICT_UNSPECIFIED: _Verdict.ValueType  # 0
+    """Not set; never sent."""
+    VERDICT_PASSED: _Verdict.ValueType  # 1
+    """As it should be."""
+    VERDICT_WARNED: _Verdict.ValueType  # 2
+    """A person should look: it breaks no rule of the market, but may not be what was wanted."""
+    VERDICT_FAILED: _Verdict.ValueType  # 3
+    """It breaks a rule of the market, or what was asked for."""
+
+class Verdict(_Verdict, metaclass=_VerdictEnumTypeWrapper):
+    """How one check of a result came out."""
+
+VERDICT_UNSPECIFIED: Verdict.ValueType  # 0
+"""Not set; never sent."""
+VERDICT_PASSED: Verdict.ValueType  # 1
+"""As it should be."""
+VERDICT_WARNED: Verdict.ValueType  # 2
+"""A person should look: it breaks no rule of the market, but may not be what was wanted."""
+VERDICT_FAILED: Verdict.ValueType  # 3
+"""It breaks a rule of the market, or what was asked for."""
+Global___Verdict: _TypeAlias = Verdict  # noqa: Y015
+
 @_typing.final
 class TaskOptions(_message.Message):
     """What the picture should be. Immutable after submission."""
@@ -142,6 +226,9 @@ class TaskOptions(_message.Message):
     FILL_FIELD_NUMBER: _builtins.int
     BACKGROUND_FIELD_NUMBER: _builtins.int
     PROMPT_FIELD_NUMBER: _builtins.int
+    MARGIN_FIELD_NUMBER: _builtins.int
+    SHADOW_FIELD_NUMBER: _builtins.int
+    CONTENT_FIELD_NUMBER: _builtins.int
     engine: Global___Engine.ValueType
     """Who makes the picture. Zero means AUTO."""
     preset: _builtins.str
@@ -160,9 +247,17 @@ class TaskOptions(_message.Message):
     (0.85 unless it says otherwise).
     """
     background: _builtins.str
-    """Background as "#RRGGBB". Empty means "#FFFFFF"."""
+    """Background as "#RRGGBB". Empty means "#FFFFFF". Only for CONTENT_PICTURE."""
     prompt: _builtins.str
     """Extra wish for a generative engine, at most 2000 characters; other engines ignore it."""
+    margin: _builtins.float
+    """The fill said otherwise: share of the side that stays free on each side of the product, 0 to
+    0.35. INVALID_ARGUMENT together with `fill`.
+    """
+    shadow: Global___Shadow.ValueType
+    """Zero means NONE."""
+    content: Global___Content.ValueType
+    """Zero means PICTURE. The others are PNG unless `format` says otherwise."""
     def __init__(
         self,
         *,
@@ -173,12 +268,17 @@ class TaskOptions(_message.Message):
         fill: _builtins.float = ...,
         background: _builtins.str = ...,
         prompt: _builtins.str = ...,
+        margin: _builtins.float | None = ...,
+        shadow: Global___Shadow.ValueType = ...,
+        content: Global___Content.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_margin", b"_margin", "margin", b"margin"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["background", b"background", "engine", b"engine", "fill", b"fill", "format", b"format", "preset", b"preset", "prompt", b"prompt", "size_px", b"size_px"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_margin", b"_margin", "background", b"background", "content", b"content", "engine", b"engine", "fill", b"fill", "format", b"format", "margin", b"margin", "preset", b"preset", "prompt", b"prompt", "shadow", b"shadow", "size_px", b"size_px"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__margin: _TypeAlias = _typing.Literal["margin"]  # noqa: Y015
+    _WhichOneofArgType__margin: _TypeAlias = _typing.Literal["_margin", b"_margin"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__margin) -> _WhichOneofReturnType__margin | None: ...
 
 Global___TaskOptions: _TypeAlias = TaskOptions  # noqa: Y015
 
@@ -234,6 +334,7 @@ class ResultInfo(_message.Message):
     CONFIDENCE_FIELD_NUMBER: _builtins.int
     FILL_FIELD_NUMBER: _builtins.int
     WARNINGS_FIELD_NUMBER: _builtins.int
+    REPORT_FIELD_NUMBER: _builtins.int
     engine: Global___Engine.ValueType
     """The engine that made it; never AUTO."""
     content_type: _builtins.str
@@ -254,6 +355,10 @@ class ResultInfo(_message.Message):
     def warnings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Things that a person should look at, in plain English; empty when there are none."""
 
+    @_builtins.property
+    def report(self) -> Global___ComplianceReport:
+        """The finished file measured against the preset's rule. Unset with results of older versions."""
+
     def __init__(
         self,
         *,
@@ -265,16 +370,102 @@ class ResultInfo(_message.Message):
         confidence: _builtins.float | None = ...,
         fill: _builtins.float = ...,
         warnings: _abc.Iterable[_builtins.str] | None = ...,
+        report: Global___ComplianceReport | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_confidence", b"_confidence", "confidence", b"confidence"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_confidence", b"_confidence", "confidence", b"confidence", "report", b"report"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_confidence", b"_confidence", "confidence", b"confidence", "content_type", b"content_type", "engine", b"engine", "fill", b"fill", "height", b"height", "size_bytes", b"size_bytes", "warnings", b"warnings", "width", b"width"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_confidence", b"_confidence", "confidence", b"confidence", "content_type", b"content_type", "engine", b"engine", "fill", b"fill", "height", b"height", "report", b"report", "size_bytes", b"size_bytes", "warnings", b"warnings", "width", b"width"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__confidence: _TypeAlias = _typing.Literal["confidence"]  # noqa: Y015
     _WhichOneofArgType__confidence: _TypeAlias = _typing.Literal["_confidence", b"_confidence"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__confidence) -> _WhichOneofReturnType__confidence | None: ...
 
 Global___ResultInfo: _TypeAlias = ResultInfo  # noqa: Y015
+
+@_typing.final
+class ComplianceReport(_message.Message):
+    """A finished file, decoded again and measured against its preset's rule."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PRESET_FIELD_NUMBER: _builtins.int
+    PASSED_FIELD_NUMBER: _builtins.int
+    CHECKS_FIELD_NUMBER: _builtins.int
+    preset: _builtins.str
+    """The preset whose rule it was; "custom" stands for what was asked for."""
+    passed: _builtins.bool
+    """Whether no check failed."""
+    @_builtins.property
+    def checks(self) -> _containers.RepeatedCompositeFieldContainer[Global___ComplianceCheck]:
+        """What was checked, in a fixed order; checks that do not apply are left out."""
+
+    def __init__(
+        self,
+        *,
+        preset: _builtins.str = ...,
+        passed: _builtins.bool = ...,
+        checks: _abc.Iterable[Global___ComplianceCheck] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checks", b"checks", "passed", b"passed", "preset", b"preset"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ComplianceReport: _TypeAlias = ComplianceReport  # noqa: Y015
+
+@_typing.final
+class ComplianceCheck(_message.Message):
+    """One check of a result."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    VERDICT_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Stable name. `value` is:
+    "border": largest difference of any border pixel from the background, of 255;
+    "near_white": share of the picture that lies within 5 of 255 of the background, 0 to 1;
+    "fill": the product's longest side as a share of the picture's side, 0 to 1;
+    "centring": distance of the product's middle from the picture's, as a share of the side;
+    "size": pixels of the side;
+    "format": unset, `limit` names the formats;
+    "bytes": bytes of the file;
+    "halo": share of the product's outline with a pale fringe, 0 to 1;
+    "components": separate parts of the product;
+    "sharpness": detail of the product beside that of the photo sent in, 1 is as sharp;
+    "whole": share of the photo's frame that the product touches, 0 to 1;
+    "same_product": likeness to the product of the photo sent in, 0 to 1; of generated pictures only.
+    """
+    verdict: Global___Verdict.ValueType
+    """How it came out."""
+    value: _builtins.float
+    """What was measured; the unit goes with the name."""
+    limit: _builtins.str
+    """What is asked for, for a person, such as "at least 0.85"; empty where anything goes."""
+    message: _builtins.str
+    """What is wrong and what to do about it; empty on PASSED."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        verdict: Global___Verdict.ValueType = ...,
+        value: _builtins.float | None = ...,
+        limit: _builtins.str = ...,
+        message: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_value", b"_value", "value", b"value"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_value", b"_value", "limit", b"limit", "message", b"message", "name", b"name", "value", b"value", "verdict", b"verdict"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__value: _TypeAlias = _typing.Literal["value"]  # noqa: Y015
+    _WhichOneofArgType__value: _TypeAlias = _typing.Literal["_value", b"_value"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__value) -> _WhichOneofReturnType__value | None: ...
+
+Global___ComplianceCheck: _TypeAlias = ComplianceCheck  # noqa: Y015
 
 @_typing.final
 class TaskError(_message.Message):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from protos.whitebg.v1 import task_pb2
 from tests.integration.client.conftest import PHOTO, RunCli, names
 from tests.support.fake_service import FakeLog, FakeServer
 
@@ -25,8 +26,8 @@ def photos(tmp_path: Path) -> Path:
     return folder
 
 
-async def _finish(process: asyncio.subprocess.Process) -> tuple[str, str]:
-    out, err = await asyncio.wait_for(process.communicate(), 30)
+async def _finish(process: asyncio.subprocess.Process, within: float = 30) -> tuple[str, str]:
+    out, err = await asyncio.wait_for(process.communicate(), within)
     return out.decode(), err.decode()
 
 
@@ -165,3 +166,44 @@ async def test_nothing_running_is_said_with_what_to_do(cli: RunCli, server: Fake
         _, stderr = await _finish(process)
     assert f"nothing answers at {server.target}" in stderr
     assert "Traceback" not in stderr
+
+
+async def test_presets_are_shown_with_their_rules(cli: RunCli) -> None:
+    async with cli("presets") as process:
+        stdout, _ = await _finish(process)
+    assert process.returncode == 0
+    assert "amazon" in stdout
+    async with cli("presets", "--json") as process:
+        stdout, _ = await _finish(process)
+    custom, amazon = map(json.loads, stdout.splitlines())
+    assert (custom["name"], custom["size_px"]) == ("custom", None)
+    assert (amazon["rule"], amazon["formats"]) == ("white", ["jpg"])
+
+
+async def test_the_doctor_says_what_is_wrong_by_its_exit_code(cli: RunCli, tmp_path: Path) -> None:
+    async with cli("doctor", "--json", "--data-dir", str(tmp_path / "new")) as process:
+        stdout, stderr = await _finish(process, within=80)
+    assert process.returncode == 0, stdout + stderr
+    assert {line["subject"] for line in map(json.loads, stdout.splitlines())} >= {"data folder", "database", "local"}
+    (tmp_path / "file").write_text("in the way")
+    async with cli("doctor", "--data-dir", str(tmp_path / "file" / "folder")) as process:
+        stdout, _ = await _finish(process, within=80)
+    assert process.returncode == 1
+    assert "WRONG data folder" in stdout
+
+
+async def test_options_and_reuse_reach_the_service(cli: RunCli, photos: Path, tmp_path: Path, log: FakeLog) -> None:
+    arguments = ("submit", str(photos / "a.png"), "--out", str(tmp_path / "out"), "--reuse")
+    wanted = ("--shadow", "contact", "--content", "transparent", "--margin", "0.1")
+    async with cli(*arguments, *wanted) as process:
+        await _finish(process)
+    (task,) = log.tasks.values()
+    assert (task.options.shadow, task.options.content) == (
+        task_pb2.SHADOW_CONTACT,
+        task_pb2.CONTENT_TRANSPARENT,
+    )
+    assert task.options.margin == pytest.approx(0.1)
+    async with cli(*arguments, *wanted) as process:
+        await _finish(process)
+    assert process.returncode == 0
+    assert len(log.tasks) == 1, "the second was answered from the first"

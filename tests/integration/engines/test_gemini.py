@@ -6,19 +6,24 @@ import asyncio
 import base64
 import io
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import pytest_asyncio
 from PIL import Image
 
 from generator_service.domain.errors import EngineError
-from generator_service.domain.presets import PictureSpec
-from generator_service.domain.task import Engine, OutputFormat
+from generator_service.domain.presets import PRESETS, PictureSpec
+from generator_service.domain.report import Report
+from generator_service.domain.task import CUSTOM_PRESET, Engine, OutputFormat
 from generator_service.engines.base import Picture
-from generator_service.engines.gemini import GeminiEngine, GeminiSettings
+from generator_service.engines.gemini import CallObserver, GeminiEngine, GeminiSettings
+from generator_service.engines.gemini_prompt import MARKETS
 from generator_service.engines.jobs import JobPool
+from generator_service.metrics import Metrics
 from tests.support import fake_gemini as wire
 from tests.support.fake_gemini import Answer, FakeGemini
 from tests.support.photos import product_photo
@@ -40,13 +45,10 @@ def ignore(_percent: int, _stage: str) -> None:
 async def make_engine(job_pool: JobPool, gemini_server: FakeGemini) -> AsyncIterator[MakeEngine]:
     engines: list[GeminiEngine] = []
 
-    def make(
-        *, base_url: str = gemini_server.url, timeout: float = 20.0, concurrency: int = 4, max_reply_bytes: int = 2**20
-    ) -> GeminiEngine:
-        settings = GeminiSettings(
-            api_key=KEY, base_url=base_url, timeout=timeout, concurrency=concurrency, max_reply_bytes=max_reply_bytes
-        )
-        engines.append(GeminiEngine(settings, job_pool))
+    def make(on_call: CallObserver | None = None, **changed: Any) -> GeminiEngine:
+        fields: dict[str, Any] = {"base_url": gemini_server.url, "timeout": 20.0, "max_reply_bytes": 2**20} | changed
+        settings = GeminiSettings(api_key=KEY, **fields)
+        engines.append(GeminiEngine(settings, job_pool, **({} if on_call is None else {"on_call": on_call})))
         return engines[-1]
 
     yield make
@@ -150,7 +152,6 @@ async def test_no_picture_is_tried_once_more(make_engine: MakeEngine, gemini_ser
 
 
 async def test_a_used_up_quota_waits_as_long_as_it_is_told(make_engine: MakeEngine, gemini_server: FakeGemini) -> None:
-    engine = make_engine()
     message = f"Quota exceeded for key {KEY}"
     help_ = {"@type": "type.googleapis.com/google.rpc.Help", "links": []}
     gemini_server.answers.extend(
@@ -163,12 +164,23 @@ async def test_a_used_up_quota_waits_as_long_as_it_is_told(make_engine: MakeEngi
     )
     hints = []
     for _ in range(4):
-        error = await failure(engine.generate(PHOTO, SPEC, ignore))
+        error = await failure(make_engine().generate(PHOTO, SPEC, ignore))
         assert (error.code, error.retryable) == ("rate_limited", True)
         assert "Quota exceeded" in error.message
         hints.append(error.retry_after)
     assert hints == [timedelta(seconds=37), timedelta(seconds=1.5), timedelta(seconds=12), None]
     assert len(gemini_server.requests) == 4  # the SDK itself tries nothing twice
+
+
+async def test_after_a_refusal_nobody_asks_before_its_time(make_engine: MakeEngine, gemini_server: FakeGemini) -> None:
+    engine = make_engine()
+    gemini_server.answers.append(wire.error(429, "RESOURCE_EXHAUSTED", "full", wire.retry_info("37s")))
+    await failure(engine.generate(PHOTO, SPEC, ignore))
+    error = await failure(engine.generate(PHOTO, SPEC, ignore))
+    assert (error.code, error.retryable) == ("rate_limited", True)
+    assert error.retry_after is not None
+    assert timedelta(seconds=20) < error.retry_after < timedelta(seconds=37)
+    assert len(gemini_server.requests) == 1
 
 
 @pytest.mark.parametrize(
@@ -262,6 +274,122 @@ async def test_a_refused_connection_is_tried_again(make_engine: MakeEngine) -> N
         port = free.getsockname()[1]
     error = await failure(make_engine(base_url=f"http://127.0.0.1:{port}/").generate(PHOTO, SPEC, ignore))
     assert (error.code, error.retryable) == ("engine_unreachable", True)
+
+
+def flaws(report: Report) -> set[str]:
+    return {check.name for check in report.checks if report.failed(check.name)}
+
+
+OTHER = product_photo(512, 512, backdrop="#ffffff", product="#0a7f2e", label="#f4d35e", lies=True)
+CROPPED = product_photo(512, 512, backdrop="#ffffff", shift=0.32)
+
+
+@pytest.mark.parametrize("backdrop", ["#8a8d90", "#ffffff", "#f3efe6"])
+async def test_whatever_the_background_came_out_as_the_result_is_white(
+    make_engine: MakeEngine, gemini_server: FakeGemini, backdrop: str
+) -> None:
+    gemini_server.answers.append(wire.picture(product_photo(512, 384, backdrop=backdrop)))
+    picture = await make_engine().generate(PHOTO, replace(SPEC, format=OutputFormat.JPEG), ignore)
+    assert flaws(picture.report) == set()
+    assert "same_product" in {check.name for check in picture.report.checks}
+    assert len(gemini_server.requests) == 1
+
+
+@pytest.mark.parametrize(("bad", "flaw"), [(OTHER, "same_product"), (CROPPED, "whole")])
+async def test_another_product_or_a_cropped_one_is_asked_for_again(
+    make_engine: MakeEngine, gemini_server: FakeGemini, bad: bytes, flaw: str
+) -> None:
+    gemini_server.answers.extend([wire.picture(bad), wire.picture(product_photo(512, 384, backdrop="#ffffff"))])
+    stages: list[int] = []
+    picture = await make_engine().generate(PHOTO, SPEC, lambda percent, _stage: stages.append(percent))
+    assert flaws(picture.report) == set()
+    assert len(gemini_server.requests) == 2
+    assert stages == sorted(stages)
+
+    gemini_server.answers.extend([wire.picture(bad), wire.picture(bad)])
+    picture = await make_engine().generate(PHOTO, SPEC, ignore)
+    assert flaw in flaws(picture.report)
+    assert not picture.report.passed
+    (message,) = {check.message for check in picture.report.checks if check.name == flaw}
+    assert message in picture.warnings
+
+
+async def test_the_better_of_two_flawed_pictures_is_kept_and_a_refused_second_try_costs_nothing(
+    make_engine: MakeEngine, gemini_server: FakeGemini
+) -> None:
+    gemini_server.answers.extend([wire.picture(CROPPED), wire.picture(OTHER)])
+    first = await make_engine().generate(PHOTO, SPEC, ignore)
+    gemini_server.answers.extend([wire.picture(OTHER), wire.picture(CROPPED)])
+    second = await make_engine().generate(PHOTO, SPEC, ignore)
+    assert first.data == second.data
+    gemini_server.answers.extend([wire.picture(OTHER), wire.error(429, "RESOURCE_EXHAUSTED", "full")])
+    alone = await make_engine().generate(PHOTO, SPEC, ignore)
+    assert "same_product" in flaws(alone.report)
+
+
+@pytest.mark.parametrize("output", list(OutputFormat))
+async def test_a_generated_picture_says_so_in_its_metadata(
+    make_engine: MakeEngine, gemini_server: FakeGemini, output: OutputFormat
+) -> None:
+    gemini_server.answers.append(wire.picture(product_photo(512, 384, backdrop="#ffffff")))
+    picture = await make_engine().generate(PHOTO, replace(SPEC, format=output), ignore)
+    with Image.open(io.BytesIO(picture.data)) as image:
+        assert b"digitalsourcetype/trainedAlgorithmicMedia" in image.info["xmp"]
+        assert image.info["icc_profile"]
+
+
+async def test_every_call_is_counted_with_what_it_cost(make_engine: MakeEngine, gemini_server: FakeGemini) -> None:
+    calls: list[tuple[str, str, dict[str, int]]] = []
+
+    def note(model: str, outcome: str, tokens: Mapping[str, int]) -> None:
+        calls.append((model, outcome, dict(tokens)))
+
+    usage = {"promptTokenCount": 1400, "candidatesTokenCount": 1290, "thoughtsTokenCount": 33, "totalTokenCount": 2723}
+    body = wire.candidate(wire.image_part(product_photo(512, 384, backdrop="#ffffff"))) | {"usageMetadata": usage}
+    blocked = {"promptFeedback": {"blockReason": "SAFETY"}, "usageMetadata": {"promptTokenCount": 1400}}
+    gemini_server.answers.extend([wire.answer(body), wire.answer(blocked), wire.html(502)])
+    engine = make_engine(note, model="gemini-3.1-flash-image")
+    await engine.generate(PHOTO, SPEC, ignore)
+    await failure(engine.generate(PHOTO, SPEC, ignore))
+    await failure(engine.generate(PHOTO, SPEC, ignore))
+    model = "gemini-3.1-flash-image"
+    assert calls == [
+        (model, "picture", {"prompt": 1400, "output": 1290, "thoughts": 33}),
+        (model, "blocked", {"prompt": 1400}),
+        (model, "engine_unavailable", {}),
+    ]
+    metrics = Metrics()
+    for call in calls:
+        metrics.model_called(*call)
+    labels = {"engine": "gemini", "model": model}
+    sample = metrics.registry.get_sample_value
+    assert sample("whitebg_model_calls_total", labels | {"outcome": "picture"}) == 1
+    assert sample("whitebg_model_tokens_total", labels | {"kind": "prompt"}) == 2800
+
+
+async def test_calls_a_minute_are_limited(make_engine: MakeEngine, gemini_server: FakeGemini) -> None:
+    engine = make_engine(calls_per_minute=2)
+    gemini_server.answers.extend([wire.html(502)] * 3)
+    for _ in range(2):
+        await failure(engine.generate(PHOTO, SPEC, ignore))
+    third = asyncio.create_task(engine.generate(PHOTO, SPEC, ignore))
+    _, waiting = await asyncio.wait([third], timeout=1.0)
+    assert waiting == {third}
+    assert len(gemini_server.requests) == 2
+    third.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await third
+
+
+@pytest.mark.parametrize("preset", MARKETS)
+async def test_each_market_has_its_prompt(make_engine: MakeEngine, gemini_server: FakeGemini, preset: str) -> None:
+    gemini_server.answers.append(wire.picture(product_photo(512, 384, backdrop="#ffffff")))
+    await make_engine().generate(PHOTO, replace(SPEC, preset=preset, fill=0.87, prompt="keep the ribbon"), ignore)
+    _, text = gemini_server.requests[0].parts
+    assert "87% of the picture's side" in text["text"]
+    assert MARKETS[preset] in text["text"]
+    assert text["text"].endswith("keep the ribbon")
+    assert set(MARKETS) == set(PRESETS) - {CUSTOM_PRESET}
 
 
 async def test_a_useless_picture_is_tried_once_more(make_engine: MakeEngine, gemini_server: FakeGemini) -> None:

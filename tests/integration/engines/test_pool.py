@@ -152,6 +152,15 @@ async def test_cancelling_while_waiting_for_a_process_harms_nobody(pool: Process
     assert await run(pool, "echo", 1) == 1
 
 
+async def test_a_job_that_takes_too_long_is_killed(start_pool: StartPool, tmp_path: Path) -> None:
+    pool = await start_pool(replace(SETTINGS, job_timeout=0.5))
+    before = await run(pool, "pid")
+    with pytest.raises(EngineError, match=r"longer than the 0\.5 s") as caught:
+        await run(pool, "hang", str(tmp_path / "pid"))
+    assert (caught.value.code, caught.value.retryable, caught.value.max_attempts) == ("job_timeout", True, 2)
+    assert await run(pool, "pid") != before
+
+
 async def test_a_report_that_fails_ends_the_job(pool: ProcessPool) -> None:
     def fail(_percent: int, _stage: str) -> None:
         raise RuntimeError("the lease is lost")

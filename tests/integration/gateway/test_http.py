@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from protos.whitebg.v1 import generator_service_pb2 as pb
+from protos.whitebg.v1 import task_pb2
 from tests.integration.gateway.world import World
 from tests.support.fake_service import MAGIC
 
@@ -47,10 +48,47 @@ class TestSubmit:
             "format": "jpeg",
             "size_px": 900,
             "fill": 0.9,
+            "margin": None,
             "background": "#FFFFFF",
+            "shadow": "none",
+            "content": "picture",
             "prompt": "",
         }
         assert world.log.images[task["task_id"], pb.IMAGE_KIND_INPUT][0] == PHOTO
+
+    async def test_shadow_content_and_margin_reach_the_service(self, world: World) -> None:
+        task = await submit(world, shadow="contact", content="transparent", margin="0")
+        options = task["options"]
+        assert (options["shadow"], options["content"], options["margin"]) == ("contact", "transparent", 0.0)
+        (stored,) = world.log.tasks.values()
+        assert stored.options.HasField("margin")
+        assert (stored.options.shadow, stored.options.content) == (
+            task_pb2.SHADOW_CONTACT,
+            task_pb2.CONTENT_TRANSPARENT,
+        )
+
+    async def test_a_stored_result_answers_where_it_may(self, world: World) -> None:
+        task = await submit(world)
+        path, headers = "/api/v2/tasks/async", world.headers()
+        first = await world.http.post(f"{path}?reuse=true", headers=headers, files=photo())
+        assert "Result-Reused" not in first.headers
+        world.log.complete(task["task_id"])
+        again = await world.http.post(f"{path}?reuse=true", headers=headers, files=photo())
+        assert (again.headers["Result-Reused"], again.json()["task_id"]) == ("true", task["task_id"])
+        assert "Result-Reused" not in (await world.http.post(path, headers=headers, files=photo())).headers
+
+    async def test_presets_are_listed_with_their_rules(self, world: World) -> None:
+        answer = await world.http.get("/api/v2/presets", headers=world.headers())
+        assert answer.status_code == 200
+        custom, amazon = answer.json()["presets"]
+        assert (custom["name"], custom["size_px"], custom["max_bytes"], custom["format"]) == (
+            "custom",
+            None,
+            None,
+            "png",
+        )
+        assert (amazon["rule"], amazon["size_px"], amazon["formats"]) == ("white", 2000, ["jpeg"])
+        assert (await world.http.get("/api/v2/presets")).status_code == 401
 
     async def test_the_same_key_is_the_same_task(self, world: World) -> None:
         headers = world.headers() | {"Idempotency-Key": "k1"}
@@ -362,7 +400,8 @@ class TestOperations:
         document = (await world.http.get("/openapi.json")).json()
         form = document["paths"]["/api/v2/tasks/async"]["post"]["requestBody"]["content"]["multipart/form-data"]
         assert set(form["schema"]["properties"]) == {
-            *("file", "engine", "preset", "format", "size_px", "fill", "background", "prompt")
+            *("file", "engine", "preset", "format", "size_px", "fill", "margin", "background", "shadow", "content"),
+            "prompt",
         }
         assert "429" in document["paths"]["/api/v2/tasks/async"]["post"]["responses"]
         assert (await world.http.get("/docs")).status_code == 200

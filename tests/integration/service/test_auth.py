@@ -72,7 +72,7 @@ async def test_every_method_asks_for_a_token(channel: aio.Channel) -> None:
 
     calls: list[Awaitable[object]] = [
         *(nobody.submit(), nobody.get(1), nobody.list_tasks(), nobody.cancel(1), nobody.events(), nobody.stats()),
-        *(nobody.download(1, pb.IMAGE_KIND_RESULT), watched()),
+        *(nobody.download(1, pb.IMAGE_KIND_RESULT), nobody.presets(), watched()),
     ]
     assert len(calls) == len(pb.DESCRIPTOR.services_by_name["GeneratorService"].methods)
     for call in calls:

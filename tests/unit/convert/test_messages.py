@@ -14,7 +14,19 @@ from generator_service.convert import messages
 from generator_service.domain import transitions
 from generator_service.domain.errors import GapReason, InvalidRequest
 from generator_service.domain.event import EventType, TaskEvent
-from generator_service.domain.task import Engine, OutputFormat, Progress, Task, TaskError, TaskOptions, TaskState
+from generator_service.domain.presets import PRESETS
+from generator_service.domain.report import Verdict
+from generator_service.domain.task import (
+    Content,
+    Engine,
+    OutputFormat,
+    Progress,
+    Shadow,
+    Task,
+    TaskError,
+    TaskOptions,
+    TaskState,
+)
 from generator_service.watch.feed import Bookmark, Item, SnapshotBegin, SnapshotEnd
 from generator_service.watch.queue_view import QueueView
 from protos.whitebg.v1 import event_pb2, generator_service_pb2, task_pb2
@@ -30,6 +42,9 @@ VIEW = QueueView(SettableClock(), 1)
         (list(TaskState), messages.STATES, task_pb2.TaskState),
         (list(Engine), messages.ENGINES, task_pb2.Engine),
         (list(OutputFormat), messages.FORMATS, task_pb2.OutputFormat),
+        (list(Content), messages.CONTENTS, task_pb2.Content),
+        (list(Shadow), messages.SHADOWS, task_pb2.Shadow),
+        (list(Verdict), messages.VERDICTS, task_pb2.Verdict),
         (list(EventType), messages.EVENT_TYPES, event_pb2.EventType),
         ([None, *GapReason], messages.GAP_REASONS, generator_service_pb2.SnapshotReason),
     ],
@@ -53,7 +68,10 @@ def whole_task() -> Task:
         format=OutputFormat.WEBP,
         size_px=900,
         fill=0.75,
+        margin=0.0,
         background="#010203",
+        shadow=Shadow.CONTACT,
+        content=Content.TRANSPARENT,
         prompt="p",
     )
     error = TaskError(code="c", message="m", retryable=True)
@@ -84,6 +102,11 @@ def test_a_task_arrives_whole() -> None:
         name: pytest.approx(getattr(task.result, name)) for name in sizes
     }
     assert (list(read.result.warnings), read.result.content_type) == (list(RESULT.warnings), "image/png")
+    border, form = read.result.report.checks
+    assert (read.result.report.preset, read.result.report.passed) == ("jd", False)
+    assert (border.name, border.verdict, border.value) == ("border", task_pb2.VERDICT_PASSED, 0)
+    assert (form.verdict, form.HasField("value"), form.limit) == (task_pb2.VERDICT_FAILED, False, "JPEG")
+    assert form.message == "The market does not take PNG."
     assert (read.error.code, read.error.message, read.error.retryable) == ("c", "m", True)
     told = {*plain, *times, "state", "timeout", "options", "input", "result", "error"}
     secret = {"lease_owner", "lease_expires_at"}
@@ -96,6 +119,8 @@ def test_what_is_not_known_stays_unset() -> None:
         assert not read.HasField(name)
     done = replace(whole_task(), result=replace(RESULT, confidence=None))
     assert not messages.task(done).result.HasField("confidence")
+    old = replace(whole_task(), result=replace(RESULT, report=None))
+    assert not messages.task(old).result.HasField("report")
 
 
 def test_only_a_task_that_waits_has_a_place() -> None:
@@ -161,4 +186,20 @@ def test_unknown_numbers_are_refused_with_their_field() -> None:
         messages.options_from(task_pb2.TaskOptions(engine=99))  # type: ignore[arg-type]  # as above
     with pytest.raises(InvalidRequest, match=r"options\.format: 99"):
         messages.options_from(task_pb2.TaskOptions(format=99))  # type: ignore[arg-type]  # as above
+    with pytest.raises(InvalidRequest, match=r"options\.content: 99"):
+        messages.options_from(task_pb2.TaskOptions(content=99))  # type: ignore[arg-type]  # as above
+    with pytest.raises(InvalidRequest, match=r"options\.shadow: 99"):
+        messages.options_from(task_pb2.TaskOptions(shadow=99))  # type: ignore[arg-type]  # as above
     assert messages.options_from(task_pb2.TaskOptions()) == TaskOptions()
+
+
+def test_a_preset_arrives_whole() -> None:
+    preset = PRESETS["google_merchant"]
+    read = messages.preset(preset)
+    assert (read.name, read.rule, read.source) == (preset.name, preset.rule, preset.source)
+    assert (read.size_px, read.max_bytes, read.format) == (1500, 16_000_000, task_pb2.OUTPUT_FORMAT_JPEG)
+    assert (read.min_size_px, read.max_size_px) == preset.sizes_px
+    assert (read.min_fill, read.max_fill) == preset.fills
+    assert (len(read.formats), read.pure_white) == (3, True)
+    custom = messages.preset(PRESETS["custom"])
+    assert (custom.size_px, custom.max_bytes, custom.pure_white) == (0, 0, False)

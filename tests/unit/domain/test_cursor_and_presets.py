@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from generator_service.domain.cursor import Cursor, LogCursor, UserCursor
 from generator_service.domain.errors import BadCursor, InvalidRequest
-from generator_service.domain.presets import PRESETS, PictureSpec, resolve
-from generator_service.domain.task import OutputFormat, TaskOptions
+from generator_service.domain.presets import PRESETS, PictureSpec, Preset, resolve
+from generator_service.domain.task import Content, OutputFormat, Shadow, TaskOptions
 
 EPOCHS = st.text("0123456789abcdef", min_size=1, max_size=64)
 POSITIONS = st.integers(0, 10**18 - 1)
@@ -73,7 +73,7 @@ def test_any_text_is_a_cursor_that_reads_the_same_or_is_refused(text: str, kind:
 def test_a_preset_alone_gives_its_own_picture_on_pure_white(name: str) -> None:
     preset = PRESETS[name]
     assert resolve(TaskOptions(preset=name)) == PictureSpec(
-        size_px=preset.size_px, fill=preset.fill, format=preset.format, max_bytes=preset.max_bytes
+        preset=name, size_px=preset.size_px, fill=preset.fill, format=preset.format, max_bytes=preset.max_bytes
     )
     assert resolve(TaskOptions(preset=name)).background == (255, 255, 255)
 
@@ -83,6 +83,7 @@ def test_what_is_asked_for_goes_before_the_preset() -> None:
         preset="taobao", size_px=1200, fill=0.5, format=OutputFormat.WEBP, background="#0a0B0c", prompt="shiny"
     )
     assert resolve(options) == PictureSpec(
+        preset="taobao",
         size_px=1200,
         fill=0.5,
         format=OutputFormat.WEBP,
@@ -98,6 +99,7 @@ def test_what_is_asked_for_goes_before_the_preset() -> None:
         ("preset", ["amazon"], ["Amazon", "", "walmart"]),
         ("size_px", [100, 10_000], [99, 10_001, 0, -1]),
         ("fill", [0.3, 1.0], [0.29, 1.01, float("nan"), -1.0]),
+        ("margin", [0.0, 0.35], [-0.01, 0.36, float("nan")]),
         ("background", ["#000000", "#FFffFF"], ["", "#fff", "white", "#1234567", "#00000g", "#000000\n"]),
         ("prompt", ["x" * 2000], ["x" * 2001]),
     ],
@@ -109,3 +111,39 @@ def test_ranges_are_inclusive_and_errors_name_the_field(field: str, good: list[A
         with pytest.raises(InvalidRequest) as refused:
             resolve(replace(TaskOptions(), **{field: value}))
         assert refused.value.field == f"options.{field}"
+
+
+@pytest.mark.parametrize("preset", PRESETS.values(), ids=lambda preset: preset.name)
+def test_what_a_preset_makes_is_within_its_own_rule_and_the_rule_is_named(preset: Preset) -> None:
+    assert preset.fills[0] <= preset.fill <= preset.fills[1]
+    assert preset.size_px is None or preset.sizes_px[0] <= preset.size_px <= preset.sizes_px[1]
+    assert preset.format in preset.formats
+    assert preset.rule
+    assert preset.source
+
+
+def test_margin_is_fill_said_otherwise() -> None:
+    assert resolve(TaskOptions(preset="amazon", margin=0.1)).fill == pytest.approx(0.8)
+    assert resolve(TaskOptions(margin=0.0)).fill == 1.0
+
+
+@pytest.mark.parametrize("content", [Content.TRANSPARENT, Content.MASK])
+def test_a_result_without_background_is_lossless_unless_asked_otherwise(content: Content) -> None:
+    assert resolve(TaskOptions(preset="amazon", content=content)).format is OutputFormat.PNG
+    assert resolve(TaskOptions(content=content, format=OutputFormat.WEBP)).format is OutputFormat.WEBP
+
+
+@pytest.mark.parametrize(
+    ("field", "options"),
+    [
+        ("margin", TaskOptions(fill=0.8, margin=0.1)),
+        ("background", TaskOptions(content=Content.TRANSPARENT, background="#ffffff")),
+        ("background", TaskOptions(content=Content.MASK, background="#ffffff")),
+        ("format", TaskOptions(content=Content.TRANSPARENT, format=OutputFormat.JPEG)),
+        ("shadow", TaskOptions(content=Content.MASK, shadow=Shadow.CONTACT)),
+    ],
+)
+def test_options_that_contradict_each_other_are_refused(field: str, options: TaskOptions) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        resolve(options)
+    assert refused.value.field == f"options.{field}"

@@ -55,7 +55,7 @@ def test_a_missing_engine_says_what_to_set(make: Make) -> None:
     ) as caught:
         engines.require(Engine.GEMINI)
     assert caught.value.field == "options.engine"
-    with pytest.raises(InvalidRequest, match="rembg is not part of this version"):
+    with pytest.raises(InvalidRequest, match="rembg needs WHITEBG_REMBG_MODEL"):
         engines.require(Engine.REMBG)
 
 

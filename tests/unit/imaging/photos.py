@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from generator_service.domain.presets import PictureSpec
-from generator_service.domain.task import OutputFormat
+from generator_service.domain.task import Content, OutputFormat, Shadow
 
 Pixels = NDArray[np.uint8]
 
@@ -87,9 +87,19 @@ def spec(
     output: OutputFormat = OutputFormat.PNG,
     background: tuple[int, int, int] = WHITE,
     max_bytes: int | None = None,
+    shadow: Shadow = Shadow.NONE,
+    content: Content = Content.PICTURE,
 ) -> PictureSpec:
     """Ask for a small picture."""
-    return PictureSpec(size_px=size_px, fill=fill, format=output, background=background, max_bytes=max_bytes)
+    return PictureSpec(
+        size_px=size_px,
+        fill=fill,
+        format=output,
+        background=background,
+        max_bytes=max_bytes,
+        shadow=shadow,
+        content=content,
+    )
 
 
 def silent(percent: int, stage: str) -> None:

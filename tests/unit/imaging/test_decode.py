@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import struct
 
+import cv2
 import numpy as np
 import pillow_heif
 import pytest
@@ -10,6 +11,7 @@ from PIL import Image, ImageCms
 
 from generator_service.domain.errors import ImageRejected
 from generator_service.imaging.decode import decode
+from generator_service.imaging.inspect import inspect_photo
 from tests.unit.imaging.photos import encoded, product_photo
 
 PHOTO, _ = product_photo(size=(96, 64))
@@ -157,3 +159,57 @@ def test_heif() -> None:
     photo = decode(buffer.getvalue())
     assert photo.rgb.shape == PHOTO.shape
     assert np.abs(photo.rgb.astype(float) - PHOTO).mean() < 6
+
+
+def test_lab_is_converted() -> None:
+    lab = Image.new("LAB", (32, 32), (150, 140, 120))
+    red, green, blue = mean_colour(decode(encoded(lab, "TIFF")).rgb)
+    assert abs(red - 158) <= 3
+    assert abs(green - 134) <= 3
+    assert abs(blue - 156) <= 3
+
+
+@pytest.mark.parametrize("alpha", [False, True])
+def test_sixteen_bits_a_channel_keep_their_colours(alpha: bool) -> None:
+    deep = np.full((32, 32, 4 if alpha else 3), 65535, np.uint16)
+    deep[:, :, :3] = (10 * 257, 80 * 257, 230 * 257)  # OpenCV's order: blue first
+    written, data = cv2.imencode(".png", deep)
+    assert written
+    assert np.abs(np.array(mean_colour(decode(data.tobytes()).rgb)) - (230, 80, 10)).max() <= 1
+
+
+def test_grey_is_converted_by_its_profile() -> None:
+    # A grey profile with gamma 1: its middle is much lighter in sRGB.
+    linear = grey_profile(gamma=1.0)
+    grey = np.full((32, 32), 128, np.uint8)
+    assert mean_colour(decode(encoded(grey, "PNG")).rgb) == [128, 128, 128]
+    lighter = mean_colour(decode(encoded(grey, "PNG", icc_profile=linear)).rgb)
+    assert min(lighter) > 170
+    assert max(lighter) - min(lighter) <= 2
+
+
+def grey_profile(gamma: float) -> bytes:
+    """Make a profile of a grey device."""
+    curve = b"curv" + bytes(4) + struct.pack(">IH", 1, round(gamma * 256)) + bytes(2)
+    white_point = b"XYZ " + bytes(4) + struct.pack(">3i", 63190, 65536, 54061)
+    text = b"grey\0"
+    description = b"desc" + bytes(4) + struct.pack(">I", len(text)) + text + bytes(4 + 4 + 2 + 1 + 67)
+    description += bytes(-len(description) % 4)
+    directory, body = struct.pack(">I", 3), b""
+    for name, content in ((b"kTRC", curve), (b"desc", description), (b"wtpt", white_point)):
+        directory += name + struct.pack(">II", 128 + 4 + 3 * 12 + len(body), len(content))
+        body += content
+    header = struct.pack(
+        ">I4sI4s4s4s", 128 + len(directory) + len(body), b"test", 0x02400000, b"mntr", b"GRAY", b"XYZ "
+    )
+    header += struct.pack(">6H", 2026, 1, 1, 0, 0, 0) + b"acsp" + bytes(28) + struct.pack(">3i", 63190, 65536, 54061)
+    return header.ljust(128, b"\0") + directory + body
+
+
+def test_a_frame_larger_than_the_file_says_is_refused() -> None:
+    gif = bytearray(encoded(Image.new("P", (32, 32), 1), "GIF"))
+    at = gif.index(b",\0\0\0\0", 13)  # the first frame's descriptor: its size follows its place
+    gif[at + 5 : at + 9] = struct.pack("<HH", 60_000, 60_000)
+    with pytest.raises(ImageRejected) as refusal:
+        inspect_photo(bytes(gif))
+    assert refusal.value.code == "image_too_many_pixels"

@@ -113,7 +113,7 @@ def test_tiles_cover_all_that_is_busy_once(height: int, width: int, margin: int)
 )
 def test_the_canvas_is_filled_as_asked(width: int, height: int, size_px: int | None, fill: float) -> None:
     product = np.full((height, width, 3), (10, 120, 200), np.uint8)
-    canvas = compose(product, size_px=size_px, fill=fill, background=WHITE)
+    canvas = compose(product, np.full((height, width), 255, np.uint8), size_px=size_px, fill=fill, background=WHITE)
     side = canvas.pixels.shape[0]
     assert side == (size_px or 1000)
     shown = visible_box(canvas.pixels, WHITE)
@@ -124,6 +124,7 @@ def test_the_canvas_is_filled_as_asked(width: int, height: int, size_px: int | N
 
 
 def test_a_product_of_the_backgrounds_colour_is_not_lost() -> None:
-    canvas = compose(np.full((50, 80, 3), 255, np.uint8), size_px=200, fill=0.85, background=WHITE)
+    solid = np.full((50, 80), 255, np.uint8)
+    canvas = compose(np.full((50, 80, 3), 255, np.uint8), solid, size_px=200, fill=0.85, background=WHITE)
     assert (canvas.pixels == 255).all()
     assert canvas.fill == 0.85

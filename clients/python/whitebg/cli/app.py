@@ -15,12 +15,14 @@ from rich.console import Console
 from whitebg.cli import watching
 from whitebg.cli.connection import Connection, Wanted, resolve
 from whitebg.cli.datadir import DataDir, default_data_dir
+from whitebg.cli.doctor import see_doctor
+from whitebg.cli.presets import show_presets
 from whitebg.cli.problems import INTERRUPTED, Problem
 from whitebg.cli.submitting import submit_photos
 from whitebg.cli.up import UpSettings
 from whitebg.cli.up import run as run_up
 from whitebg.errors import WhitebgError
-from whitebg.models import Engine, OutputFormat, TaskOptions, TaskState
+from whitebg.models import Content, Engine, OutputFormat, Shadow, TaskOptions, TaskState
 from whitebg.tokens import mint, utc_now
 
 app = typer.Typer(
@@ -88,8 +90,16 @@ def submit(
     output_format: Annotated[OutputFormat | None, typer.Option("--format", help="The picture's file format.")] = None,
     size: Annotated[int | None, typer.Option(min=100, max=10_000, help="Side of the picture in pixels.")] = None,
     fill: Annotated[float | None, typer.Option(min=0.3, max=1.0, help="Share of the side the product takes.")] = None,
+    margin: Annotated[
+        float | None, typer.Option(min=0.0, max=0.35, help="The fill said otherwise: share left free on each side.")
+    ] = None,
     background: Annotated[str | None, typer.Option(help="Background as #RRGGBB; white if not set.")] = None,
+    shadow: Annotated[Shadow, typer.Option(help="A soft shadow where the product would stand.")] = Shadow.NONE,
+    content: Annotated[
+        Content, typer.Option(help="The picture, the product alone on nothing, or its mask.")
+    ] = Content.PICTURE,
     prompt: Annotated[str, typer.Option(help="Extra wish for a generative engine.")] = "",
+    reuse: Annotated[bool, typer.Option(help="Take an earlier result of the same photo and options, if kept.")] = False,
     force: Force = False,
     as_json: Json = False,
     target: Target = None,
@@ -104,12 +114,26 @@ def submit(
         format=output_format,
         size_px=size,
         fill=fill,
+        margin=margin,
         background=background,
+        shadow=shadow,
+        content=content,
         prompt=prompt,
     )
     connection = _connection(target, token, data_dir, user)
     console = Console(highlight=False)
-    _run(submit_photos(connection, photos, out=out, options=options, force=force, as_json=as_json, console=console))
+    _run(
+        submit_photos(
+            connection,
+            photos,
+            out=out,
+            options=options,
+            force=force,
+            reuse=reuse,
+            as_json=as_json,
+            console=console,
+        )
+    )
 
 
 @app.command()
@@ -174,6 +198,25 @@ def download(
     """Save the pictures of tasks submitted earlier, waiting for those under way. Exit code 1 if any failed."""
     connection = _connection(target, token, data_dir, user)
     _run(watching.download(connection, task_ids, out=out, force=force, console=Console(highlight=False)))
+
+
+@app.command()
+def presets(
+    as_json: Json = False,
+    target: Target = None,
+    token: TokenText = None,
+    data_dir: Folder = default_data_dir(),
+    user: User = "local",
+) -> None:
+    """List the marketplace presets and the rules they follow."""
+    connection = _connection(target, token, data_dir, user)
+    _run(show_presets(connection, as_json=as_json, console=Console(highlight=False)))
+
+
+@app.command()
+def doctor(as_json: Json = False, data_dir: Folder = default_data_dir()) -> None:
+    """See whether everything is in order: data folder, database, images, engines, Gemini's key and model."""
+    raise typer.Exit(see_doctor(DataDir(data_dir.expanduser()), as_json=as_json))
 
 
 @app.command()

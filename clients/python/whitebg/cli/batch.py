@@ -88,12 +88,14 @@ class Batch:
         out: Path,
         options: models.TaskOptions,
         force: bool = False,
+        reuse: bool = False,
     ) -> None:
         self._client = client
         self._reporter = reporter
         self._out = out
         self._options = options
         self._force = force
+        self._reuse = reuse
         self._followed: dict[int, _Followed] = {}
         self._early: dict[int, models.Task] = {}
         self._some_ended = asyncio.Event()
@@ -154,7 +156,9 @@ class Batch:
             try:
                 async with self._uploads:
                     self._reporter.uploading(key)
-                    task = await self._client.submit(photo, self._options, idempotency_key=idempotency_key)
+                    task = await self._client.submit(
+                        photo, self._options, idempotency_key=idempotency_key, reuse=self._reuse
+                    )
             except errors.QuotaExceeded as error:
                 # Our own tasks make room when they end; with none under way, somebody else's must.
                 refusals = 0 if self.under_way else refusals + 1
@@ -173,6 +177,8 @@ class Batch:
         self._reporter.progress(key, task.task_id, task.progress, task.stage, None)
         if early is not None:
             self._take(early)
+        elif task.state.terminal:
+            self._take(task)  # An earlier result: there will be no news of it.
         return followed
 
     async def _watch(self, cursor: str) -> None:

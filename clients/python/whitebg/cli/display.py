@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import asdict
 from types import TracebackType
 from typing import Any, Self, TextIO
 
@@ -14,6 +15,7 @@ from rich.text import Text
 
 from whitebg.cli.batch import Outcome, Reporter
 from whitebg.errors import WhitebgError
+from whitebg.models import ComplianceReport, Verdict
 
 MAX_BARS = 12
 """Photos shown at a time, and the total above them."""
@@ -166,6 +168,7 @@ def outcome_json(outcome: Outcome) -> dict[str, Any]:
         "engine": result.engine if result else None,
         "confidence": result.confidence if result else None,
         "warnings": list(result.warnings) if result else [],
+        "report": asdict(result.report) if result and result.report else None,
         "problem": outcome.problem or None,
     }
 
@@ -176,6 +179,7 @@ def print_summary(console: Console, outcomes: list[Outcome]) -> None:
     table.add_column("photo", overflow="fold")
     for column in ("seconds", "confidence"):
         table.add_column(column, justify="right")
+    table.add_column("report")
     table.add_column("result", overflow="fold")
     notes: list[Text] = []
     for outcome in outcomes:
@@ -184,6 +188,7 @@ def print_summary(console: Console, outcomes: list[Outcome]) -> None:
             Text(outcome.photo),
             f"{outcome.task.elapsed.total_seconds():.1f}" if outcome.task else "",
             f"{result.confidence:.2f}" if result and result.confidence is not None else "",
+            _verdict(result.report if result else None),
             Text(str(outcome.saved), style="green") if outcome.ok else Text("failed", style="red"),
         )
         if not outcome.ok:
@@ -191,10 +196,21 @@ def print_summary(console: Console, outcomes: list[Outcome]) -> None:
         notes += [
             Text(f"{outcome.photo}: {warning}", style="yellow") for warning in (result.warnings if result else ())
         ]
+        for check in result.report.checks if result and result.report else ():
+            if check.verdict is not Verdict.PASSED:
+                style = "red" if check.verdict is Verdict.FAILED else "yellow"
+                notes.append(Text(f"{outcome.photo}: {check.name}: {check.message}", style=style))
     # Where nobody sees columns, a path must stay in one piece.
     console.print(table, width=None if console.is_terminal else max(console.width, MIN_PIPE_WIDTH), crop=False)
     for note in notes:
         console.print(note, soft_wrap=True)
+
+
+def _verdict(report: ComplianceReport | None) -> Text:
+    """Say in two words whether a result keeps its preset's rule."""
+    if report is None:
+        return Text("")
+    return Text(f"{report.preset} ok", style="green") if report.passed else Text(f"not {report.preset}", style="red")
 
 
 def reporter_for(console: Console, *, as_json: bool) -> Reporter:

@@ -24,6 +24,7 @@ async def submit_photos(
     out: Path,
     options: TaskOptions,
     force: bool,
+    reuse: bool = False,
     as_json: bool,
     console: Console,
 ) -> bool:
@@ -41,7 +42,7 @@ async def submit_photos(
     photos = await asyncio.to_thread(lambda: list(expand(arguments)))
     async with connected(connection) as client:
         reporter = reporter_for(console, as_json=as_json)
-        batch = Batch(client, reporter, out=out, options=options, force=force)
+        batch = Batch(client, reporter, out=out, options=options, force=force, reuse=reuse)
         try:
             with reporter if isinstance(reporter, LiveReporter) else contextlib.nullcontext():
                 outcomes = await batch.run(photos)

@@ -1,0 +1,138 @@
+"""What `doctor` finds: in a folder that is new, in use, damaged; with engines that answer, refuse, or are not there."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from generator_service.__main__ import see_doctor
+from generator_service.data_dir import data_dir_lock
+from generator_service.doctor import Finding, examine
+from generator_service.domain.task import Engine
+from generator_service.engines.gemini import GeminiSettings
+from generator_service.engines.pool import PoolSettings
+from generator_service.engines.registry import EngineSettings
+from generator_service.engines.rembg import RembgSettings
+from generator_service.parts import engine_settings
+from generator_service.server import running_service
+from generator_service.settings import Settings
+from tests.support import fake_gemini as wire
+from tests.support.fake_gemini import FakeGemini
+
+KEY = "AIza-secret-of-the-test"
+LOCAL = EngineSettings(order=(Engine.LOCAL,), pool=PoolSettings(processes=1))
+
+
+def settings(folder: Path, **fields: Any) -> Settings:
+    return Settings(data_dir=folder, grpc_port=0, jwt_secret="s" * 48, worker_slots=0, pool_processes=1, **fields)  # type: ignore[arg-type]  # a SecretStr
+
+
+async def found(how: Settings, engines: EngineSettings = LOCAL) -> dict[str, Finding]:
+    return {finding.subject: finding async for finding in examine(how, engines)}
+
+
+async def test_a_new_folder_is_fine_and_is_left_as_it_was(tmp_path: Path) -> None:
+    findings = await found(settings(tmp_path / "new"))
+    assert [subject for subject, finding in findings.items() if not finding.ok] == []
+    assert list(findings) == ["data folder", "database", "images", "engines", "local", "gemini"]
+    assert "not set up" in findings["gemini"].message
+    assert [path for path in (tmp_path / "new").rglob("*") if path.is_file() and path.name != "service.lock"] == []
+
+
+async def test_a_service_that_runs_is_not_disturbed(tmp_path: Path) -> None:
+    async with running_service(settings(tmp_path)):
+        findings = await found(settings(tmp_path))
+    assert all(finding.ok for finding in findings.values())
+    assert "in use by a service that runs" in findings["data folder"].message
+    assert findings["database"].message == "0 tasks"
+
+
+async def test_a_folder_that_can_not_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    findings = await found(settings(tmp_path / "file" / "folder"))
+    assert not findings["data folder"].ok
+    assert "WHITEBG_DATA_DIR" in findings["data folder"].message
+    assert "database" not in findings
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [(None, "can't be read"), ("UPDATE alembic_version SET version_num = '9999'", "a newer version")],
+)
+async def test_a_database_that_can_not_be_used(tmp_path: Path, statement: str | None, said: str) -> None:
+    async with running_service(settings(tmp_path)):
+        pass
+    if statement is None:
+        settings(tmp_path).database.write_bytes(b"no database " * 1000)
+    else:
+        with sqlite3.connect(settings(tmp_path).database) as connection:
+            connection.execute(statement)
+        connection.close()
+    database = (await found(settings(tmp_path)))["database"]
+    assert not database.ok
+    assert said in database.message
+
+
+async def test_images_that_can_not_be_written(tmp_path: Path) -> None:
+    (tmp_path / "blobs").write_text("in the way")
+    assert not (await found(settings(tmp_path)))["images"].ok
+
+
+async def with_gemini(tmp_path: Path, server: FakeGemini, said: wire.Answer) -> Finding:
+    server.answers.append(said)
+    engines = replace(LOCAL, gemini=GeminiSettings(api_key=KEY, base_url=server.url, timeout=10))
+    return (await found(settings(tmp_path), engines))["gemini"]
+
+
+async def test_geminis_key_and_model_are_looked_at_without_paying(tmp_path: Path) -> None:
+    model = {"name": "models/gemini-2.5-flash-image", "supportedGenerationMethods": ["generateContent"]}
+    async with FakeGemini() as server:
+        good = await with_gemini(tmp_path, server, wire.answer(model))
+        assert (good.ok, good.message) == (True, "the key is good, and the model gemini-2.5-flash-image is there")
+        assert [request.method for request in server.requests] == ["GET"]
+        assert server.requests[0].path.endswith("/models/gemini-2.5-flash-image")
+        bad_key = await with_gemini(tmp_path, server, wire.error(400, "INVALID_ARGUMENT", f"API key {KEY} not valid"))
+        assert not bad_key.ok
+        assert "WHITEBG_GEMINI_API_KEY" in bad_key.message
+        assert KEY not in bad_key.message
+        gone = await with_gemini(tmp_path, server, wire.error(404, "NOT_FOUND", "no such model"))
+        assert "WHITEBG_GEMINI_MODEL" in gone.message
+        text_only = await with_gemini(tmp_path, server, wire.answer(model | {"supportedGenerationMethods": ["embed"]}))
+        assert not text_only.ok
+        assert "can't make pictures" in text_only.message
+
+
+async def test_rembg_that_is_set_up_wrong(tmp_path: Path) -> None:
+    findings = await found(settings(tmp_path), replace(LOCAL, rembg=RembgSettings(model="bria-rmbg")))
+    assert not findings["rembg"].ok
+    assert "licence" in findings["rembg"].message
+
+
+async def test_the_command_ends_with_1_if_anything_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    good = settings(tmp_path, engine_order="local")
+    assert await see_doctor(good, as_json=True) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert {line["subject"]: line["ok"] for line in lines}["local"] is True
+    (tmp_path / "blobs" / "doctor").rmdir()
+    (tmp_path / "blobs").rmdir()
+    (tmp_path / "blobs").write_text("in the way")
+    assert await see_doctor(good, as_json=False) == 1
+    assert "WRONG images: " in capsys.readouterr().out
+
+
+async def test_the_engines_are_those_that_the_service_would_have(tmp_path: Path) -> None:
+    how = engine_settings(settings(tmp_path, rembg_model="u2net", gemini_api_key=KEY, engine_order="rembg,local"))
+    assert how.order == (Engine.REMBG, Engine.LOCAL)
+    assert how.rembg == RembgSettings(model="u2net")
+    assert how.gemini is not None
+
+
+async def test_the_lock_is_let_go_of_again(tmp_path: Path) -> None:
+    await found(settings(tmp_path))
+    async with data_dir_lock(tmp_path, settings(tmp_path).heartbeat * 0):
+        pass

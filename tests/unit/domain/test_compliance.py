@@ -1,0 +1,98 @@
+"""Each rule of each market is judged by its own check, and nothing else is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from generator_service.domain.compliance import Measurements, judge
+from generator_service.domain.presets import PRESETS, resolve
+from generator_service.domain.report import Report, Verdict
+from generator_service.domain.task import Content, OutputFormat, TaskOptions
+
+GOOD = Measurements(
+    border=0,
+    white_border=0,
+    near_white=0.5,
+    fill=0.86,
+    off_centre=0.0,
+    side=1500,
+    size_bytes=500_000,
+    halo=0.02,
+    parts=1,
+    specks=0,
+    sharpness=0.98,
+    frame_touch=0.0,
+)
+
+
+def verdicts(report: Report) -> dict[str, Verdict]:
+    """What did not pass."""
+    return {check.name: check.verdict for check in report.checks if check.verdict is not Verdict.PASSED}
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_good_picture_passes_every_market(name: str) -> None:
+    report = judge(replace(GOOD, fill=PRESETS[name].fill), resolve(TaskOptions(preset=name)))
+    assert (report.preset, report.passed, verdicts(report)) == (name, True, {})
+    assert all(not check.message for check in report.checks)
+
+
+@pytest.mark.parametrize(
+    ("preset", "measured", "check", "verdict"),
+    [
+        ("amazon", {"border": 1, "white_border": 1}, "border", Verdict.FAILED),
+        ("amazon", {"fill": 0.84}, "fill", Verdict.FAILED),
+        ("google_merchant", {"fill": 0.91}, "fill", Verdict.FAILED),
+        ("custom", {"fill": 0.8}, "fill", Verdict.FAILED),
+        ("amazon", {"side": 999}, "size", Verdict.FAILED),
+        ("ebay", {"side": 499}, "size", Verdict.FAILED),
+        ("taobao", {"size_bytes": 3_000_001}, "bytes", Verdict.FAILED),
+        ("jd", {"size_bytes": 2_000_001}, "bytes", Verdict.FAILED),
+        ("jd", {"off_centre": 0.03}, "centring", Verdict.FAILED),
+        ("jd", {"near_white": 0.01}, "near_white", Verdict.WARNED),
+        ("jd", {"halo": 0.5}, "halo", Verdict.WARNED),
+        ("jd", {"parts": 9}, "components", Verdict.WARNED),
+        ("jd", {"specks": 9}, "components", Verdict.WARNED),
+        ("jd", {"parts": 0}, "components", Verdict.FAILED),
+        ("jd", {"sharpness": 0.3}, "sharpness", Verdict.WARNED),
+        ("jd", {"frame_touch": 0.2}, "whole", Verdict.WARNED),
+        ("jd", {"frame_touch": 0.2, "likeness": 0.9}, "whole", Verdict.FAILED),
+        ("jd", {"likeness": 0.2}, "same_product", Verdict.FAILED),
+    ],
+)
+def test_each_flaw_is_found_by_its_own_check_and_said(
+    preset: str, measured: dict[str, Any], check: str, verdict: Verdict
+) -> None:
+    report = judge(replace(GOOD, **measured), resolve(TaskOptions(preset=preset)))
+    assert verdicts(report) == {check: verdict}
+    assert report.passed == (verdict is Verdict.WARNED)
+    (flaw,) = (each for each in report.checks if each.name == check)
+    assert flaw.message.endswith(".")
+    assert report.failed(check) == (verdict is Verdict.FAILED)
+
+
+def test_a_market_that_wants_white_takes_no_other_colour() -> None:
+    beige = replace(GOOD, white_border=14)
+    assert verdicts(judge(beige, resolve(TaskOptions(preset="jd", background="#f4f1ea")))) == {"border": Verdict.FAILED}
+    assert judge(beige, resolve(TaskOptions(preset="shopify", background="#f4f1ea"))).passed
+
+
+def test_a_format_that_the_market_does_not_take() -> None:
+    options = TaskOptions(preset="jd", format=OutputFormat.WEBP)
+    assert verdicts(judge(GOOD, resolve(options))) == {"format": Verdict.FAILED}
+
+
+def test_a_product_that_is_to_reach_the_border_may() -> None:
+    full = replace(GOOD, border=200, white_border=200, fill=1.0, near_white=0.0)
+    assert verdicts(judge(full, resolve(TaskOptions(fill=1.0)))) == {"border": Verdict.WARNED}
+    assert not judge(full, resolve(TaskOptions(preset="amazon", fill=1.0))).passed
+
+
+def test_of_a_mask_only_the_file_and_its_geometry_are_judged() -> None:
+    mask = replace(GOOD, near_white=None, halo=None, sharpness=None, parts=9)
+    report = judge(mask, resolve(TaskOptions(content=Content.MASK, fill=0.86)))
+    assert [check.name for check in report.checks] == ["border", "fill", "centring", "size", "format", "bytes"]
+    assert report.passed
