@@ -15,7 +15,20 @@ from ws_gateway import notifications, tracing
 from ws_gateway.access_log import AccessLog
 from ws_gateway.clock import Clock, SystemClock
 from ws_gateway.gateway import run_gateway
-from ws_gateway.http import config, docs, health, images, metrics, page, presets, problems, sessions, sync, tasks, tokens
+from ws_gateway.http import (
+    config,
+    docs,
+    health,
+    images,
+    metrics,
+    page,
+    presets,
+    problems,
+    sessions,
+    sync,
+    tasks,
+    tokens,
+)
 from ws_gateway.http.body_limit import BodyLimit
 from ws_gateway.http.uploads import FORM_OVERHEAD
 from ws_gateway.metrics import Metrics

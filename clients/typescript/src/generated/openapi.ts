@@ -146,6 +146,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v2/presets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Presets
+         * @description List the presets that the option `preset` takes.
+         */
+        get: operations["presets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/messages/sync": {
         parameters: {
             query?: never;
@@ -377,6 +397,35 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * CheckOut
+         * @description One check of a result.
+         */
+        CheckOut: {
+            /**
+             * Name
+             * @description Stable; the proto's ComplianceCheck says what `value` counts
+             * @example border
+             */
+            name: string;
+            /**
+             * Verdict
+             * @enum {string}
+             */
+            verdict: "passed" | "warned" | "failed";
+            /** Value */
+            value: number | null;
+            /**
+             * Limit
+             * @description What is asked for, for a person
+             */
+            limit: string;
+            /**
+             * Message
+             * @description What is wrong and what to do about it; empty if passed
+             */
+            message: string;
+        };
+        /**
          * ClientConfig
          * @description How this user's clients are to learn what happens to their tasks.
          */
@@ -479,10 +528,68 @@ export interface components {
             size_px: number | null;
             /** Fill */
             fill: number | null;
+            /** Margin */
+            margin: number | null;
             /** Background */
             background: string | null;
+            /** Shadow */
+            shadow: string;
+            /** Content */
+            content: string;
             /** Prompt */
             prompt: string;
+        };
+        /**
+         * PresetList
+         * @description All presets, ``custom`` first.
+         */
+        PresetList: {
+            /** Presets */
+            presets: components["schemas"]["PresetOut"][];
+        };
+        /**
+         * PresetOut
+         * @description A preset: what is made for a market, and what its rule takes.
+         */
+        PresetOut: {
+            /** Name */
+            name: string;
+            /** Rule */
+            rule: string;
+            /**
+             * Source
+             * @description Where the rule was read
+             */
+            source: string;
+            /**
+             * Size Px
+             * @description Side of the square that is made; null: as large as the product's pixels
+             */
+            size_px: number | null;
+            /**
+             * Fill
+             * @description Share of the side that the product's longest side takes
+             */
+            fill: number;
+            /** Format */
+            format: string;
+            /** Max Bytes */
+            max_bytes: number | null;
+            /** Min Size Px */
+            min_size_px: number;
+            /** Max Size Px */
+            max_size_px: number;
+            /** Min Fill */
+            min_fill: number;
+            /** Max Fill */
+            max_fill: number;
+            /** Formats */
+            formats: string[];
+            /**
+             * Pure White
+             * @description Whether the background must be exactly 255, 255, 255
+             */
+            pure_white: boolean;
         };
         /**
          * ProblemBody
@@ -575,6 +682,21 @@ export interface components {
             hub_ring_events: number;
         };
         /**
+         * ReportOut
+         * @description A finished file measured against the rule of its preset.
+         */
+        ReportOut: {
+            /** Preset */
+            preset: string;
+            /**
+             * Passed
+             * @description Whether no check failed
+             */
+            passed: boolean;
+            /** Checks */
+            checks: components["schemas"]["CheckOut"][];
+        };
+        /**
          * ResultOut
          * @description What came out.
          */
@@ -604,6 +726,8 @@ export interface components {
              * @description Things that a person should look at
              */
             warnings: string[];
+            /** @description The file measured against its preset's rule; null with old results */
+            report: components["schemas"]["ReportOut"] | null;
         };
         /**
          * RevokeIn
@@ -942,7 +1066,10 @@ export type $defs = Record<string, never>;
 export interface operations {
     submit: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Answer with an earlier result of the same photo and options, where one is kept */
+                reuse?: boolean;
+            };
             header?: {
                 /** @description The same key always means the same task, so a request can be repeated */
                 "idempotency-key"?: string;
@@ -978,11 +1105,30 @@ export interface operations {
                      */
                     fill?: number | null;
                     /**
+                     * Margin
+                     * @description The fill said otherwise: share left free on each side, 0 to 0.35
+                     */
+                    margin?: number | null;
+                    /**
                      * Background
                      * @description "#RRGGBB"; empty is pure white
                      * @default
                      */
                     background?: string;
+                    /**
+                     * ShadowName
+                     * @description What the product throws on its background.
+                     * @default none
+                     * @enum {string}
+                     */
+                    shadow?: "none" | "contact";
+                    /**
+                     * ContentName
+                     * @description What of the picture is wanted: all of it, the product alone, or its alpha as grey.
+                     * @default picture
+                     * @enum {string}
+                     */
+                    content?: "picture" | "transparent" | "mask";
                     /**
                      * Prompt
                      * @description Extra wish for a generative engine, at most 2000 characters
@@ -1095,6 +1241,8 @@ export interface operations {
             query?: {
                 /** @description Seconds to wait for the end */
                 timeout?: number;
+                /** @description Answer with an earlier result of the same photo and options, where one is kept */
+                reuse?: boolean;
             };
             header?: {
                 /** @description The same key always means the same task, so a request can be repeated */
@@ -1131,11 +1279,30 @@ export interface operations {
                      */
                     fill?: number | null;
                     /**
+                     * Margin
+                     * @description The fill said otherwise: share left free on each side, 0 to 0.35
+                     */
+                    margin?: number | null;
+                    /**
                      * Background
                      * @description "#RRGGBB"; empty is pure white
                      * @default
                      */
                     background?: string;
+                    /**
+                     * ShadowName
+                     * @description What the product throws on its background.
+                     * @default none
+                     * @enum {string}
+                     */
+                    shadow?: "none" | "contact";
+                    /**
+                     * ContentName
+                     * @description What of the picture is wanted: all of it, the product alone, or its alpha as grey.
+                     * @default picture
+                     * @enum {string}
+                     */
+                    content?: "picture" | "transparent" | "mask";
                     /**
                      * Prompt
                      * @description Extra wish for a generative engine, at most 2000 characters
@@ -1605,6 +1772,53 @@ export interface operations {
             };
             /** @description Too Many Requests */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+        };
+    };
+    presets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PresetList"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
