@@ -43,6 +43,7 @@ from generator_service.imaging.render import finish
 
 GOOD_IOU = 0.9
 CELL = 240
+TABLE_WIDTH = 120
 CELLS_PER_ROW = 5
 
 
@@ -226,7 +227,9 @@ def main(arguments: list[str]) -> None:
             by_backdrop["plain" if score.plain else "cluttered"].append(score)
     kinds = {kind: summarise(scores) for kind, scores in sorted(by_kind.items())}
     backdrops = {backdrop: summarise(scores) for backdrop, scores in sorted(by_backdrop.items(), reverse=True)}
-    print_table(Console(), kinds | {f"real, {backdrop}": figures for backdrop, figures in backdrops.items()})
+    print_table(
+        Console(width=TABLE_WIDTH), kinds | {f"real, {backdrop}": figures for backdrop, figures in backdrops.items()}
+    )
     print(f"before and after of every photo: {options.out / 'contact-sheet.png'}")
     print(json.dumps({"kinds": kinds, "backdrops": backdrops}))
 
