@@ -1,5 +1,5 @@
 # Every target sets up what it needs. `make run` and `make test` are all that a newcomer has to know.
-.PHONY: help setup run test check format protos bench quality fuzz presets clean
+.PHONY: help setup run test check format protos bench quality fuzz presets cluster cluster-test clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -12,6 +12,8 @@ help:
 	@echo "make format   format the code"
 	@echo "make protos   generate the stubs anew"
 	@echo "make bench    measure speed beside bare peers"
+	@echo "make cluster  run PostgreSQL, Redis, nginx, 2 services, 3 workers, 2 gateways here"
+	@echo "make cluster-test  break that in every way, and measure"
 	@echo "make quality  measure the pictures: make quality PHOTOS=DIR"
 	@echo "make presets  make every preset's picture and see its own report: make presets PHOTOS=DIR"
 	@echo "make fuzz     throw 100,000 broken files at the engine"
@@ -28,7 +30,7 @@ run: $(VENV)/.ready-run
 	@$(BIN)/whitebg up --try examples/photos/pink-cap.jpg --out whitebg-out
 
 test: $(VENV)/.ready-dev
-	$(BIN)/pytest
+	$(BIN)/pytest -m "not cluster"
 
 check: $(VENV)/.ready-dev
 	$(BIN)/ruff check .
@@ -53,6 +55,12 @@ bench: $(VENV)/.ready-dev
 
 quality: $(VENV)/.ready-dev
 	$(BIN)/python tools/quality.py $(PHOTOS)
+
+cluster: $(VENV)/.ready-dev
+	@$(BIN)/python -m tests.cluster
+
+cluster-test: $(VENV)/.ready-dev
+	$(BIN)/pytest tests/cluster
 
 fuzz: $(VENV)/.ready-dev
 	$(BIN)/python tools/fuzz.py $(if $(INPUTS),--inputs $(INPUTS))

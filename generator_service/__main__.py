@@ -1,4 +1,4 @@
-"""Command line: ``python -m generator_service serve``."""
+"""Command line: ``python -m generator_service serve``, and ``worker`` for further processes that only work."""
 
 from __future__ import annotations
 
@@ -9,18 +9,42 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict
+from typing import Protocol
 
 from pydantic import ValidationError
 
+from generator_service import tracing
 from generator_service.data_dir import DataDirInUse, DataDirUnusable
 from generator_service.doctor import examine
 from generator_service.engines.registry import NoEngine
 from generator_service.engines.rembg import RembgUnusable
 from generator_service.logs import configure_logs
-from generator_service.server import PortInUse, engine_settings, running_service
+from generator_service.metrics_server import PortInUse
+from generator_service.parts import engine_settings
+from generator_service.server import running_service
 from generator_service.settings import Settings
+from generator_service.store.reconnect import StoreAway
+from generator_service.worker_process import UnsuitableSettings, running_worker
+
+
+class Running(Protocol):
+    """A process of the service that is under way."""
+
+    @property
+    def background(self) -> Sequence[asyncio.Task[None]]:
+        """What goes on all the time; none of it ends by itself."""
+        ...
+
+
+Process = Callable[[Settings], AbstractAsyncContextManager[Running]]
+PROCESSES: dict[str, tuple[str, Process]] = {
+    "serve": ("whitebg-service", running_service),
+    "worker": ("whitebg-worker", running_worker),
+}
+"""By command: the name under which traces tell of the process, and what it runs."""
 
 
 def main() -> int:
@@ -28,6 +52,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m generator_service", description="The whitebg generator service.")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("serve", help="serve gRPC and run tasks; settings come from WHITEBG_* variables")
+    commands.add_parser("worker", help="only run tasks of the database that WHITEBG_DATABASE_URL names")
     doctor = commands.add_parser("doctor", help="look at everything that serving needs, and say what is wrong")
     doctor.add_argument("--json", action="store_true", help="one JSON object per line, for programs")
     arguments = parser.parse_args()
@@ -35,21 +60,27 @@ def main() -> int:
         settings = Settings()  # type: ignore[call-arg]  # the environment supplies the fields
     except ValidationError as error:
         for problem in error.errors():
-            name = "WHITEBG_" + "_".join(map(str, problem["loc"])).upper()
-            sys.stderr.write(f"{name}: {problem['msg']}\n")
+            variable = "WHITEBG_" + "_".join(map(str, problem["loc"])).upper()
+            sys.stderr.write(f"{variable}: {problem['msg']}\n")
         return 2
     if arguments.command == "doctor":
         return asyncio.run(see_doctor(settings, as_json=arguments.json))
+    name, run = PROCESSES[arguments.command]
     configure_logs(settings.log_level)
     try:
-        asyncio.run(serve(settings))
+        if settings.tracing:
+            tracing.start(name)
+        asyncio.run(run_until_told(settings, run))
     except NoEngine as error:
         sys.stderr.write(f"WHITEBG_ENGINE_ORDER: {error}\n")
         return 2
     except RembgUnusable as error:
         sys.stderr.write(f"WHITEBG_REMBG_MODEL: {error}\n")
         return 2
-    except (DataDirInUse, DataDirUnusable, PortInUse) as error:
+    except (UnsuitableSettings, tracing.TracingUnavailable) as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    except (DataDirInUse, DataDirUnusable, PortInUse, StoreAway) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     return 0
@@ -71,8 +102,8 @@ SWITCH_INTERVAL_SECONDS = 0.0005
 long as all the rest of an event's way to its watchers."""
 
 
-async def serve(settings: Settings) -> None:
-    """Serve until SIGTERM, SIGINT or, where the settings say so, the end of standard input; then drain."""
+async def run_until_told(settings: Settings, run: Process) -> None:
+    """Run until SIGTERM, SIGINT or, where the settings say so, the end of standard input; then drain."""
     sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
@@ -80,7 +111,7 @@ async def serve(settings: Settings) -> None:
         loop.add_signal_handler(number, stop.set)
     if settings.exit_on_stdin_eof:
         _on_stdin_eof(lambda: loop.call_soon_threadsafe(stop.set))
-    async with running_service(settings) as running:
+    async with run(settings) as running:
         stopped = asyncio.create_task(stop.wait(), name="stopped")
         await asyncio.wait({stopped, *running.background}, return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()

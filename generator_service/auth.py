@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
 import jwt
 
-from generator_service.domain.errors import PermissionDenied, Unauthenticated
+from generator_service.domain.errors import InvalidRequest, PermissionDenied, Unauthenticated
 
 ALGORITHMS = ("HS256",)
 MAX_USER_ID_LENGTH = 255
 SCHEME = "bearer "
+_UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
+
+
+def usable_name(user_id: str) -> bool:
+    """Say whether every database can store a user under this name: none takes lone surrogates, PostgreSQL no NUL."""
+    return 1 <= len(user_id) <= MAX_USER_ID_LENGTH and not _UNSTORABLE.search(user_id)
 
 
 class Scope(StrEnum):
@@ -47,12 +54,15 @@ class Caller:
         """Return the user a request is about: the named one, or the caller where none is named.
 
         Raises:
+            InvalidRequest: nobody can have that name.
             PermissionDenied: the caller may not speak for that user.
 
         """
         if not user_id or user_id == self.subject:
             self.require(Scope.TASKS, Scope.SERVICE)
             return self.subject
+        if not usable_name(user_id):
+            raise InvalidRequest("user_id", f"must have 1 to {MAX_USER_ID_LENGTH} characters, all of them storable")
         if Scope.SERVICE not in self.scopes:
             raise PermissionDenied(
                 f"the token of {self.subject!r} can't act for {user_id!r}; leave user_id empty, "
@@ -102,7 +112,9 @@ class Authenticator:
         except jwt.PyJWTError as error:
             raise Unauthenticated(f"the token is not valid: {error}") from None
         subject = claims["sub"]
-        if not subject or len(subject) > MAX_USER_ID_LENGTH:
-            raise Unauthenticated(f"the token's 'sub' must have 1 to {MAX_USER_ID_LENGTH} characters")
+        if not usable_name(subject):
+            raise Unauthenticated(
+                f"the token's 'sub' must have 1 to {MAX_USER_ID_LENGTH} characters, all of them storable"
+            )
         named = str(claims.get("scope", "")).split()
         return Caller(subject, frozenset(scope for scope in Scope if scope.value in named))

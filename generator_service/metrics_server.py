@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from prometheus_client import start_http_server
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -14,6 +14,7 @@ from prometheus_client.registry import Collector
 from generator_service.domain.clock import Clock
 from generator_service.domain.task import TaskState
 from generator_service.metrics import Metrics
+from generator_service.settings import Settings
 from generator_service.store.contract import QueueCounts
 from generator_service.watch.feed import Feeds
 
@@ -21,6 +22,10 @@ logger = logging.getLogger(__name__)
 
 COUNT_SECONDS = 5.0
 """How long a scrape waits for the database to count the queue."""
+
+
+class PortInUse(Exception):
+    """The address can't be listened on."""
 
 
 class StateCollector(Collector):
@@ -87,3 +92,19 @@ async def serving_metrics(host: str, port: int, metrics: Metrics) -> AsyncIterat
         await asyncio.to_thread(server.shutdown)
         await asyncio.to_thread(server.server_close)
         await asyncio.to_thread(thread.join)
+
+
+async def serve_metrics(settings: Settings, metrics: Metrics, stack: AsyncExitStack) -> int | None:
+    """Serve the figures, if the settings ask for it, until the stack unwinds; return the port.
+
+    Raises:
+        PortInUse: the address can't be listened on.
+
+    """
+    host, port = settings.metrics_host, settings.metrics_port
+    if port is None:
+        return None
+    try:
+        return await stack.enter_async_context(serving_metrics(host, port, metrics))
+    except OSError as error:
+        raise PortInUse(f"can't serve metrics on {host}:{port}: {error.strerror}") from error

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -13,28 +12,18 @@ from datetime import timedelta
 from grpc import aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
+from generator_service import tracing
 from generator_service.auth import Authenticator
-from generator_service.blobs import Blobs, LocalBlobs
-from generator_service.data_dir import data_dir_lock, make_data_dir
-from generator_service.domain.clock import Clock, SystemClock
-from generator_service.domain.event import TaskEvent
-from generator_service.domain.retry import RetryPolicy
-from generator_service.engines.gemini import GeminiSettings
-from generator_service.engines.pool import PoolSettings
-from generator_service.engines.registry import Engines, EngineSettings
-from generator_service.engines.rembg import RembgSettings
 from generator_service.interceptors import CallInterceptor
 from generator_service.maintenance import EventCompactor, LeaseReaper, TaskReaper, every
 from generator_service.metrics import Metrics
-from generator_service.metrics_server import StateCollector, serving_metrics
+from generator_service.metrics_server import PortInUse, StateCollector, serve_metrics
+from generator_service.parts import parts_of
 from generator_service.reflection import enable_reflection
 from generator_service.servicer import Servicer
-from generator_service.settings import Settings, worker_name
-from generator_service.store.contract import Limits, Retention, TaskStore
-from generator_service.store.sqlite import open_sqlite
+from generator_service.settings import Settings
+from generator_service.store.contract import Retention
 from generator_service.submission import Submissions
-from generator_service.wake.contract import Topic
-from generator_service.wake.local import LocalWake
 from generator_service.watch.feed import Feeds
 from generator_service.watch.queue_news import tell_queue_news
 from generator_service.watch.queue_view import QueueView
@@ -42,7 +31,6 @@ from generator_service.watch.ring import EventRing
 from generator_service.watch.status_log import StatusLog
 from generator_service.watch.tail import LogTail
 from generator_service.watch.watchers import Watchers
-from generator_service.worker import Worker, WorkerSettings
 from protos.whitebg.v1 import generator_service_pb2, generator_service_pb2_grpc
 
 logger = logging.getLogger(__name__)
@@ -54,9 +42,6 @@ MAX_MESSAGE_BYTES = 26 * 1024 * 1024
 REAP_LEASES_EVERY = timedelta(seconds=2)
 COMPACT_EVERY = timedelta(minutes=10)
 REAP_TASKS_EVERY = timedelta(hours=1)
-
-COMMITTED_EVENTS = 2000
-"""Events that may wait to be told without being read back; more are read from the database."""
 
 STOP_GRACE_SECONDS = 2.0
 
@@ -72,10 +57,6 @@ SERVER_OPTIONS = (
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
     ("grpc.so_reuseport", 0),
 )
-
-
-class PortInUse(Exception):
-    """The address can't be listened on."""
 
 
 @dataclass(slots=True)
@@ -104,21 +85,12 @@ async def running_service(settings: Settings) -> AsyncIterator[Running]:
         NoEngine: the engine order names none that is set up.
         PortInUse: the address can't be listened on.
         RembgUnusable: rembg is set up with a model that may not or can't be used.
+        StoreAway: the database can't be reached.
 
     """
-    clock, metrics = SystemClock(), Metrics()
-    make_data_dir(settings.data_dir)
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(data_dir_lock(settings.data_dir, settings.data_dir_wait))
-        wake = LocalWake(asyncio.get_running_loop())
-        committed: deque[TaskEvent] = deque(maxlen=COMMITTED_EVENTS)
-        store = await _open_store(settings, clock, wake, committed, metrics)
-        stack.push_async_callback(store.close)
-        engines = await stack.enter_async_context(
-            Engines.from_settings(engine_settings(settings), metrics.model_called)
-        )
-        blobs = LocalBlobs(settings.blobs)
-        worker = _worker(settings, store, wake, blobs, engines, clock, metrics)
+        parts = await stack.enter_async_context(parts_of(settings))
+        clock, metrics, wake, store, worker = parts.clock, parts.metrics, parts.wake, parts.store, parts.worker
 
         view = QueueView(clock, slots=max(1, settings.worker_slots))
         ring = EventRing(settings.ring_events)
@@ -130,7 +102,7 @@ async def running_service(settings: Settings) -> AsyncIterator[Running]:
             watchers.cut_off_all()
             view.load((await store.unfinished()).tasks)
 
-        tail = LogTail(store, wake, listeners=listeners, on_gap=start_over, committed=committed)
+        tail = LogTail(store, wake, listeners=listeners, on_gap=start_over, committed=parts.committed)
         await tail.start(prefill=settings.ring_events)
         # The past has been logged and counted by whoever was there.
         tail.join(StatusLog(view.known).tell)
@@ -144,11 +116,11 @@ async def running_service(settings: Settings) -> AsyncIterator[Running]:
             store=store,
             feeds=feeds,
             view=view,
-            blobs=blobs,
+            blobs=parts.blobs,
             submissions=Submissions(
                 store=store,
-                blobs=blobs,
-                engines=engines,
+                blobs=parts.blobs,
+                engines=parts.engines,
                 default_timeout=settings.task_timeout,
                 max_attempts=settings.max_attempts,
             ),
@@ -161,7 +133,7 @@ async def running_service(settings: Settings) -> AsyncIterator[Running]:
             "queue-news": tell_queue_news(wake, view, watchers),
             "lease-reaper": every(REAP_LEASES_EVERY, LeaseReaper(store)),
             "event-compactor": every(COMPACT_EVERY, EventCompactor(store, retention)),
-            "task-reaper": every(REAP_TASKS_EVERY, TaskReaper(store, blobs, clock, settings.tasks_for)),
+            "task-reaper": every(REAP_TASKS_EVERY, TaskReaper(store, parts.blobs, clock, settings.tasks_for)),
         }
         background = [asyncio.create_task(chore, name=name) for name, chore in chores.items()]
         stack.push_async_callback(_cancel, background)
@@ -169,7 +141,7 @@ async def running_service(settings: Settings) -> AsyncIterator[Running]:
         server, healthy = _server(settings, servicer, metrics)
         try:
             metrics.registry.register(StateCollector(feeds, clock, asyncio.get_running_loop()))
-            metrics_port = await _serve_metrics(settings, metrics, stack)
+            metrics_port = await serve_metrics(settings, metrics, stack)
             port = await _listen(settings, server, healthy)
             yield Running(port, server, healthy, [*background, *working], metrics_port)
         finally:
@@ -182,75 +154,11 @@ async def running_service(settings: Settings) -> AsyncIterator[Running]:
             logger.info("drained")
 
 
-async def _open_store(
-    settings: Settings, clock: Clock, wake: LocalWake, committed: deque[TaskEvent], metrics: Metrics
-) -> TaskStore:
-    def on_commit(events: Sequence[TaskEvent]) -> None:
-        committed.extend(events)
-        metrics.committed(events)
-        wake.announce(Topic.LOG)
-
-    def open_it() -> TaskStore:
-        return open_sqlite(
-            settings.database,
-            clock=clock,
-            limits=Limits(pending_per_user=settings.pending_per_user, running_per_user=settings.running_per_user),
-            retry=RetryPolicy(base=settings.retry_base, cap=settings.retry_cap),
-            on_commit=on_commit,
-        )
-
-    return await asyncio.to_thread(open_it)
-
-
-def engine_settings(settings: Settings) -> EngineSettings:
-    """Return which engines the settings ask for."""
-    gemini = None
-    if settings.gemini_api_key is not None:
-        gemini = GeminiSettings(
-            api_key=settings.gemini_api_key.get_secret_value(),
-            model=settings.gemini_model,
-            base_url=settings.gemini_base_url,
-            timeout=settings.gemini_timeout.total_seconds(),
-            concurrency=settings.gemini_concurrency,
-            calls_per_minute=settings.gemini_calls_per_minute,
-            tries=settings.gemini_tries,
-        )
-    rembg = None
-    if settings.rembg_model is not None:
-        rembg = RembgSettings(model=settings.rembg_model, weights=settings.rembg_weights)
-    pool = PoolSettings(
-        processes=settings.pool_processes,
-        memory_bytes=settings.pool_memory_mib * 1024**2,
-        job_timeout=settings.pool_job_timeout.total_seconds(),
-    )
-    return EngineSettings(order=settings.engine_order, pool=pool, gemini=gemini, rembg=rembg)
-
-
-def _worker(
-    settings: Settings,
-    store: TaskStore,
-    wake: LocalWake,
-    blobs: Blobs,
-    engines: Engines,
-    clock: Clock,
-    metrics: Metrics,
-) -> Worker | None:
-    if settings.worker_slots == 0:
-        return None
-    how = WorkerSettings(
-        owner=worker_name(),
-        slots=settings.worker_slots,
-        lease=settings.lease,
-        heartbeat=settings.heartbeat,
-        drain=settings.drain,
-    )
-    return Worker(how, store=store, wake=wake, blobs=blobs, engines=engines, clock=clock, metrics=metrics)
-
-
 def _server(settings: Settings, servicer: Servicer, metrics: Metrics) -> tuple[aio.Server, health.aio.HealthServicer]:
     secret = settings.jwt_secret.get_secret_value()
-    interceptor = CallInterceptor(Authenticator(secret, settings.jwt_audience), metrics)
-    server = aio.server(interceptors=[interceptor], options=SERVER_OPTIONS)
+    interceptors: list[aio.ServerInterceptor] = [tracing.server_interceptor()] if settings.tracing else []
+    interceptors.append(CallInterceptor(Authenticator(secret, settings.jwt_audience), metrics))
+    server = aio.server(interceptors=interceptors, options=SERVER_OPTIONS)
     generator_service_pb2_grpc.add_GeneratorServiceServicer_to_server(servicer, server)
     healthy = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
@@ -269,16 +177,6 @@ async def _listen(settings: Settings, server: aio.Server, healthy: health.aio.He
         await healthy.set(name, health_pb2.HealthCheckResponse.SERVING)
     logger.info("serving", extra={"address": f"{settings.grpc_host}:{port}", "data_dir": str(settings.data_dir)})
     return port
-
-
-async def _serve_metrics(settings: Settings, metrics: Metrics, stack: AsyncExitStack) -> int | None:
-    host, port = settings.metrics_host, settings.metrics_port
-    if port is None:
-        return None
-    try:
-        return await stack.enter_async_context(serving_metrics(host, port, metrics))
-    except OSError as error:
-        raise PortInUse(f"can't serve metrics on {host}:{port}: {error.strerror}") from error
 
 
 async def _cancel(background: Sequence[asyncio.Task[None]]) -> None:

@@ -7,13 +7,18 @@ import socket
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from generator_service.domain.task import Engine
 
 MIN_SECRET_BYTES = 32
+_SCHEMES = {
+    "database_url": ("postgresql://", "postgres://"),
+    "redis_url": ("redis://", "rediss://", "unix://"),
+}
 
 
 class Settings(BaseSettings):
@@ -22,7 +27,13 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="WHITEBG_", extra="ignore", frozen=True)
 
     data_dir: Path = Path("whitebg-data")
-    """Folder of the SQLite database and of the images."""
+    """Folder of the SQLite database and of the images; with PostgreSQL, all processes share it for the images."""
+    database_url: SecretStr | None = None
+    """PostgreSQL database that several processes share, such as ``postgresql://user:password@host:5432/whitebg``.
+
+    Unset: a SQLite file in the data folder, which then belongs to this process alone."""
+    redis_url: SecretStr | None = None
+    """Redis that carries hints between processes, ``redis://host:6379``; unset: the PostgreSQL database does."""
     data_dir_wait: timedelta = timedelta(seconds=20)
     """How long to wait for another service to let go of the folder: a predecessor that drains."""
     grpc_host: str = "127.0.0.1"
@@ -31,6 +42,8 @@ class Settings(BaseSettings):
     metrics_host: str = "127.0.0.1"
     metrics_port: Annotated[int, Field(ge=0, le=65535)] | None = None
     """Port of ``/metrics`` for Prometheus; unset serves none, 0 takes a free one."""
+    tracing: bool = False
+    """Send traces by OpenTelemetry; where to, its own ``OTEL_EXPORTER_OTLP_*`` variables say."""
     exit_on_stdin_eof: bool = False
     """Drain when standard input ends, so that the service never outlives who started it."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -90,6 +103,19 @@ class Settings(BaseSettings):
         if len(secret.get_secret_value().encode()) < MIN_SECRET_BYTES:
             raise ValueError(f"must have at least {MIN_SECRET_BYTES} bytes; make one with: openssl rand -hex 32")
         return secret
+
+    @field_validator("database_url", "redis_url")
+    @classmethod
+    def _a_url(cls, url: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        schemes = _SCHEMES[str(info.field_name)]
+        if url is not None and not url.get_secret_value().startswith(schemes):
+            raise ValueError(f"must begin with {' or '.join(schemes)}")
+        if url is not None:
+            try:
+                _ = urlsplit(url.get_secret_value()).port
+            except ValueError as error:
+                raise ValueError("the port must be a number from 0 to 65535") from error
+        return url
 
     @field_validator("log_level", mode="before")
     @classmethod

@@ -111,6 +111,8 @@ class Submissions:
         key = submission.idempotency_key
         if key is not None and len(key) > MAX_KEY_LENGTH:
             raise InvalidRequest("idempotency_key", f"has {len(key)} characters; at most {MAX_KEY_LENGTH} are allowed")
+        if key is not None and "\0" in key:
+            raise InvalidRequest("idempotency_key", "has a NUL in it; use printable characters")
         if (submission.image is None) == (submission.source_task_id is None):
             raise InvalidRequest("image", "is missing; send the file's bytes, or source_task_id")
 

@@ -50,12 +50,17 @@ class _Run:
     percent: int = 0
     stage: str = "starting"
     ending: bool = False
-    """Its end is being written down: what the log then says of it is this worker's own doing."""
+    """Whether its end is being written: whose word counts is then the store's to say."""
     activity: asyncio.Task[None] = field(init=False)
 
     @property
     def lease(self) -> Lease:
         return self.task.lease
+
+    def stop(self) -> None:
+        """Stop the work, unless nothing is left to do but to write down what came of it."""
+        if not self.ending:
+            self.activity.cancel()
 
 
 class Slots:
@@ -147,8 +152,8 @@ class Worker:
         """Stop attempts that, as the log says, are no longer this worker's. A listener of the log's tail."""
         for event in events:
             run = self._runs.get(event.task.task_id)
-            if run is not None and not run.ending and event.task.seq > run.task.seq and event.task.lease_owner is None:
-                run.activity.cancel()
+            if run is not None and event.task.seq > run.task.seq and event.task.lease_owner is None:
+                run.stop()
 
     @property
     def owner(self) -> str:
@@ -324,8 +329,8 @@ class Worker:
                 logger.exception("heartbeat failed; trying again")
                 continue
             for run in runs:
-                if run.lease in lost and not run.ending and not run.activity.done():
-                    run.activity.cancel()
+                if run.lease in lost:
+                    run.stop()
 
     async def _see_off(self) -> None:
         """Let running tasks end; those that take longer than the drain time are given back."""

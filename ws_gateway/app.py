@@ -12,7 +12,7 @@ from fastapi_offline import FastAPIOffline
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import RedirectResponse
 
-from ws_gateway import notifications
+from ws_gateway import notifications, tracing
 from ws_gateway.access_log import AccessLog
 from ws_gateway.clock import Clock, SystemClock
 from ws_gateway.gateway import run_gateway
@@ -43,6 +43,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
         version="2",
         redoc_url=None,
         lifespan=lifespan,
+        telemetry=tracing.telemetry(tracing=settings.tracing),
         generate_unique_id_function=_operation_id,
     )
     problems.install(app)

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from ws_gateway import tracing
 from ws_gateway.auth import Tokens
 from ws_gateway.authority import Authority
 from ws_gateway.clock import Clock
@@ -62,7 +63,13 @@ async def run_gateway(settings: Settings, clock: Clock, metrics: Metrics) -> Asy
     image_urls = ImageUrls(secret=secret, base_url=settings.public_url, ttl=settings.image_url_ttl, clock=clock)
     encoder = Encoder(image_urls.url)
     ring = EventRing(settings.ring_events)
-    service = ServiceClient(target=settings.grpc_target, tokens=tokens, clock=clock, call_timeout=settings.call_timeout)
+    service = ServiceClient(
+        target=settings.grpc_target,
+        tokens=tokens,
+        clock=clock,
+        call_timeout=settings.call_timeout,
+        interceptors=tracing.client_interceptors() if settings.tracing else (),
+    )
     hub = Hub(service=service, ring=ring, encoder=encoder, clock=clock, metrics=metrics)
     connections = Connections()
     metrics.watch(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
+from urllib.parse import urlsplit
 
 import limits.aio.storage
 from limits import RateLimitItemPerMinute
@@ -13,6 +15,10 @@ from limits.storage import storage_from_string
 from ws_gateway.clock import Clock
 
 log = logging.getLogger(__name__)
+
+# redis-py, which the service uses too; the library's own choice is another client. Seconds.
+_REDIS = {"implementation": "redispy", "socket_timeout": 1.0, "socket_connect_timeout": 1.0}
+_OPTIONS: dict[str, Any] = {"async+redis": _REDIS, "async+rediss": _REDIS}
 
 
 class RateLimit:
@@ -52,7 +58,7 @@ class RateLimits:
 
     def __init__(self, url: str, clock: Clock, *, connections: int, status_polls: int, uploads: int) -> None:
         try:
-            storage = storage_from_string(url, wrap_exceptions=True)
+            storage = storage_from_string(url, wrap_exceptions=True, **_OPTIONS.get(urlsplit(url).scheme, {}))
         except ConfigurationError as error:
             raise ValueError(f"the storage for limits can't be used: {error}") from error
         if not isinstance(storage, limits.aio.storage.Storage):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import resource
 import signal
 import socket
 import threading
@@ -25,6 +26,7 @@ log = logging.getLogger(__name__)
 # Frames over 64 KiB are closed with 4004 by the session; beyond this uvicorn itself closes, with 1009.
 _WS_MAX_BYTES = 1024 * 1024
 _STDIN = 0
+_MAX_FILES = 1024 * 1024
 
 
 class Server(uvicorn.Server):
@@ -90,6 +92,7 @@ def make_server(settings: Settings) -> Server:
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM, SIGINT or, if so set, the end of standard input."""
     configure_logs(settings.log_level)
+    raise_file_limit()
     server = make_server(settings)
 
     def stop() -> None:
@@ -102,6 +105,13 @@ def serve(settings: Settings) -> None:
         # uvicorn drains on these, then raises them again for whoever was there before: that is us, and all is done.
         signal.signal(number, _drained)
     server.run()
+
+
+def raise_file_limit() -> None:
+    """Let this process have as many open sockets as it may: the usual default, 1,024 files, is meant for `select`."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _MAX_FILES if hard == resource.RLIM_INFINITY else min(hard, _MAX_FILES)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def _drained(number: int, _: FrameType | None) -> None:

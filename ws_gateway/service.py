@@ -42,8 +42,16 @@ class ServiceClient:
     Every method raises `ServiceError` if the call fails.
     """
 
-    def __init__(self, *, target: str, tokens: Tokens, clock: Clock, call_timeout: timedelta) -> None:
-        self._channel = grpc.aio.insecure_channel(target, options=_CHANNEL_OPTIONS)
+    def __init__(
+        self,
+        *,
+        target: str,
+        tokens: Tokens,
+        clock: Clock,
+        call_timeout: timedelta,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] = (),
+    ) -> None:
+        self._channel = grpc.aio.insecure_channel(target, options=_CHANNEL_OPTIONS, interceptors=interceptors)
         self._stub = GeneratorServiceStub(self._channel)
         self._tokens = tokens
         self._clock = clock

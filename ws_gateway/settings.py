@@ -70,6 +70,8 @@ class Settings(BaseSettings):
     """How long sockets and requests may take to end at shutdown."""
     flags_file: Path | None = None
     """JSON file with the rollout flags, read again when it changes; unset: everybody is on the WebSocket."""
+    tracing: bool = False
+    """Send traces by OpenTelemetry; where to, its own ``OTEL_EXPORTER_OTLP_*`` variables say."""
     exit_on_stdin_eof: bool = False
     """Shut down when standard input ends: the parent process has gone."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

@@ -14,6 +14,7 @@ from grpc import StatusCode as Code
 from grpc_status import rpc_status
 
 from generator_service.domain import errors
+from generator_service.store.reconnect import StoreAway
 from generator_service.store.writer import StoreBusy, StoreClosed
 from generator_service.watch.feed import LogBroken
 
@@ -140,7 +141,8 @@ def _(error: LogBroken) -> Problem:
     return Problem(Code.UNAVAILABLE, "UNAVAILABLE", str(error), retry_after=RETRY_SOON)
 
 
+@problem.register(StoreAway)
 @problem.register(StoreBusy)
 @problem.register(StoreClosed)
-def _(error: StoreBusy | StoreClosed) -> Problem:
+def _(error: StoreAway | StoreBusy | StoreClosed) -> Problem:
     return Problem(Code.UNAVAILABLE, "UNAVAILABLE", str(error), retry_after=RETRY_SOON)

@@ -137,7 +137,7 @@ def finish(
         report=judge(measured, spec),
         thumbnail=thumbnail(pixels),
     )
-    report(100, "encoding")
+    report(100, "checking")
     return picture
 
 

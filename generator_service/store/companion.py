@@ -21,7 +21,7 @@ class ClaimCompanion:
 
     def join(self, uow: UnitOfWork) -> None:
         """Fill the worker's free slots, if it has any."""
-        self._reserved = self._claimant.reserve()
+        self._reserved = self._reserved or self._claimant.reserve()
         if self._reserved:
             claimant = self._claimant
             self._claimed = operations.claim(uow, claimant.owner, self._reserved, claimant.lease_for, self._limits)

@@ -23,7 +23,7 @@ from generator_service.domain.retry import RetryPolicy
 from generator_service.domain.task import TERMINAL_STATES, Lease, NewTask, ResultInfo, Task, TaskError, TaskState
 from generator_service.store import rows, statements
 from generator_service.store.contract import Beat, Enqueued, Limits, Retention
-from generator_service.store.tables import events, log_head, tasks, users
+from generator_service.store.tables import events, tasks, users
 from generator_service.store.unit_of_work import UnitOfWork
 
 COMPACT_CHUNK = 1000
@@ -31,7 +31,7 @@ COMPACT_CHUNK = 1000
 
 def enqueue(uow: UnitOfWork, new: NewTask, limits: Limits) -> Enqueued:
     """Store a new task, or find it by its idempotency key or, where that is asked for, by its picture."""
-    user = uow.lock_user(new.user_id)
+    user = uow.user(new.user_id)
     if new.idempotency_key is not None:
         known = uow.connection.execute(
             statements.TASK_BY_KEY, {"user_id": new.user_id, "idempotency_key": new.idempotency_key}
@@ -63,14 +63,17 @@ def claim(uow: UnitOfWork, owner: str, limit: int, lease_for: timedelta, limits:
     """Start up to ``limit`` tasks for a worker."""
     claimed: list[Task] = []
     while len(claimed) < limit:
-        row = uow.connection.execute(
-            statements.NEXT_RUNNABLE, {"now": uow.now, "running_per_user": limits.running_per_user}
-        ).one_or_none()
-        if row is None:
+        user_id = uow.connection.execute(
+            statements.NEXT_USER, {"now": uow.now, "running_per_user": limits.running_per_user}
+        ).scalar_one_or_none()
+        if user_id is None:
             break
-        task = rows.task_from_row(row)
-        started = transitions.start(task, owner=owner, lease_for=lease_for, at=uow.now)
-        claimed.append(uow.update_task(task, EventType.STARTED, started))
+        # Another process may have taken the task, and let go of the user, after the choice was made; by now it can't.
+        row = uow.connection.execute(statements.NEXT_OF_USER, {"now": uow.now, "user_id": user_id}).one_or_none()
+        if row is not None:
+            task = rows.task_from_row(row)
+            started = transitions.start(task, owner=owner, lease_for=lease_for, at=uow.now)
+            claimed.append(uow.update_task(task, EventType.STARTED, started))
     return claimed
 
 
@@ -149,9 +152,13 @@ def cancel(uow: UnitOfWork, task_id: int, user_id: str | None) -> Task:
 
 def requeue_expired(uow: UnitOfWork) -> list[Task]:
     """Take tasks from workers whose leases ran out."""
-    expired = uow.connection.execute(statements.EXPIRED, {"now": uow.now}).all()
+    # Users whom another process is changing are left to the next time.
+    locked = set(uow.connection.execute(statements.USERS_OF_EXPIRED, {"now": uow.now}).scalars())
+    expired = uow.connection.execute(statements.EXPIRED, {"now": uow.now}).all() if locked else ()
     requeued = []
     for row in expired:
+        if row.user_id not in locked:
+            continue
         task = rows.task_from_row(row)
         last = task.attempt >= task.max_attempts
         what_now = f"it was the last of {task.max_attempts}" if last else "it runs again"
@@ -172,13 +179,17 @@ def compact(uow: UnitOfWork, retention: Retention) -> int:
     """Delete a chunk of events that need not be kept; return how many. Zero means that nothing is left to do."""
     cutoff = uow.now - retention.events_for
     candidates = uow.connection.execute(
-        select(users.c.user_id, users.c.seq)
+        select(users.c.user_id)
         .where(users.c.seq - users.c.compacted_seq > retention.events_per_user)
         .order_by(users.c.user_id)
-    ).all()
+    ).scalars()
     deleted = 0
-    for user_id, seq in candidates:
-        deleted += _compact_user(uow, user_id, seq - retention.events_per_user, cutoff, COMPACT_CHUNK - deleted)
+    for user_id in candidates.all():
+        # One whom another process is changing is left to the next time.
+        free = uow.connection.execute(statements.FREE_USER, {"user_id": user_id}).one_or_none()
+        if free is None:
+            continue
+        deleted += _compact_user(uow, user_id, free.seq - retention.events_per_user, cutoff, COMPACT_CHUNK - deleted)
         if deleted >= COMPACT_CHUNK:
             break
     return deleted
@@ -201,12 +212,7 @@ def _compact_user(uow: UnitOfWork, user_id: str, through: int, cutoff: datetime,
     uow.connection.execute(
         update(users).where(users.c.user_id == user_id).values(compacted_seq=max(row.seq for row in doomed))
     )
-    uow.connection.execute(
-        update(log_head)
-        .where(log_head.c.id == 1, log_head.c.compacted_revision < max(revisions))
-        .values(compacted_revision=max(revisions))
-    )
-    uow.changes += 1
+    uow.compacted(max(revisions))
     return len(doomed)
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy import Connection, func, select
 
 from generator_service.domain.errors import TaskNotFound
+from generator_service.domain.event import TaskEvent
 from generator_service.domain.task import TERMINAL_STATES, Task, TaskState
 from generator_service.store import rows, statements
 from generator_service.store.contract import EventPage, Head, QueueCounts, Snapshot, TaskPage
@@ -80,6 +81,12 @@ def user_events_after(connection: Connection, user_id: str, seq: int, limit: int
         wanted = wanted.where(events.c.revision <= through)
     page = connection.execute(wanted.order_by(events.c.seq).limit(limit)).all()
     return EventPage([rows.event_from_row(row) for row in page], user_position(connection, user_id))
+
+
+def is_logged(connection: Connection, event: TaskEvent) -> bool:
+    """Return whether this very event is in the log, and not another that took its revision."""
+    page = connection.execute(statements.EVENTS_AFTER, {"after": event.revision - 1, "at_most": 1}).all()
+    return [rows.event_from_row(row) for row in page] == [event]
 
 
 def latest_events(connection: Connection, limit: int) -> EventPage:

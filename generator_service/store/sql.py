@@ -29,8 +29,9 @@ from generator_service.store.contract import (
     Snapshot,
     TaskPage,
 )
+from generator_service.store.reconnect import Reconnecting
 from generator_service.store.unit_of_work import UnitOfWork
-from generator_service.store.writer import CommitListener, GroupCommitWriter
+from generator_service.store.writer import CommitListener, GroupCommitWriter, LockUsers, Touched
 
 T = TypeVar("T")
 
@@ -40,8 +41,9 @@ READERS = 4
 class SqlTaskStore:
     """Tasks and their log in a SQL database; see `generator_service.store.contract.TaskStore`.
 
-    ``writing`` is an engine whose transactions may write, ``reading`` one whose transactions each see one
-    moment of the database. A backend is a pair of such engines, and what it overrides here.
+    ``writing`` is an engine whose transactions may write, ``reading`` one whose transactions each see one moment of
+    the database, ``lock`` what keeps writers of several processes apart. These three are all that backends differ in.
+    A transaction that loses the database waits up to ``patience`` for it to come back.
     """
 
     def __init__(
@@ -49,6 +51,8 @@ class SqlTaskStore:
         writing: Database,
         reading: Database,
         *,
+        lock: LockUsers,
+        patience: timedelta,
         clock: Clock,
         limits: Limits,
         retry: RetryPolicy,
@@ -58,12 +62,13 @@ class SqlTaskStore:
         self._reading = reading
         self._limits = limits
         self._retry = retry
-        self._writer = GroupCommitWriter(writing, clock, on_commit)
+        self._writer = GroupCommitWriter(Reconnecting(writing, patience), clock, lock, on_commit)
+        self._moments = Reconnecting(reading, patience)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="store-reader")
 
     async def enqueue(self, new: NewTask) -> Enqueued:
         """Store a new task, or find it by its idempotency key."""
-        return await self._write(partial(operations.enqueue, new=new, limits=self._limits))
+        return await self._write(partial(operations.enqueue, new=new, limits=self._limits), users=[new.user_id])
 
     async def claim(self, owner: str, *, limit: int, lease_for: timedelta) -> Sequence[Task]:
         """Give up to ``limit`` runnable tasks to a worker."""
@@ -77,27 +82,32 @@ class SqlTaskStore:
 
     async def heartbeat(self, beats: Sequence[Beat], *, lease_for: timedelta) -> Collection[Lease]:
         """Prolong leases; return those that are lost."""
-        return await self._write(partial(operations.heartbeat, beats=beats, lease_for=lease_for))
+        return await self._write(
+            partial(operations.heartbeat, beats=beats, lease_for=lease_for),
+            tasks=[beat.lease.task_id for beat in beats],
+        )
 
     async def complete(self, lease: Lease, result: ResultInfo) -> Task:
         """End a task with its picture."""
-        return await self._write(partial(operations.complete, lease=lease, result=result))
+        return await self._write(partial(operations.complete, lease=lease, result=result), tasks=[lease.task_id])
 
     async def fail(self, lease: Lease, failure: EngineError) -> Task:
         """End an attempt without a picture."""
-        return await self._write(partial(operations.fail, lease=lease, failure=failure, policy=self._retry))
+        return await self._write(
+            partial(operations.fail, lease=lease, failure=failure, policy=self._retry), tasks=[lease.task_id]
+        )
 
     async def time_out(self, lease: Lease) -> Task:
         """End a task whose attempt ran too long."""
-        return await self._write(partial(operations.time_out, lease=lease))
+        return await self._write(partial(operations.time_out, lease=lease), tasks=[lease.task_id])
 
     async def release(self, lease: Lease) -> Task:
         """Give a task back unfinished."""
-        return await self._write(partial(operations.release, lease=lease))
+        return await self._write(partial(operations.release, lease=lease), tasks=[lease.task_id])
 
     async def cancel(self, task_id: int, user_id: str | None) -> Task:
         """Cancel a task."""
-        return await self._write(partial(operations.cancel, task_id=task_id, user_id=user_id))
+        return await self._write(partial(operations.cancel, task_id=task_id, user_id=user_id), tasks=[task_id])
 
     async def requeue_expired(self) -> Sequence[Task]:
         """Take tasks from workers whose leases ran out."""
@@ -112,7 +122,7 @@ class SqlTaskStore:
 
     async def forget(self, task_ids: Collection[int]) -> None:
         """Delete terminal tasks."""
-        await self._write(partial(operations.forget, task_ids=task_ids))
+        await self._write(partial(operations.forget, task_ids=task_ids), tasks=task_ids)
 
     async def get(self, task_id: int, user_id: str | None) -> Task:
         """Read a task."""
@@ -167,12 +177,10 @@ class SqlTaskStore:
         self._writing.dispose()
         self._reading.dispose()
 
-    async def _write(self, operation: Callable[[UnitOfWork], T]) -> T:
-        return await asyncio.wrap_future(self._writer.submit(operation))
+    async def _write(
+        self, operation: Callable[[UnitOfWork], T], *, users: Collection[str] = (), tasks: Collection[int] = ()
+    ) -> T:
+        return await asyncio.wrap_future(self._writer.submit(operation, Touched(users=users, tasks=tasks)))
 
     async def _read(self, query: Callable[[Connection], T]) -> T:
-        def run() -> T:
-            with self._reading.begin() as connection:
-                return query(connection)
-
-        return await asyncio.get_running_loop().run_in_executor(self._readers, run)
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self._moments.run, query)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from generator_service.domain.retry import RetryPolicy
 from generator_service.store.contract import Limits
 from generator_service.store.migrate import migrate
 from generator_service.store.sql import READERS, SqlTaskStore
-from generator_service.store.writer import CommitListener
+from generator_service.store.writer import CommitListener, Touched
 
 BUSY_TIMEOUT_MS = 10_000
 
@@ -26,7 +28,20 @@ def open_sqlite(
     writing = _engine(path, begin="BEGIN IMMEDIATE", pool_size=1)
     migrate(writing)
     reading = _engine(path, begin="BEGIN", pool_size=READERS)
-    return SqlTaskStore(writing, reading, clock=clock, limits=limits, retry=retry, on_commit=on_commit)
+    return SqlTaskStore(
+        writing,
+        reading,
+        lock=_locked_already,
+        patience=timedelta(0),
+        clock=clock,
+        limits=limits,
+        retry=retry,
+        on_commit=on_commit,
+    )
+
+
+def _locked_already(_connection: Connection, _touched: Sequence[Touched]) -> None:
+    """Do nothing: whoever has begun to write is alone with the whole database."""
 
 
 def _engine(path: Path, *, begin: str, pool_size: int) -> Engine:

@@ -1,13 +1,18 @@
-"""The statements of the hot path, built once: building one costs far more than running it."""
+"""The statements of the hot path, built once: building one costs far more than running it.
+
+Locks are for databases with several writers; SQLite, which has but one, knows none and renders none. States that a
+partial index is about stand in the statement itself, or the index would not be found.
+"""
 
 from __future__ import annotations
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import and_, bindparam, insert, literal_column, select, update
 
 from generator_service.domain.task import TaskState
 from generator_service.store.tables import events, log_head, tasks, users
 
 USER = select(users).where(users.c.user_id == bindparam("user_id"))
+FREE_USER = USER.with_for_update(skip_locked=True)
 TASK = select(tasks).where(tasks.c.task_id == bindparam("task_id"))
 TASK_BY_KEY = select(tasks).where(
     tasks.c.user_id == bindparam("user_id"), tasks.c.idempotency_key == bindparam("idempotency_key")
@@ -43,26 +48,35 @@ ADVANCE_LOG = (
     .returning(log_head.c.revision)
 )
 ADD_EVENTS = insert(events)
-
-# One candidate per waiting user, so that the cost grows with the users who wait and not with their tasks.
-_FIRST_OF_USER = (
-    select(tasks.c.task_id)
-    .where(
-        tasks.c.user_id == users.c.user_id,
-        tasks.c.state == TaskState.PENDING.value,
-        tasks.c.run_at <= bindparam("now", type_=tasks.c.run_at.type),
-    )
-    .order_by(tasks.c.priority.desc(), tasks.c.task_id)
-    .limit(1)
-    .correlate(users)
-    .scalar_subquery()
+NOTE_COMPACTED = (
+    update(log_head)
+    .where(log_head.c.id == 1, log_head.c.compacted_revision < bindparam("through"))
+    .values(compacted_revision=bindparam("through"))
 )
-NEXT_RUNNABLE = (
-    select(tasks)
-    .join_from(users, tasks, tasks.c.task_id == _FIRST_OF_USER)
+
+_RUNNABLE = and_(
+    tasks.c.state == literal_column(f"'{TaskState.PENDING.value}'"),
+    tasks.c.run_at <= bindparam("now", type_=tasks.c.run_at.type),
+)
+_FIRST_OF_USER = select(tasks).where(_RUNNABLE).order_by(tasks.c.priority.desc(), tasks.c.task_id).limit(1)
+NEXT_OF_USER = _FIRST_OF_USER.where(tasks.c.user_id == bindparam("user_id"))
+# One candidate per waiting user, so that the cost grows with the users who wait and not with their tasks. A user who is
+# being changed by another process is passed over: that process's commit is a hint to look again.
+NEXT_USER = (
+    select(users.c.user_id)
+    .join_from(
+        users,
+        tasks,
+        tasks.c.task_id
+        == _FIRST_OF_USER.with_only_columns(tasks.c.task_id)
+        .where(tasks.c.user_id == users.c.user_id)
+        .correlate(users)
+        .scalar_subquery(),
+    )
     .where(users.c.pending > 0, users.c.running < bindparam("running_per_user"))
     .order_by(tasks.c.priority.desc(), users.c.running, tasks.c.task_id)
     .limit(1)
+    .with_for_update(of=users, skip_locked=True)
 )
 BEAT = (
     update(tasks)
@@ -78,14 +92,17 @@ BEAT = (
         stage=bindparam("at_stage"),
     )
 )
-EXPIRED = (
-    select(tasks)
-    .where(
-        tasks.c.state == TaskState.PROCESSING.value,
-        tasks.c.lease_expires_at <= bindparam("now", type_=tasks.c.lease_expires_at.type),
-    )
-    .order_by(tasks.c.user_id, tasks.c.task_id)
+_EXPIRED = and_(
+    tasks.c.state == literal_column(f"'{TaskState.PROCESSING.value}'"),
+    tasks.c.lease_expires_at <= bindparam("now", type_=tasks.c.lease_expires_at.type),
 )
+USERS_OF_EXPIRED = (
+    select(users.c.user_id)
+    .where(users.c.user_id.in_(select(tasks.c.user_id).where(_EXPIRED)))
+    .order_by(users.c.user_id)
+    .with_for_update(of=users, skip_locked=True)
+)
+EXPIRED = select(tasks).where(_EXPIRED).order_by(tasks.c.user_id, tasks.c.task_id)
 EVENTS_AFTER = (
     select(events).where(events.c.revision > bindparam("after")).order_by(events.c.revision).limit(bindparam("at_most"))
 )

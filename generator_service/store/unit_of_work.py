@@ -18,7 +18,7 @@ class UnitOfWork:
 
     An operation raises its domain errors before it changes anything: `changes` lets the writer see that. Events
     are buffered and numbered in `flush`, so that the head row is locked last and for the shortest time; commit
-    order is then revision order (I1).
+    order is then revision order (I1). Until then the rows of the users concerned are locked, and with them their tasks.
     """
 
     def __init__(self, connection: Connection, now: datetime) -> None:
@@ -26,6 +26,7 @@ class UnitOfWork:
         self.now = now
         self.changes = 0
         self._recorded: list[tuple[EventType, Task]] = []
+        self._compacted = 0
 
     def insert_task(
         self, task: Task, *, idempotency_key: str | None, fingerprint: str, picture_key: str | None
@@ -59,6 +60,11 @@ class UnitOfWork:
         self.connection.execute(statements.ADD_USER, empty)
         self.changes += 1
 
+    def compacted(self, revision: int) -> None:
+        """Note that events were deleted, the highest of which was this one."""
+        self._compacted = max(self._compacted, revision)
+        self.changes += 1
+
     @property
     def has_events(self) -> bool:
         """Whether a state has changed."""
@@ -66,6 +72,8 @@ class UnitOfWork:
 
     def flush(self) -> list[TaskEvent]:
         """Give the events their numbers and write them, as the last thing before the commit; return them."""
+        if self._compacted:
+            self.connection.execute(statements.NOTE_COMPACTED, {"through": self._compacted})
         if not self._recorded:
             return []
         head = self.connection.execute(statements.ADVANCE_LOG, {"more": len(self._recorded)}).scalar_one()
@@ -89,6 +97,6 @@ class UnitOfWork:
         row = self.connection.execute(statements.TASK, {"task_id": task_id}).one_or_none()
         return None if row is None else rows.task_from_row(row)
 
-    def lock_user(self, user_id: str) -> Row[Any] | None:
-        """Read a user's row in order to change it; None if the user had no task yet."""
+    def user(self, user_id: str) -> Row[Any] | None:
+        """Read a user's row in order to change it; None if there is none yet."""
         return self.connection.execute(statements.USER, {"user_id": user_id}).one_or_none()

@@ -5,16 +5,18 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection
 
 from generator_service.domain.clock import Clock
 from generator_service.domain.errors import WhitebgError
 from generator_service.domain.event import TaskEvent
+from generator_service.store import queries
+from generator_service.store.reconnect import Reconnecting, StoreAway
 from generator_service.store.unit_of_work import UnitOfWork
 
 logger = logging.getLogger(__name__)
@@ -33,6 +35,29 @@ class StoreClosed(Exception):
     """The store has been closed."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Touched:
+    """Whose rows an operation may change, as far as that is known beforehand.
+
+    ``users`` are changed by name, and made where they are new; the users of ``tasks`` are found by these tasks.
+    """
+
+    users: Collection[str] = ()
+    tasks: Collection[int] = ()
+
+
+class LockUsers(Protocol):
+    """Locks the rows of all users that a transaction is to change, before anything else, in one order for everybody.
+
+    Whoever holds a user's row may change the user's tasks: no other lock is waited for but the log's head at the end,
+    so no two transactions can wait for each other.
+    """
+
+    def __call__(self, connection: Connection, touched: Sequence[Touched], /) -> None:
+        """Return when all are locked."""
+        ...
+
+
 class CommitListener(Protocol):
     """Told of what was committed, from the writer's thread, before any caller learns that its write is done."""
 
@@ -45,7 +70,7 @@ class Companion(Protocol):
     """Joins every transaction that changes a state, after the operations of the callers; on the writer's thread."""
 
     def join(self, uow: UnitOfWork) -> None:
-        """Add changes of its own."""
+        """Add changes of its own; once more if the transaction has to be run again."""
         ...
 
     def settle(self, *, committed: bool) -> None:
@@ -56,6 +81,7 @@ class Companion(Protocol):
 @dataclass(slots=True)
 class _Job(Generic[T]):
     operation: Callable[[UnitOfWork], T]
+    touched: Touched
     future: Future[T]
 
     def decide(self, uow: UnitOfWork) -> _Outcome:
@@ -82,6 +108,33 @@ class _Outcome:
     refusal: WhitebgError | None = None
 
 
+class _Attempt:
+    """A batch in a transaction; called again if the database went away, perhaps in the moment of the commit."""
+
+    def __init__(
+        self, batch: Sequence[_Job[Any]], companions: Sequence[Companion], clock: Clock, lock: LockUsers
+    ) -> None:
+        self._batch = batch
+        self._companions = companions
+        self._clock = clock
+        self._lock_users = lock
+        self.outcomes: list[_Outcome] = []
+        self.events: list[TaskEvent] = []
+
+    def __call__(self, connection: Connection) -> None:
+        self._lock_users(connection, [job.touched for job in self._batch])
+        # Those who hold the locks by now know what became of an earlier commit: it is in the log, or came to nothing.
+        if self.events and queries.is_logged(connection, self.events[-1]):
+            return
+        self.events = []
+        uow = UnitOfWork(connection, self._clock.now())
+        self.outcomes = [job.decide(uow) for job in self._batch]
+        if uow.has_events:
+            for companion in self._companions:
+                companion.join(uow)
+        self.events = uow.flush()
+
+
 class GroupCommitWriter:
     """Runs operations on one thread, all that wait in one transaction: one fsync pays for many.
 
@@ -89,9 +142,10 @@ class GroupCommitWriter:
     so that each caller gets its own outcome. Companions join no such second run: whatever ails them costs nobody else.
     """
 
-    def __init__(self, engine: Engine, clock: Clock, on_commit: CommitListener) -> None:
-        self._engine = engine
+    def __init__(self, database: Reconnecting, clock: Clock, lock: LockUsers, on_commit: CommitListener) -> None:
+        self._database = database
         self._clock = clock
+        self._lock_users = lock
         self._on_commit = on_commit
         self._jobs: queue.Queue[_Job[Any] | None] = queue.Queue(MAX_WAITING)
         self._lock = threading.Lock()
@@ -100,7 +154,7 @@ class GroupCommitWriter:
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
 
-    def submit(self, operation: Callable[[UnitOfWork], T]) -> Future[T]:
+    def submit(self, operation: Callable[[UnitOfWork], T], touched: Touched) -> Future[T]:
         """Queue an operation; the future is done when it is committed, or refused.
 
         Raises:
@@ -108,7 +162,7 @@ class GroupCommitWriter:
             StoreClosed: the writer has been closed.
 
         """
-        job = _Job(operation, Future[T]())
+        job = _Job(operation, touched, Future[T]())
         with self._lock:
             if self._closed:
                 raise StoreClosed("the store is closed")
@@ -151,14 +205,15 @@ class GroupCommitWriter:
                 self._commit(batch, list(self._companions))
 
     def _commit(self, batch: list[_Job[Any]], companions: Sequence[Companion]) -> None:
+        attempt = _Attempt(batch, companions, self._clock, self._lock_users)
         try:
-            with self._engine.begin() as connection:
-                uow = UnitOfWork(connection, self._clock.now())
-                outcomes = [job.decide(uow) for job in batch]
-                if uow.has_events:
-                    for companion in companions:
-                        companion.join(uow)
-                events = uow.flush()
+            self._database.run(attempt)
+        except StoreAway as error:
+            for companion in companions:
+                companion.settle(committed=False)
+            for job in batch:
+                job.future.set_exception(error)
+            return
         except Exception as error:  # noqa: BLE001 (whatever it is belongs to the caller; the thread lives on)
             for companion in companions:
                 companion.settle(committed=False)
@@ -168,9 +223,9 @@ class GroupCommitWriter:
             for job in batch:
                 self._commit([job], ())
             return
-        if events:
-            self._tell(events)
-        for job, outcome in zip(batch, outcomes, strict=True):
+        if attempt.events:
+            self._tell(attempt.events)
+        for job, outcome in zip(batch, attempt.outcomes, strict=True):
             job.settle(outcome)
         for companion in companions:
             companion.settle(committed=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -40,6 +41,14 @@ def environment(**settings: str) -> dict[str, str]:
     return inherited | {f"WHITEBG_{name.upper()}": value for name, value in settings.items()}
 
 
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
 class Ended(AssertionError):
     """The process ended before it did what it was waited for."""
 
@@ -47,7 +56,7 @@ class Ended(AssertionError):
 class Program:
     """One process. A thread takes in what it prints, so that no full pipe can stop it, and waiting is for a line."""
 
-    def __init__(self, argv: Sequence[str], settings: Mapping[str, str]) -> None:
+    def __init__(self, argv: Sequence[str], settings: Mapping[str, str], *, user: str | None = None) -> None:
         self.lines: list[str] = []
         self._news = threading.Condition()
         self._ended = False
@@ -59,6 +68,7 @@ class Program:
             env=environment(**settings),
             text=True,
             errors="replace",
+            user=user,
         )
         self._listener = threading.Thread(target=self._listen, name=f"listener-{self.pid}", daemon=True)
         self._listener.start()
@@ -66,6 +76,11 @@ class Program:
     @property
     def pid(self) -> int:
         return self._process.pid
+
+    @property
+    def children(self) -> list[int]:
+        """The processes that it has started."""
+        return children(self.pid)
 
     @property
     def output(self) -> str:
@@ -109,11 +124,12 @@ class Program:
         """Leave nothing of it behind, whatever state it is in."""
         orphans = children(self.pid) if self._process.poll() is None else []
         self._process.kill()
-        self.wait()
+        self._process.wait(PATIENCE)
         for orphan in orphans:
-            # Stopped ones (SIGSTOP) do not notice that their parent has gone.
+            # Stopped ones (SIGSTOP) do not notice that their parent has gone, and some would go on without it.
             if alive(orphan):
                 os.kill(orphan, signal.SIGKILL)
+        self.wait()
         self.close_stdin()
 
     def _listen(self) -> None:
@@ -145,7 +161,28 @@ class ServiceProcess(Program):
     @property
     def engine_pids(self) -> list[int]:
         """The processes of its engine pool."""
-        return children(self.pid)
+        return self.children
+
+
+class WorkerProcess(Program):
+    """`python -m generator_service worker`; working once it is made."""
+
+    def __init__(
+        self, data_dir: Path, secret: str, database_url: str, *, module: str = "generator_service", **settings: str
+    ) -> None:
+        chosen = {
+            "data_dir": str(data_dir),
+            "jwt_secret": secret,
+            "database_url": database_url,
+            "worker_slots": "1",
+            "pool_processes": "1",
+        }
+        super().__init__([sys.executable, "-m", module, "worker"], chosen | settings)
+        try:
+            self.owner: str = json.loads(self.wait_for('"message": "working"'))["worker"]
+        except BaseException:
+            self.close()
+            raise
 
 
 @contextmanager

@@ -57,6 +57,8 @@ def test_scopes_are_whole_words_and_may_be_missing() -> None:
         (token(sub=None), "sub"),
         (token(sub=""), "1 to 255 characters"),
         (token(sub="a" * 256), "1 to 255 characters"),
+        (token(sub="a\0"), "storable"),
+        (token(sub="\ud800"), "storable"),
         (token(nbf=int(time.time()) + 3600), "not yet valid"),
         (token(key="somebody else's secret, which is also long enough"), "[Ss]ignature"),
         (token(algorithm="HS512"), "alg"),

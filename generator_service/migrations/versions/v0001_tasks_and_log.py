@@ -22,6 +22,7 @@ def upgrade() -> None:
         sa.Column("revision", sa.BigInteger, nullable=False),
         sa.Column("compacted_revision", sa.BigInteger, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_log_head"),
+        comment="One row: where the whole log stands.",
     )
     op.bulk_insert(log_head, [{"id": 1, "epoch": secrets.token_hex(8), "revision": 0, "compacted_revision": 0}])
     op.create_table(
@@ -32,6 +33,7 @@ def upgrade() -> None:
         sa.Column("pending", sa.Integer, nullable=False),
         sa.Column("running", sa.Integer, nullable=False),
         sa.PrimaryKeyConstraint("user_id", name="pk_users"),
+        comment="Where each user's log stands, and how many tasks wait and run.",
     )
     waiting = sa.text("pending > 0")
     op.create_index("ix_users_waiting", "users", ["running"], sqlite_where=waiting, postgresql_where=waiting)
@@ -63,6 +65,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("task_id", name="pk_tasks"),
         sa.ForeignKeyConstraint(["user_id"], ["users.user_id"], name="fk_tasks_user_id"),
         sa.UniqueConstraint("user_id", "idempotency_key", name="uq_tasks_user_id_idempotency_key"),
+        comment="The present state of every task: the rows are the queue.",
         sqlite_autoincrement=True,
     )
     pending, processing = sa.text("state = 'pending'"), sa.text("state = 'processing'")
@@ -90,4 +93,5 @@ def upgrade() -> None:
         sa.Column("task", sa.Text, nullable=False),
         sa.PrimaryKeyConstraint("revision", name="pk_events"),
         sa.UniqueConstraint("user_id", "seq", name="uq_events_user_id_seq"),
+        comment="The log: each state change, with the task as it left it.",
     )

@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import random
-import shutil
-import tempfile
 from collections.abc import Coroutine
+from contextlib import ExitStack
 from datetime import timedelta
-from functools import cache
-from pathlib import Path
 from typing import Any, TypeVar
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    initialize,
+    invariant,
+    multiple,
+    rule,
+    run_state_machine_as_test,
+)
 
 from generator_service.domain.errors import LeaseLost, WhitebgError
 from generator_service.domain.event import EventType
 from generator_service.domain.retry import RetryPolicy
 from generator_service.domain.task import Lease, Task, TaskState
 from generator_service.store.contract import Beat, Limits, Retention
-from generator_service.store.sql import SqlTaskStore
-from generator_service.store.sqlite import open_sqlite
 from tests.contract.store.model import Model
+from tests.support.backends import Backend
 from tests.support.clock import SettableClock
 from tests.support.store import LEASE, RESULT, audit_counters, durable, failure, fold, new_task, read_log
 
@@ -35,29 +40,19 @@ USERS = st.sampled_from(["ann", "bob"])
 WORKERS = st.sampled_from(["w1", "w2"])
 
 
-def _open(path: Path, clock: SettableClock) -> SqlTaskStore:
-    retry = RetryPolicy(random=random.Random(3))
-    return open_sqlite(path, clock=clock, limits=LIMITS, retry=retry, on_commit=lambda _: None)
-
-
-@cache
-def _fresh_database() -> bytes:
-    """Make an empty database once: migrating one for each example would take most of the time."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "fresh.db"
-        asyncio.run(_open(path, SettableClock()).close())
-        return path.read_bytes()
-
-
 class StoreMachine(RuleBasedStateMachine):
     """Drives a real store and the model side by side, with workers that may have been overtaken."""
 
     leases: Bundle[Lease] = Bundle("leases")
 
+    def __init__(self, backend: Backend) -> None:
+        super().__init__()
+        self._backend = backend
+        self._open_things = ExitStack()
+
     @initialize()
     def open(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="whitebg-store-"))
-        (self.folder / "tasks.db").write_bytes(_fresh_database())
+        self.database = self._open_things.enter_context(self._backend.database())
         self.runner = asyncio.Runner()
         self.clock = SettableClock()
         self.model = Model(LIMITS, self.clock.now())
@@ -66,7 +61,8 @@ class StoreMachine(RuleBasedStateMachine):
         self._open()
 
     def _open(self) -> None:
-        self.store = _open(self.folder / "tasks.db", self.clock)
+        retry = RetryPolicy(random=random.Random(3))
+        self.store = self.database.open(clock=self.clock, limits=LIMITS, retry=retry, on_commit=lambda _: None)
 
     def _run(self, what: Coroutine[Any, Any, T]) -> T:
         return self.runner.run(what)
@@ -213,8 +209,12 @@ class StoreMachine(RuleBasedStateMachine):
         if hasattr(self, "store"):
             self._run(self.store.close())
             self.runner.close()
-            shutil.rmtree(self.folder)
+        self._open_things.close()
 
 
-TestStoreMachine = StoreMachine.TestCase
-TestStoreMachine.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+def test_the_store_is_what_the_model_says(backend: Backend) -> None:
+    class Machine(StoreMachine):
+        def __init__(self) -> None:
+            super().__init__(backend)
+
+    run_state_machine_as_test(Machine, settings=settings(max_examples=40, stateful_step_count=30, deadline=None))

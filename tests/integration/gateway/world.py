@@ -23,8 +23,8 @@ PATIENCE = 20.0
 
 
 def token_for(user: str, **claims: Any) -> str:
-    """Make a session token."""
-    expires = datetime.now(UTC) + timedelta(minutes=10)
+    """Make a session token, good for longer than any run of the tests: some are made when these are collected."""
+    expires = datetime.now(UTC) + timedelta(days=1)
     return jwt.encode(
         {"sub": user, "aud": "whitebg", "exp": expires, "scope": "tasks"} | claims, SECRET, algorithm="HS256"
     )

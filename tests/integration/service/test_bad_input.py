@@ -109,6 +109,7 @@ async def test_a_webp_that_breaks_off_is_refused_at_once(api: Api) -> None:
         pytest.param({"timeout": seconds(0.5)}, "timeout", "0.5 s is not within 1 s to 900 s", id="timeout"),
         pytest.param({"timeout": seconds(901)}, "timeout", "901 s", id="long timeout"),
         pytest.param({"idempotency_key": "k" * 201}, "idempotency_key", "201", id="key"),
+        pytest.param({"idempotency_key": "k\0"}, "idempotency_key", "NUL", id="key with a NUL"),
     ],
 )
 async def test_an_option_that_can_not_be_used_is_named(api: Api, fields: dict[str, Any], field: str, said: str) -> None:

@@ -18,7 +18,8 @@ from generator_service.engines.gemini import GeminiSettings
 from generator_service.engines.pool import PoolSettings
 from generator_service.engines.registry import EngineSettings
 from generator_service.engines.rembg import RembgSettings
-from generator_service.server import engine_settings, running_service
+from generator_service.parts import engine_settings
+from generator_service.server import running_service
 from generator_service.settings import Settings
 from tests.support import fake_gemini as wire
 from tests.support.fake_gemini import FakeGemini

@@ -16,7 +16,8 @@ import httpx
 import jwt
 import pytest
 
-from generator_service.server import PortInUse, Running, running_service
+from generator_service.metrics_server import PortInUse
+from generator_service.server import Running, running_service
 from generator_service.settings import Settings
 from protos.whitebg.v1 import generator_service_pb2 as pb
 from protos.whitebg.v1 import task_pb2

@@ -115,6 +115,8 @@ class Browser:
     """What it confirmed in this connection."""
     terminals: Counter[str] = field(default_factory=Counter)
     """How often each end of a task was taken in as news, by the id of the message."""
+    told: set[int] = field(default_factory=set)
+    """The tasks that it heard of in this connection: about the others, only it can tell what is stale."""
     _in_snapshot: bool = False
     _in_replay: bool = False
     _asked_by_time: bool = False
@@ -134,6 +136,7 @@ class Browser:
                 self.cursor = UserCursor.parse(body["id"])
             case "task" if self._in_snapshot:
                 self.tasks[body["task_id"]] = body
+                self.told.add(body["task_id"])
             case "task":
                 self._event(body)
             case "progress":
@@ -156,6 +159,7 @@ class Browser:
         """Lose the connection; a snapshot half taken in is void."""
         self._in_snapshot = self._in_replay = self._asked_by_time = False
         self.acked = None
+        self.told.clear()
 
     def _event(self, body: dict[str, Any]) -> None:
         cursor = UserCursor.parse(body["id"])
@@ -168,6 +172,7 @@ class Browser:
             assert cursor.seq == self.cursor.seq + 1 or asked_again, f"a repeat: {cursor} after {self.cursor}"
         self.cursor = cursor
         self.tasks[body["task_id"]] = body
+        self.told.add(body["task_id"])
         self.terminals[body["id"]] += body["phase"] == Phase.ENDED.value and not self._asked_by_time
 
     def _told_again(self, cursor: UserCursor) -> bool:
@@ -182,7 +187,7 @@ class Browser:
 
     def _progress(self, body: dict[str, Any]) -> None:
         known = self.tasks.get(body["task_id"])
-        if known is not None:
+        if known is not None and body["task_id"] in self.told:
             assert known["phase"] != Phase.ENDED.value, "progress of a task that has ended"
             assert known["attempt"] <= body["attempt"], "progress of an earlier attempt"
 
@@ -269,7 +274,9 @@ class World:
         self.session = self._open(self.client.cursor or Start.SNAPSHOT)
 
     def settle(self) -> None:
-        """Let everything arrive."""
+        """Let everything arrive, and be confirmed: a session has no room for more than so much without an ack."""
+        self.read()
+        self.ack()
         moving = True
         while moving:
             moving = bool(self.feed) or self.session.wanted is not None or self.answer is not None

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import struct
 import tracemalloc
 
 import numpy as np
@@ -74,6 +75,14 @@ def test_a_huge_header_is_refused_without_decoding() -> None:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 2**20
+
+
+@pytest.mark.parametrize("height", [1370, 60_000], ids=["where Pillow warns", "where Pillow raises"])
+def test_a_gif_whose_frame_is_larger_than_its_screen_is_refused_by_its_frame(height: int) -> None:
+    screen = struct.pack("<HHBBB", 100, 100, 0, 0, 0)
+    frame = b"," + struct.pack("<HHHHB", 0, 0, 65_000, height, 0) + b"\x02\x00"
+    with pytest.raises(ImageRejected, match=f"65000 × {height}"):
+        inspect_photo(b"GIF89a" + screen + frame + b";")
 
 
 @given(st.binary(max_size=300), st.sampled_from(["JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "AVIF"]))

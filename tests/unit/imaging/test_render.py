@@ -163,13 +163,14 @@ def test_progress_never_falls_and_names_every_stage() -> None:
     render(encoded(product_photo()[0]), spec(), lambda percent, stage: seen.append((percent, stage)))
     assert [percent for percent, _ in seen] == sorted(percent for percent, _ in seen)
     assert seen[0] == (0, "decoding")
-    assert seen[-1] == (100, "encoding")
+    assert seen[-1] == (100, "checking")
     assert list(dict.fromkeys(stage for _, stage in seen)) == [
         "decoding",
         "segmenting",
         "refining",
         "compositing",
         "encoding",
+        "checking",
     ]
 
 

@@ -1,0 +1,129 @@
+"""PostgreSQL: any number of processes on one log."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from sqlalchemy import URL, Connection, Engine, bindparam, create_engine, make_url, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.types import BigInteger, String
+
+from generator_service.domain.clock import Clock
+from generator_service.domain.retry import RetryPolicy
+from generator_service.store.contract import Limits
+from generator_service.store.migrate import migrate
+from generator_service.store.sql import READERS, SqlTaskStore
+from generator_service.store.writer import CommitListener, Touched
+
+PATIENCE = timedelta(seconds=10)
+"""How long a write or a read waits for a server that has gone away: a restart, or a failover."""
+
+STATEMENT_TIMEOUT = timedelta(seconds=30)
+LOCK_TIMEOUT = timedelta(seconds=10)
+IDLE_IN_TRANSACTION_TIMEOUT = timedelta(seconds=5)
+"""A process that freezes in the middle of a transaction loses it then, or its locks would stop everybody."""
+
+ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(20260108)")
+"""Held by whoever migrates, so that processes that start together do not."""
+
+MAKE_USERS = text(
+    "INSERT INTO users (user_id, seq, compacted_seq, pending, running)"
+    " SELECT name, 0, 0, 0, 0 FROM unnest(:users) AS name ORDER BY name"
+    " ON CONFLICT DO NOTHING"
+).bindparams(bindparam("users", type_=ARRAY(String)))
+LOCK_USERS = text(
+    "SELECT FROM users WHERE user_id IN"
+    " (SELECT unnest(:users) UNION SELECT user_id FROM tasks WHERE task_id = ANY(:tasks))"
+    " ORDER BY user_id FOR UPDATE"
+).bindparams(bindparam("users", type_=ARRAY(String)), bindparam("tasks", type_=ARRAY(BigInteger)))
+
+
+def open_postgres(
+    url: str,
+    *,
+    clock: Clock,
+    limits: Limits,
+    retry: RetryPolicy,
+    on_commit: CommitListener,
+    patience: timedelta = PATIENCE,
+) -> SqlTaskStore:
+    """Open the database at ``url``, making or migrating its tables where necessary. Blocks while it does.
+
+    Raises:
+        ValueError: the URL is none of a PostgreSQL database.
+        StoreAway: the server can't be reached.
+
+    """
+    address = database_url(url)
+    writing = _engine(address, pool_size=1, isolation_level="READ COMMITTED")
+    migrate(writing, patience=patience, alone=ONE_AT_A_TIME)
+    reading = _engine(address, pool_size=READERS, isolation_level="REPEATABLE READ").execution_options(
+        postgresql_readonly=True
+    )
+    return SqlTaskStore(
+        writing,
+        reading,
+        lock=lock_users,
+        patience=patience,
+        clock=clock,
+        limits=limits,
+        retry=retry,
+        on_commit=on_commit,
+    )
+
+
+def database_url(url: str) -> URL:
+    """Read a URL such as ``postgresql://user:password@host:5432/whitebg``.
+
+    Raises:
+        ValueError: it is none of a PostgreSQL database. The message does not repeat it: there may be a password in it.
+
+    """
+    try:
+        address = make_url(url)
+    except (ArgumentError, ValueError):
+        raise ValueError("not a URL; use postgresql://user:password@host:5432/database") from None
+    if address.get_backend_name() not in {"postgresql", "postgres"}:
+        raise ValueError(f"{address.get_backend_name()} is no database for many processes; use postgresql://…")
+    return address.set(drivername="postgresql+psycopg")
+
+
+def driver_url(url: str) -> str:
+    """Return the same address as the driver by itself reads it."""
+    return database_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+def lock_users(connection: Connection, touched: Sequence[Touched]) -> None:
+    """Make the users who are new, then lock all; both in order of their names, so that nobody waits in a circle."""
+    users = sorted({user for each in touched for user in each.users})
+    tasks = sorted({task for each in touched for task in each.tasks})
+    if users:
+        connection.execute(MAKE_USERS, {"users": users})
+    if users or tasks:
+        connection.execute(LOCK_USERS, {"users": users, "tasks": tasks})
+
+
+def _engine(address: URL, *, pool_size: int, isolation_level: str) -> Engine:
+    timeouts = {
+        "statement_timeout": STATEMENT_TIMEOUT,
+        "lock_timeout": LOCK_TIMEOUT,
+        "idle_in_transaction_session_timeout": IDLE_IN_TRANSACTION_TIMEOUT,
+    }
+    return create_engine(
+        address,
+        pool_size=pool_size,
+        max_overflow=0,
+        isolation_level=isolation_level,
+        connect_args={
+            "application_name": "whitebg",
+            "options": " ".join(f"-c {name}={span // timedelta(milliseconds=1)}" for name, span in timeouts.items()),
+            "connect_timeout": 5,
+            # A host that vanished says no goodbye.
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 15_000,
+        },
+    )

@@ -1,0 +1,169 @@
+"""PostgreSQL, Redis, nginx, services, workers and gateways, on free ports; any of them can be killed and comes back."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType
+
+from tests.support.postgres import PostgresServer
+from tests.support.processes import Program, ServiceProcess, WorkerProcess, free_port
+from tests.support.redis import RedisServer
+
+TEMPLATE = Path(__file__).parents[2] / "deploy" / "nginx" / "nginx.conf.template"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Size:
+    """How many of each there are."""
+
+    services: int = 2
+    workers: int = 3
+    gateways: int = 2
+
+
+@dataclass
+class Topology:
+    """The processes by name, such as ``worker-2``, and where clients reach them."""
+
+    folder: Path
+    postgres: PostgresServer
+    redis: RedisServer
+    secret: str
+    database_url: str
+    size: Size
+    settings: dict[str, str]
+    """Of services and workers."""
+    http_port: int = field(default_factory=free_port)
+    grpc_port: int = field(default_factory=free_port)
+    kills: Counter[str] = field(default_factory=Counter)
+    processes: dict[str, Program] = field(default_factory=dict)
+    _start: dict[str, Callable[[], Program]] = field(default_factory=dict)
+
+    @property
+    def http(self) -> str:
+        """Host and port of nginx for HTTP and WebSocket."""
+        return f"127.0.0.1:{self.http_port}"
+
+    @property
+    def grpc(self) -> str:
+        """Host and port of nginx for gRPC."""
+        return f"127.0.0.1:{self.grpc_port}"
+
+    def start(self) -> None:
+        """Start all that is not a database; return when all are ready."""
+        services = {f"service-{number}": free_port() for number in range(1, self.size.services + 1)}
+        gateways = {f"gateway-{number}": free_port() for number in range(1, self.size.gateways + 1)}
+        workers = [f"worker-{number}" for number in range(1, self.size.workers + 1)]
+        self._start |= {name: partial(self._service, port) for name, port in services.items()}
+        self._start |= dict.fromkeys(workers, self._worker)
+        self._start |= {name: partial(self._gateway, port) for name, port in gateways.items()}
+        self._start["nginx"] = partial(self._nginx, gateways=gateways.values(), services=services.values())
+        # Two at a time: starting is work for the processor.
+        with ThreadPoolExecutor(2) as starting:
+            for started in [starting.submit(self._open, name) for name in self._start]:
+                started.result()
+
+    def _open(self, name: str) -> None:
+        self.processes[name] = self._start[name]()
+
+    def kill(self, name: str) -> None:
+        """Kill a process with SIGKILL and start it again as it was; return when it is ready."""
+        self.kills[name.partition("-")[0]] += 1
+        if name in {"postgres", "redis"}:
+            server: PostgresServer | RedisServer = self.postgres if name == "postgres" else self.redis
+            server.kill()
+            server.start()
+            return
+        self.processes[name].close()
+        self._open(name)
+
+    def replace(self, name: str) -> None:
+        """Stop a process in order, as an upgrade does, and start it again."""
+        process = self.processes[name]
+        process.terminate()
+        process.wait()
+        process.close()
+        self._open(name)
+
+    def close(self) -> None:
+        """End all."""
+        for process in self.processes.values():
+            process.close()
+
+    def _service(self, port: int) -> Program:
+        settings = self._shared | {"database_url": self.database_url, "worker_slots": "0", "grpc_port": str(port)}
+        return ServiceProcess(self.folder, self.secret, **settings)
+
+    def _worker(self) -> Program:
+        return WorkerProcess(self.folder, self.secret, self.database_url, **self._shared)
+
+    @property
+    def _shared(self) -> dict[str, str]:
+        return {"redis_url": self.redis.url, "exit_on_stdin_eof": "1"} | self.settings
+
+    def _gateway(self, port: int) -> Program:
+        settings = {
+            "http_port": str(port),
+            "grpc_target": self.grpc,
+            "jwt_secret": self.secret,
+            "limits_url": f"async+{self.redis.url}",
+            "trusted_proxies": "127.0.0.1/32",
+            "connections_per_minute": "0",
+            "uploads_per_minute": "0",
+            "exit_on_stdin_eof": "1",
+        }
+        process = Program([sys.executable, "-m", "ws_gateway"], settings)
+        process.wait_for("listening on")
+        return process
+
+    def _nginx(self, *, gateways: Iterable[int], services: Iterable[int]) -> Program:
+        program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
+        assert program, "nginx is not installed; run: sh tools/setup.sh dev"
+        folder = self.folder / "nginx"
+        folder.mkdir(exist_ok=True)
+        config = TEMPLATE.read_text()
+        for name, value in {
+            "NGINX_DIR": str(folder),
+            "HTTP_PORT": str(self.http_port),
+            "GRPC_PORT": str(self.grpc_port),
+            "GATEWAYS": _upstream(gateways),
+            "SERVICES": _upstream(services),
+        }.items():
+            config = config.replace(f"${{{name}}}", value)
+        (folder / "nginx.conf").write_text(config)
+        options = ["-p", str(folder), "-c", str(folder / "nginx.conf"), "-e", "stderr"]
+        return Program([program, *options, "-g", "daemon off;"], {})
+
+
+def _upstream(ports: Iterable[int]) -> str:
+    return " ".join(f"server 127.0.0.1:{port} max_fails=1 fail_timeout=1s;" for port in ports)
+
+
+@contextmanager
+def topology(settings: Mapping[str, str] = MappingProxyType({}), size: Size | None = None) -> Iterator[Topology]:
+    """Run it all while the block runs; ``settings`` are those of services and workers."""
+    folder = Path(tempfile.mkdtemp(prefix="whitebg-cluster-"))
+    # nginx's workers are another user's.
+    folder.chmod(0o755)
+    postgres, redis = PostgresServer(), RedisServer()
+    cluster = Topology(folder, postgres, redis, secrets.token_hex(32), postgres.url(), size or Size(), dict(settings))
+    try:
+        postgres.start()
+        redis.start()
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.close()
+        redis.kill()
+        postgres.close()
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,228 @@
+"""The gateway before the real service: a process of its own, that can be killed, replaced and asked for its log."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from websockets.asyncio.client import connect
+from websockets.typing import Subprotocol
+
+from tests.integration.gateway.world import PATIENCE, Client
+from tests.support.api import SECRET, TINY, token
+from tests.support.processes import ServiceProcess, free_port
+from ws_gateway.server import make_server
+from ws_gateway.settings import Settings
+
+PHOTO = {"file": ("cup.png", TINY, "image/png")}
+QUICK = {"engine": "local", "size_px": "100"}
+ONE_TASK = ["pending", "processing", "completed"]
+
+
+class Service:
+    """A service on one folder and one port, in one process after the other."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self.target = f"127.0.0.1:{self.port}"
+        self.output = ""
+        self._process: ServiceProcess | None = None
+
+    async def start(self) -> None:
+        """Return when it serves."""
+        settings = {"grpc_port": str(self.port), "pool_processes": "1", "worker_slots": "1"}
+        self._process = await asyncio.to_thread(ServiceProcess, self.folder, SECRET, **settings)
+
+    async def kill(self) -> None:
+        if self._process is not None:
+            process, self._process = self._process, None
+            await asyncio.to_thread(process.close)
+            self.output = process.output
+
+    async def says(self, text: str) -> None:
+        """Wait until a line with this text is in the log."""
+        assert self._process is not None
+        await asyncio.to_thread(self._process.wait_for, text)
+
+    def logged(self, message: str) -> list[dict[str, Any]]:
+        """Return the lines with this message in the log of the last life."""
+        lines = [json.loads(line) for line in self.output.splitlines() if line.startswith("{")]
+        return [line for line in lines if line["message"] == message]
+
+
+@pytest.fixture
+async def service(tmp_path: Path) -> AsyncIterator[Service]:
+    service = Service(tmp_path / "data")
+    await service.start()
+    yield service
+    await service.kill()
+
+
+class Front:
+    """A running gateway, as browsers see it."""
+
+    def __init__(self, base: str, http: httpx.AsyncClient) -> None:
+        self.base = base
+        self.http = http
+
+    async def upload(self, user: str = "ann", **headers: str) -> int:
+        headers |= self.headers(user)
+        answer = await self.http.post("/api/v2/tasks/async", files=PHOTO, data=QUICK, headers=headers)
+        assert answer.status_code == 202, answer.text
+        task_id: int = answer.json()["task_id"]
+        return task_id
+
+    def headers(self, user: str = "ann") -> dict[str, str]:
+        return {"Authorization": f"Bearer {token(user)}"}
+
+    @asynccontextmanager
+    async def client(self, *, since: str | None = None, v2: bool = True) -> AsyncIterator[Client]:
+        query = httpx.QueryParams({"token": token("ann")} | ({} if since is None else {"since": since}))
+        protocols = [Subprotocol("whitebg.v2")] if v2 else None
+        url = f"ws://{self.base}/ws/notifications?{query}"
+        async with connect(url, compression=None, subprotocols=protocols) as socket:
+            client = Client(socket)
+            await client.settled()
+            yield client
+
+    async def ready(self, status: int) -> None:
+        """Wait until the gateway says of itself that it is ready, or not."""
+        async with asyncio.timeout(PATIENCE):
+            while (await self.http.get("/readyz")).status_code != status:
+                continue
+
+
+@asynccontextmanager
+async def gateway(service: Service) -> AsyncIterator[Front]:
+    values: dict[str, Any] = {"jwt_secret": SECRET, "grpc_target": service.target, "connections_per_minute": 0}
+    server = make_server(Settings(http_port=0, **values))
+    serving = asyncio.create_task(server.serve())
+    async with asyncio.timeout(PATIENCE):
+        await server.listening.wait()
+    base = f"127.0.0.1:{server.port}"
+    async with httpx.AsyncClient(base_url=f"http://{base}", timeout=PATIENCE) as http:
+        front = Front(base, http)
+        await front.ready(200)
+        yield front
+    server.should_exit = True
+    await serving
+
+
+async def to_the_end_of(client: Client, task_id: int) -> list[dict[str, Any]]:
+    """Read until a task has ended; return all state changes that the client was told of so far."""
+
+    def ends(message: dict[str, Any]) -> bool:
+        return message.get("task_id") == task_id and message["type"] in {"task_complete", "task_failed"}
+
+    if not any(ends(message) for message in client.messages):
+        await client.until(ends)
+    return [message for message in client.messages if "task_id" in message and "id" in message]
+
+
+def statuses(messages: list[dict[str, Any]]) -> list[str]:
+    return [message["data"]["status"] for message in messages]
+
+
+def seqs(messages: list[dict[str, Any]]) -> list[int]:
+    return [message["data"]["seq"] for message in messages]
+
+
+def kinds(messages: list[dict[str, Any]]) -> set[str]:
+    return {message["type"] for message in messages}
+
+
+async def test_the_first_version_s_client_needs_no_subprotocol_no_sync_and_no_ack(service: Service) -> None:
+    async with gateway(service) as front, front.client(v2=False) as client:
+        task_id = await front.upload()
+        messages = await to_the_end_of(client, task_id)
+        assert statuses(messages) == ONE_TASK
+        assert kinds(client.messages) == {"pong", "task_update", "task_complete"}
+        picture = await front.http.get(messages[-1]["data"]["result_image_url"])
+        assert (picture.status_code, picture.headers["content-type"]) == (200, "image/png")
+
+
+async def test_a_killed_service_costs_an_open_socket_nothing(service: Service) -> None:
+    async with gateway(service) as front, front.client() as client:
+        await to_the_end_of(client, await front.upload())
+        await service.kill()
+        await front.ready(503)
+        assert (await front.http.get("/healthz")).status_code == 200
+        await client.settled()
+        await service.start()
+        await front.ready(200)
+        messages = await to_the_end_of(client, await front.upload())
+        assert seqs(messages) == [1, 2, 3, 4, 5, 6]
+        assert "sync_begin" not in kinds(client.messages)
+
+
+async def test_a_client_resumes_with_another_gateway_where_it_was_with_the_first(service: Service) -> None:
+    async with gateway(service) as front:
+        async with front.client() as client:
+            seen = await to_the_end_of(client, await front.upload())
+        missed = await front.upload()
+        async with front.client(since=seen[-1]["id"]) as client:
+            replayed = await to_the_end_of(client, missed)
+    async with gateway(service) as front, front.client(since=seen[-1]["id"]) as client:
+        again = await to_the_end_of(client, missed)
+        begins = [message for message in client.messages if message["type"] == "sync_begin"]
+        answer = (
+            await front.http.post("/api/messages/sync", json={"since": seen[-1]["id"]}, headers=front.headers())
+        ).json()
+    assert [(begin["mode"], begin["reason"]) for begin in begins] == [("replay", None)]
+    assert seqs(seen + again) == [1, 2, 3, 4, 5, 6]
+    assert [message["id"] for message in again] == [message["id"] for message in replayed]
+    assert [message["id"] for message in answer["messages"]] == [message["id"] for message in again]
+
+
+async def test_a_lost_log_reaches_open_sockets_as_a_snapshot_that_says_so(service: Service) -> None:
+    async with gateway(service) as front, front.client() as client:
+        old = await to_the_end_of(client, await front.upload())
+        await service.kill()
+        await asyncio.to_thread(shutil.rmtree, service.folder)
+        await service.start()
+        await client.until(lambda message: message["type"] == "sync_end")
+        begin = next(message for message in client.messages if message["type"] == "sync_begin")
+        assert (begin["mode"], begin["reason"]) == ("snapshot", "epoch_changed")
+        client.messages.clear()
+        assert seqs(await to_the_end_of(client, await front.upload())) == [1, 2, 3]
+        async with front.client(since=old[-1]["id"]) as late:
+            await late.until(lambda message: message["type"] == "sync_end")
+            begin = next(message for message in late.messages if message["type"] == "sync_begin")
+            assert (begin["mode"], begin["reason"]) == ("snapshot", "epoch_changed")
+
+
+async def test_a_request_s_id_leads_from_the_browser_to_the_worker(service: Service) -> None:
+    async with gateway(service) as front, front.client() as client:
+        task_id = await front.upload(**{"X-Request-ID": "browser-7"})
+        await to_the_end_of(client, task_id)
+    # The client may hear of it before the log does.
+    await service.says('"new": "completed"')
+    await service.kill()
+    (submitted,) = service.logged("task_submitted")
+    assert (submitted["request_id"], submitted["task_id"]) == ("browser-7", task_id)
+    changes = [line for line in service.logged("task_status_change") if line["task_id"] == task_id]
+    assert [(line["old"], line["new"]) for line in changes] == [
+        (None, "pending"),
+        ("pending", "processing"),
+        ("processing", "completed"),
+    ]
+    assert all(line["elapsed_ms"] >= 0 for line in changes[1:])
+    assert token("ann").split(".")[0] not in service.output, "a token is in the log"
+
+
+async def test_the_queue_at_a_glance_is_the_service_s_own(service: Service) -> None:
+    async with gateway(service) as front, front.client() as client:
+        await to_the_end_of(client, await front.upload())
+        admin = {"Authorization": f"Bearer {token('root', scope='admin')}"}
+        answer = await front.http.get("/admin/queue/stats", headers=admin)
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["head_revision"] == 3
+        assert (await front.http.get("/admin/queue/stats", headers=front.headers())).status_code == 403

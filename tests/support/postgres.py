@@ -1,0 +1,130 @@
+"""A PostgreSQL server of our own: on a free port, in a folder of its own, gone afterwards."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from tests.support.processes import Program, free_port
+
+SUPERUSER = "postgres"
+
+
+class NoPostgres(Exception):
+    """The server's programs are not installed."""
+
+
+def programs() -> Path:
+    """Return the folder of the newest server's programs.
+
+    Raises:
+        NoPostgres: there is none.
+
+    """
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: float(path.parts[-3]))
+    if found:
+        return found[-1].parent
+    if on_path := shutil.which("postgres"):
+        return Path(on_path).resolve().parent
+    raise NoPostgres("no PostgreSQL server is installed; run: sh tools/setup.sh dev")
+
+
+class PostgresServer:
+    """A server that can be stopped, killed and started again on the same data and port.
+
+    What it has committed survives its own death, not a power cut: it does not wait for the disk.
+    """
+
+    def __init__(self, *, durable: bool = False) -> None:
+        self._bin = programs()
+        self._durable = durable
+        # The server refuses to run as root, and its own user can't look into other people's folders.
+        self._user = SUPERUSER if os.getuid() == 0 else None
+        self._folder = Path(tempfile.mkdtemp(prefix="whitebg-postgres-"))
+        if self._user:
+            shutil.chown(self._folder, self._user)
+        self.port = free_port()
+        self._process: Program | None = None
+        subprocess.run(
+            [self._bin / "initdb", "-D", self._folder / "data", "-U", SUPERUSER, "-A", "trust", "-E", "UTF8",
+             "--locale=C.UTF-8", "--no-sync"],
+            check=True, capture_output=True, user=self._user, cwd=self._folder,
+        )  # fmt: skip
+
+    def url(self, database: str = "postgres") -> str:
+        """Return the address of one of its databases."""
+        return f"postgresql://{SUPERUSER}@127.0.0.1:{self.port}/{database}"
+
+    def start(self) -> None:
+        """Return when it takes connections."""
+        self._process = Program(
+            [
+                *(str(self._bin / "postgres"), "-D", str(self._folder / "data"), "-p", str(self.port)),
+                *("-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "max_connections=200"),
+                *("-c", f"fsync={'on' if self._durable else 'off'}", "-c", "log_min_messages=log"),
+            ],
+            {},
+            user=self._user,
+        )
+        self._process.wait_for("database system is ready to accept connections")
+
+    def stop(self) -> None:
+        """Stop it in order; its clients are cut off."""
+        assert self._process is not None
+        # SIGINT is its "fast" shutdown; SIGTERM would wait for all clients to go.
+        self._process.signal(signal.SIGINT)
+        self._process.wait()
+        self._process.close()
+
+    def kill(self) -> None:
+        """Kill it, and all that serves its clients."""
+        assert self._process is not None
+        self._process.close()
+
+    def restart(self) -> None:
+        """Stop it in order, and start it again."""
+        self.stop()
+        self.start()
+
+    def close(self) -> None:
+        """Leave nothing behind."""
+        if self._process is not None:
+            self._process.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def execute(self, statement: sql.SQL | sql.Composed, database: str = "postgres") -> None:
+        """Run a statement outside any transaction."""
+        with psycopg.connect(self.url(database), autocommit=True) as connection:
+            connection.execute(statement)
+
+    def create(self, template: str = "template1") -> str:
+        """Make a database like another one; return its name."""
+        name = f"db_{uuid.uuid4().hex}"
+        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
+        self.execute(statement)
+        return name
+
+    def drop(self, database: str) -> None:
+        """Delete a database, whoever uses it."""
+        self.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(database)))
+
+
+@contextmanager
+def postgres_server(*, durable: bool = False) -> Iterator[PostgresServer]:
+    """Run a server while the block runs."""
+    server = PostgresServer(durable=durable)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.close()

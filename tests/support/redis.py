@@ -1,0 +1,44 @@
+"""A Redis server of our own: on a free port, in memory only."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tests.support.processes import Program, free_port
+
+
+class RedisServer:
+    """A server that can be killed and started again on the same port."""
+
+    def __init__(self) -> None:
+        program = shutil.which("redis-server")
+        assert program, "no Redis server is installed; run: sh tools/setup.sh dev"
+        self._program = program
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}"
+        self._process: Program | None = None
+
+    def start(self) -> None:
+        """Return when it takes connections."""
+        options = {"port": self.port, "bind": "127.0.0.1", "save": "", "appendonly": "no", "daemonize": "no"}
+        argv = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+        self._process = Program([self._program, *argv], {})
+        self._process.wait_for("Ready to accept connections")
+
+    def kill(self) -> None:
+        """Kill it."""
+        if self._process is not None:
+            self._process.close()
+
+
+@contextmanager
+def redis_server() -> Iterator[RedisServer]:
+    """Run a server while the block runs."""
+    server = RedisServer()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.kill()
