@@ -2,6 +2,10 @@
 
 ``DIR/manifest.csv`` names the photos: columns ``file``, ``mask`` (empty where there is none) and ``kind``; other
 columns are ignored. Prints a table and, as the last line, one JSON object; writes ``contact-sheet.png``.
+
+Each photo is done in a process of its own, one after the other, on one core: so the peak memory is that photo's.
+The JSON has under ``kinds`` the figures of each kind, and under ``backdrops`` those of the photos that the engine
+takes for plain and for cluttered, kinds whose name begins with ``synth`` left out.
 """
 
 from __future__ import annotations
@@ -9,9 +13,12 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import multiprocessing
+import resource
 import sys
 import time
 from collections import defaultdict
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -28,6 +35,7 @@ from rich.table import Table
 from generator_service.domain.errors import ImageRejected
 from generator_service.domain.presets import resolve
 from generator_service.domain.task import TaskOptions
+from generator_service.imaging.calibration import TRUSTED
 from generator_service.imaging.cutout import find_outline, full_alpha
 from generator_service.imaging.decode import decode
 from generator_service.imaging.inspect import inspect_photo
@@ -35,6 +43,7 @@ from generator_service.imaging.render import finish
 
 GOOD_IOU = 0.9
 CELL = 240
+TABLE_WIDTH = 120
 CELLS_PER_ROW = 5
 
 
@@ -52,9 +61,15 @@ class Score:
     """How one photo fared; IoU and mean absolute error are None where there is no mask to compare with."""
 
     kind: str
+    plain: bool
+    """Whether the engine takes the backdrop for a plain one."""
+    accepted: bool
+    """Whether the engine trusts the result enough for it to go out unseen."""
     iou: float | None
     mae: float | None
     seconds_per_megapixel: float
+    peak_mib: float
+    """The most memory that the process had while it worked on the photo."""
 
 
 def read_manifest(folder: Path) -> list[Entry]:
@@ -81,8 +96,10 @@ def measure(entry: Entry) -> tuple[Score, Image.Image]:
     """Run the engine on one photo; return how it fared and a picture of before and after."""
     data = entry.photo.read_bytes()
     header = inspect_photo(data)
+    cv2.setNumThreads(1)  # As in the service's worker processes.
     began = time.perf_counter()
     photo = decode(data)
+    plain = accepted = False
     try:
         # The two halves of `render`, for the alpha between them.
         outline = find_outline(photo)
@@ -92,24 +109,39 @@ def measure(entry: Entry) -> tuple[Score, Image.Image]:
         after, note = None, refusal.code
         alpha = np.zeros(photo.rgb.shape[:2], np.uint8)
     else:
+        plain = outline.coarse is None or outline.coarse.backdrop.plain
+        accepted = outline.confidence >= TRUSTED
         after, note = Image.open(BytesIO(result.data)), f"confidence {result.confidence:.2f}"
     seconds = time.perf_counter() - began
-    iou, mae = _compare(alpha, entry.mask) if entry.mask else (None, None)
+    iou, mae = compare(alpha, _truth(entry.mask, alpha.shape)) if entry.mask else (None, None)
     score = Score(
         kind=entry.kind,
+        plain=plain,
+        accepted=accepted,
         iou=iou,
         mae=mae,
         seconds_per_megapixel=seconds / (header.width * header.height / 1e6),
+        peak_mib=peak_mib(),
     )
     caption = f"{entry.photo.stem[:20]}  {'' if iou is None else f'IoU {iou:.3f}, '}{note}"
     return score, _cell(Image.fromarray(photo.rgb), after, caption)
 
 
-def _compare(alpha: NDArray[np.uint8], mask: Path) -> tuple[float, float]:
-    """Return IoU (both sides cut at a half) and mean absolute error of the alpha, 0 to 1."""
+def peak_mib() -> float:
+    """Return the most memory, in MiB, that this process has had at a time."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
+
+
+def _truth(mask: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
     truth: NDArray[np.uint8] = np.asarray(Image.open(mask).convert("L"))
-    if truth.shape != alpha.shape:
-        raise SystemExit(f"{mask} has {truth.shape[::-1]} pixels, its photo {alpha.shape[::-1]}; they must be the same")
+    if truth.shape != shape:
+        raise SystemExit(f"{mask} has {truth.shape[::-1]} pixels, its photo {shape[::-1]}; they must be the same")
+    return truth
+
+
+def compare(alpha: NDArray[np.uint8], truth: NDArray[np.uint8]) -> tuple[float, float]:
+    """Return IoU (both sides cut at a half) and mean absolute error of an alpha of the same size, 0 to 1."""
     found, wanted = alpha > 127, truth > 127
     union = np.count_nonzero(found | wanted)
     iou = float(np.count_nonzero(found & wanted) / union) if union else 1.0
@@ -137,25 +169,37 @@ def contact_sheet(cells: list[Image.Image]) -> Image.Image:
     return sheet
 
 
+def share_good(ious: list[float]) -> float:
+    """Return the share, 0 to 1, of the results that are good."""
+    return sum(iou >= GOOD_IOU for iou in ious) / len(ious)
+
+
 def summarise(scores: list[Score]) -> dict[str, float | int | None]:
-    """Sum up the photos of one kind; rounded."""
+    """Sum up some photos; rounded. Of photos without a mask, only what needs none."""
     ious = [score.iou for score in scores if score.iou is not None]
     maes = [score.mae for score in scores if score.mae is not None]
+    accepted = [score.iou for score in scores if score.iou is not None and score.accepted]
     return {
         "n": len(scores),
         "iou_mean": round(mean(ious), 4) if ious else None,
         "iou_median": round(median(ious), 4) if ious else None,
-        "share_good": round(sum(iou >= GOOD_IOU for iou in ious) / len(ious), 4) if ious else None,
+        "share_good": round(share_good(ious), 4) if ious else None,
         "mae": round(mean(maes), 4) if maes else None,
         "s_per_mp": round(mean(score.seconds_per_megapixel for score in scores), 3),
+        "peak_mib": round(max(score.peak_mib for score in scores)),
+        "accept_rate": round(mean(score.accepted for score in scores), 4),
+        "accept_precision": round(share_good(accepted), 4) if accepted else None,
     }
 
 
-def print_table(console: Console, kinds: dict[str, dict[str, float | int | None]]) -> None:
-    """Print one line per kind."""
-    table = Table("kind", "n", "IoU mean", "IoU median", f"IoU ≥ {GOOD_IOU}", "MAE", "s/MP")
-    for kind, figures in kinds.items():
-        table.add_row(kind, *("–" if figure is None else f"{figure:g}" for figure in figures.values()))
+def print_table(console: Console, groups: dict[str, dict[str, float | int | None]]) -> None:
+    """Print one line per group of photos."""
+    table = Table(
+        *("photos", "n", "IoU mean", "IoU median", f"IoU ≥ {GOOD_IOU}", "MAE", "s/MP", "peak MiB"),
+        *("trusted", "of those good"),
+    )
+    for name, figures in groups.items():
+        table.add_row(name, *("–" if figure is None else f"{figure:g}" for figure in figures.values()))
     console.print(table)
 
 
@@ -165,24 +209,29 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("photos", type=Path, help="folder with manifest.csv")
     parser.add_argument("--out", type=Path, default=Path("quality-out"), help="where contact-sheet.png goes")
     options = parser.parse_args(arguments)
-    cv2.setNumThreads(1)  # As in the service's worker processes.
 
-    # Progress and table go to stderr and stdout apart, so that the last line of stdout is the JSON alone.
-    by_kind: dict[str, list[Score]] = defaultdict(list)
-    cells = []
     entries = read_manifest(options.photos)
     if not entries:
         raise SystemExit(f"{options.photos / 'manifest.csv'} lists no photo")
-    for entry in track(entries, "measuring", console=Console(stderr=True)):
-        score, cell = measure(entry)
-        by_kind[entry.kind].append(score)
-        cells.append(cell)
+    # Progress and table go to stderr and stdout apart, so that the last line of stdout is the JSON alone.
+    progress = Console(stderr=True)
+    with ProcessPoolExecutor(1, multiprocessing.get_context("forkserver"), max_tasks_per_child=1) as processes:
+        measured = list(track(processes.map(measure, entries), "measuring", len(entries), console=progress))
     options.out.mkdir(parents=True, exist_ok=True)
-    contact_sheet(cells).save(options.out / "contact-sheet.png")
+    contact_sheet([cell for _, cell in measured]).save(options.out / "contact-sheet.png")
+    by_kind: dict[str, list[Score]] = defaultdict(list)
+    by_backdrop: dict[str, list[Score]] = defaultdict(list)
+    for score, _ in measured:
+        by_kind[score.kind].append(score)
+        if not score.kind.startswith("synth"):
+            by_backdrop["plain" if score.plain else "cluttered"].append(score)
     kinds = {kind: summarise(scores) for kind, scores in sorted(by_kind.items())}
-    print_table(Console(), kinds)
+    backdrops = {backdrop: summarise(scores) for backdrop, scores in sorted(by_backdrop.items(), reverse=True)}
+    print_table(
+        Console(width=TABLE_WIDTH), kinds | {f"real, {backdrop}": figures for backdrop, figures in backdrops.items()}
+    )
     print(f"before and after of every photo: {options.out / 'contact-sheet.png'}")
-    print(json.dumps({"kinds": kinds}))
+    print(json.dumps({"kinds": kinds, "backdrops": backdrops}))
 
 
 if __name__ == "__main__":

@@ -58,7 +58,7 @@ def model_backdrop(rgb: NDArray[np.uint8]) -> Backdrop:
     plain_share = float(np.mean(residual < PLAIN_DELTA_E))
     if plain_share > PLAIN_SHARE:
         distance = shadow_tolerant_distance(colours, surface)
-        seeds = ring & (distance < PLAIN_DELTA_E)
+        seeds = ring  # All of it: a seam of the cloth or a wire crosses a plain frame more often than a product.
     else:
         distance, seeds = _cluster_distance(colours, ring)
     near = distance[ring]

@@ -1,11 +1,13 @@
 """How far to trust a cut-out, and what to tell its owner.
 
-The agreement of the masks found at two sizes is the best single sign of a good one. It filters out disasters; it
-certifies nothing: parts of the product in the backdrop's colour are lost at both sizes alike.
+Two ways to find the product seldom err alike: by the distance to the backdrop's colour, and by what stands out among
+regions (`segment.second_opinion`). Their agreement is the best single sign of a good cut-out that was found; what it
+says about the odds was fitted on photos with known masks (`calibration`, written by ``tools/calibrate.py``).
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -13,13 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from generator_service.imaging.border import inside_frame
+from generator_service.imaging.calibration import OFFSET, SLOPE, TRUSTED
 from generator_service.imaging.segment import Mask, Segmentation
 
 LOW = 0.4
 """No photo with a known difficulty is trusted more than this."""
-SURE = 0.9
-"""Less agreement of the two sizes than this is reported."""
 
+_LEAST_DISAGREEMENT = 0.01
+"""Two masks of different sizes differ by about this much even where both are right."""
 _SMALLEST_AREA, _LARGEST_AREA = 0.01, 0.93
 _TOUCHING_SHARE = 0.01
 
@@ -29,13 +32,13 @@ class Judgement:
     """What is thought of a cut-out."""
 
     confidence: float
-    """0 to 1."""
+    """The odds, 0 to 1, that the mask is good: that it has an IoU of at least 0.9 with the true one."""
     warnings: tuple[str, ...]
     """In plain English, for whoever sent the photo."""
 
 
-def judge(found: Segmentation, second_opinion: Mask | None) -> Judgement:
-    """Compare the mask with the one found at another size, and look for known difficulties.
+def judge(found: Segmentation, second: Mask | None) -> Judgement:
+    """Compare the mask with the one found the other way, and look for known difficulties.
 
     There is no second opinion on a cluttered photo: it is not trusted whatever the two say.
     """
@@ -49,11 +52,22 @@ def judge(found: Segmentation, second_opinion: Mask | None) -> Judgement:
         difficulties.append("The product fills nearly the whole photo; leave some backdrop around it.")
     if touches_frame(found.mask):
         difficulties.append("The product touches the edge of the photo and may be cut off; leave some room around it.")
-    agreement = LOW if second_opinion is None else overlap(found.mask, second_opinion)
-    if second_opinion is not None and agreement < SURE:
+    odds = LOW if second is None else odds_of_good(overlap(found.mask, second))
+    if difficulties:
+        odds = min(odds, LOW)
+    elif odds < TRUSTED:
         difficulties.append("The outline is uncertain; check the result.")
-    confidence = min(agreement, LOW) if difficulties else agreement
-    return Judgement(confidence=round(confidence, 3), warnings=tuple(difficulties))
+    return Judgement(confidence=round(odds, 3), warnings=tuple(difficulties))
+
+
+def odds_of_good(agreement: float) -> float:
+    """Return the odds, 0 to 1, that a mask is good whose overlap with the second opinion is ``agreement``."""
+    return 1.0 / (1.0 + math.exp(-(OFFSET + SLOPE * disagreement(agreement))))
+
+
+def disagreement(agreement: float) -> float:
+    """Return the logarithm of how far two masks are from agreeing, as the odds were fitted on: about -4.6 to 0."""
+    return math.log(1.0 - agreement + _LEAST_DISAGREEMENT)
 
 
 def overlap(mask: Mask, other: Mask) -> float:

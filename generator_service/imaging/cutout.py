@@ -11,11 +11,10 @@ from generator_service.domain.errors import ImageRejected
 from generator_service.imaging.confidence import judge
 from generator_service.imaging.decode import Photo
 from generator_service.imaging.matte import matte
-from generator_service.imaging.segment import Segmentation, segment, shrink
+from generator_service.imaging.segment import Segmentation, second_opinion, segment, shrink
 
 WORKING_SIDE = 480
 """Longest side, in pixels, of the copy that the product is looked for in."""
-SECOND_OPINION_SIDE = 320
 
 _INVISIBLE_ALPHA = 6
 """Alpha of this or less, about 2 %, is none."""
@@ -47,7 +46,7 @@ def find_outline(photo: Photo) -> Outline:
             "image_no_product",
             "nothing in the photo stands out from its background; use a backdrop of another colour",
         )
-    second = segment(shrink(photo.rgb, SECOND_OPINION_SIDE)).mask if found.backdrop.plain else None
+    second = second_opinion(photo.rgb) if found.backdrop.plain else None
     judgement = judge(found, second)
     return Outline(coarse=found, confidence=judgement.confidence, warnings=judgement.warnings)
 

@@ -74,9 +74,10 @@ def _regions(colours: NDArray[np.float32], count: int) -> Labels:
     # The watershed wants bytes: the scale spends them all on L, and on a and b what colours of photos reach.
     scale, origin = np.array((2.0, 1.4, 1.4), np.float32), np.array((0.0, 128.0, 128.0), np.float32)
     quantised = np.clip(colours * scale + origin, 0.0, 255.0)
+    seeds = labels.copy()
     cv2.watershed(np.ascontiguousarray(quantised, np.uint8), labels)
-    # Its dividing lines, a pixel wide, go to a neighbour.
-    np.maximum(labels, 0, out=labels)
+    # Its dividing lines and the picture's edge, a pixel wide, go to a neighbour; of a thin picture that is all of it.
+    np.maximum(labels, seeds, out=labels)
     while not labels.all():
         grown = cv2.dilate(labels.astype(np.float32), np.ones((3, 3), np.uint8)).astype(np.int32)
         labels = np.where(labels == 0, grown, labels)

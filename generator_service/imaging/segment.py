@@ -60,6 +60,13 @@ def segment(small: NDArray[np.uint8]) -> Segmentation:
     return Segmentation(mask=_clean(_grabcut(small, trimap), backdrop), backdrop=backdrop)
 
 
+def second_opinion(rgb: NDArray[np.uint8]) -> Mask:
+    """Find the product of a plain photo the other way, by what stands out, on a smaller copy of its own."""
+    small = shrink(rgb, _CLUTTERED_SIDE)
+    backdrop = model_backdrop(small)
+    return _clean(_grabcut(small, _salient_trimap(small, backdrop)), backdrop)
+
+
 def _plain_trimap(backdrop: Backdrop) -> NDArray[np.uint8]:
     """Seed by the barrier: what the frame's colour floods is backdrop for sure, past Otsu's threshold lies product.
 
@@ -79,8 +86,9 @@ def _plain_trimap(backdrop: Backdrop) -> NDArray[np.uint8]:
 
 def _salient_trimap(small: NDArray[np.uint8], backdrop: Backdrop) -> NDArray[np.uint8]:
     """Seed by what stands out, for cluttered photos, where the distance to the frame's colours says little."""
-    map_ = saliency(lab(np.asarray(cv2.GaussianBlur(shrink(small, _SALIENCY_SIDE), (0, 0), 0.8), np.uint8)))
-    scaled = cv2.resize(np.rint(map_ * 255.0).astype(np.uint8), small.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    smooth = cv2.GaussianBlur(shrink(small, _SALIENCY_SIDE), (0, 0), 0.8)
+    salient = saliency(lab(np.asarray(smooth, np.uint8)))
+    scaled = cv2.resize(np.rint(salient * 255.0).astype(np.uint8), small.shape[1::-1], interpolation=cv2.INTER_LINEAR)
     otsu, _ = cv2.threshold(scaled, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
     trimap = np.where(scaled > otsu, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
     trimap[backdrop.seeds] = cv2.GC_BGD

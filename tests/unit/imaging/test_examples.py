@@ -6,6 +6,7 @@ import pytest
 
 from generator_service.domain.presets import resolve
 from generator_service.domain.task import TaskOptions
+from generator_service.imaging.calibration import TRUSTED
 from generator_service.imaging.encode import border_is
 from generator_service.imaging.render import render
 from tests.unit.imaging.photos import WHITE, decoded, silent
@@ -23,5 +24,5 @@ def test_every_bundled_photo_comes_out_ready_for_a_market(photo: Path) -> None:
     assert border_is(decoded(picture.data), WHITE)
     assert 0.835 <= picture.fill <= 0.865
     assert picture.confidence is not None
-    assert picture.confidence > 0.9
+    assert picture.confidence >= TRUSTED
     assert len(picture.data) <= 3_000_000
