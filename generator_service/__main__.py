@@ -46,6 +46,9 @@ PROCESSES: dict[str, tuple[str, Process]] = {
 }
 """By command: the name under which traces tell of the process, and what it runs."""
 
+SWITCH_SECONDS = 0.0005
+"""For how long the thread that writes the log may keep the event loop, which tells of what was written, waiting."""
+
 
 def main() -> int:
     """Run a command; return the exit status."""
@@ -67,6 +70,7 @@ def main() -> int:
         return asyncio.run(see_doctor(settings, as_json=arguments.json))
     name, run = PROCESSES[arguments.command]
     configure_logs(settings.log_level)
+    sys.setswitchinterval(SWITCH_SECONDS)
     try:
         if settings.tracing:
             tracing.start(name)

@@ -105,7 +105,7 @@ async def running_service(settings: Settings) -> AsyncIterator[Running]:
         tail = LogTail(store, wake, listeners=listeners, on_gap=start_over, committed=parts.committed)
         await tail.start(prefill=settings.ring_events)
         # The past has been logged and counted by whoever was there.
-        tail.join(StatusLog(view.known).tell)
+        tail.join(StatusLog(view.known, asyncio.get_running_loop().call_soon).tell)
         tail.join(lambda events: metrics.told(events, clock.now()))
         view.load((await store.unfinished()).tasks)
         wake.on_progress(view.take_progress)

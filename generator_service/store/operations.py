@@ -62,18 +62,11 @@ def enqueue(uow: UnitOfWork, new: NewTask, limits: Limits) -> Enqueued:
 def claim(uow: UnitOfWork, owner: str, limit: int, lease_for: timedelta, limits: Limits) -> list[Task]:
     """Start up to ``limit`` tasks for a worker."""
     claimed: list[Task] = []
-    while len(claimed) < limit:
-        user_id = uow.connection.execute(
-            statements.NEXT_USER, {"now": uow.now, "running_per_user": limits.running_per_user}
-        ).scalar_one_or_none()
-        if user_id is None:
-            break
-        # Another process may have taken the task, and let go of the user, after the choice was made; by now it can't.
-        row = uow.connection.execute(statements.NEXT_OF_USER, {"now": uow.now, "user_id": user_id}).one_or_none()
-        if row is not None:
-            task = rows.task_from_row(row)
-            started = transitions.start(task, owner=owner, lease_for=lease_for, at=uow.now)
-            claimed.append(uow.update_task(task, EventType.STARTED, started))
+    runnable = {"now": uow.now, "running_per_user": limits.running_per_user}
+    while len(claimed) < limit and (row := uow.connection.execute(statements.NEXT, runnable).one_or_none()) is not None:
+        task = rows.task_from_row(row)
+        started = transitions.start(task, owner=owner, lease_for=lease_for, at=uow.now)
+        claimed.append(uow.update_task(task, EventType.STARTED, started))
     return claimed
 
 

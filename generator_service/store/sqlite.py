@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
@@ -19,19 +19,22 @@ from generator_service.store.sql import READERS, SqlTaskStore
 from generator_service.store.writer import CommitListener, Touched
 
 BUSY_TIMEOUT_MS = 10_000
+BEGIN_TO_WRITE = text("BEGIN IMMEDIATE")
+"""Run by hand: a listener of the engine would be asked at every statement whether it cares."""
 
 
 def open_sqlite(
     path: Path, *, clock: Clock, limits: Limits, retry: RetryPolicy, on_commit: CommitListener
 ) -> SqlTaskStore:
     """Open, and where necessary make or migrate, the database at ``path``. Blocks while it does."""
-    writing = _engine(path, begin="BEGIN IMMEDIATE", pool_size=1)
-    migrate(writing)
-    reading = _engine(path, begin="BEGIN", pool_size=READERS)
+    writing = _engine(path, pool_size=1)
+    migrate(writing, alone=BEGIN_TO_WRITE)
+    reading = _engine(path, pool_size=READERS)
+    event.listen(reading, "begin", _begin_to_read)
     return SqlTaskStore(
         writing,
         reading,
-        lock=_locked_already,
+        lock=_lock_database,
         patience=timedelta(0),
         clock=clock,
         limits=limits,
@@ -40,11 +43,16 @@ def open_sqlite(
     )
 
 
-def _locked_already(_connection: Connection, _touched: Sequence[Touched]) -> None:
-    """Do nothing: whoever has begun to write is alone with the whole database."""
+def _lock_database(connection: Connection, _touched: Sequence[Touched]) -> None:
+    """Begin to write: whoever has is alone with the whole database."""
+    connection.execute(BEGIN_TO_WRITE)
 
 
-def _engine(path: Path, *, begin: str, pool_size: int) -> Engine:
+def _begin_to_read(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN")
+
+
+def _engine(path: Path, *, pool_size: int) -> Engine:
     engine = create_engine(
         URL.create("sqlite+pysqlite", database=str(path)),
         poolclass=QueuePool,
@@ -66,9 +74,5 @@ def _engine(path: Path, *, begin: str, pool_size: int) -> Engine:
             "journal_size_limit=67108864",
         ):
             driver.execute(f"PRAGMA {pragma}").close()
-
-    @event.listens_for(engine, "begin")
-    def open_transaction(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
 
     return engine

@@ -58,25 +58,26 @@ _RUNNABLE = and_(
     tasks.c.state == literal_column(f"'{TaskState.PENDING.value}'"),
     tasks.c.run_at <= bindparam("now", type_=tasks.c.run_at.type),
 )
-_FIRST_OF_USER = select(tasks).where(_RUNNABLE).order_by(tasks.c.priority.desc(), tasks.c.task_id).limit(1)
-NEXT_OF_USER = _FIRST_OF_USER.where(tasks.c.user_id == bindparam("user_id"))
 # One candidate per waiting user, so that the cost grows with the users who wait and not with their tasks. A user who is
-# being changed by another process is passed over: that process's commit is a hint to look again.
-NEXT_USER = (
-    select(users.c.user_id)
+# being changed by another process is passed over, and so is a task that was taken after this statement began to look:
+# that process's commit is a hint to look again.
+NEXT = (
+    select(tasks)
     .join_from(
         users,
         tasks,
         tasks.c.task_id
-        == _FIRST_OF_USER.with_only_columns(tasks.c.task_id)
-        .where(tasks.c.user_id == users.c.user_id)
+        == select(tasks.c.task_id)
+        .where(_RUNNABLE, tasks.c.user_id == users.c.user_id)
+        .order_by(tasks.c.priority.desc(), tasks.c.task_id)
+        .limit(1)
         .correlate(users)
         .scalar_subquery(),
     )
-    .where(users.c.pending > 0, users.c.running < bindparam("running_per_user"))
+    .where(_RUNNABLE, users.c.pending > 0, users.c.running < bindparam("running_per_user"))
     .order_by(tasks.c.priority.desc(), users.c.running, tasks.c.task_id)
     .limit(1)
-    .with_for_update(of=users, skip_locked=True)
+    .with_for_update(of=[users, tasks], skip_locked=True)
 )
 BEAT = (
     update(tasks)

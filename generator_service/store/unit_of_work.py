@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
+from generator_service.domain.clock import Clock
 from generator_service.domain.event import EventType, TaskEvent
 from generator_service.domain.task import Task, TaskState
 from generator_service.store import rows, statements
@@ -21,12 +22,19 @@ class UnitOfWork:
     order is then revision order (I1). Until then the rows of the users concerned are locked, and with them their tasks.
     """
 
-    def __init__(self, connection: Connection, now: datetime) -> None:
+    def __init__(self, connection: Connection, clock: Clock) -> None:
         self.connection = connection
-        self.now = now
+        self.now: datetime
+        """The time of the present operation: when all that it does happens."""
+        self._clock = clock
+        self.begin_operation()
         self.changes = 0
         self._recorded: list[tuple[EventType, Task]] = []
         self._compacted = 0
+
+    def begin_operation(self) -> None:
+        """Take the time for what follows; a batch may be long under way before its last operation's turn comes."""
+        self.now = self._clock.now()
 
     def insert_task(
         self, task: Task, *, idempotency_key: str | None, fingerprint: str, picture_key: str | None

@@ -86,6 +86,7 @@ class _Job(Generic[T]):
 
     def decide(self, uow: UnitOfWork) -> _Outcome:
         """Run the operation; a refusal that changed nothing is an outcome like any other."""
+        uow.begin_operation()
         changes = uow.changes
         try:
             return _Outcome(result=self.operation(uow))
@@ -127,10 +128,11 @@ class _Attempt:
         if self.events and queries.is_logged(connection, self.events[-1]):
             return
         self.events = []
-        uow = UnitOfWork(connection, self._clock.now())
+        uow = UnitOfWork(connection, self._clock)
         self.outcomes = [job.decide(uow) for job in self._batch]
         if uow.has_events:
             for companion in self._companions:
+                uow.begin_operation()
                 companion.join(uow)
         self.events = uow.flush()
 

@@ -33,8 +33,9 @@ def _chromium() -> str:
     return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    # Not for the session: while Playwright runs, it holds the thread's event loop, and tests of asyncio need their own.
     find_node().install(CLIENTS)  # for axe
     with sync_playwright() as playwright:
         # Containers have neither the namespaces that the sandbox needs nor a large /dev/shm.

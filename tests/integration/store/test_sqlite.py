@@ -17,7 +17,7 @@ from sqlalchemy import event
 from generator_service.domain.retry import RetryPolicy
 from generator_service.store.contract import Limits
 from generator_service.store.migrate import migrate
-from generator_service.store.sqlite import _engine, open_sqlite
+from generator_service.store.sqlite import BEGIN_TO_WRITE, _engine, open_sqlite
 from generator_service.store.tables import metadata
 from tests.support.clock import SettableClock
 from tests.support.store import RESULT, Commits, Desk, audit
@@ -106,13 +106,13 @@ async def test_a_path_with_signs_that_mean_something_in_a_url(tmp_path: Path) ->
 
 
 def test_the_migrations_make_the_tables_that_the_code_expects(tmp_path: Path) -> None:
-    database = _engine(tmp_path / "tasks.db", begin="BEGIN IMMEDIATE", pool_size=1)
-    migrate(database)
+    database = _engine(tmp_path / "tasks.db", pool_size=1)
+    migrate(database, alone=BEGIN_TO_WRITE)
     with database.begin() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, metadata) == []
     made = _schema(tmp_path / "tasks.db")
-    fresh = _engine(tmp_path / "fresh.db", begin="BEGIN IMMEDIATE", pool_size=1)
+    fresh = _engine(tmp_path / "fresh.db", pool_size=1)
     with fresh.begin() as connection:
         metadata.create_all(connection)
     # Partial indexes, their order and AUTOINCREMENT are not compared by Alembic.
@@ -122,10 +122,10 @@ def test_the_migrations_make_the_tables_that_the_code_expects(tmp_path: Path) ->
 
 
 def test_migrating_again_changes_nothing(tmp_path: Path) -> None:
-    database = _engine(tmp_path / "tasks.db", begin="BEGIN IMMEDIATE", pool_size=1)
-    migrate(database)
+    database = _engine(tmp_path / "tasks.db", pool_size=1)
+    migrate(database, alone=BEGIN_TO_WRITE)
     schema, head = _schema(tmp_path / "tasks.db"), _rows(tmp_path / "tasks.db", "log_head")
-    migrate(database)
+    migrate(database, alone=BEGIN_TO_WRITE)
     assert (_schema(tmp_path / "tasks.db"), _rows(tmp_path / "tasks.db", "log_head")) == (schema, head)
     database.dispose()
 
@@ -133,8 +133,8 @@ def test_migrating_again_changes_nothing(tmp_path: Path) -> None:
 def test_each_database_has_its_own_epoch(tmp_path: Path) -> None:
     epochs = set()
     for name in ("a.db", "b.db"):
-        database = _engine(tmp_path / name, begin="BEGIN IMMEDIATE", pool_size=1)
-        migrate(database)
+        database = _engine(tmp_path / name, pool_size=1)
+        migrate(database, alone=BEGIN_TO_WRITE)
         database.dispose()
         ((_, epoch, revision, compacted),) = _rows(tmp_path / name, "log_head")
         assert (revision, compacted) == (0, 0)
@@ -143,7 +143,7 @@ def test_each_database_has_its_own_epoch(tmp_path: Path) -> None:
 
 
 def test_a_migration_that_fails_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    database = _engine(tmp_path / "tasks.db", begin="BEGIN IMMEDIATE", pool_size=1)
+    database = _engine(tmp_path / "tasks.db", pool_size=1)
 
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("the power went")
@@ -151,9 +151,9 @@ def test_a_migration_that_fails_leaves_nothing_behind(tmp_path: Path, monkeypatc
     with monkeypatch.context() as patch:
         patch.setattr("alembic.op.create_index", fail)
         with pytest.raises(RuntimeError, match="the power went"):
-            migrate(database)
+            migrate(database, alone=BEGIN_TO_WRITE)
     assert _schema(tmp_path / "tasks.db") == {}
-    migrate(database)
+    migrate(database, alone=BEGIN_TO_WRITE)
     assert "events" in _schema(tmp_path / "tasks.db")
     database.dispose()
 
