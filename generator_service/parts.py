@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 
 from generator_service.blobs import Blobs, LocalBlobs
@@ -28,6 +27,7 @@ from generator_service.wake.local import LocalWake
 from generator_service.wake.postgres import PostgresLine
 from generator_service.wake.redis import RedisLine
 from generator_service.wake.relayed import RelayedWake
+from generator_service.watch.committed import Committed
 from generator_service.worker import Worker, WorkerSettings
 
 COMMITTED_EVENTS = 2000
@@ -42,7 +42,7 @@ class Parts:
     metrics: Metrics
     wake: Wake
     store: TaskStore
-    committed: deque[TaskEvent] = field(default_factory=deque)
+    committed: Committed
     """What this process has committed itself, for its own tail."""
     blobs: Blobs
     engines: Engines
@@ -69,7 +69,7 @@ async def parts_of(settings: Settings, engines: Engines | None = None) -> AsyncI
         if settings.database_url is None:
             await stack.enter_async_context(data_dir_lock(settings.data_dir, settings.data_dir_wait))
         wake = await _open_wake(settings, stack)
-        committed: deque[TaskEvent] = deque(maxlen=COMMITTED_EVENTS)
+        committed = Committed(asyncio.get_running_loop(), COMMITTED_EVENTS)
         store = await _open_store(settings, clock, wake, committed, metrics)
         stack.push_async_callback(store.close)
         engines = engines or Engines.from_settings(engine_settings(settings), metrics.model_called)
@@ -111,12 +111,12 @@ async def _open_wake(settings: Settings, stack: AsyncExitStack) -> Wake:
 
 
 async def _open_store(
-    settings: Settings, clock: Clock, wake: Wake, committed: deque[TaskEvent], metrics: Metrics
+    settings: Settings, clock: Clock, wake: Wake, committed: Committed, metrics: Metrics
 ) -> TaskStore:
     def on_commit(events: Sequence[TaskEvent]) -> None:
-        committed.extend(events)
-        metrics.committed(events)
+        committed.put(events)
         wake.announce(Topic.LOG)
+        metrics.committed(events)
 
     if settings.database_url is None:
         open_it = partial(open_sqlite, settings.database)

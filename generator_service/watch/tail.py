@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 
 from generator_service.domain.event import TaskEvent
 from generator_service.store.contract import TaskStore
 from generator_service.wake.contract import Topic, Wake
+from generator_service.watch.committed import Committed
 
 logger = logging.getLogger(__name__)
 
@@ -21,9 +21,9 @@ Listener = Callable[[Sequence[TaskEvent]], None]
 class LogTail:
     """Reads the log on every hint, and every second without one.
 
-    What this process has committed itself is handed over in ``committed`` (by another thread, of bounded length,
-    and only ever a shortcut): where it continues what was told, it need not be read back from the database, which
-    takes longer than all the rest of an event's way to its watchers. What other processes committed is read.
+    What this process has committed itself is handed over in ``committed``, which is only ever a shortcut: where it
+    continues what was told, it is told at once and need not be read back from the database, which takes longer than
+    all the rest of an event's way to its watchers. What other processes committed is read.
 
     `revision` is how far it has told its listeners. A listener is called in the event loop's thread and must not
     wait. If the tail fell so far behind that events were compacted before it read them, ``on_gap`` is called and
@@ -37,10 +37,12 @@ class LogTail:
         *,
         listeners: Sequence[Listener],
         on_gap: Callable[[], Awaitable[None]],
-        committed: deque[TaskEvent] | None = None,
+        committed: Committed | None = None,
     ) -> None:
         self._store = store
-        self._committed = deque[TaskEvent]() if committed is None else committed
+        self._committed = committed
+        self._ahead = False
+        """Whether the hint that is on its way is of something told already."""
         self._wake = wake
         self._listeners = [*listeners]
         self._on_gap = on_gap
@@ -61,6 +63,8 @@ class LogTail:
     async def run(self) -> None:
         """Follow the log until cancelled."""
         signal = self._wake.subscribe(Topic.LOG)
+        if self._committed is not None:
+            self._committed.listen(self.take_committed)
         try:
             while True:
                 try:
@@ -74,7 +78,9 @@ class LogTail:
 
     async def catch_up(self) -> None:
         """Tell all that is new: what was handed over, or what the database has."""
-        if self._tell_committed():
+        self.take_committed()
+        if self._ahead:
+            self._ahead = False
             return
         while True:
             page = await self._store.events_after(self.revision, limit=PAGE)
@@ -86,24 +92,26 @@ class LogTail:
                 await self._on_gap()
                 self.revision = page.head.compacted
                 continue
-            self._tell(page.events)
+            # Some of it may have been handed over while it was read.
+            self._tell([event for event in page.events if event.revision > self.revision])
             if len(page.events) < PAGE:
                 return
 
-    def _tell_committed(self) -> bool:
-        """Tell what was handed over; return whether that leaves nothing to read."""
+    def take_committed(self) -> None:
+        """Tell what was handed over, as far as it continues what was told."""
         fresh: list[TaskEvent] = []
         while self._committed:
-            event = self._committed.popleft()
+            event = self._committed.pop()
             expected = self.revision + len(fresh) + 1
             if event.revision == expected:
                 fresh.append(event)
             elif event.revision > expected:
                 # Others committed in between, or too much was handed over: from here on the database knows better.
                 self._tell(fresh)
-                return False
+                self._ahead = False
+                return
         self._tell(fresh)
-        return bool(fresh)
+        self._ahead = self._ahead or bool(fresh)
 
     def _tell(self, events: Sequence[TaskEvent]) -> None:
         if not events:

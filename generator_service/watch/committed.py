@@ -1,0 +1,40 @@
+"""What this process has committed itself, on its way from the writer's thread to the event loop's."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from generator_service.domain.event import TaskEvent
+
+
+class Committed:
+    """The latest events of this process's own commits, oldest first; ``most`` of them, for the log has them all."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, most: int) -> None:
+        self._loop = loop
+        self._events: deque[TaskEvent] = deque(maxlen=most)
+        self._listener: Callable[[], None] | None = None
+
+    def __len__(self) -> int:
+        return len(self._events)
+
+    def put(self, events: Sequence[TaskEvent]) -> None:
+        """Hand over the events of a commit, from any thread."""
+        self._events.extend(events)
+        if self._listener is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._listener)
+
+    def pop(self) -> TaskEvent:
+        """Take the oldest.
+
+        Raises:
+            IndexError: there is none.
+
+        """
+        return self._events.popleft()
+
+    def listen(self, listener: Callable[[], None]) -> None:
+        """Call the listener after every hand-over, in the event loop's thread, before its writer learns of it."""
+        self._listener = listener
