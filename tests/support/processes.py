@@ -30,7 +30,7 @@ def alive(pid: int) -> bool:
     """Say whether a process runs; one that waits to be reaped does not."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # gone before it was opened, or before it was read
         return False
     return stat.rpartition(")")[2].split()[0] != "Z"
 

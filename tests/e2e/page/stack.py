@@ -43,8 +43,8 @@ class Stack:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.http_port}"
 
-    def start_service(self) -> None:
-        self.service = ServiceProcess(self.data_dir, SECRET, grpc_port=str(self.grpc_port), **_SERVICE)
+    def start_service(self, **settings: str) -> None:
+        self.service = ServiceProcess(self.data_dir, SECRET, grpc_port=str(self.grpc_port), **_SERVICE | settings)
 
     def start_gateway(self) -> None:
         settings = {

@@ -69,18 +69,23 @@ def test_a_second_tab_is_in_step_and_the_gateway_restarts(stack: Stack, visit: V
     other.picture("05-second-tab")
 
 
-def test_a_task_is_cancelled_in_one_tab_and_tried_again_in_the_other(visit: Visit) -> None:
+def test_a_task_is_cancelled_in_one_tab_and_tried_again_in_the_other(stack: Stack, visit: Visit) -> None:
     ann = visit().arrive()
     other = ann.another_tab().arrive()
+    # Nobody works yet, so that the task is sure to be in the queue when it is cancelled.
+    stack.kill_service()
+    stack.start_service(worker_slots="0")
     ann.drop([jpeg(f"{n}.jpg", _photo("sandals")) for n in range(6)])
-    ann.sees(6)
+    other.sees(6)
     ann.page.get_by_role("button", name="Cancel: 5.jpg").click()
 
     other.sees(1, "cancelled")
     other.picture("06-cancelled")
     other.page.get_by_role("button", name="Try again: 5.jpg").click()
-
     ann.sees(7)
+    stack.kill_service()
+    stack.start_service()
+
     ann.sees(6, "done", within=MINUTES)
     ann.sees(1, "cancelled")
 
