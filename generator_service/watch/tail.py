@@ -50,9 +50,10 @@ class LogTail:
         self.epoch = ""
 
     async def start(self, *, prefill: int) -> None:
-        """Take the present head as the beginning, and tell the listeners the last ``prefill`` events."""
+        """Take the present head as the beginning; tell the listeners the last ``prefill`` events that have no hole."""
         page = await self._store.latest_events(prefill)
-        self._tell(page.events)
+        # Compaction goes user by user: up to its highest revision any event may be gone, the latest of all among them.
+        self._tell([event for event in page.events if event.revision > page.head.compacted])
         self.revision = page.head.position
         self.epoch = page.head.epoch
 

@@ -48,17 +48,19 @@ class PostgresServer:
     def __init__(self, *, durable: bool = False) -> None:
         self._bin = programs()
         self._durable = durable
-        # The server refuses to run as root, and its own user can't look into other people's folders.
-        self._user = SUPERUSER if os.getuid() == 0 else None
         self._folder = Path(tempfile.mkdtemp(prefix="whitebg-postgres-"))
-        if self._user:
-            shutil.chown(self._folder, self._user)
+        self._as_user: list[str] = []
+        if os.getuid() == 0:
+            # The server refuses to run as root, and its own user can't look into other people's folders. Another
+            # program changes the user: Python would fork for that, and a child of gRPC's threads may crash.
+            shutil.chown(self._folder, SUPERUSER)
+            self._as_user = ["setpriv", f"--reuid={SUPERUSER}", f"--regid={SUPERUSER}", "--init-groups", "--"]
         self.port = free_port()
         self._process: Program | None = None
         subprocess.run(
-            [self._bin / "initdb", "-D", self._folder / "data", "-U", SUPERUSER, "-A", "trust", "-E", "UTF8",
-             "--locale=C.UTF-8", "--no-sync"],
-            check=True, capture_output=True, user=self._user, cwd=self._folder,
+            [*self._as_user, self._bin / "initdb", "-D", self._folder / "data", "-U", SUPERUSER, "-A", "trust",
+             "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"],
+            check=True, capture_output=True, cwd=self._folder,
         )  # fmt: skip
 
     def url(self, database: str = "postgres") -> str:
@@ -69,12 +71,12 @@ class PostgresServer:
         """Return when it takes connections."""
         self._process = Program(
             [
+                *self._as_user,
                 *(str(self._bin / "postgres"), "-D", str(self._folder / "data"), "-p", str(self.port)),
                 *("-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "max_connections=200"),
                 *("-c", f"fsync={'on' if self._durable else 'off'}", "-c", "log_min_messages=log"),
             ],
             {},
-            user=self._user,
         )
         self._process.wait_for("database system is ready to accept connections")
 

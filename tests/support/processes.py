@@ -56,7 +56,7 @@ class Ended(AssertionError):
 class Program:
     """One process. A thread takes in what it prints, so that no full pipe can stop it, and waiting is for a line."""
 
-    def __init__(self, argv: Sequence[str], settings: Mapping[str, str], *, user: str | None = None) -> None:
+    def __init__(self, argv: Sequence[str], settings: Mapping[str, str]) -> None:
         self.lines: list[str] = []
         self._news = threading.Condition()
         self._ended = False
@@ -68,7 +68,6 @@ class Program:
             env=environment(**settings),
             text=True,
             errors="replace",
-            user=user,
         )
         self._listener = threading.Thread(target=self._listen, name=f"listener-{self.pid}", daemon=True)
         self._listener.start()

@@ -86,6 +86,21 @@ async def test_it_begins_at_the_head_and_prefills_the_memory() -> None:
     assert process.told == log.history[2:]
 
 
+async def test_what_has_holes_is_not_remembered() -> None:
+    log = LogDouble()
+    log.create("ann")
+    log.create("bob")
+    log.compact("bob", keep=0)  # the last event of all: what is left looks whole, and is not
+
+    process = await Process(log).start()
+
+    assert process.tail.revision == 2
+    assert process.ring.after_revision(0) is None
+    log.create("ann")
+    await process.tail.catch_up()
+    assert process.ring.after_revision(2) == log.history[2:]
+
+
 async def test_it_begins_at_the_head_though_nothing_is_kept() -> None:
     log = LogDouble()
     log.create("ann")
