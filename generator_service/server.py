@@ -18,7 +18,7 @@ from generator_service.interceptors import CallInterceptor
 from generator_service.maintenance import EventCompactor, LeaseReaper, TaskReaper, every
 from generator_service.metrics import Metrics
 from generator_service.metrics_server import PortInUse, StateCollector, serve_metrics
-from generator_service.parts import parts_of
+from generator_service.parts import Parts, parts_of
 from generator_service.reflection import enable_reflection
 from generator_service.servicer import Servicer
 from generator_service.settings import Settings
@@ -64,6 +64,8 @@ class Running:
     """A service that runs, and the port it listens on."""
 
     port: int
+    parts: Parts
+    feeds: Feeds
     server: aio.Server
     health: health.aio.HealthServicer
     background: Sequence[asyncio.Task[None]]
@@ -143,7 +145,7 @@ async def running_service(settings: Settings) -> AsyncIterator[Running]:
             metrics.registry.register(StateCollector(feeds, clock, asyncio.get_running_loop()))
             metrics_port = await serve_metrics(settings, metrics, stack)
             port = await _listen(settings, server, healthy)
-            yield Running(port, server, healthy, [*background, *working], metrics_port)
+            yield Running(port, parts, feeds, server, healthy, [*background, *working], metrics_port)
         finally:
             logger.info("draining")
             await healthy.enter_graceful_shutdown()

@@ -1,4 +1,4 @@
-"""A real gateway on a free port, before a real gRPC server."""
+"""A real gateway on a free port, before the real service."""
 
 from __future__ import annotations
 
@@ -6,26 +6,27 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.integration.gateway.world import PATIENCE, SECRET, World
-from tests.support.fake_service import FakeLog, FakeServer
+from tests.support.driven_service import DrivenService
 from ws_gateway.server import make_server
 from ws_gateway.settings import Settings
 
 
 @pytest.fixture
-async def service() -> AsyncIterator[FakeServer]:
-    server = FakeServer(FakeLog(), SECRET)
-    await server.start()
-    yield server
-    await server.stop()
+async def service(tmp_path: Path) -> AsyncIterator[DrivenService]:
+    service = DrivenService(tmp_path / "data", SECRET)
+    await service.start()
+    yield service
+    await service.stop()
 
 
 @pytest.fixture
-def settings(service: FakeServer) -> Settings:
+def settings(service: DrivenService) -> Settings:
     return Settings(
         http_port=0,
         jwt_secret=SECRET,  # type: ignore[arg-type]  # pydantic makes a SecretStr of it
@@ -39,31 +40,32 @@ def settings(service: FakeServer) -> Settings:
 
 
 @asynccontextmanager
-async def running(service: FakeServer, settings: Settings) -> AsyncIterator[World]:
+async def running(service: DrivenService, settings: Settings) -> AsyncIterator[World]:
     """Run a gateway before a service."""
     server = make_server(settings)
     serving = asyncio.create_task(server.serve())
     async with asyncio.timeout(PATIENCE):
         await server.listening.wait()
     base = f"127.0.0.1:{server.port}"
-    async with httpx.AsyncClient(base_url=f"http://{base}", timeout=PATIENCE) as http:
-        world = World(service, server, http, base)
-        await world.hub_connected()
-        yield world
-    server.should_exit = True
-    await serving
+    try:
+        async with httpx.AsyncClient(base_url=f"http://{base}", timeout=PATIENCE) as http:
+            world = World(service, server, http, base)
+            await world.hub_connected()
+            yield world
+    finally:
+        server.should_exit = True
+        await serving
 
 
 @pytest.fixture
-async def world(service: FakeServer, settings: Settings) -> AsyncIterator[World]:
+async def world(service: DrivenService, settings: Settings) -> AsyncIterator[World]:
     async with running(service, settings) as world:
         yield world
 
 
 @pytest.fixture
-async def service_with_history(service: FakeServer, settings: Settings) -> AsyncIterator[World]:
+async def service_with_history(service: DrivenService, settings: Settings) -> AsyncIterator[World]:
     """A gateway that started after 1,200 events, and so has none of them in memory."""
-    for _ in range(1200):
-        service.log.submit("ann")
+    await service.submit_many("ann", 1200)
     async with running(service, settings) as world:
         yield world

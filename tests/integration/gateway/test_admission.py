@@ -43,7 +43,7 @@ async def test_the_socket_token_opens_the_socket_but_not_the_api(world: World) -
     async with world.open_raw(f"?token={token}") as socket:
         client = Client(socket)
         await client.settled()
-        world.log.submit("ann")
+        await world.service.submit("ann")
         assert (await client.next())["id"] == "e0:1"
     for path in ("/api/ws-token", "/api/messages/sync"):
         refused = await world.http.post(path, headers={"Authorization": f"Bearer {token}"}, json={})

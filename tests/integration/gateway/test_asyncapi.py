@@ -101,22 +101,21 @@ def test_every_frame_but_those_of_tasks_fits(frame: str) -> None:
 
 
 async def test_whatever_happens_to_tasks_fits(world: World) -> None:
-    log = world.log
-    log.epoch = "6f1c2a"
+    service = world.service
     for _ in range(3):
-        log.submit("ann")
-    async with world.open(v2=True, since="6f1c2a:0") as client:
+        await service.submit("ann")
+    async with world.open(v2=True, since="e0:0") as client:
         await client.until(lambda m: m["type"] == "sync_end")
-        log.start(1)
-        log.progress(1, 50)
+        await service.work(1)
+        await service.progress(1, 50)
         await client.until(lambda m: m.get("data", {}).get("progress") == 50)
-        log.retry(1)
-        log.start(1)
-        log.complete(1)
-        log.cancel(2)
-        log.start(3)
-        log.fail(3)
-        await client.until(lambda m: m["type"] == "task_failed" and m["task_id"] == 3)
+        await service.cancel(2)
+        await service.work(3)
+        await service.fail(3)
+        await service.retry(1)
+        await service.work(1)
+        await service.complete(1)
+        await client.until(lambda m: m["type"] == "task_complete")
         await client.send(type="ping")
         await client.send(type="sync", since=None)
         await client.until(lambda m: m["type"] == "sync_end")

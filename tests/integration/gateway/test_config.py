@@ -10,7 +10,7 @@ import pytest
 
 from tests.integration.gateway.conftest import running
 from tests.integration.gateway.world import World
-from tests.support.fake_service import FakeServer
+from tests.support.driven_service import DrivenService
 from ws_gateway.settings import Settings
 
 
@@ -20,7 +20,7 @@ def flags_file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-async def switchable(service: FakeServer, settings: Settings, flags_file: Path) -> AsyncIterator[World]:
+async def switchable(service: DrivenService, settings: Settings, flags_file: Path) -> AsyncIterator[World]:
     async with running(service, settings.model_copy(update={"flags_file": flags_file})) as world:
         yield world
 
@@ -100,7 +100,7 @@ async def test_without_a_file_the_operator_is_told_what_to_set(world: World) -> 
     assert "WHITEBG_FLAGS_FILE" in answer.json()["error"]["message"]
 
 
-async def test_a_folder_that_is_not_there_is_named_as_the_fault(service: FakeServer, settings: Settings) -> None:
+async def test_a_folder_that_is_not_there_is_named_as_the_fault(service: DrivenService, settings: Settings) -> None:
     nowhere = settings.model_copy(update={"flags_file": Path("/proc/nowhere/flags.json")})
     async with running(service, nowhere) as world:
         admin = world.headers("root", scope="admin")

@@ -8,12 +8,14 @@ from typing import Any
 import httpx
 import pytest
 
-from protos.whitebg.v1 import generator_service_pb2 as pb
-from protos.whitebg.v1 import task_pb2
+from generator_service.domain.presets import PRESETS
+from generator_service.domain.task import Content, Shadow
+from tests.integration.gateway.conftest import running
 from tests.integration.gateway.world import World
-from tests.support.fake_service import MAGIC
+from tests.support.driven_service import PICTURE, THUMBNAIL, DrivenService
+from ws_gateway.settings import Settings
 
-PHOTO = MAGIC[0] + b"a photo of a cup"
+PHOTO = PICTURE
 
 
 def photo(data: bytes = PHOTO, name: str = "cup.png") -> dict[str, Any]:
@@ -54,25 +56,23 @@ class TestSubmit:
             "content": "picture",
             "prompt": "",
         }
-        assert world.log.images[task["task_id"], pb.IMAGE_KIND_INPUT][0] == PHOTO
+        stored = await world.service.task(task["task_id"])
+        assert await world.service.image(stored.input.blob) == PHOTO
 
     async def test_shadow_content_and_margin_reach_the_service(self, world: World) -> None:
         task = await submit(world, shadow="contact", content="transparent", margin="0")
         options = task["options"]
         assert (options["shadow"], options["content"], options["margin"]) == ("contact", "transparent", 0.0)
-        (stored,) = world.log.tasks.values()
-        assert stored.options.HasField("margin")
-        assert (stored.options.shadow, stored.options.content) == (
-            task_pb2.SHADOW_CONTACT,
-            task_pb2.CONTENT_TRANSPARENT,
-        )
+        stored = (await world.service.task(task["task_id"])).options
+        assert (stored.margin, stored.shadow, stored.content) == (0.0, Shadow.CONTACT, Content.TRANSPARENT)
 
     async def test_a_stored_result_answers_where_it_may(self, world: World) -> None:
         task = await submit(world)
         path, headers = "/api/v2/tasks/async", world.headers()
         first = await world.http.post(f"{path}?reuse=true", headers=headers, files=photo())
         assert "Result-Reused" not in first.headers
-        world.log.complete(task["task_id"])
+        await world.service.work(task["task_id"])
+        await world.service.complete(task["task_id"])
         again = await world.http.post(f"{path}?reuse=true", headers=headers, files=photo())
         assert (again.headers["Result-Reused"], again.json()["task_id"]) == ("true", task["task_id"])
         assert "Result-Reused" not in (await world.http.post(path, headers=headers, files=photo())).headers
@@ -80,14 +80,10 @@ class TestSubmit:
     async def test_presets_are_listed_with_their_rules(self, world: World) -> None:
         answer = await world.http.get("/api/v2/presets", headers=world.headers())
         assert answer.status_code == 200
-        custom, amazon = answer.json()["presets"]
-        assert (custom["name"], custom["size_px"], custom["max_bytes"], custom["format"]) == (
-            "custom",
-            None,
-            None,
-            "png",
-        )
-        assert (amazon["rule"], amazon["size_px"], amazon["formats"]) == ("white", 2000, ["jpeg"])
+        presets = {preset["name"]: preset for preset in answer.json()["presets"]}
+        custom, amazon = presets["custom"], presets["amazon"]
+        assert (custom["size_px"], custom["max_bytes"], custom["format"]) == (None, None, "png")
+        assert (amazon["rule"], amazon["size_px"], amazon["format"]) == (PRESETS["amazon"].rule, 2000, "jpeg")
         assert (await world.http.get("/api/v2/presets")).status_code == 401
 
     async def test_the_same_key_is_the_same_task(self, world: World) -> None:
@@ -122,14 +118,14 @@ class TestSubmit:
         answer = await world.http.post("/api/v2/tasks/async", headers=world.headers(), files=files, data=data)
         assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
         assert set(answer.json()["error"]) == {"code", "message", "details"}
-        assert not world.log.tasks
+        assert not await world.service.tasks("ann")
 
     async def test_a_body_that_is_no_form(self, world: World) -> None:
         answer = await world.http.post("/api/v2/tasks/async", headers=world.headers(), json={"file": "x"})
         assert (answer.status_code, answer.json()["error"]["code"]) == (415, "not_a_form")
 
     async def test_a_photo_that_is_too_large_is_refused(self, world: World) -> None:
-        big = photo(MAGIC[0] + bytes(25 * 1024 * 1024))
+        big = photo(PHOTO + bytes(25 * 1024 * 1024))
         answer = await world.http.post("/api/v2/tasks/async", headers=world.headers(), files=big)
         assert (answer.status_code, answer.json()["error"]["code"]) == (413, "image_too_large")
 
@@ -157,11 +153,14 @@ class TestSubmit:
         answer = await world.http.post("/api/messages/sync", headers=world.headers(), json={"since": "x" * 70_000})
         assert answer.status_code == 413
 
-    async def test_the_quota_says_when_to_try_again(self, world: World) -> None:
-        world.log.max_pending = 1
-        await submit(world)
-        answer = await world.http.post("/api/v2/tasks/async", headers=world.headers(), files=photo())
-        assert (answer.status_code, answer.headers["Retry-After"]) == (429, "7")
+    async def test_the_quota_says_when_to_try_again(self, service: DrivenService, settings: Settings) -> None:
+        await service.stop()
+        await service.start(pending_per_user=1)
+        async with running(service, settings) as world:
+            await submit(world)
+            answer = await world.http.post("/api/v2/tasks/async", headers=world.headers(), files=photo())
+        assert answer.status_code == 429
+        assert int(answer.headers["Retry-After"]) >= 1
         assert answer.json()["error"]["code"] == "quota_exceeded"
 
     async def test_without_a_token_the_body_is_not_even_looked_at(self, world: World) -> None:
@@ -179,9 +178,9 @@ class TestProcess:
             world.http.post("/api/v2/process", headers=world.headers(), files=photo(), params={"timeout": 60})
         )
         async with world.open() as client:
-            task_id = (await client.next())["task_id"] if not world.log.tasks else 1
-            world.log.start(task_id)
-            world.log.complete(task_id)
+            task_id = (await client.next())["task_id"] if not await world.service.tasks("ann") else 1
+            await world.service.work(task_id)
+            await world.service.complete(task_id)
         answer = await request
         assert (answer.status_code, answer.json()["state"]) == (200, "completed")
 
@@ -203,12 +202,13 @@ class TestTasks:
         for _ in range(4):
             await submit(world)
         await submit(world, "bob")
-        world.log.complete(1)
-        world.log.cancel(2)
+        await world.service.work(1)
+        await world.service.complete(1)
+        await world.service.cancel(2)
         headers = world.headers()
         everything = (await world.http.get("/api/generation/tasks", headers=headers)).json()
         assert [task["task_id"] for task in everything["tasks"]] == [4, 3, 2, 1]
-        assert (everything["total"], everything["cursor"]) == (4, "e0:6")
+        assert (everything["total"], everything["cursor"]) == (4, "e0:7")
         page = (await world.http.get("/api/generation/tasks?skip=1&limit=2", headers=headers)).json()
         assert ([task["task_id"] for task in page["tasks"]], page["skip"], page["limit"]) == ([3, 2], 1, 2)
         failed = (await world.http.get("/api/generation/tasks?status=failed", headers=headers)).json()
@@ -242,13 +242,15 @@ class TestTasks:
             answer = await world.http.post("/api/v2/tasks/1/cancel", headers=world.headers())
             assert (answer.json()["state"], answer.json()["error_code"]) == ("cancelled", "cancelled")
         await submit(world)
-        world.log.complete(2)
+        await world.service.work(2)
+        await world.service.complete(2)
         answer = await world.http.post("/api/v2/tasks/2/cancel", headers=world.headers())
         assert (answer.status_code, answer.json()["error"]["code"]) == (409, "invalid_transition")
 
     async def test_retry_makes_a_new_task_of_the_same_photo(self, world: World) -> None:
         await submit(world, preset="amazon")
-        world.log.fail(1)
+        await world.service.work(1)
+        await world.service.fail(1)
         answer = await world.http.post("/api/v2/tasks/1/retry", headers=world.headers())
         assert (answer.status_code, answer.json()["task_id"]) == (202, 2)
         assert answer.json()["options"]["preset"] == "amazon"
@@ -256,7 +258,7 @@ class TestTasks:
 
     async def test_status_is_the_small_answer(self, world: World) -> None:
         await submit(world)
-        world.log.start(1)
+        await world.service.work(1)
         body = (await world.http.get("/api/v2/tasks/1/status", headers=world.headers())).json()
         assert (body["task_id"], body["status"], body["stage"]) == (1, "processing", "starting")
         assert "options" not in body
@@ -266,8 +268,9 @@ class TestImages:
     """Links to images."""
 
     async def link(self, world: World, kind: str = "result_image_url") -> str:
-        await submit(world)
-        world.log.complete(1, bytes(range(256)) * 1000)
+        await world.http.post("/api/v2/tasks/async", headers=world.headers(), files=photo(name="杯 cup.png"))
+        await world.service.work(1)
+        await world.service.complete(1, bytes(range(256)) * 1000)
         link: str = (await world.http.get("/api/generation/tasks/1", headers=world.headers())).json()[kind]
         return link
 
@@ -277,7 +280,7 @@ class TestImages:
         assert answer.headers["Content-Type"] == "image/png"
         assert answer.headers["Content-Length"] == "256000"
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
-        disposition = "inline; filename=\"_ cup.png\"; filename*=UTF-8''%E6%9D%AF%20cup.png"
+        disposition = "inline; filename=\"_ cup-white.png\"; filename*=UTF-8''%E6%9D%AF%20cup-white.png"
         assert answer.headers["Content-Disposition"] == disposition
         saved = await world.http.get(await self.link_again(world) + "&download=true")
         assert saved.headers["Content-Disposition"].startswith("attachment;")
@@ -290,7 +293,7 @@ class TestImages:
 
     async def test_every_kind_has_its_own_link(self, world: World) -> None:
         thumbnail = await self.link(world, "thumbnail_url")
-        assert (await world.http.get(thumbnail)).content == MAGIC[1] + b"thumb"
+        assert (await world.http.get(thumbnail)).content == THUMBNAIL
         assert (await world.http.get(thumbnail.replace("thumbnail", "input"))).status_code == 403
 
     async def test_parts(self, world: World) -> None:
@@ -370,7 +373,7 @@ class TestSync:
 
     async def test_much_comes_in_pages(self, world: World) -> None:
         for _ in range(501):
-            world.log.submit("ann")
+            await world.service.submit("ann")
         async with world.open(since="e0:500") as client:
             await client.next()
         first = (await self.post(world, "e0:0")).json()

@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Future
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,18 +23,16 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from protos.whitebg.v1 import task_pb2
 from tests.integration.gateway.conftest import running
 from tests.integration.gateway.world import PATIENCE, SECRET, token_for
-from tests.support.fake_service import MAGIC, FakeLog, FakeServer
+from tests.support.driven_service import PICTURE, DrivenService
 from ws_gateway.app import create_app
 from ws_gateway.settings import Settings
 
-PHOTO = MAGIC[0] + b"a photo of a cup"
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 TOKEN = token_for("ann", scope="tasks admin", exp=4_000_000_000)
 
-schemathesis.openapi.format("binary", st.sampled_from([PHOTO, b""]) | st.binary(max_size=64))
+schemathesis.openapi.format("binary", st.sampled_from([PICTURE, b""]) | st.binary(max_size=64))
 PUBLIC = {"GET /healthz", "GET /readyz", "GET /metrics"}
 
 
@@ -50,23 +47,9 @@ def operations() -> list[Any]:
 OPERATIONS = operations()
 
 
-class BusyLog(FakeLog):
-    """A log with somebody who runs every task at once."""
-
-    def submit(self, user_id: str, **fields: Any) -> task_pb2.Task:
-        task = super().submit(user_id, **fields)
-        asyncio.get_running_loop().call_soon(self._run, task.task_id)
-        return task
-
-    def _run(self, task_id: int) -> None:
-        if self.tasks[task_id].state == task_pb2.TASK_STATE_PENDING:
-            self.start(task_id)
-            self.complete(task_id)
-
-
 async def serve(folder: Path, base: Future[str], stop: asyncio.Event) -> None:
     """Run a gateway before a service until told to stop."""
-    service = FakeServer(BusyLog(), SECRET)
+    service = DrivenService(folder / "data", SECRET, worker_slots=1, pool_processes=1)
     await service.start()
     how = Settings(
         http_port=0,
@@ -82,9 +65,10 @@ async def serve(folder: Path, base: Future[str], stop: asyncio.Event) -> None:
     try:
         async with running(service, how) as world:
             for number in range(6):
-                # Half of them wait for ever: those can be cancelled.
-                submit = service.log.submit if number % 2 else partial(FakeLog.submit, service.log)
-                service.log.images[submit("ann").task_id, 1] = (PHOTO, "image/png")
+                task = await service.submit("ann")
+                if number % 2:
+                    # To cancel what is cancelled is no error, so that there is always something that can be.
+                    await service.cancel(task.task_id)
             base.set_result(f"http://{world.base}")
             await stop.wait()
     finally:

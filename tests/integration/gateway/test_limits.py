@@ -11,7 +11,7 @@ from websockets.exceptions import ConnectionClosed
 
 from tests.integration.gateway.conftest import running
 from tests.integration.gateway.world import Client, World, token_for
-from tests.support.fake_service import FakeServer
+from tests.support.driven_service import PICTURE, DrivenService
 from ws_gateway.clock import SystemClock
 from ws_gateway.rate_limits import RateLimits
 from ws_gateway.settings import Settings
@@ -31,7 +31,7 @@ async def outcome(world: World, **headers: str) -> int | None:
         return None if socket.close_code == 4004 else socket.close_code
 
 
-async def test_connections_a_minute_from_one_address(service: FakeServer, settings: Settings) -> None:
+async def test_connections_a_minute_from_one_address(service: DrivenService, settings: Settings) -> None:
     async with running(service, limited(settings, connections_per_minute=3)) as world:
         assert [await outcome(world) for _ in range(4)] == [None, None, None, 4103]
         async with world.open_raw(f"?token={token_for('ann')}") as socket:
@@ -41,7 +41,7 @@ async def test_connections_a_minute_from_one_address(service: FakeServer, settin
         assert await outcome(world, **{"X-Forwarded-For": "203.0.113.9"}) == 4103
 
 
-async def test_behind_a_known_proxy_each_client_counts_for_itself(service: FakeServer, settings: Settings) -> None:
+async def test_behind_a_known_proxy_each_client_counts_for_itself(service: DrivenService, settings: Settings) -> None:
     proxies = (ip_network("127.0.0.0/8"),)
     async with running(service, limited(settings, connections_per_minute=1, trusted_proxies=proxies)) as world:
         assert await outcome(world, **{"X-Forwarded-For": "203.0.113.9"}) is None
@@ -49,7 +49,7 @@ async def test_behind_a_known_proxy_each_client_counts_for_itself(service: FakeS
         assert await outcome(world, **{"X-Forwarded-For": "198.51.100.1, 203.0.113.9"}) == 4103
 
 
-async def test_open_connections_of_one_user(service: FakeServer, settings: Settings) -> None:
+async def test_open_connections_of_one_user(service: DrivenService, settings: Settings) -> None:
     async with running(service, limited(settings, connections_per_user=2)) as world, AsyncExitStack() as stack:
         first = await stack.enter_async_context(world.open("ann"))
         await stack.enter_async_context(world.open("ann"))
@@ -61,9 +61,9 @@ async def test_open_connections_of_one_user(service: FakeServer, settings: Setti
             pass
 
 
-async def test_status_polling(service: FakeServer, settings: Settings) -> None:
+async def test_status_polling(service: DrivenService, settings: Settings) -> None:
     async with running(service, limited(settings, status_polls_per_minute=10)) as world:
-        one, two = world.log.submit("ann"), world.log.submit("ann")
+        one, two = await world.service.submit("ann"), await world.service.submit("ann")
         path = f"/api/v2/tasks/{one.task_id}/status"
         answers = [await world.http.get(path, headers=world.headers()) for _ in range(11)]
         assert [answer.status_code for answer in answers] == [200] * 10 + [429]
@@ -73,9 +73,9 @@ async def test_status_polling(service: FakeServer, settings: Settings) -> None:
         assert other.status_code == 200
 
 
-async def test_uploads_of_one_user(service: FakeServer, settings: Settings) -> None:
+async def test_uploads_of_one_user(service: DrivenService, settings: Settings) -> None:
     async with running(service, limited(settings, uploads_per_minute=1)) as world:
-        photo = {"file": ("cup.png", b"\x89PNG\r\n\x1a\nphoto", "image/png")}
+        photo = {"file": ("cup.png", PICTURE, "image/png")}
 
         async def upload(user: str) -> tuple[int, bool]:
             answer = await world.http.post("/api/v2/tasks/async", files=photo, headers=world.headers(user))

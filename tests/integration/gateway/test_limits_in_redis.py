@@ -10,7 +10,7 @@ import pytest
 
 from tests.integration.gateway.conftest import running
 from tests.integration.gateway.test_limits import outcome
-from tests.support.fake_service import FakeServer
+from tests.support.driven_service import DrivenService
 from tests.support.redis import RedisServer, redis_server
 from ws_gateway.settings import Settings
 
@@ -26,13 +26,13 @@ def together(settings: Settings, redis: RedisServer) -> Settings:
     return settings.model_copy(update={"limits_url": f"async+{redis.url}", "connections_per_minute": 2})
 
 
-async def test_gateways_count_together(service: FakeServer, together: Settings) -> None:
+async def test_gateways_count_together(service: DrivenService, together: Settings) -> None:
     async with running(service, together) as one, running(service, together) as other:
         assert [await outcome(world) for world in (one, other, one, other)] == [None, None, 4103, 4103]
 
 
 async def test_while_redis_is_away_nobody_is_held_back(
-    service: FakeServer, together: Settings, redis: RedisServer, caplog: pytest.LogCaptureFixture
+    service: DrivenService, together: Settings, redis: RedisServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with running(service, together) as world:
         assert [await outcome(world) for _ in range(3)] == [None, None, 4103]
@@ -43,7 +43,7 @@ async def test_while_redis_is_away_nobody_is_held_back(
         assert [await outcome(world) for _ in range(3)] == [None, None, 4103]
 
 
-async def test_a_redis_that_never_answers_holds_nobody_up(service: FakeServer, settings: Settings) -> None:
+async def test_a_redis_that_never_answers_holds_nobody_up(service: DrivenService, settings: Settings) -> None:
     with socket.create_server(("127.0.0.1", 0)) as mute:
         url = f"async+redis://127.0.0.1:{mute.getsockname()[1]}"
         changes = {"limits_url": url, "connections_per_minute": 1}

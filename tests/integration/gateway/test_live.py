@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 
 from tests.integration.gateway.world import World
+from tests.support.driven_service import PICTURE
 
 
 async def test_a_client_sees_its_tasks_go_through_every_state(world: World) -> None:
     async with world.open() as client:
-        task = world.log.submit("ann")
-        world.log.start(task.task_id)
-        world.log.progress(task.task_id, 40)
-        world.log.complete(task.task_id)
+        task = await world.service.submit("ann")
+        await world.service.work(task.task_id)
+        await world.service.progress(task.task_id, 40)
+        await world.service.complete(task.task_id)
         messages = await client.until(lambda m: m["type"] == "task_complete")
     durable = [m for m in messages if "id" in m]
     assert [m["data"]["status"] for m in durable] == ["pending", "processing", "completed"]
@@ -20,37 +21,36 @@ async def test_a_client_sees_its_tasks_go_through_every_state(world: World) -> N
     assert all(m["task_id"] == task.task_id for m in messages)
     link = durable[-1]["data"]["result_image_url"]
     assert re.fullmatch(r"/images/1/result\?user=ann&exp=\d+&sig=[\w-]+", link)
-    assert (await world.http.get(link)).content == world.log.images[1, 2][0]
+    assert (await world.http.get(link)).content == PICTURE
 
 
 async def test_news_of_somebody_else_never_come(world: World) -> None:
     async with world.open("ann") as ann, world.open("bob") as bob:
-        world.log.submit("bob", filename="secret.png")
-        mine = world.log.submit("ann")
+        await world.service.submit("bob", filename="secret.png")
+        mine = await world.service.submit("ann")
         assert (await ann.next())["task_id"] == mine.task_id
         assert (await bob.next())["data"]["filename"] == "secret.png"
 
 
 async def test_every_socket_of_a_user_gets_the_news(world: World) -> None:
     async with world.open() as one, world.open() as two:
-        world.log.submit("ann")
+        await world.service.submit("ann")
         assert await one.next() == await two.next()
 
 
 async def test_progress_carries_no_id_and_ends_with_its_task(world: World) -> None:
     async with world.open() as client:
-        task = world.log.submit("ann")
-        world.log.start(task.task_id)
+        task = await world.service.submit("ann")
+        await world.service.work(task.task_id)
         await client.until(lambda m: m["data"]["status"] == "processing")
-        world.log.progress(task.task_id, 10)
+        await world.service.progress(task.task_id, 10)
         progress = await client.next()
         assert progress["data"]["progress"] == 10
         assert "id" not in progress
         assert progress["data"]["elapsed_time"] >= 0
-        world.log.cancel(task.task_id)
-        world.log.tasks[task.task_id].progress = 0
-        world.log.progress(task.task_id, 90)
-        marker = world.log.submit("ann")
+        await world.service.cancel(task.task_id)
+        await world.service.progress(task.task_id, 90)
+        marker = await world.service.submit("ann")
         rest = await client.until(lambda m: m["task_id"] == marker.task_id)
         assert [m["type"] for m in rest] == ["task_failed", "task_update"]
         assert rest[0]["data"]["error_code"] == "cancelled"

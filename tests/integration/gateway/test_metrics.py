@@ -74,7 +74,7 @@ async def test_a_foreign_page_is_a_refused_handshake(world: World) -> None:
 
 async def test_the_hub_says_how_far_behind_it_is(world: World) -> None:
     async with world.open() as client:
-        world.log.submit("ann")
+        await world.service.submit("ann")
         await client.next()
     assert sample(world, "whitebg_hub_lag_seconds_count") == 1
     assert sample(world, "whitebg_hub_lag_seconds_sum") < PATIENCE
@@ -88,9 +88,9 @@ async def test_a_lost_service_shows(world: World) -> None:
 
 
 async def test_the_queue_at_a_glance_tells_memory_and_lag(world: World) -> None:
-    world.log.submit("ann")
+    await world.service.submit("ann")
     async with world.open() as client:
-        world.log.submit("ann")
+        await world.service.submit("ann")
         await client.next()
         answer = await world.http.get("/admin/queue/stats", headers=world.headers("root", scope="admin"))
     stats = answer.json()
@@ -104,12 +104,12 @@ async def test_the_queue_at_a_glance_tells_memory_and_lag(world: World) -> None:
 
 async def test_delays_are_told_by_kind(world: World) -> None:
     async with world.open() as client:
-        task = world.log.submit("ann")
-        world.log.start(task.task_id)
+        task = await world.service.submit("ann")
+        await world.service.work(task.task_id)
         await client.until(lambda m: m["data"]["status"] == "processing")
-        world.log.progress(task.task_id, 10)
+        await world.service.progress(task.task_id, 10)
         await client.next()
-        world.log.complete(task.task_id)
+        await world.service.complete(task.task_id)
         await client.until(lambda m: m["type"] == "task_complete")
     name = "whitebg_ws_delivery_seconds_count"
     await eventually(lambda: sample(world, name, kind="terminal") == 1)
@@ -120,8 +120,8 @@ async def test_delays_are_told_by_kind(world: World) -> None:
 
 
 async def test_a_replay_is_not_a_late_delivery(world: World) -> None:
-    task = world.log.submit("ann")
-    world.log.cancel(task.task_id)
+    task = await world.service.submit("ann")
+    await world.service.cancel(task.task_id)
     await eventually(lambda: sample(world, "whitebg_hub_ring_events") == 2)
     async with world.open(since="e0:0") as client:
         await client.until(lambda m: m["type"] == "task_failed")
@@ -143,7 +143,7 @@ async def test_a_session_is_logged_from_connect_to_disconnect(world: World, capl
 
 async def test_a_sync_is_told_by_where_it_was_read(world: World) -> None:
     name = "whitebg_ws_syncs_total"
-    world.log.submit("ann")
+    await world.service.submit("ann")
     await eventually(lambda: sample(world, "whitebg_hub_ring_events") == 1)
     async with world.open(v2=True, since="e0:0") as client:
         await client.until(lambda m: m["type"] == "sync_end")

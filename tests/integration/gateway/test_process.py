@@ -16,7 +16,7 @@ from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
 from tests.integration.gateway.world import PATIENCE, SECRET, Client, token_for
-from tests.support.fake_service import FakeServer
+from tests.support.driven_service import DrivenService
 
 
 class Process:
@@ -46,7 +46,7 @@ class Process:
 
 
 @asynccontextmanager
-async def gateway(service: FakeServer, **environment: str) -> AsyncIterator[Process]:
+async def gateway(service: DrivenService, **environment: str) -> AsyncIterator[Process]:
     settings = {
         "WHITEBG_HTTP_PORT": "0",
         "WHITEBG_GRPC_TARGET": service.target,
@@ -79,7 +79,9 @@ async def greeted(running: Process, token: str) -> Client:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_a_signal_drains_and_tells_clients_when_to_come_back(service: FakeServer, number: signal.Signals) -> None:
+async def test_a_signal_drains_and_tells_clients_when_to_come_back(
+    service: DrivenService, number: signal.Signals
+) -> None:
     async with gateway(service) as running:
         await running.ready()
         client = await greeted(running, token_for("ann"))
@@ -90,7 +92,7 @@ async def test_a_signal_drains_and_tells_clients_when_to_come_back(service: Fake
         assert await running.ended() == 0
 
 
-async def test_it_ends_with_its_parent(service: FakeServer) -> None:
+async def test_it_ends_with_its_parent(service: DrivenService) -> None:
     async with gateway(service, WHITEBG_EXIT_ON_STDIN_EOF="1") as running:
         await running.ready()
         assert running.process.stdin is not None
@@ -98,7 +100,7 @@ async def test_it_ends_with_its_parent(service: FakeServer) -> None:
         assert await running.ended() == 0
 
 
-async def test_no_token_reaches_the_log(service: FakeServer) -> None:
+async def test_no_token_reaches_the_log(service: DrivenService) -> None:
     tokens = [token_for("ann"), token_for("ann", aud="other"), "forged.token.text"]
     async with gateway(service) as running:
         await running.ready()
@@ -120,7 +122,7 @@ async def test_no_token_reaches_the_log(service: FakeServer) -> None:
         assert secret not in running.log
 
 
-async def test_bad_settings_are_named(service: FakeServer) -> None:
+async def test_bad_settings_are_named(service: DrivenService) -> None:
     async with gateway(service, WHITEBG_JWT_SECRET="short-secret", WHITEBG_HTTP_PORT="many") as running:
         assert await running.ended() == 2
     assert "WHITEBG_JWT_SECRET: Value error, the secret is shorter than 32 bytes" in running.log

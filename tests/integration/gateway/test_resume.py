@@ -8,7 +8,10 @@ from typing import Any
 
 import pytest
 
+from tests.integration.gateway.conftest import running
 from tests.integration.gateway.world import PATIENCE, World
+from tests.support.driven_service import DrivenService
+from ws_gateway.settings import Settings
 
 
 def ids(messages: list[dict[str, Any]]) -> list[str]:
@@ -17,18 +20,18 @@ def ids(messages: list[dict[str, Any]]) -> list[str]:
 
 async def test_a_dropped_client_resumes_exactly_from_memory(world: World) -> None:
     async with world.open() as client:
-        task = world.log.submit("ann")
+        task = await world.service.submit("ann")
         last = (await client.next())["id"]
-    world.log.start(task.task_id)
-    world.log.submit("bob")
-    world.log.complete(task.task_id)
-    reads = world.log.reads
+    await world.service.work(task.task_id)
+    await world.service.submit("bob")
+    await world.service.complete(task.task_id)
+    reads = world.service.replays
     async with world.open(since=last) as client:
         await client.until(lambda m: m["type"] == "task_complete")
-        world.log.submit("ann")
+        await world.service.submit("ann")
         await client.next()
         assert ids(client.messages) == ["e0:2", "e0:3", "e0:4"]
-    assert world.log.reads == reads, "the gateway's own memory reaches back that far"
+    assert world.service.replays == reads, "the gateway's own memory reaches back that far"
 
 
 async def test_what_happened_before_the_gateway_started_is_read_from_the_service(
@@ -38,15 +41,14 @@ async def test_what_happened_before_the_gateway_started_is_read_from_the_service
     async with world.open(since="e0:0") as client:
         await client.until(lambda m: m.get("id") == "e0:1200")
         assert ids(client.messages) == [f"e0:{seq}" for seq in range(1, 1201)]
-    assert world.log.reads == 3, "one read per page of 500"
+    assert world.service.replays == 3, "one read per page of 500"
 
 
 async def test_many_events_while_a_client_resumes_come_once_and_in_order(world: World) -> None:
-    for _ in range(700):
-        world.log.submit("ann")
+    await world.service.submit_many("ann", 700)
     async with world.open(since="e0:0") as client:
         for _ in range(300):
-            world.log.submit("ann")
+            await world.service.submit("ann")
             await client.socket.ping()
         await client.until(lambda m: m.get("id") == "e0:1000")
         assert ids(client.messages) == [f"e0:{seq}" for seq in range(1, 1001)]
@@ -55,20 +57,20 @@ async def test_many_events_while_a_client_resumes_come_once_and_in_order(world: 
 async def test_sync_within_the_connection(world: World) -> None:
     async with world.open() as client:
         for _ in range(3):
-            world.log.submit("ann")
+            await world.service.submit("ann")
         await client.until(lambda m: m.get("id") == "e0:3")
         await client.send(type="sync", since="e0:1")
         again = await client.until(lambda m: m.get("id") == "e0:3")
         assert ids(again) == ["e0:2", "e0:3"]
-        world.log.submit("ann")
+        await world.service.submit("ann")
         assert (await client.next())["id"] == "e0:4"
 
 
 async def test_sync_by_time(world: World) -> None:
-    world.log.submit("ann")
-    world.log.events[0].occurred_at.FromDatetime(datetime(2026, 1, 1, tzinfo=UTC))
-    world.log.submit("ann")
-    async with world.open(since="2026-01-01T00:00:00Z", v2=True) as client:
+    await world.service.submit("ann")
+    between = datetime.now(UTC)
+    await world.service.submit("ann")
+    async with world.open(since=between.isoformat(), v2=True) as client:
         messages = await client.until(lambda m: m["type"] == "sync_end")
         assert ids(messages) == ["e0:2"]
         assert messages[1] == {"type": "sync_begin", "mode": "replay", "reason": None}
@@ -76,8 +78,8 @@ async def test_sync_by_time(world: World) -> None:
 
 async def test_sync_by_time_before_the_kept_log_is_a_snapshot(world: World) -> None:
     for _ in range(3):
-        world.log.submit("ann")
-    world.log.compact(1)
+        await world.service.submit("ann")
+    await world.service.compact(1)
     async with world.open(since="2001-01-01T00:00:00Z", v2=True) as client:
         messages = await client.until(lambda m: m["type"] == "sync_end")
         assert messages[1] == {"type": "sync_begin", "mode": "snapshot", "reason": "cursor_too_old"}
@@ -85,15 +87,15 @@ async def test_sync_by_time_before_the_kept_log_is_a_snapshot(world: World) -> N
 
 
 async def test_a_clock_that_is_ahead_loses_nothing(world: World) -> None:
-    world.log.submit("ann")
+    await world.service.submit("ann")
     ahead = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
     async with world.open(since=ahead, v2=True) as client:
         await client.until(lambda m: m["type"] == "sync_end")
-        world.log.submit("ann")
+        await world.service.submit("ann")
         assert (await client.next())["id"] == "e0:2"
         await client.send(type="sync", since=ahead)
         await client.until(lambda m: m["type"] == "sync_end")
-        world.log.submit("ann")
+        await world.service.submit("ann")
         assert (await client.next())["id"] == "e0:3"
 
 
@@ -102,14 +104,17 @@ async def test_a_clock_that_is_ahead_loses_nothing(world: World) -> None:
     [("e0:1", "cursor_too_old"), ("e0:99", "cursor_in_future"), ("dead:3", "epoch_changed")],
 )
 async def test_a_cursor_that_cannot_be_resumed_gets_a_snapshot_that_says_why(
-    service_with_history: World, since: str, reason: str
+    service: DrivenService, settings: Settings, since: str, reason: str
 ) -> None:
-    world = service_with_history
-    world.log.tasks = {1: world.log.tasks[1], 2: world.log.tasks[2]}
-    world.log.seqs["ann"] = 5
-    world.log.events = world.log.events[:5]
-    world.log.compact(2)
-    async with world.open(since=since, v2=True) as client:
+    one, two = await service.submit("ann"), await service.submit("ann")
+    await service.work(one.task_id)
+    await service.complete(one.task_id)
+    await service.cancel(two.task_id)
+    await service.compact(2)
+    # A service and a gateway that come later have none of it in memory.
+    await service.stop()
+    await service.start()
+    async with running(service, settings) as world, world.open(since=since, v2=True) as client:
         hello, begin, *tasks, end = await client.until(lambda m: m["type"] == "sync_end")
         assert hello["user_id"] == "ann"
         assert begin == {"type": "sync_begin", "mode": "snapshot", "reason": reason}
@@ -118,18 +123,18 @@ async def test_a_cursor_that_cannot_be_resumed_gets_a_snapshot_that_says_why(
 
 
 async def test_in_the_base_protocol_only_the_last_task_of_a_snapshot_has_an_id(world: World) -> None:
-    one, _two = world.log.submit("ann"), world.log.submit("ann")
-    world.log.complete(one.task_id)
+    one, _two = await world.service.submit("ann"), await world.service.submit("ann")
+    await world.service.work(one.task_id)
     async with world.open(since="dead:0") as client:
         messages = await client.until(lambda m: "id" in m)
         assert [(m["task_id"], m.get("id")) for m in messages] == [(2, None), (1, "e0:3")]
 
 
 async def test_a_quiet_client_gets_a_cursor_to_resume_from(world: World) -> None:
-    world.log.submit("ann")
+    await world.service.submit("ann")
     async with world.open(v2=True) as client:
         bookmark = (await client.until(lambda m: m["type"] == "bookmark"))[-1]
-    world.log.submit("ann")
+    await world.service.submit("ann")
     async with world.open(since=bookmark["id"], v2=True) as client:
         messages = await client.until(lambda m: m.get("id") == "e0:2")
         assert ids(messages) in (["e0:2"], ["e0:1", "e0:2"])
@@ -141,16 +146,17 @@ class TestServiceRestart:
 
     async def test_sockets_stay_open_and_nothing_is_lost(self, world: World) -> None:
         async with world.open() as client:
-            task = world.log.submit("ann")
+            task = await world.service.submit("ann")
             await client.next()
             await world.service.stop()
             # A worker elsewhere goes on.
-            world.log.start(task.task_id)
-            world.log.complete(task.task_id)
+            async with world.service.unserved():
+                await world.service.work(task.task_id)
+                await world.service.complete(task.task_id)
             await client.settled()
             await world.service.start()
             await client.until(lambda m: m["type"] == "task_complete")
-            world.log.submit("ann")
+            await world.service.submit("ann")
             await client.next()
             assert ids(client.messages) == ["e0:1", "e0:2", "e0:3", "e0:4"]
 
@@ -167,16 +173,17 @@ class TestServiceRestart:
             assert refused.status_code == 503
             assert refused.json()["error"]["code"] == "service_unavailable"
             await world.service.start()
-            world.log.submit("ann")
+            await world.service.submit("ann")
             await client.next()
             assert (await world.http.get("/readyz")).status_code == 200
 
     async def test_a_client_that_connects_meanwhile_is_served_when_it_is_back(self, world: World) -> None:
-        task = world.log.submit("ann")
+        task = await world.service.submit("ann")
         await world.service.stop()
         async with world.open(since="e0:0") as client:
             await client.settled()
-            world.log.start(task.task_id)
+            async with world.service.unserved():
+                await world.service.work(task.task_id)
             await world.service.start()
             await client.until(lambda m: m.get("id") == "e0:2")
             assert ids(client.messages) == ["e0:1", "e0:2"]
@@ -184,14 +191,14 @@ class TestServiceRestart:
     async def test_a_new_epoch_reaches_open_sockets_as_a_snapshot(self, world: World) -> None:
         async with world.open(v2=True) as client:
             await client.until(lambda m: m["type"] == "bookmark")
-            task = world.log.submit("ann")
+            task = await world.service.submit("ann")
             await client.next()
             await world.service.stop()
-            world.log.restore("beef")
+            world.service.restore("beef")
             await world.service.start()
             begin, state, end = await client.until(lambda m: m["type"] == "sync_end")
             assert begin == {"type": "sync_begin", "mode": "snapshot", "reason": "epoch_changed"}
             assert state["task_id"] == task.task_id
             assert end["head"] == "beef:1"
-            world.log.start(task.task_id)
+            await world.service.work(task.task_id)
             assert (await client.next())["id"] == "beef:2"

@@ -20,7 +20,7 @@ from websockets.typing import Subprotocol
 
 from tests.integration.gateway.conftest import running
 from tests.integration.gateway.world import Client, World, token_for
-from tests.support.fake_service import FakeServer
+from tests.support.driven_service import DrivenService
 from ws_gateway import gateway, jwks
 from ws_gateway.settings import Settings
 
@@ -39,7 +39,7 @@ class TestFirstFrame:
             client = Client(socket)
             await client.send(type="auth", token=token_for("ann"))
             await client.settled()
-            world.log.submit("ann")
+            await world.service.submit("ann")
             assert (await client.next())["id"] == "e0:1"
 
     @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ class TestRevocation:
 
 
 @pytest.mark.parametrize("origin", ["tauri://localhost", "null", "https://app.example"])
-async def test_origins_are_an_exact_list(service: FakeServer, settings: Settings, origin: str) -> None:
+async def test_origins_are_an_exact_list(service: DrivenService, settings: Settings, origin: str) -> None:
     for allowed in (True, False):
         origins = (origin,) if allowed else ("https://other.example", "https://app.example:8443")
         async with running(service, settings.model_copy(update={"allowed_origins": origins})) as world:
@@ -200,7 +200,7 @@ class TestIdentityProvider:
         return answer.status_code
 
     async def test_keys_rotate_and_made_up_ones_cost_the_provider_nothing(
-        self, service: FakeServer, settings: Settings, provider: Provider, monkeypatch: pytest.MonkeyPatch
+        self, service: DrivenService, settings: Settings, provider: Provider, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def eager(url: str, **options: Any) -> jwks.KeySet:
             return jwks.KeySet(url, **options, cooldown=0.5)
@@ -223,7 +223,7 @@ class TestIdentityProvider:
             assert {await self.status(world, token) for token in forged} == {401}
             assert provider.fetches - fetches <= 2
 
-    async def test_algorithms_are_pinned(self, service: FakeServer, settings: Settings, provider: Provider) -> None:
+    async def test_algorithms_are_pinned(self, service: DrivenService, settings: Settings, provider: Provider) -> None:
         async with running(service, settings.model_copy(update={"jwks_url": provider.url})) as world:
             assert await self.status(world, provider.token("one", "PS256")) == 401
             assert await self.status(world, provider.token("one", "HS256", "x" * 32)) == 401
@@ -234,7 +234,7 @@ class TestIdentityProvider:
             )
 
     async def test_while_the_provider_is_away_nobody_is_told_to_stop(
-        self, service: FakeServer, settings: Settings, provider: Provider
+        self, service: DrivenService, settings: Settings, provider: Provider
     ) -> None:
         provider.away = True
         async with running(service, settings.model_copy(update={"jwks_url": provider.url})) as world:

@@ -46,8 +46,8 @@ async def test_a_stalled_client_is_closed_and_costs_the_others_nothing(world: Wo
         while world.server.gateway.connections.open_by("ann") == 2:
             assert time.monotonic() < deadline, "the stalled client is still open"
             began = time.monotonic()
-            last = world.log.submit("ann", filename=BIG)
-            mine = world.log.submit("bob")
+            last = await world.service.submit("ann", filename=BIG)
+            mine = await world.service.submit("bob")
             await sister.until(lambda m, task=last: m["task_id"] == task.task_id)  # type: ignore[misc]
             await other.until(lambda m, task=mine: m["task_id"] == task.task_id)  # type: ignore[misc]
             slowest = max(slowest, time.monotonic() - began)
@@ -68,7 +68,7 @@ async def test_a_client_that_pauses_and_reads_on_in_time_stays(world: World) -> 
     async with world.open("ann", max_queue=1) as client:
         last = ""
         for _ in range(60):
-            last = world.log.user_cursor(world.log.submit("ann", filename=BIG).user_id)
+            last = f"e0:{(await world.service.submit('ann', filename=BIG)).seq}"
         await asyncio.sleep(2)  # the pause itself is what is tested
         messages = await client.until(lambda m: m.get("id") == last)
         assert [m["id"] for m in messages] == [f"e0:{seq}" for seq in range(1, 61)]
@@ -77,7 +77,7 @@ async def test_a_client_that_pauses_and_reads_on_in_time_stays(world: World) -> 
 
 async def test_a_long_sync_over_a_slow_line_never_counts(world: World) -> None:
     for _ in range(400):
-        world.log.submit("ann", filename=BIG)
+        await world.service.submit("ann", filename=BIG)
     query = f"?token={token_for('ann')}&since=e0:0"
     async with world.open_raw(query, sock=narrow_socket(world), max_queue=1) as slow:
         client = Client(slow)

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 
 from tests.integration.gateway.conftest import running
 from tests.integration.gateway.world import Client, World
-from tests.support.fake_service import FakeServer
+from tests.support.driven_service import DrivenService
 from ws_gateway.settings import Settings
 
 CLIENTS = 300
@@ -28,10 +28,10 @@ async def synced(client: Client) -> str:
     return head
 
 
-async def test_everybody_is_told_when_to_return_and_returns_in_sync(service: FakeServer, settings: Settings) -> None:
+async def test_everybody_is_told_when_to_return_and_returns_in_sync(service: DrivenService, settings: Settings) -> None:
     users = [f"user{n}" for n in range(CLIENTS)]
     for user in users:
-        service.log.submit(user)
+        await service.submit(user)
     cursors = dict.fromkeys(users, "e0:0")
     async with running(service, settings) as world, AsyncExitStack() as stack:
         clients = await open_all(world, stack, cursors)
@@ -44,13 +44,13 @@ async def test_everybody_is_told_when_to_return_and_returns_in_sync(service: Fak
     assert delays[0] >= 200
     assert delays[-1] - delays[0] > CLIENTS
     async with running(service, settings) as world, AsyncExitStack() as stack:
-        reads = service.log.reads
+        reads = service.database_reads
         for user in users:
-            service.log.submit(user)
+            await service.submit(user)
         # A gateway remembers what it has seen itself; what was before, the service's own ring tells.
         clients = await open_all(world, stack, cursors)
         heads = await asyncio.gather(*map(synced, clients))
         assert heads == ["e0:2"] * CLIENTS
         for client in clients:
             assert [m["id"] for m in client.messages if "id" in m] == ["e0:2"]
-        assert service.log.reads == reads, "the ring serves them, not one read per client"
+        assert service.database_reads == reads, "the ring serves them, not one read per client"

@@ -15,7 +15,7 @@ import orjson
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-from tests.support.fake_service import FakeLog, FakeServer
+from tests.support.driven_service import DrivenService
 from ws_gateway.server import Server
 
 SECRET = "a secret that only the tests share with anyone"
@@ -68,14 +68,10 @@ class Client:
 class World:
     """Everything a test talks to."""
 
-    service: FakeServer
+    service: DrivenService
     server: Server
     http: httpx.AsyncClient
     base: str
-
-    @property
-    def log(self) -> FakeLog:
-        return self.service.log
 
     def headers(self, user: str = "ann", **claims: Any) -> dict[str, str]:
         return {"Authorization": f"Bearer {token_for(user, **claims)}"}
@@ -99,5 +95,4 @@ class World:
     async def hub_connected(self) -> None:
         """Wait until the gateway watches the service."""
         async with asyncio.timeout(PATIENCE):
-            await self.log.watcher_joined.wait()
             await self.server.gateway.hub.positioned.wait()
