@@ -27,6 +27,7 @@ from generator_service.parts import engine_settings
 from generator_service.server import running_service
 from generator_service.settings import Settings
 from generator_service.store.reconnect import StoreAway
+from generator_service.tls import CertificateUnusable
 from generator_service.worker_process import UnsuitableSettings, running_worker
 
 
@@ -63,8 +64,9 @@ def main() -> int:
         settings = Settings()  # type: ignore[call-arg]  # the environment supplies the fields
     except ValidationError as error:
         for problem in error.errors():
-            variable = "WHITEBG_" + "_".join(map(str, problem["loc"])).upper()
-            sys.stderr.write(f"{variable}: {problem['msg']}\n")
+            # What is wrong with several together names them itself.
+            variable = "".join(f"WHITEBG_{name}: ".upper() for name in problem["loc"][:1])
+            sys.stderr.write(f"{variable}{problem['msg']}\n")
         return 2
     if arguments.command == "doctor":
         return asyncio.run(see_doctor(settings, as_json=arguments.json))
@@ -81,7 +83,7 @@ def main() -> int:
     except RembgUnusable as error:
         sys.stderr.write(f"WHITEBG_REMBG_MODEL: {error}\n")
         return 2
-    except (UnsuitableSettings, tracing.TracingUnavailable) as error:
+    except (UnsuitableSettings, CertificateUnusable, tracing.TracingUnavailable) as error:
         sys.stderr.write(f"{error}\n")
         return 2
     except (DataDirInUse, DataDirUnusable, PortInUse, StoreAway) as error:

@@ -13,8 +13,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import grpc
 import httpx
 import pytest
+from grpc import aio
 
 from generator_service.blobs import LocalBlobs
 from generator_service.domain.clock import SystemClock
@@ -30,7 +32,7 @@ from tests.cluster.topology import Topology, topology
 from tests.support.api import Api, open_channel, token
 from tests.support.photos import product_photo
 from tests.support.postgres import PostgresServer
-from tests.support.processes import WorkerProcess
+from tests.support.processes import ServiceProcess, WorkerProcess
 from tests.support.store import new_task, read_log
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
@@ -121,7 +123,7 @@ async def test_every_kind_of_process_is_killed_and_nothing_is_lost(cluster: Topo
     epoch = (await store.latest_events(1)).head.epoch
     async with (
         httpx.AsyncClient(base_url=f"http://{cluster.http}", timeout=20) as http,
-        open_channel(cluster.grpc) as channel,
+        cluster.open_channel() as channel,
         browsers(cluster, epoch) as tabs,
     ):
         watcher = Api(channel, "watcher", token("watcher", secret=cluster.secret, scope="service"))
@@ -167,7 +169,7 @@ async def test_every_process_is_replaced_in_order_while_tasks_run(cluster: Topol
     """As an upgrade does it: nobody is refused, no attempt is lost."""
     async with (
         httpx.AsyncClient(base_url=f"http://{cluster.http}", timeout=20) as http,
-        open_channel(cluster.grpc) as channel,
+        cluster.open_channel() as channel,
     ):
         watcher = Api(channel, "eve", token("eve", secret=cluster.secret))
         stop = asyncio.Event()
@@ -197,6 +199,22 @@ async def test_limits_hold_for_all_gateways_together(cluster: Topology) -> None:
         polls = [await http.get(f"/api/v2/tasks/{task_id}/status", headers=headers) for _ in range(12)]
     assert Counter(poll.status_code for poll in polls) == {200: 10, 429: 2}
     assert all(int(poll.headers["Retry-After"]) >= 1 for poll in polls if poll.status_code == 429)
+
+
+async def test_who_shows_no_certificate_gets_no_answer(cluster: Topology) -> None:
+    """Neither from nginx nor, past it, from a service."""
+    ca = grpc.ssl_channel_credentials((cluster.certificates / "ca.pem").read_bytes())
+    service = cluster.processes["service-1"]
+    assert isinstance(service, ServiceProcess)
+    for target in (cluster.grpc, service.target):
+        async with open_channel(target, ca) as channel:
+            with pytest.raises(aio.AioRpcError) as refused:
+                await Api(channel, "gus", token("gus", secret=cluster.secret)).get(1)
+            assert refused.value.code() in {
+                grpc.StatusCode.UNAVAILABLE,
+                grpc.StatusCode.INTERNAL,
+                grpc.StatusCode.UNKNOWN,
+            }
 
 
 async def _rate(postgres: PostgresServer, folder: Path, workers: int, tasks: int) -> float:
