@@ -143,13 +143,16 @@ async def running_service(settings: Settings) -> AsyncIterator[Running]:
         stack.push_async_callback(_cancel, background)
         working = [asyncio.create_task(worker.run(), name="worker")] if worker else []
         server, healthy = _server(settings, servicer, metrics)
+        taking_calls = asyncio.Event()
         try:
             metrics.registry.register(StateCollector(feeds, clock, asyncio.get_running_loop()))
-            metrics_port = await serve_metrics(settings, metrics, stack)
+            metrics_port = await serve_metrics(settings, metrics, stack, taking_calls.is_set)
             port = await _listen(settings, server, healthy, credentials)
+            taking_calls.set()
             yield Running(port, server, healthy, [*background, *working], metrics_port)
         finally:
             logger.info("draining")
+            taking_calls.clear()
             await healthy.enter_graceful_shutdown()
             if worker is not None:
                 worker.drain()
