@@ -19,6 +19,7 @@ import grpc
 from grpc import aio
 
 from tests.support.api import open_channel
+from tests.support.nginx import nginx_configuration, nginx_program
 from tests.support.postgres import PostgresServer
 from tests.support.processes import Program, ServiceProcess, WorkerProcess, free_port
 from tests.support.redis import RedisServer
@@ -26,7 +27,6 @@ from tools.certificates import make_certificates
 
 SERVICE_NAME = "whitebg-service"
 """What the services' certificates call them, wherever they run."""
-TEMPLATE = Path(__file__).parents[2] / "deploy" / "nginx" / "nginx.conf.template"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,23 +158,19 @@ class Topology:
         return process
 
     def _nginx(self, *, gateways: Iterable[int], services: Iterable[int]) -> Program:
-        program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
-        assert program, "nginx is not installed; run: sh tools/setup.sh dev"
         folder = self.folder / "nginx"
         folder.mkdir(exist_ok=True)
-        config = TEMPLATE.read_text()
-        for name, value in {
+        values = {
             "NGINX_DIR": str(folder),
             "TLS_DIR": str(self.certificates),
             "HTTP_PORT": str(self.http_port),
             "GRPC_PORT": str(self.grpc_port),
             "GATEWAYS": _upstream(gateways),
             "SERVICES": _upstream(services),
-        }.items():
-            config = config.replace(f"${{{name}}}", value)
-        (folder / "nginx.conf").write_text(config)
+        }
+        (folder / "nginx.conf").write_text(nginx_configuration(values))
         options = ["-p", str(folder), "-c", str(folder / "nginx.conf"), "-e", "stderr"]
-        return Program([program, *options, "-g", "daemon off;"], {})
+        return Program([nginx_program(), *options, "-g", "daemon off;"], {})
 
 
 def _upstream(ports: Iterable[int]) -> str:
