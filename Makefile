@@ -44,6 +44,7 @@ check: $(VENV)/.ready-dev
 	$(BIN)/python tools/check_asyncapi.py
 	$(BIN)/python tools/check_client.py
 	$(BIN)/python tools/build_page.py --check
+	$(BIN)/python tools/check_deploy.py
 
 format: $(VENV)/.ready-dev
 	$(BIN)/ruff check --fix .

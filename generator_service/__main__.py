@@ -12,12 +12,13 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict
+from datetime import timedelta
 from typing import Protocol
 
 from pydantic import ValidationError
 
 from generator_service import tracing
-from generator_service.data_dir import DataDirInUse, DataDirUnusable
+from generator_service.data_dir import DataDirInUse, DataDirUnusable, data_dir_lock
 from generator_service.doctor import examine
 from generator_service.engines.registry import NoEngine
 from generator_service.engines.rembg import RembgUnusable
@@ -26,7 +27,11 @@ from generator_service.metrics_server import PortInUse
 from generator_service.parts import engine_settings
 from generator_service.server import running_service
 from generator_service.settings import Settings
+from generator_service.store.postgres import renew_postgres
 from generator_service.store.reconnect import StoreAway
+from generator_service.store.restored import StoreInUse
+from generator_service.store.sqlite import renew_sqlite
+from generator_service.tls import CertificateUnusable
 from generator_service.worker_process import UnsuitableSettings, running_worker
 
 
@@ -47,7 +52,8 @@ PROCESSES: dict[str, tuple[str, Process]] = {
 """By command: the name under which traces tell of the process, and what it runs."""
 
 SWITCH_SECONDS = 0.0005
-"""For how long the thread that writes the log may keep the event loop, which tells of what was written, waiting."""
+"""How long a thread of the store may keep the interpreter while the event loop waits for it. The default of 5 ms is as
+long as all the rest of an event's way to its watchers."""
 
 
 def main() -> int:
@@ -56,6 +62,7 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("serve", help="serve gRPC and run tasks; settings come from WHITEBG_* variables")
     commands.add_parser("worker", help="only run tasks of the database that WHITEBG_DATABASE_URL names")
+    commands.add_parser("restored", help="after a backup was restored, all stopped: give the log a new epoch")
     doctor = commands.add_parser("doctor", help="look at everything that serving needs, and say what is wrong")
     doctor.add_argument("--json", action="store_true", help="one JSON object per line, for programs")
     arguments = parser.parse_args()
@@ -63,11 +70,14 @@ def main() -> int:
         settings = Settings()  # type: ignore[call-arg]  # the environment supplies the fields
     except ValidationError as error:
         for problem in error.errors():
-            variable = "WHITEBG_" + "_".join(map(str, problem["loc"])).upper()
-            sys.stderr.write(f"{variable}: {problem['msg']}\n")
+            # What is wrong with several together names them itself.
+            variable = "".join(f"WHITEBG_{name}: ".upper() for name in problem["loc"][:1])
+            sys.stderr.write(f"{variable}{problem['msg']}\n")
         return 2
     if arguments.command == "doctor":
         return asyncio.run(see_doctor(settings, as_json=arguments.json))
+    if arguments.command == "restored":
+        return asyncio.run(renew(settings))
     name, run = PROCESSES[arguments.command]
     configure_logs(settings.log_level)
     sys.setswitchinterval(SWITCH_SECONDS)
@@ -81,12 +91,33 @@ def main() -> int:
     except RembgUnusable as error:
         sys.stderr.write(f"WHITEBG_REMBG_MODEL: {error}\n")
         return 2
-    except (UnsuitableSettings, tracing.TracingUnavailable) as error:
+    except (UnsuitableSettings, CertificateUnusable, tracing.TracingUnavailable) as error:
         sys.stderr.write(f"{error}\n")
         return 2
     except (DataDirInUse, DataDirUnusable, PortInUse, StoreAway) as error:
         sys.stderr.write(f"{error}\n")
         return 1
+    return 0
+
+
+async def renew(settings: Settings) -> int:
+    """Give a restored database's log a new epoch; return the exit status."""
+    try:
+        if settings.database_url is not None:
+            renewed = await asyncio.to_thread(renew_postgres, settings.database_url.get_secret_value())
+        else:
+            async with data_dir_lock(settings.data_dir, timedelta(0)):
+                renewed = await asyncio.to_thread(renew_sqlite, settings.database)
+    except (DataDirInUse, DataDirUnusable, StoreAway, StoreInUse) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    except FileNotFoundError as error:
+        sys.stderr.write(f"there is no database at {error}; restore it first\n")
+        return 1
+    sys.stdout.write(
+        f"epoch {renewed.old_epoch} is now {renewed.epoch}; the log goes on after revision {renewed.revision}, "
+        f"task ids after {renewed.last_id}\n"
+    )
     return 0
 
 
@@ -101,14 +132,8 @@ async def see_doctor(settings: Settings, *, as_json: bool) -> int:
     return status
 
 
-SWITCH_INTERVAL_SECONDS = 0.0005
-"""How long a thread of the store may keep the interpreter while the event loop waits for it. The default of 5 ms is as
-long as all the rest of an event's way to its watchers."""
-
-
 async def run_until_told(settings: Settings, run: Process) -> None:
     """Run until SIGTERM, SIGINT or, where the settings say so, the end of standard input; then drain."""
-    sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -1,11 +1,13 @@
-"""``/metrics`` of the service: an HTTP port for Prometheus alone."""
+"""An HTTP port for who looks after the process: ``/metrics``, ``/healthz`` and ``/readyz``."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
+from http import HTTPStatus
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from prometheus_client import start_http_server
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -22,6 +24,10 @@ logger = logging.getLogger(__name__)
 
 COUNT_SECONDS = 5.0
 """How long a scrape waits for the database to count the queue."""
+
+
+ALIVE_SECONDS = 3.0
+"""How long the event loop may take to answer a probe before it counts as stuck."""
 
 
 class PortInUse(Exception):
@@ -76,15 +82,51 @@ class StateCollector(Collector):
         return ()
 
 
+class Probes:
+    """What is answered to who asks how the process does, before everything else that is served."""
+
+    def __init__(self, ready: Callable[[], bool], loop: asyncio.AbstractEventLoop) -> None:
+        """``ready`` says, in the event loop, whether work may be sent here."""
+        self._ready = ready
+        self._loop = loop
+
+    def before(self, others: WSGIApplication) -> WSGIApplication:
+        """Return an application that answers ``/healthz`` and ``/readyz``, and leaves the rest to another one."""
+
+        def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+            path = environ["PATH_INFO"]
+            if path not in {"/healthz", "/readyz"}:
+                return others(environ, start_response)
+            status, body = self._state(probe=path)
+            start_response(f"{status.value} {status.phrase}", [("Content-Type", "text/plain; charset=utf-8")])
+            return [f"{body}\n".encode()]
+
+        return answer
+
+    def _state(self, *, probe: str) -> tuple[HTTPStatus, str]:
+        try:
+            ready = asyncio.run_coroutine_threadsafe(self._ask(), self._loop).result(ALIVE_SECONDS)
+        except TimeoutError:
+            return HTTPStatus.SERVICE_UNAVAILABLE, f"stuck: no answer within {ALIVE_SECONDS:g} s"
+        if probe == "/readyz" and not ready:
+            return HTTPStatus.SERVICE_UNAVAILABLE, "not ready: starting, or draining"
+        return HTTPStatus.OK, "ready" if probe == "/readyz" else "alive"
+
+    async def _ask(self) -> bool:
+        return self._ready()
+
+
 @asynccontextmanager
-async def serving_metrics(host: str, port: int, metrics: Metrics) -> AsyncIterator[int]:
-    """Serve the figures within the block; yield the port.
+async def serving_metrics(host: str, port: int, metrics: Metrics, probes: Probes) -> AsyncIterator[int]:
+    """Serve the figures and the probes within the block; yield the port.
 
     Raises:
         OSError: the address can't be listened on.
 
     """
     server, thread = start_http_server(port, host, metrics.registry)
+    if (figures := server.get_app()) is not None:
+        server.set_app(probes.before(figures))
     try:
         yield server.server_port
     finally:
@@ -94,8 +136,10 @@ async def serving_metrics(host: str, port: int, metrics: Metrics) -> AsyncIterat
         await asyncio.to_thread(thread.join)
 
 
-async def serve_metrics(settings: Settings, metrics: Metrics, stack: AsyncExitStack) -> int | None:
-    """Serve the figures, if the settings ask for it, until the stack unwinds; return the port.
+async def serve_metrics(
+    settings: Settings, metrics: Metrics, stack: AsyncExitStack, ready: Callable[[], bool]
+) -> int | None:
+    """Serve the figures and the probes, if the settings ask for it, until the stack unwinds; return the port.
 
     Raises:
         PortInUse: the address can't be listened on.
@@ -104,7 +148,8 @@ async def serve_metrics(settings: Settings, metrics: Metrics, stack: AsyncExitSt
     host, port = settings.metrics_host, settings.metrics_port
     if port is None:
         return None
+    probes = Probes(ready, asyncio.get_running_loop())
     try:
-        return await stack.enter_async_context(serving_metrics(host, port, metrics))
+        return await stack.enter_async_context(serving_metrics(host, port, metrics, probes))
     except OSError as error:
         raise PortInUse(f"can't serve metrics on {host}:{port}: {error.strerror}") from error

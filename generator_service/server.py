@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
+import grpc
 from grpc import aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
@@ -24,6 +25,7 @@ from generator_service.servicer import Servicer
 from generator_service.settings import Settings
 from generator_service.store.contract import Retention
 from generator_service.submission import Submissions
+from generator_service.tls import server_credentials
 from generator_service.watch.feed import Feeds
 from generator_service.watch.queue_news import tell_queue_news
 from generator_service.watch.queue_view import QueueView
@@ -82,6 +84,7 @@ async def running_service(settings: Settings) -> AsyncIterator[Running]:
     watches end with UNAVAILABLE, and tasks that are still running are given back to the queue.
 
     Raises:
+        CertificateUnusable: a file of the port's certificates can't be used.
         DataDirInUse: another service holds the data folder.
         DataDirUnusable: the data folder can't be made or written.
         NoEngine: the engine order names none that is set up.
@@ -90,6 +93,7 @@ async def running_service(settings: Settings) -> AsyncIterator[Running]:
         StoreAway: the database can't be reached.
 
     """
+    credentials = server_credentials(settings.tls) if settings.tls else None
     async with AsyncExitStack() as stack:
         parts = await stack.enter_async_context(parts_of(settings))
         clock, metrics, wake, store, worker = parts.clock, parts.metrics, parts.wake, parts.store, parts.worker
@@ -141,13 +145,16 @@ async def running_service(settings: Settings) -> AsyncIterator[Running]:
         stack.push_async_callback(_cancel, background)
         working = [asyncio.create_task(worker.run(), name="worker")] if worker else []
         server, healthy = _server(settings, servicer, metrics)
+        taking_calls = asyncio.Event()
         try:
             metrics.registry.register(StateCollector(feeds, clock, asyncio.get_running_loop()))
-            metrics_port = await serve_metrics(settings, metrics, stack)
-            port = await _listen(settings, server, healthy)
+            metrics_port = await serve_metrics(settings, metrics, stack, taking_calls.is_set)
+            port = await _listen(settings, server, healthy, credentials)
+            taking_calls.set()
             yield Running(port, parts, feeds, server, healthy, [*background, *working], metrics_port)
         finally:
             logger.info("draining")
+            taking_calls.clear()
             await healthy.enter_graceful_shutdown()
             if worker is not None:
                 worker.drain()
@@ -168,10 +175,15 @@ def _server(settings: Settings, servicer: Servicer, metrics: Metrics) -> tuple[a
     return server, healthy
 
 
-async def _listen(settings: Settings, server: aio.Server, healthy: health.aio.HealthServicer) -> int:
+async def _listen(
+    settings: Settings,
+    server: aio.Server,
+    healthy: health.aio.HealthServicer,
+    credentials: grpc.ServerCredentials | None,
+) -> int:
     address = f"{settings.grpc_host}:{settings.grpc_port}"
     try:
-        port = server.add_insecure_port(address)
+        port = server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
     except RuntimeError as error:
         raise PortInUse(f"can't listen on {address}: is another service running there?") from error
     await server.start()

@@ -6,13 +6,14 @@ import os
 import socket
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from generator_service.domain.task import Engine
+from generator_service.tls import ServerFiles
 
 MIN_SECRET_BYTES = 32
 _SCHEMES = {
@@ -39,9 +40,15 @@ class Settings(BaseSettings):
     grpc_host: str = "127.0.0.1"
     grpc_port: Annotated[int, Field(ge=0, le=65535)] = 50051
     """0 takes a free one; the log says which."""
+    grpc_server_cert: Path | None = None
+    """PEM file of the certificate (chain) that the port shows; read again when it changes. Unset: no TLS."""
+    grpc_server_key: Path | None = None
+    """PEM file of its private key."""
+    grpc_client_ca: Path | None = None
+    """PEM file of who signs clients' certificates; every client must then show one. Unset: tokens alone decide."""
     metrics_host: str = "127.0.0.1"
     metrics_port: Annotated[int, Field(ge=0, le=65535)] | None = None
-    """Port of ``/metrics`` for Prometheus; unset serves none, 0 takes a free one."""
+    """Port of ``/metrics``, ``/healthz`` and ``/readyz``; unset serves none, 0 takes a free one."""
     tracing: bool = False
     """Send traces by OpenTelemetry; where to, its own ``OTEL_EXPORTER_OTLP_*`` variables say."""
     exit_on_stdin_eof: bool = False
@@ -117,6 +124,17 @@ class Settings(BaseSettings):
                 raise ValueError("the port must be a number from 0 to 65535") from error
         return url
 
+    @model_validator(mode="after")
+    def _whole_tls(self) -> Self:
+        if (self.grpc_server_cert is None) != (self.grpc_server_key is None):
+            raise ValueError("WHITEBG_GRPC_SERVER_CERT and WHITEBG_GRPC_SERVER_KEY go together; only one is set")
+        if self.grpc_client_ca is not None and self.grpc_server_cert is None:
+            raise ValueError(
+                "WHITEBG_GRPC_CLIENT_CA asks clients for certificates, which takes TLS: "
+                "set WHITEBG_GRPC_SERVER_CERT and WHITEBG_GRPC_SERVER_KEY too"
+            )
+        return self
+
     @field_validator("log_level", mode="before")
     @classmethod
     def _upper(cls, value: object) -> object:
@@ -126,6 +144,13 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(filter(None, value.replace(" ", "").split(","))) if isinstance(value, str) else value
+
+    @property
+    def tls(self) -> ServerFiles | None:
+        """The files of the gRPC port's TLS; None for plain text."""
+        if self.grpc_server_cert is None or self.grpc_server_key is None:
+            return None
+        return ServerFiles(cert=self.grpc_server_cert, key=self.grpc_server_key, client_ca=self.grpc_client_ca)
 
     @property
     def database(self) -> Path:

@@ -56,14 +56,17 @@ async def running_worker(settings: Settings, engines: Engines | None = None) -> 
         # Here the log tells of one thing only: that a task of ours is not ours any more.
         tail = LogTail(parts.store, parts.wake, listeners=[worker.notice], on_gap=start_over, committed=parts.committed)
         await tail.start(prefill=0)
-        metrics_port = await serve_metrics(settings, parts.metrics, stack)
+        at_work = asyncio.Event()
+        metrics_port = await serve_metrics(settings, parts.metrics, stack, at_work.is_set)
         working = asyncio.create_task(worker.run(), name="worker")
         following = asyncio.create_task(tail.run(), name="tail")
         logger.info("working", extra={"worker": worker.owner, "slots": settings.worker_slots})
+        at_work.set()
         try:
             yield WorkerRunning([working, following], metrics_port)
         finally:
             logger.info("draining")
+            at_work.clear()
             worker.drain()
             await asyncio.gather(working, return_exceptions=True)
             following.cancel()

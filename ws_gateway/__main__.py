@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from ws_gateway import tracing
 from ws_gateway.server import serve
 from ws_gateway.settings import Settings
+from ws_gateway.tls import CertificateUnusable
 
 
 def main() -> int:
@@ -17,13 +18,16 @@ def main() -> int:
         settings = Settings()  # type: ignore[call-arg]  # what is required comes from the environment
     except ValidationError as error:
         for each in error.errors(include_input=False, include_url=False):
-            name = "WHITEBG_" + ".".join(map(str, each["loc"])).upper()
-            sys.stderr.write(f"{name}: {each['msg']}\n")
+            # What is wrong with several together names them itself.
+            name = "".join(f"WHITEBG_{part}: ".upper() for part in each["loc"][:1])
+            sys.stderr.write(f"{name}{each['msg']}\n")
         return 2
     try:
         if settings.tracing:
             tracing.start("whitebg-gateway")
-    except tracing.TracingUnavailable as error:
+        if settings.tls is not None:
+            settings.tls.read()
+    except (CertificateUnusable, tracing.TracingUnavailable) as error:
         sys.stderr.write(f"{error}\n")
         return 2
     serve(settings)

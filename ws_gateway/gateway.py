@@ -11,6 +11,7 @@ from ws_gateway import tracing
 from ws_gateway.auth import Tokens
 from ws_gateway.authority import Authority
 from ws_gateway.clock import Clock
+from ws_gateway.connection import Connection
 from ws_gateway.flags import FlagsFile
 from ws_gateway.history import History
 from ws_gateway.hub import Hub
@@ -64,11 +65,15 @@ async def run_gateway(settings: Settings, clock: Clock, metrics: Metrics) -> Asy
     encoder = Encoder(image_urls.url)
     ring = EventRing(settings.ring_events)
     service = ServiceClient(
-        target=settings.grpc_target,
+        connection=Connection(
+            settings.grpc_target,
+            tls=settings.tls,
+            server_name=settings.grpc_server_name,
+            interceptors=tracing.client_interceptors() if settings.tracing else (),
+        ),
         tokens=tokens,
         clock=clock,
         call_timeout=settings.call_timeout,
-        interceptors=tracing.client_interceptors() if settings.tracing else (),
     )
     hub = Hub(service=service, ring=ring, encoder=encoder, clock=clock, metrics=metrics)
     connections = Connections()

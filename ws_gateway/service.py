@@ -4,33 +4,25 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Sequence
 from datetime import timedelta
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import grpc
 
 from protos.whitebg.v1 import generator_service_pb2 as pb
 from protos.whitebg.v1 import task_pb2
-from protos.whitebg.v1.generator_service_pb2_grpc import GeneratorServiceStub
 from ws_gateway import request_id
 from ws_gateway.auth import MintedToken, Tokens
 from ws_gateway.clock import Clock
+from ws_gateway.connection import Connection
 from ws_gateway.cursor import UserCursor
 from ws_gateway.errors import ServiceError
+
+if TYPE_CHECKING:
+    from protos.whitebg.v1.generator_service_pb2_grpc import GeneratorServiceAsyncStub  # exists in the stubs only
 
 T = TypeVar("T")
 Request = TypeVar("Request")
 
-_MIB = 1024 * 1024
-_CHANNEL_OPTIONS: list[tuple[str, int]] = [
-    # A batch of a large snapshot may exceed the default of 4 MiB.
-    ("grpc.max_receive_message_length", 64 * _MIB),
-    # Notice a dead peer, and find one that came back, within seconds.
-    ("grpc.keepalive_time_ms", 20_000),
-    ("grpc.keepalive_timeout_ms", 10_000),
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 2_000),
-]
 _TOKEN_TTL = timedelta(minutes=15)
 _TOKEN_RENEWAL = timedelta(minutes=5)
 _DOWNLOAD_TIMEOUT_S = 300.0
@@ -45,14 +37,12 @@ class ServiceClient:
     def __init__(
         self,
         *,
-        target: str,
+        connection: Connection,
         tokens: Tokens,
         clock: Clock,
         call_timeout: timedelta,
-        interceptors: Sequence[grpc.aio.ClientInterceptor] = (),
     ) -> None:
-        self._channel = grpc.aio.insecure_channel(target, options=_CHANNEL_OPTIONS, interceptors=interceptors)
-        self._stub = GeneratorServiceStub(self._channel)
+        self._connection = connection
         self._tokens = tokens
         self._clock = clock
         self._timeout = call_timeout.total_seconds()
@@ -60,7 +50,7 @@ class ServiceClient:
 
     async def close(self) -> None:
         """End all calls and the connection."""
-        await self._channel.close()
+        await self._connection.close()
 
     async def submit(self, request: pb.SubmitTaskRequest) -> pb.SubmitTaskResponse:
         """Queue a photo."""
@@ -125,6 +115,10 @@ class ServiceClient:
         """Stream an image, or ``length`` bytes of it from ``offset``; the first message carries its description."""
         request = pb.DownloadImageRequest(task_id=task_id, user_id=user_id, kind=kind, offset=offset, length=length)
         return _stream(self._stub.DownloadImage(request, timeout=_DOWNLOAD_TIMEOUT_S, metadata=self._metadata()))
+
+    @property
+    def _stub(self) -> GeneratorServiceAsyncStub:
+        return self._connection.stub
 
     def _metadata(self) -> tuple[tuple[str, str], ...]:
         if self._token is None or self._token.expires_at - self._clock.now() < _TOKEN_RENEWAL:

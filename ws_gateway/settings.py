@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, IPvAnyNetwork, SecretStr, field_validator
+from pydantic import Field, IPvAnyNetwork, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from ws_gateway.tls import ClientFiles
 
 MIB = 1024 * 1024
 
@@ -27,6 +29,16 @@ class Settings(BaseSettings):
 
     Desktop apps count too, such as ``tauri://localhost``, and ``null``, which any sandboxed frame sends: take care."""
     grpc_target: str = "127.0.0.1:50051"
+    grpc_tls: bool = False
+    """Speak TLS with the service."""
+    grpc_server_ca: Path | None = None
+    """PEM file of who signed the service's certificate; unset: the roots that gRPC brings along."""
+    grpc_server_name: str = ""
+    """Name that the service's certificate must hold; empty: that of ``grpc_target``."""
+    grpc_client_cert: Path | None = None
+    """PEM file of the certificate (chain) that the gateway shows the service; read again when it changes."""
+    grpc_client_key: Path | None = None
+    """PEM file of its private key."""
     jwt_secret: SecretStr
     """Shared with the service; at least 32 bytes."""
     jwt_audience: str = "whitebg"
@@ -82,6 +94,22 @@ class Settings(BaseSettings):
         if isinstance(value, str):
             return tuple(part for part in (piece.strip() for piece in value.split(",")) if part)
         return value
+
+    @model_validator(mode="after")
+    def _whole_tls(self) -> Self:
+        if (self.grpc_client_cert is None) != (self.grpc_client_key is None):
+            raise ValueError("WHITEBG_GRPC_CLIENT_CERT and WHITEBG_GRPC_CLIENT_KEY go together; only one is set")
+        files = (self.grpc_server_ca, self.grpc_server_name, self.grpc_client_cert)
+        if any(files) and not self.grpc_tls:
+            raise ValueError("certificates for the service are set, but WHITEBG_GRPC_TLS is not: set it to true")
+        return self
+
+    @property
+    def tls(self) -> ClientFiles | None:
+        """What the connection to the service is secured with; None for plain text."""
+        if not self.grpc_tls:
+            return None
+        return ClientFiles(ca=self.grpc_server_ca, cert=self.grpc_client_cert, key=self.grpc_client_key)
 
     @field_validator("log_level", mode="before")
     @classmethod

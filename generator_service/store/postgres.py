@@ -14,6 +14,8 @@ from generator_service.domain.clock import Clock
 from generator_service.domain.retry import RetryPolicy
 from generator_service.store.contract import Limits
 from generator_service.store.migrate import migrate
+from generator_service.store.reconnect import Reconnecting
+from generator_service.store.restored import Renewed, StoreInUse, renew_log
 from generator_service.store.sql import READERS, SqlTaskStore
 from generator_service.store.writer import CommitListener, Touched
 
@@ -27,6 +29,15 @@ IDLE_IN_TRANSACTION_TIMEOUT = timedelta(seconds=5)
 
 ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(20260108)")
 """Held by whoever migrates, so that processes that start together do not."""
+
+OTHERS = text(
+    "SELECT count(*) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND application_name = 'whitebg' AND pid <> pg_backend_pid()"
+)
+SKIP_IDS = text(
+    "SELECT setval(sequence, greatest(:last, nextval(sequence)))"
+    " FROM (SELECT CAST(pg_get_serial_sequence('tasks', 'task_id') AS regclass) AS sequence) AS ids"
+)
 
 MAKE_USERS = text(
     "INSERT INTO users (user_id, seq, compacted_seq, pending, running)"
@@ -72,6 +83,29 @@ def open_postgres(
         retry=retry,
         on_commit=on_commit,
     )
+
+
+def renew_postgres(url: str) -> Renewed:
+    """Give a restored database's log a new epoch. Blocks while it does.
+
+    Raises:
+        ValueError: the URL is none of a PostgreSQL database.
+        StoreInUse: services or workers are connected.
+        StoreAway: the server can't be reached.
+
+    """
+
+    def renew(connection: Connection) -> Renewed:
+        connection.execute(ONE_AT_A_TIME)
+        if others := connection.scalar(OTHERS):
+            raise StoreInUse(f"{others} connections of services and workers are open; stop them all first")
+        return renew_log(connection, lambda connection, last: connection.execute(SKIP_IDS, {"last": last}))
+
+    engine = _engine(database_url(url), pool_size=1, isolation_level="READ COMMITTED")
+    try:
+        return Reconnecting(engine, timedelta(0)).run(renew)
+    finally:
+        engine.dispose()
 
 
 def database_url(url: str) -> URL:

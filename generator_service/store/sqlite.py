@@ -15,6 +15,7 @@ from generator_service.domain.clock import Clock
 from generator_service.domain.retry import RetryPolicy
 from generator_service.store.contract import Limits
 from generator_service.store.migrate import migrate
+from generator_service.store.restored import Renewed, renew_log
 from generator_service.store.sql import READERS, SqlTaskStore
 from generator_service.store.writer import CommitListener, Touched
 
@@ -41,6 +42,35 @@ def open_sqlite(
         retry=retry,
         on_commit=on_commit,
     )
+
+
+def renew_sqlite(path: Path) -> Renewed:
+    """Give a restored file's log a new epoch. Blocks while it does. Whoever calls holds the data folder.
+
+    Raises:
+        FileNotFoundError: there is no file.
+
+    """
+    if not path.exists():
+        raise FileNotFoundError(path)
+
+    def skip_ids(connection: Connection, last: int) -> None:
+        connection.execute(text("DELETE FROM sqlite_sequence WHERE name = 'tasks' AND seq < :last"), {"last": last})
+        connection.execute(
+            text(
+                "INSERT INTO sqlite_sequence (name, seq) SELECT 'tasks', :last"
+                " WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'tasks')"
+            ),
+            {"last": last},
+        )
+
+    engine = _engine(path, pool_size=1)
+    try:
+        with engine.begin() as connection:
+            connection.execute(BEGIN_TO_WRITE)
+            return renew_log(connection, skip_ids)
+    finally:
+        engine.dispose()
 
 
 def _lock_database(connection: Connection, _touched: Sequence[Touched]) -> None:

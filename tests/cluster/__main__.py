@@ -21,7 +21,7 @@ def main() -> None:
         claims = {"sub": "demo", "aud": "whitebg", "scope": "tasks", "exp": datetime.now(UTC) + timedelta(days=1)}
         print(f"web        http://{cluster.http}/docs")
         print(f"WebSocket  ws://{cluster.http}/ws/notifications")
-        print(f"gRPC       {cluster.grpc}")
+        print(f"gRPC       {cluster.grpc}, certificates in {cluster.certificates}")
         print(f"PostgreSQL {cluster.database_url}")
         print(f"Redis      {cluster.redis.url}")
         for name, process in sorted(cluster.processes.items()):

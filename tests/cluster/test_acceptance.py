@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -13,8 +13,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import grpc
 import httpx
 import pytest
+from grpc import aio
 
 from generator_service.blobs import LocalBlobs
 from generator_service.domain.clock import SystemClock
@@ -30,7 +32,7 @@ from tests.cluster.topology import Topology, topology
 from tests.support.api import Api, open_channel, token
 from tests.support.photos import product_photo
 from tests.support.postgres import PostgresServer
-from tests.support.processes import WorkerProcess
+from tests.support.processes import ServiceProcess, WorkerProcess
 from tests.support.store import new_task, read_log
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
@@ -57,11 +59,13 @@ def cluster() -> Iterator[Topology]:
 
 
 @asynccontextmanager
-async def browsers(cluster: Topology, epoch: str) -> AsyncIterator[dict[str, list[BrowserFollower]]]:
+async def browsers(
+    cluster: Topology, epoch: str, users: Sequence[str]
+) -> AsyncIterator[dict[str, list[BrowserFollower]]]:
     """Open two tabs for each user."""
     tabs = {
         user: [BrowserFollower(cluster.http, token(user, secret=cluster.secret), f"{epoch}:0") for _ in range(2)]
-        for user in USERS
+        for user in users
     }
     following = [asyncio.create_task(tab.follow()) for each in tabs.values() for tab in each]
     try:
@@ -72,8 +76,19 @@ async def browsers(cluster: Topology, epoch: str) -> AsyncIterator[dict[str, lis
         await asyncio.gather(*following, return_exceptions=True)
 
 
-async def submit(http: httpx.AsyncClient, cluster: Topology, user: str, number: int) -> int:
-    """Submit a photo as a client does that means to get through: the same key until there is an answer."""
+async def caught_up(tabs: Mapping[str, Sequence[BrowserFollower]], heads: Mapping[str, int]) -> None:
+    """Return when every tab has come to the end of its user's log."""
+    async with asyncio.timeout(30):
+        while any(tab.seqs[-1:] != [heads[user]] for user in tabs for tab in tabs[user]):  # noqa: ASYNC110 (many tabs)
+            await asyncio.sleep(AGAIN_SECONDS)
+
+
+async def submit(http: httpx.AsyncClient, cluster: Topology, user: str, number: int) -> tuple[int, int]:
+    """Submit a photo as a client does that means to get through: the same key until there is an answer.
+
+    Return the task's id, and how often there was none.
+    """
+    refused = 0
     headers = {"Authorization": f"Bearer {token(user, secret=cluster.secret)}", "Idempotency-Key": f"photo-{number}"}
     while True:
         try:
@@ -83,9 +98,9 @@ async def submit(http: httpx.AsyncClient, cluster: Topology, user: str, number: 
         except httpx.TransportError:
             answer = None
         if answer is not None and answer.status_code == 202:
-            task_id: int = answer.json()["task_id"]
-            return task_id
+            return answer.json()["task_id"], refused
         assert answer is None or answer.status_code >= 500, answer.text
+        refused += 1
         await asyncio.sleep(AGAIN_SECONDS)
 
 
@@ -121,8 +136,8 @@ async def test_every_kind_of_process_is_killed_and_nothing_is_lost(cluster: Topo
     epoch = (await store.latest_events(1)).head.epoch
     async with (
         httpx.AsyncClient(base_url=f"http://{cluster.http}", timeout=20) as http,
-        open_channel(cluster.grpc) as channel,
-        browsers(cluster, epoch) as tabs,
+        cluster.open_channel() as channel,
+        browsers(cluster, epoch, USERS) as tabs,
     ):
         watcher = Api(channel, "watcher", token("watcher", secret=cluster.secret, scope="service"))
         follower = LogFollower(watcher, f"{epoch}:r0")
@@ -134,13 +149,11 @@ async def test_every_kind_of_process_is_killed_and_nothing_is_lost(cluster: Topo
             # Killed one after the other, each in the midst of the work that is left.
             await follower.ended(TASKS * done // (2 * len(KILLS)), WITHIN)
             await asyncio.to_thread(cluster.kill, name)
-        task_ids = await asyncio.gather(*submitting)
+        task_ids = [task_id for task_id, _ in await asyncio.gather(*submitting)]
         await follower.ended(TASKS, WITHIN)
         log, head = await read_log(store, page=1000)
         heads = {user: sum(event.user_id == user for event in log) for user in USERS}
-        async with asyncio.timeout(30):
-            while any(tab.seqs[-1:] != [heads[user]] for user in USERS for tab in tabs[user]):  # noqa: ASYNC110 (eight tabs)
-                await asyncio.sleep(AGAIN_SECONDS)
+        await caught_up(tabs, heads)
         following.cancel()
         await asyncio.gather(following, return_exceptions=True)
     await store.close()
@@ -164,39 +177,82 @@ async def test_every_kind_of_process_is_killed_and_nothing_is_lost(cluster: Topo
 
 
 async def test_every_process_is_replaced_in_order_while_tasks_run(cluster: Topology) -> None:
-    """As an upgrade does it: nobody is refused, no attempt is lost."""
+    """As an upgrade does it: nobody is refused more than once, no attempt and no event is lost, none comes twice."""
+    store = await asyncio.to_thread(open_store, cluster.database_url)
+    head = (await store.latest_events(1)).head
+    users = ["eve", "hal"]
     async with (
         httpx.AsyncClient(base_url=f"http://{cluster.http}", timeout=20) as http,
-        open_channel(cluster.grpc) as channel,
+        cluster.open_channel() as channel,
+        browsers(cluster, head.epoch, users) as tabs,
     ):
-        watcher = Api(channel, "eve", token("eve", secret=cluster.secret))
+        follower = LogFollower(
+            Api(channel, "watcher", token("watcher", secret=cluster.secret, scope="service")),
+            f"{head.epoch}:r{head.position}",
+        )
+        following = asyncio.create_task(follower.follow())
         stop = asyncio.Event()
-        task_ids = []
+        task_ids: list[int] = []
+        refusals: list[int] = []
 
         async def keep_submitting() -> None:
             number = 0
             while not stop.is_set():
                 number += 1
-                task_ids.append(await submit(http, cluster, "eve", 1000 + number))
+                task_id, refused = await submit(http, cluster, users[number % 2], 1000 + number)
+                task_ids.append(task_id)
+                refusals.append(refused)
                 await asyncio.sleep(0.5)
 
         submitting = asyncio.create_task(keep_submitting())
-        for name in ("service-1", "worker-1", "gateway-1", "service-2", "worker-2", "gateway-2", "worker-3"):
+        rolled = [name for name in cluster.processes if name != "nginx"]
+        for name in sorted(rolled, key=lambda name: name.rpartition("-")[2]):
             await asyncio.to_thread(cluster.replace, name)
         stop.set()
         await submitting
-        finished = await watcher.finished(*task_ids)
-    assert len(finished) > 5
-    assert {task.attempt for task in finished} == {1}, "an attempt was lost in a drain"
+        await follower.ended(len(task_ids), WITHIN)
+        log = [event for event in (await read_log(store, page=1000))[0] if event.revision > head.position]
+        heads = {user: sum(event.user_id == user for event in log) for user in users}
+        await caught_up(tabs, heads)
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+    await store.close()
+
+    ended = [event for event in log if event.task.state in TERMINAL_STATES]
+    assert len(rolled) == 7
+    assert len(set(task_ids)) == len(task_ids) > 5
+    assert sorted(event.task.task_id for event in ended) == sorted(task_ids)
+    assert {event.type for event in ended} == {EventType.COMPLETED}
+    assert {event.task.attempt for event in ended} == {1}, "an attempt was lost in a drain"
+    assert max(refusals) <= 1, refusals
+    assert [event.revision for event in follower.events] == [event.revision for event in log]
+    assert all(tab.seqs == list(range(1, heads[user] + 1)) for user in users for tab in tabs[user])
+    assert all(tab.breaks for user in users for tab in tabs[user]), "the replaced gateways cut nobody off"
 
 
 async def test_limits_hold_for_all_gateways_together(cluster: Topology) -> None:
     headers = {"Authorization": f"Bearer {token('fay', secret=cluster.secret)}"}
     async with httpx.AsyncClient(base_url=f"http://{cluster.http}", timeout=20) as http:
-        task_id = await submit(http, cluster, "fay", 1)
+        task_id, _ = await submit(http, cluster, "fay", 1)
         polls = [await http.get(f"/api/v2/tasks/{task_id}/status", headers=headers) for _ in range(12)]
     assert Counter(poll.status_code for poll in polls) == {200: 10, 429: 2}
     assert all(int(poll.headers["Retry-After"]) >= 1 for poll in polls if poll.status_code == 429)
+
+
+async def test_who_shows_no_certificate_gets_no_answer(cluster: Topology) -> None:
+    """Neither from nginx nor, past it, from a service."""
+    ca = grpc.ssl_channel_credentials((cluster.certificates / "ca.pem").read_bytes())
+    service = cluster.processes["service-1"]
+    assert isinstance(service, ServiceProcess)
+    for target in (cluster.grpc, service.target):
+        async with open_channel(target, ca) as channel:
+            with pytest.raises(aio.AioRpcError) as refused:
+                await Api(channel, "gus", token("gus", secret=cluster.secret)).get(1)
+            assert refused.value.code() in {
+                grpc.StatusCode.UNAVAILABLE,
+                grpc.StatusCode.INTERNAL,
+                grpc.StatusCode.UNKNOWN,
+            }
 
 
 async def _rate(postgres: PostgresServer, folder: Path, workers: int, tasks: int) -> float:

@@ -9,17 +9,24 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
+import grpc
+from grpc import aio
+
+from tests.support.api import open_channel
+from tests.support.nginx import nginx_configuration, nginx_program
 from tests.support.postgres import PostgresServer
 from tests.support.processes import Program, ServiceProcess, WorkerProcess, free_port
 from tests.support.redis import RedisServer
+from tools.certificates import make_certificates
 
-TEMPLATE = Path(__file__).parents[2] / "deploy" / "nginx" / "nginx.conf.template"
+SERVICE_NAME = "whitebg-service"
+"""What the services' certificates call them, wherever they run."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +57,11 @@ class Topology:
     _start: dict[str, Callable[[], Program]] = field(default_factory=dict)
 
     @property
+    def certificates(self) -> Path:
+        """The folder of what the gRPC ports are secured with."""
+        return self.folder / "tls"
+
+    @property
     def http(self) -> str:
         """Host and port of nginx for HTTP and WebSocket."""
         return f"127.0.0.1:{self.http_port}"
@@ -61,6 +73,7 @@ class Topology:
 
     def start(self) -> None:
         """Start all that is not a database; return when all are ready."""
+        make_certificates(self.certificates, [SERVICE_NAME, "127.0.0.1"])
         services = {f"service-{number}": free_port() for number in range(1, self.size.services + 1)}
         gateways = {f"gateway-{number}": free_port() for number in range(1, self.size.gateways + 1)}
         workers = [f"worker-{number}" for number in range(1, self.size.workers + 1)]
@@ -75,6 +88,13 @@ class Topology:
 
     def _open(self, name: str) -> None:
         self.processes[name] = self._start[name]()
+
+    def open_channel(self) -> AbstractAsyncContextManager[aio.Channel]:
+        """Connect to the gRPC port as a client of the installation does."""
+        ca, cert, key = (self.certificates / name for name in ("ca.pem", "client.pem", "client.key"))
+        return open_channel(
+            self.grpc, grpc.ssl_channel_credentials(ca.read_bytes(), key.read_bytes(), cert.read_bytes())
+        )
 
     def kill(self, name: str) -> None:
         """Kill a process with SIGKILL and start it again as it was; return when it is ready."""
@@ -101,7 +121,14 @@ class Topology:
             process.close()
 
     def _service(self, port: int) -> Program:
-        settings = self._shared | {"database_url": self.database_url, "worker_slots": "0", "grpc_port": str(port)}
+        settings = self._shared | {
+            "database_url": self.database_url,
+            "worker_slots": "0",
+            "grpc_port": str(port),
+            "grpc_server_cert": str(self.certificates / "server.pem"),
+            "grpc_server_key": str(self.certificates / "server.key"),
+            "grpc_client_ca": str(self.certificates / "ca.pem"),
+        }
         return ServiceProcess(self.folder, self.secret, **settings)
 
     def _worker(self) -> Program:
@@ -115,6 +142,10 @@ class Topology:
         settings = {
             "http_port": str(port),
             "grpc_target": self.grpc,
+            "grpc_tls": "1",
+            "grpc_server_ca": str(self.certificates / "ca.pem"),
+            "grpc_client_cert": str(self.certificates / "client.pem"),
+            "grpc_client_key": str(self.certificates / "client.key"),
             "jwt_secret": self.secret,
             "limits_url": f"async+{self.redis.url}",
             "trusted_proxies": "127.0.0.1/32",
@@ -127,22 +158,19 @@ class Topology:
         return process
 
     def _nginx(self, *, gateways: Iterable[int], services: Iterable[int]) -> Program:
-        program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
-        assert program, "nginx is not installed; run: sh tools/setup.sh dev"
         folder = self.folder / "nginx"
         folder.mkdir(exist_ok=True)
-        config = TEMPLATE.read_text()
-        for name, value in {
+        values = {
             "NGINX_DIR": str(folder),
+            "TLS_DIR": str(self.certificates),
             "HTTP_PORT": str(self.http_port),
             "GRPC_PORT": str(self.grpc_port),
             "GATEWAYS": _upstream(gateways),
             "SERVICES": _upstream(services),
-        }.items():
-            config = config.replace(f"${{{name}}}", value)
-        (folder / "nginx.conf").write_text(config)
+        }
+        (folder / "nginx.conf").write_text(nginx_configuration(values))
         options = ["-p", str(folder), "-c", str(folder / "nginx.conf"), "-e", "stderr"]
-        return Program([program, *options, "-g", "daemon off;"], {})
+        return Program([nginx_program(), *options, "-g", "daemon off;"], {})
 
 
 def _upstream(ports: Iterable[int]) -> str:

@@ -176,9 +176,17 @@ class Api:
 
 
 @asynccontextmanager
-async def open_channel(target: str) -> AsyncIterator[aio.Channel]:
-    """Connect; messages larger than the service takes can be sent, so that it is the service that refuses them."""
-    async with aio.insecure_channel(target, options=[MAX_MESSAGE]) as channel:
+async def open_channel(target: str, credentials: grpc.ChannelCredentials | None = None) -> AsyncIterator[aio.Channel]:
+    """Connect, in plain text unless there are credentials.
+
+    Messages larger than the service takes can be sent, so that it is the service that refuses them.
+    """
+    options = [MAX_MESSAGE]
+    async with (
+        aio.insecure_channel(target, options=options)
+        if credentials is None
+        else aio.secure_channel(target, credentials, options=options)
+    ) as channel:
         yield channel
 
 

@@ -116,6 +116,10 @@ class PostgresServer:
         self.execute(statement)
         return name
 
+    def tool(self, name: str) -> str:
+        """Return where one of the programs that come with the server is, such as pg_dump."""
+        return str(self._bin / name)
+
     def drop(self, database: str) -> None:
         """Delete a database, whoever uses it."""
         self.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(database)))

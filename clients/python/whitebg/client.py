@@ -12,8 +12,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
-import grpc
-
 from protos.whitebg.v1 import generator_service_pb2 as pb
 from whitebg import convert, errors
 from whitebg.models import (
@@ -34,7 +32,7 @@ from whitebg.models import (
 from whitebg.retry import Backoff
 from whitebg.transfer import AtomicFile, fetch
 from whitebg.watch import OnRetry, WatchRequest, follow
-from whitebg.wire import Token, Wire
+from whitebg.wire import Tls, Token, Wire
 
 MAX_IMAGE_BYTES = 25 * 1024 * 1024
 """The largest photo that the service takes."""
@@ -63,7 +61,7 @@ class GeneratorClient:
         target: str,
         token: Token,
         *,
-        tls: bool | grpc.ChannelCredentials = False,
+        tls: Tls = False,
         timeout: float = 30.0,
         backoff: Backoff | None = None,
     ) -> None:
@@ -72,7 +70,7 @@ class GeneratorClient:
         Args:
             target: ``host:port`` of the service.
             token: a JWT, or a function (async or not) that returns one; it is asked before every call.
-            tls: False for plain text, True for TLS with the system's roots, or credentials of your own.
+            tls: False for plain text, True for TLS with gRPC's own roots, a `ClientTls`, or credentials of your own.
             timeout: seconds that one call may take with its repetitions. Watches have none.
             backoff: waits between repetitions; 0.1 to 10 s with full jitter unless given.
 

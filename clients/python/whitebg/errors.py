@@ -14,6 +14,7 @@
     ├── Overloaded            the service can't take more now, or the watcher was too slow
     ├── ServiceUnavailable    the service can't be reached, or is shutting down
     ├── DeadlineExceeded      it took longer than the time allowed (also a `TimeoutError`)
+    ├── CertificateUnusable   a file of `ClientTls` is missing, is no certificate, or does not go with the others
     ├── DownloadFailed        the bytes that came are not the whole image
     ├── TaskFailed            a task ended without a picture
     └── ServiceError          the service failed in a way it did not foresee
@@ -139,3 +140,7 @@ class TaskFailed(WhitebgError):
 
 class ServiceError(WhitebgError):
     """The service failed in a way it did not foresee."""
+
+
+class CertificateUnusable(WhitebgError):
+    """A file of `ClientTls` is missing, is no certificate, or does not go with the others."""

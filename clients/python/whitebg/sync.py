@@ -10,11 +10,9 @@ from functools import wraps
 from types import TracebackType
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, cast
 
-import grpc
-
 from whitebg.client import GeneratorClient
 from whitebg.retry import Backoff
-from whitebg.wire import Token
+from whitebg.wire import Tls, Token
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -122,7 +120,7 @@ class SyncGeneratorClient:
         target: str,
         token: Token,
         *,
-        tls: bool | grpc.ChannelCredentials = False,
+        tls: Tls = False,
         timeout: float = 30.0,
         backoff: Backoff | None = None,
     ) -> None:

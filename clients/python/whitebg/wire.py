@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from itertools import count
 from typing import TYPE_CHECKING, TypeVar
 
@@ -16,12 +16,16 @@ from protos.whitebg.v1.generator_service_pb2_grpc import GeneratorServiceStub
 from whitebg import errors
 from whitebg.retry import Backoff
 from whitebg.status import error_from_rpc
+from whitebg.tls import ClientTls
 
 if TYPE_CHECKING:
     from protos.whitebg.v1.generator_service_pb2_grpc import GeneratorServiceAsyncStub  # exists in the stubs only
 
 Token = str | Callable[[], str] | Callable[[], Awaitable[str]]
 """A JWT, or a function that returns a fresh one; it is asked before every call."""
+
+Tls = bool | ClientTls | grpc.ChannelCredentials
+"""False for plain text, True for TLS with gRPC's own roots, or what to do it with."""
 
 _MAX_MESSAGE_BYTES = 26 * 1024 * 1024
 _CHANNEL_OPTIONS: list[tuple[str, int]] = [
@@ -40,12 +44,27 @@ _Q = TypeVar("_Q")
 _R = TypeVar("_R")
 
 
+def open_channel(target: str, tls: Tls, options: Sequence[tuple[str, int | str]]) -> grpc.aio.Channel:
+    """Open a channel in the loop that runs; nothing is sent yet.
+
+    Raises:
+        CertificateUnusable: the files of a `ClientTls` can't be used.
+
+    """
+    if tls is False:
+        return grpc.aio.insecure_channel(target, options=options)
+    if isinstance(tls, ClientTls):
+        if tls.server_name is not None:
+            options = [*options, ("grpc.ssl_target_name_override", tls.server_name)]
+        tls = tls.credentials()
+    credentials = grpc.ssl_channel_credentials() if tls is True else tls
+    return grpc.aio.secure_channel(target, credentials, options=options)
+
+
 class Wire:
     """A channel that is opened when it is first needed, and what every call over it has in common."""
 
-    def __init__(
-        self, target: str, token: Token, *, tls: bool | grpc.ChannelCredentials, timeout: float, backoff: Backoff
-    ) -> None:
+    def __init__(self, target: str, token: Token, *, tls: Tls, timeout: float, backoff: Backoff) -> None:
         self._target = target
         self._token = token
         self._tls = tls
@@ -66,11 +85,7 @@ class Wire:
     def _open(self) -> grpc.aio.Channel:
         # Put off to here because a grpc.aio channel belongs to the loop that is running when it is made.
         if self._channel is None:
-            if self._tls is False:
-                self._channel = grpc.aio.insecure_channel(self._target, options=_CHANNEL_OPTIONS)
-            else:
-                credentials = grpc.ssl_channel_credentials() if self._tls is True else self._tls
-                self._channel = grpc.aio.secure_channel(self._target, credentials, options=_CHANNEL_OPTIONS)
+            self._channel = open_channel(self._target, self._tls, _CHANNEL_OPTIONS)
         return self._channel
 
     async def close(self) -> None:

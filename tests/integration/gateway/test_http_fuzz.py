@@ -66,7 +66,7 @@ async def serve(folder: Path, base: Future[str], stop: asyncio.Event) -> None:
         async with running(service, how) as world:
             for number in range(6):
                 task = await service.submit("ann")
-                if number % 2:
+                if number % 2 == 0:
                     # To cancel what is cancelled is no error, so that there is always something that can be.
                     await service.cancel(task.task_id)
             base.set_result(f"http://{world.base}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,10 +20,13 @@ import pytest
 from generator_service.metrics_server import PortInUse
 from generator_service.server import Running, running_service
 from generator_service.settings import Settings
+from protos.whitebg.v1 import event_pb2, task_pb2
 from protos.whitebg.v1 import generator_service_pb2 as pb
-from protos.whitebg.v1 import task_pb2
 from protos.whitebg.v1.generator_service_pb2_grpc import GeneratorServiceStub
+from tests.integration.service.conftest import frozen_engine
+from tests.support.api import Api, open_channel, token
 from tests.support.photos import product_photo
+from tests.support.processes import free_port, service_process
 
 if TYPE_CHECKING:
     # Of the stubs alone: at run time one class serves both kinds of channel.
@@ -171,3 +175,34 @@ async def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
 async def test_no_port_is_opened_unasked(tmp_path: Path) -> None:
     async with running_service(settings(tmp_path, worker_slots=0)) as running:
         assert running.metrics_port is None
+
+
+async def test_probes_tell_a_process_that_lives_from_one_that_is_ready(tmp_path: Path) -> None:
+    """While it drains it lives, and is sent no more work."""
+    port = free_port()
+    with service_process(tmp_path, SECRET, worker_slots="1", pool_processes="1", metrics_port=str(port)) as service:
+        async with (
+            httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as http,
+            open_channel(service.target) as channel,
+        ):
+            assert [(await http.get(path)).status_code for path in ("/healthz", "/readyz", "/metrics")] == [200] * 3
+            api = Api(channel, "ann", token("ann", secret=SECRET))
+            with frozen_engine(service):
+                async with api.watch() as watch:
+                    task = await api.submit()
+                    await watch.until_event(event_pb2.EVENT_TYPE_STARTED, task.task_id)
+                service.terminate()
+                await asyncio.to_thread(service.wait_for, "draining")
+                ready = await http.get("/readyz")
+                assert (ready.status_code, ready.text) == (503, "not ready: starting, or draining\n")
+                assert (await http.get("/healthz")).text == "alive\n"
+
+
+async def test_who_does_not_answer_is_not_alive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("generator_service.metrics_server.ALIVE_SECONDS", 0.2)
+    async with serving(tmp_path, worker_slots=0) as service:
+        url = f"http://127.0.0.1:{service.running.metrics_port}/healthz"
+        with ThreadPoolExecutor(1) as asking:
+            answer = asking.submit(httpx.get, url, timeout=PATIENCE).result()  # The loop stands still meanwhile.
+        assert answer.status_code == 503
+        assert "stuck" in answer.text

@@ -23,11 +23,11 @@ from whitebg.cli.up import UpSettings
 from whitebg.cli.up import run as run_up
 from whitebg.errors import WhitebgError
 from whitebg.models import Content, Engine, OutputFormat, Shadow, TaskOptions, TaskState
+from whitebg.tls import ClientTls
 from whitebg.tokens import mint, utc_now
 
 app = typer.Typer(
     name="whitebg",
-    help="Product photos on pure white, and everyone who waits is told live.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -47,6 +47,31 @@ Out = Annotated[Path, typer.Option(help="Folder for the pictures; made if missin
 Force = Annotated[bool, typer.Option(help="Replace pictures that are there instead of numbering new ones.")]
 
 
+@app.callback()
+def connect_by(
+    context: typer.Context,
+    tls: Annotated[bool, typer.Option("--tls", envvar="WHITEBG_GRPC_TLS", help="Speak TLS with the service.")] = False,
+    ca: Annotated[
+        Path | None, typer.Option(envvar="WHITEBG_GRPC_SERVER_CA", help="Who signed the service's certificate (PEM).")
+    ] = None,
+    server_name: Annotated[
+        str | None, typer.Option(envvar="WHITEBG_GRPC_SERVER_NAME", help="The name that it must hold.")
+    ] = None,
+    cert: Annotated[
+        Path | None, typer.Option(envvar="WHITEBG_GRPC_CLIENT_CERT", help="Certificate to show the service (PEM).")
+    ] = None,
+    key: Annotated[
+        Path | None, typer.Option(envvar="WHITEBG_GRPC_CLIENT_KEY", help="Private key of that certificate (PEM).")
+    ] = None,
+) -> None:
+    """Product photos on pure white, and everyone who waits is told live."""
+    if any((ca, server_name, cert, key)) and not tls:
+        raise Problem("certificates for the service are named, but TLS is off", "add --tls, or WHITEBG_GRPC_TLS=true")
+    if (cert is None) != (key is None):
+        raise Problem("a certificate and its key go together; only one of them is named", "name both --cert and --key")
+    context.obj = ClientTls(ca=ca, cert=cert, key=key, server_name=server_name) if tls else None
+
+
 _STATES = [state for state in TaskState if state is not TaskState.UNKNOWN]
 
 
@@ -57,13 +82,14 @@ def _state(text: str) -> TaskState:
 
 
 def _connection(
+    context: typer.Context,
     target: str | None,
     token: str | None,
     data_dir: Path,
     user: str,
     scopes: tuple[str, ...] = ("tasks",),
 ) -> Connection:
-    wanted = Wanted(target=target, token=token, data_dir=data_dir.expanduser(), user=user)
+    wanted = Wanted(target=target, token=token, data_dir=data_dir.expanduser(), user=user, tls=context.obj)
     return resolve(wanted, scopes=scopes)
 
 
@@ -81,6 +107,7 @@ def _run(work: Coroutine[Any, Any, bool | None]) -> None:
 
 @app.command()
 def submit(
+    context: typer.Context,
     photos: Annotated[list[str], typer.Argument(metavar="PHOTO...", help="Files, folders or patterns.")],
     out: Out,
     engine: Annotated[
@@ -120,7 +147,7 @@ def submit(
         content=content,
         prompt=prompt,
     )
-    connection = _connection(target, token, data_dir, user)
+    connection = _connection(context, target, token, data_dir, user)
     console = Console(highlight=False)
     _run(
         submit_photos(
@@ -138,6 +165,7 @@ def submit(
 
 @app.command()
 def watch(
+    context: typer.Context,
     all_users: Annotated[bool, typer.Option(help="Everybody's tasks; needs the scope service.")] = False,
     since: Annotated[str | None, typer.Option(metavar="CURSOR", help="Resume behind this cursor.")] = None,
     as_json: Json = False,
@@ -148,13 +176,14 @@ def watch(
 ) -> None:
     """Show live what happens to tasks, until Ctrl-C; it prints the cursor to resume from at its end."""
     scopes = ("tasks", "service") if all_users else ("tasks",)
-    connection = _connection(target, token, data_dir, user, scopes)
+    connection = _connection(context, target, token, data_dir, user, scopes)
     console = Console(highlight=False)
     _run(watching.watch(connection, since=since, all_users=all_users, as_json=as_json, console=console))
 
 
 @app.command("list")
 def list_(
+    context: typer.Context,
     state: Annotated[
         list[TaskState] | None,
         typer.Option(parser=_state, metavar="STATE", help=f"Only this state: {', '.join(_STATES)}; may be repeated."),
@@ -167,13 +196,14 @@ def list_(
     user: User = "local",
 ) -> None:
     """List tasks, newest first."""
-    connection = _connection(target, token, data_dir, user)
+    connection = _connection(context, target, token, data_dir, user)
     console = Console(highlight=False)
     _run(watching.list_tasks(connection, states=state or [], limit=limit, as_json=as_json, console=console))
 
 
 @app.command()
 def cancel(
+    context: typer.Context,
     task_ids: Ids,
     target: Target = None,
     token: TokenText = None,
@@ -181,12 +211,13 @@ def cancel(
     user: User = "local",
 ) -> None:
     """Cancel tasks. Exit code 1 if any could not be."""
-    connection = _connection(target, token, data_dir, user)
+    connection = _connection(context, target, token, data_dir, user)
     _run(watching.cancel(connection, task_ids, Console(highlight=False)))
 
 
 @app.command()
 def download(
+    context: typer.Context,
     task_ids: Ids,
     out: Out,
     force: Force = False,
@@ -196,12 +227,13 @@ def download(
     user: User = "local",
 ) -> None:
     """Save the pictures of tasks submitted earlier, waiting for those under way. Exit code 1 if any failed."""
-    connection = _connection(target, token, data_dir, user)
+    connection = _connection(context, target, token, data_dir, user)
     _run(watching.download(connection, task_ids, out=out, force=force, console=Console(highlight=False)))
 
 
 @app.command()
 def presets(
+    context: typer.Context,
     as_json: Json = False,
     target: Target = None,
     token: TokenText = None,
@@ -209,7 +241,7 @@ def presets(
     user: User = "local",
 ) -> None:
     """List the marketplace presets and the rules they follow."""
-    connection = _connection(target, token, data_dir, user)
+    connection = _connection(context, target, token, data_dir, user)
     _run(show_presets(connection, as_json=as_json, console=Console(highlight=False)))
 
 
@@ -244,6 +276,7 @@ def token(
 
 @app.command()
 def up(
+    context: typer.Context,
     data_dir: Annotated[
         Path, typer.Option(envvar="WHITEBG_DATA_DIR", help="Where everything is kept.")
     ] = default_data_dir(),
@@ -271,6 +304,7 @@ def up(
         verbose=verbose,
         photo=try_,
         out=out,
+        tls=context.obj,
     )
     _run(run_up(settings, Console(highlight=False)))
 

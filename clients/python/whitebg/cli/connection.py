@@ -11,6 +11,7 @@ from whitebg.cli.datadir import DataDir, default_data_dir
 from whitebg.cli.problems import Problem
 from whitebg.client import GeneratorClient
 from whitebg.errors import ServiceUnavailable
+from whitebg.tls import ClientTls
 from whitebg.tokens import minting
 from whitebg.wire import Token
 
@@ -23,6 +24,7 @@ class Wanted:
     token: str | None = None
     data_dir: Path | None = None
     user: str = "local"
+    tls: ClientTls | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,8 @@ class Connection:
     token: Token
     advice: str
     """What to do when nothing answers there."""
+    tls: ClientTls | None = None
+    """None for plain text."""
 
 
 def resolve(wanted: Wanted, *, scopes: tuple[str, ...] = ("tasks",)) -> Connection:
@@ -55,14 +59,14 @@ def resolve(wanted: Wanted, *, scopes: tuple[str, ...] = ("tasks",)) -> Connecti
         advice = f"{folder.endpoints_path} says so, but its `whitebg up` (pid {endpoints.pid}) {state}: start it again"
     target = wanted.target or (endpoints.grpc_target if endpoints else "")
     if wanted.token:
-        return Connection(target, wanted.token, advice)
+        return Connection(target, wanted.token, advice, wanted.tls)
     secret = folder.secret()
     if secret is None:
         raise Problem(
             f"no token for {target}: there is no --token, and no {folder.secret_path} to make one with",
             "pass --token or WHITEBG_TOKEN, or name the folder of `whitebg up` with --data-dir",
         )
-    return Connection(target, minting(secret, user=wanted.user, scopes=scopes), advice)
+    return Connection(target, minting(secret, user=wanted.user, scopes=scopes), advice, wanted.tls)
 
 
 @contextlib.asynccontextmanager
@@ -73,7 +77,7 @@ async def connected(connection: Connection) -> AsyncIterator[GeneratorClient]:
         Problem: nothing answers.
 
     """
-    async with GeneratorClient(connection.target, connection.token) as client:
+    async with GeneratorClient(connection.target, connection.token, tls=connection.tls or False) as client:
         try:
             await client.ready(3.0)
         except ServiceUnavailable as error:

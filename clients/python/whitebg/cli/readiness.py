@@ -9,6 +9,8 @@ import grpc
 import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from whitebg.wire import Tls, open_channel
+
 _SERVICE = "whitebg.v1.GeneratorService"
 _PROBE_EVERY = 0.1
 _FAST_RECONNECT = [
@@ -18,10 +20,15 @@ _FAST_RECONNECT = [
 ]
 
 
-async def service_ready(target: str) -> None:
-    """Return when the service says that it is serving."""
+async def service_ready(target: str, tls: Tls = False) -> None:
+    """Return when the service says that it is serving.
+
+    Raises:
+        CertificateUnusable: the files that ``tls`` names can't be used.
+
+    """
     request = health_pb2.HealthCheckRequest(service=_SERVICE)
-    async with grpc.aio.insecure_channel(target, options=_FAST_RECONNECT) as channel:
+    async with open_channel(target, tls, _FAST_RECONNECT) as channel:
         stub = health_pb2_grpc.HealthStub(channel)
         while True:
             try:

@@ -26,6 +26,7 @@ from whitebg.cli.submitting import submit_photos
 from whitebg.cli.supervisor import Command, GaveUp, Supervisor
 from whitebg.errors import WhitebgError
 from whitebg.models import TaskOptions
+from whitebg.tls import ClientTls
 
 READY_WITHIN = 60.0
 DRAIN_WITHIN = 20.0
@@ -45,6 +46,8 @@ class UpSettings:
     """A photo to put through once it runs."""
     out: Path = Path()
     """Where its picture goes."""
+    tls: ClientTls | None = None
+    """How the service is spoken to; the settings of both processes come from the environment."""
 
     @property
     def endpoints(self) -> Endpoints:
@@ -69,6 +72,7 @@ def commands(settings: UpSettings, folder: DataDir, secret: str) -> list[Command
         "WHITEBG_HTTP_PORT": str(settings.http_port),
         "WHITEBG_GRPC_TARGET": settings.endpoints.grpc_target,
         "WHITEBG_JWT_SECRET": secret,
+        **_spoken_by(settings.tls),
         # Anybody who reaches the page may be a guest, so the page must be reached from this machine only.
         "WHITEBG_GUEST_LOGIN": "true" if ports.is_loopback(settings.http_host) else "false",
     }
@@ -82,6 +86,19 @@ def commands(settings: UpSettings, folder: DataDir, secret: str) -> list[Command
         ),
         Command(name="gateway", argv=[*python, "ws_gateway"], log=folder.logs / "gateway.log", environment=gateway),
     ]
+
+
+def _spoken_by(tls: ClientTls | None) -> dict[str, str]:
+    """Return the gateway's settings for this way to speak to the service."""
+    if tls is None:
+        return {}
+    named = {
+        "WHITEBG_GRPC_SERVER_CA": tls.ca,
+        "WHITEBG_GRPC_SERVER_NAME": tls.server_name,
+        "WHITEBG_GRPC_CLIENT_CERT": tls.cert,
+        "WHITEBG_GRPC_CLIENT_KEY": tls.key,
+    }
+    return {"WHITEBG_GRPC_TLS": "true"} | {name: str(value) for name, value in named.items() if value is not None}
 
 
 async def run(settings: UpSettings, console: Console) -> None:
@@ -125,7 +142,7 @@ async def _serve(
 ) -> None:
     endpoints = settings.endpoints
     for what, ready in (
-        (f"service on {endpoints.grpc_target}", partial(service_ready, endpoints.grpc_target)),
+        (f"service on {endpoints.grpc_target}", partial(service_ready, endpoints.grpc_target, settings.tls or False)),
         (f"gateway on {endpoints.http_url}", partial(gateway_ready, endpoints.http_url.removeprefix("http://"))),
     ):
         waiting = Text(f"waiting for the {what} …")
@@ -151,7 +168,7 @@ async def _serve(
 async def _try_photo(settings: UpSettings, folder: DataDir, console: Console) -> None:
     try:
         await submit_photos(
-            resolve(Wanted(target=settings.endpoints.grpc_target, data_dir=folder.path)),
+            resolve(Wanted(target=settings.endpoints.grpc_target, data_dir=folder.path, tls=settings.tls)),
             [str(settings.photo)],
             out=settings.out,
             options=TaskOptions(),

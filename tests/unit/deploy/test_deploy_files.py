@@ -1,0 +1,297 @@
+"""What the files in deploy/ name is really there: settings, commands, ports, paths, metrics, neighbours."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from generator_service.__main__ import PROCESSES
+from generator_service.metrics_server import StateCollector
+from generator_service.settings import Settings as ServiceSettings
+from tests.support.nginx import nginx_configuration, nginx_program
+from tools.certificates import make_certificates
+from ws_gateway.app import create_app
+from ws_gateway.settings import Settings as GatewaySettings
+
+ROOT = Path(__file__).parents[3]
+DEPLOY = ROOT / "deploy"
+DOCKERFILE = (DEPLOY / "Dockerfile").read_text()
+COMPOSE: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+KUSTOMIZATION: dict[str, Any] = yaml.safe_load((DEPLOY / "kubernetes" / "kustomization.yaml").read_text())
+MANIFESTS: list[dict[str, Any]] = [
+    manifest
+    for name in KUSTOMIZATION["resources"]
+    for manifest in yaml.safe_load_all((DEPLOY / "kubernetes" / name).read_text())
+]
+SECRET = "0" * 64
+SERVICE, GATEWAY = set(ServiceSettings.model_fields), set(GatewaySettings.model_fields)
+IMAGE_ENV = dict(re.findall(r"\b(WHITEBG_\w+)=(\S+)", DOCKERFILE))
+COMMANDS = {"generator_service serve": SERVICE, "generator_service worker": SERVICE, "ws_gateway": GATEWAY}
+"""What an image can run, and the settings that it reads."""
+SECRET_KEYS = {"WHITEBG_JWT_SECRET", "WHITEBG_DATABASE_URL", "WHITEBG_REDIS_URL", "WHITEBG_LIMITS_URL"}
+
+
+def kind(name: str) -> dict[str, dict[str, Any]]:
+    return {manifest["metadata"]["name"]: manifest for manifest in MANIFESTS if manifest["kind"] == name}
+
+
+def ours() -> Iterator[tuple[str, str, dict[str, str]]]:
+    """Yield each process of ours: where it stands, its command, and its settings as far as they are no secrets."""
+    for name, service in COMPOSE["services"].items():
+        if service["image"].startswith("whitebg:") and name != "certificates":
+            yield (
+                f"compose/{name}",
+                " ".join(service.get("command", ["generator_service", "serve"])),
+                {key: str(value) for key, value in service["environment"].items()},
+            )
+    for name, deployment in kind("Deployment").items():
+        (container,) = deployment["spec"]["template"]["spec"]["containers"]
+        environment: dict[str, str] = {}
+        for source in container["envFrom"]:
+            environment |= kind("ConfigMap")[source["configMapRef"]["name"]]["data"]
+        for variable in container["env"]:
+            if "valueFrom" in variable:
+                reference = variable["valueFrom"]["secretKeyRef"]
+                assert reference == {"name": "whitebg-secrets", "key": variable["name"]}
+                assert variable["name"] in SECRET_KEYS
+            environment[variable["name"]] = variable.get("value", "")
+        yield f"kubernetes/{name}", " ".join(container["args"]), environment
+
+
+OURS = [pytest.param(command, environment, id=place) for place, command, environment in ours()]
+
+
+def test_all_processes_are_looked_at() -> None:
+    assert {str(each.id) for each in OURS} == {
+        *("compose/service-1", "compose/service-2", "compose/worker", "compose/gateway-1", "compose/gateway-2"),
+        *("kubernetes/whitebg-service", "kubernetes/whitebg-worker", "kubernetes/whitebg-gateway"),
+    }
+
+
+@pytest.mark.parametrize(("command", "environment"), OURS)
+def test_every_command_and_setting_is_real(command: str, environment: dict[str, str]) -> None:
+    known = COMMANDS[command]
+    for variable in environment:
+        assert variable.startswith("WHITEBG_")
+        assert variable.removeprefix("WHITEBG_").lower() in known, f"{command} knows no {variable}"
+
+
+def test_commands_are_those_of_the_program() -> None:
+    assert {f"generator_service {name}" for name in PROCESSES} | {"ws_gateway"} == set(COMMANDS)
+    assert (ROOT / "ws_gateway" / "__main__.py").exists()
+
+
+@pytest.mark.parametrize(("command", "environment"), OURS)
+def test_the_settings_can_be_used(command: str, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the process reads them: those of the image, then its own, with secrets filled in."""
+    secrets = {
+        "WHITEBG_JWT_SECRET": SECRET,
+        "WHITEBG_DATABASE_URL": "postgresql://whitebg:secret@postgres:5432/whitebg",
+        "WHITEBG_REDIS_URL": "redis://redis:6379",
+        "WHITEBG_LIMITS_URL": "async+redis://redis:6379",
+    }
+    filled = {
+        name: secrets.get(name, value) if not value or "${" in value else value for name, value in environment.items()
+    }
+    for name, value in (IMAGE_ENV | filled).items():
+        monkeypatch.setenv(name, value)
+    if command == "ws_gateway":
+        gateway = GatewaySettings()  # type: ignore[call-arg]  # the environment supplies the fields
+        assert (gateway.http_host, gateway.http_port) == ("0.0.0.0", 8000)
+        assert gateway.tls is not None
+        assert gateway.tls.cert is not None
+        assert gateway.limits_url.startswith("async+redis")
+        assert not gateway.guest_login
+        return
+    service = ServiceSettings()  # type: ignore[call-arg]
+    assert (service.metrics_host, service.metrics_port) == ("0.0.0.0", 9100)
+    assert service.database_url is not None
+    assert service.redis_url is not None
+    if command.endswith("serve"):
+        assert (service.grpc_host, service.grpc_port) == ("0.0.0.0", 50051)
+        assert service.tls is not None
+        assert service.tls.client_ca is not None
+    assert bool(service.worker_slots) == command.endswith("worker")
+
+
+@pytest.mark.parametrize("folder", ["/data", "/tls"])
+def test_folders_that_are_mounted_belong_to_the_user(folder: str) -> None:
+    assert re.search(rf"install -d -o whitebg -g whitebg .*{folder}\b", DOCKERFILE)
+
+
+def test_the_image_runs_as_nobody_in_particular_from_a_pinned_base() -> None:
+    bases = re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)
+    assert all(re.fullmatch(r"python:\d+\.\d+\.\d+-slim-\w+", base) for base in bases)
+    assert len(set(bases)) == 1
+    assert "USER 10001:10001" in DOCKERFILE
+    assert "--constraint constraints.txt" in DOCKERFILE
+    images = {service["image"] for service in COMPOSE["services"].values()}
+    assert all(re.fullmatch(r"\w+:\d+\.\d+[\w.-]*", image) for image in images), images
+
+
+def test_what_is_copied_is_there_and_not_ignored() -> None:
+    kept = {line[1:] for line in (DEPLOY / "Dockerfile.dockerignore").read_text().split() if line.startswith("!")}
+    copied = {
+        source for line in re.findall(r"^COPY (?!--from)(.+) \S+$", DOCKERFILE, re.MULTILINE) for source in line.split()
+    }
+    assert copied == kept
+    assert all((ROOT / path).exists() for path in copied)
+
+
+def test_probed_paths_and_ports_are_served() -> None:
+    settings = GatewaySettings(jwt_secret=SECRET)  # type: ignore[arg-type]
+    gateway = set(create_app(settings).openapi()["paths"])
+    service = (ROOT / "generator_service" / "metrics_server.py").read_text()
+    for name, deployment in kind("Deployment").items():
+        (container,) = deployment["spec"]["template"]["spec"]["containers"]
+        ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+        for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+            asked = container[probe]["httpGet"]
+            if name == "whitebg-gateway":
+                assert (asked["path"] in gateway, ports[asked["port"]]) == (True, 8000)
+            else:
+                assert (f'"{asked["path"]}"' in service, ports[asked["port"]]) == (True, 9100)
+    (paths,) = {
+        tuple(re.findall(r"127\.0\.0\.1:(\d+/\w+)", " ".join(COMPOSE["services"][name]["healthcheck"]["test"])))
+        for name in ("gateway-1", "gateway-2")
+    }
+    assert paths == ("8000/healthz",)
+    assert re.findall(r"127\.0\.0\.1:(\d+/\w+)", DOCKERFILE) == ["9100/readyz"]
+
+
+def test_certificates_hold_the_names_that_are_called(tmp_path: Path) -> None:
+    """In compose: nginx by gateways, and services by nginx, under the name that is written into its configuration."""
+    _, script, folder, *names = COMPOSE["services"]["certificates"]["entrypoint"]
+    assert f"COPY tools/certificates.py {script}" in DOCKERFILE
+    assert folder == "/tls"
+    make_certificates(tmp_path, names)
+    made = {f"/tls/{path.name}" for path in tmp_path.iterdir()}
+    named = set(re.findall(r"/tls/[\w.]+", json.dumps(COMPOSE)))
+    assert named <= made
+    assert COMPOSE["services"]["gateway-1"]["environment"]["WHITEBG_GRPC_TARGET"].split(":")[0] in names
+    (asked,) = re.findall(r"grpc_ssl_name (\S+);", nginx_configuration({}))
+    assert asked in names
+    assert kind("ConfigMap")["whitebg-gateway"]["data"]["WHITEBG_GRPC_SERVER_NAME"] in names
+
+
+def test_each_pod_sees_only_its_own_keys(tmp_path: Path) -> None:
+    make_certificates(tmp_path, ["whitebg-service"])
+    for name, mine in (("whitebg-service", "server"), ("whitebg-gateway", "client")):
+        pod = kind("Deployment")[name]["spec"]["template"]["spec"]
+        (secret,) = [volume["secret"] for volume in pod["volumes"] if "secret" in volume]
+        shown = {item["key"] for item in secret["items"]}
+        assert shown == {"ca.pem", f"{mine}.pem", f"{mine}.key"}
+        assert all((tmp_path / key).exists() for key in shown)
+    assert "secret" not in json.dumps(kind("Deployment")["whitebg-worker"]["spec"]["template"]["spec"]["volumes"])
+
+
+def test_nginx_knows_its_neighbours_and_they_know_it() -> None:
+    services = COMPOSE["services"]
+    addresses = {
+        name: service["networks"]["inner"]["ipv4_address"]
+        for name, service in services.items()
+        if isinstance(service.get("networks"), dict)
+    }
+    environment = services["nginx"]["environment"]
+    for group, port, prefix in (("GATEWAYS", 8000, "gateway-"), ("SERVICES", 50051, "service-")):
+        told = re.findall(r"server (\S+) ", environment[group])
+        assert told == [f"{address}:{port}" for name, address in addresses.items() if name.startswith(prefix)]
+    assert services["gateway-1"]["environment"]["WHITEBG_TRUSTED_PROXIES"] == f"{addresses['nginx']}/32"
+    assert services["worker"]["deploy"]["replicas"] == 3
+
+
+def test_real_nginx_takes_the_configuration_of_compose(tmp_path: Path) -> None:
+    environment = {key: str(value) for key, value in COMPOSE["services"]["nginx"]["environment"].items()}
+    make_certificates(tmp_path / "tls", ["nginx"])
+    config = nginx_configuration(environment | {"NGINX_DIR": str(tmp_path), "TLS_DIR": str(tmp_path / "tls")})
+    assert "${" not in config
+    (tmp_path / "nginx.conf").write_text(config)
+    argv = [nginx_program(), "-t", "-p", str(tmp_path), "-c", str(tmp_path / "nginx.conf"), "-e", "stderr"]
+    said = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=30)
+    assert said.returncode == 0, said.stderr
+
+
+def test_selectors_meet_the_pods_they_mean() -> None:
+    pods = {name: each["spec"]["template"]["metadata"]["labels"] for name, each in kind("Deployment").items()}
+    assert all(each["spec"]["selector"]["matchLabels"] == pods[name] for name, each in kind("Deployment").items())
+    assert kind("PodDisruptionBudget").keys() == pods.keys()
+    for name, budget in kind("PodDisruptionBudget").items():
+        assert budget["spec"]["selector"]["matchLabels"] == pods[name]
+    for name, service in kind("Service").items():
+        assert service["spec"]["selector"] == pods[name]
+        (container,) = kind("Deployment")[name]["spec"]["template"]["spec"]["containers"]
+        assert {port["targetPort"] for port in service["spec"]["ports"]} <= {
+            port["name"] for port in container["ports"]
+        }
+    for name, policy in kind("NetworkPolicy").items():
+        assert policy["spec"]["podSelector"].get("matchLabels", {}) == pods.get(name, {})
+    assert kind("NetworkPolicy").keys() == pods.keys() | {"nobody"}
+    host, _, port = (
+        kind("ConfigMap")["whitebg-gateway"]["data"]["WHITEBG_GRPC_TARGET"].removeprefix("dns:///").partition(":")
+    )
+    assert int(port) == kind("Service")[host]["spec"]["ports"][0]["port"]
+
+
+@pytest.mark.parametrize("name", sorted(kind("Deployment")))
+def test_pods_may_do_nothing_that_they_need_not(name: str) -> None:
+    pod = kind("Deployment")[name]["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["automountServiceAccountToken"] is False
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert {"cpu", "memory"} <= container["resources"]["requests"].keys()
+    assert "memory" in container["resources"]["limits"]
+
+
+def test_a_drain_fits_into_the_time_that_a_pod_is_given() -> None:
+    """Before it: the wait until callers have heard; after it: two seconds of the calls, and some to end."""
+    config = kind("ConfigMap")
+    service = ServiceSettings(jwt_secret=SECRET, drain=config["whitebg"]["data"]["WHITEBG_DRAIN"])  # type: ignore[arg-type]
+    gateway = GatewaySettings(
+        jwt_secret=SECRET,  # type: ignore[arg-type]
+        drain_timeout=config["whitebg-gateway"]["data"]["WHITEBG_DRAIN_TIMEOUT"],
+    )
+    for name, deployment in kind("Deployment").items():
+        drain = gateway.drain_timeout if name == "whitebg-gateway" else service.drain
+        assert deployment["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] >= drain.total_seconds() + 10
+
+
+def test_the_autoscaler_asks_for_a_metric_that_is_told() -> None:
+    (metric,) = kind("HorizontalPodAutoscaler")["whitebg-worker"]["spec"]["metrics"]
+    name = metric["external"]["metric"]["name"]
+    (rule,) = yaml.safe_load((DEPLOY / "prometheus" / "adapter.yaml").read_text())["rules"]["external"]
+    assert rule["name"]["as"] == name == rule["seriesQuery"]
+    assert rule["metricsQuery"] == f"max({name})"
+    assert f'"{name}"' in inspect.getsource(StateCollector)
+    assert all(
+        each["spec"]["scaleTargetRef"]["name"] in kind("Deployment")
+        for each in kind("HorizontalPodAutoscaler").values()
+    )
+    scaled = kind("HorizontalPodAutoscaler")
+    assert all("replicas" not in kind("Deployment")[name]["spec"] for name in scaled), (
+        "the autoscaler would be overruled"
+    )
+
+
+def test_kustomize_names_every_manifest() -> None:
+    there = {path.name for path in (DEPLOY / "kubernetes").glob("*.yaml")} - {"kustomization.yaml"}
+    assert set(KUSTOMIZATION["resources"]) == there
+    assert KUSTOMIZATION["images"] == [{"name": "whitebg", "newTag": COMPOSE["x-whitebg"]["image"].partition(":")[2]}]
+
+
+def test_the_example_of_secrets_names_all_that_compose_needs() -> None:
+    needed = set(re.findall(r"\$\{(\w+):\?", (DEPLOY / "compose.yaml").read_text()))
+    example = {line.partition("=")[0] for line in (DEPLOY / "example.env").read_text().splitlines() if "=" in line}
+    assert example == needed
