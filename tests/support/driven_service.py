@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import replace
 from datetime import timedelta
@@ -17,11 +17,12 @@ from pydantic import SecretStr
 from generator_service.blobs import new_key
 from generator_service.data_dir import make_data_dir
 from generator_service.domain.errors import EngineError
-from generator_service.domain.task import Lease, NewTask, Progress, ResultInfo, Task
+from generator_service.domain.task import Lease, NewTask, Progress, ResultInfo, Task, TaskState
 from generator_service.parts import Parts, parts_of
 from generator_service.server import Running, running_service
 from generator_service.settings import Settings
 from generator_service.store.contract import Retention
+from generator_service.wake.contract import Signal, Topic
 from tests.support.photos import product_photo
 from tests.support.processes import PATIENCE
 from tests.support.store import PHOTO, RESULT, new_task
@@ -39,13 +40,18 @@ _DEFAULTS: dict[str, Any] = {
 }
 
 
+Player = Callable[["DrivenService"], Coroutine[Any, Any, None]]
+"""Plays the worker from a start to the next stop."""
+
+
 class DrivenService:
     """A service on one folder and one port, from one start to the next; the epoch of its log is `EPOCH` at first.
 
     The verbs do to a task what a worker would, through the service's own store, and return the task as it is then.
     """
 
-    def __init__(self, folder: Path, secret: str, **settings: Any) -> None:
+    def __init__(self, folder: Path, secret: str, *, player: Player | None = None, **settings: Any) -> None:
+        self._player = player
         self._settings = Settings(**_DEFAULTS | {"data_dir": folder, "jwt_secret": SecretStr(secret)} | settings)
         self._running: Running | None = None
         self._unserved: Parts | None = None
@@ -88,17 +94,17 @@ class DrivenService:
         # A task of its own, for what is opened in one task has to be closed there.
         self._life = asyncio.create_task(self._live(started))
         async with asyncio.timeout(PATIENCE):
-            self._running = await started
-        self._settings = self._settings.model_copy(update={"grpc_port": self._running.port})
+            port = (await started).port
+        self._settings = self._settings.model_copy(update={"grpc_port": port})
 
     async def stop(self) -> None:
         """End at once, whatever is open; the folder and the port are kept."""
         if self._running is None or self._life is None:
             return
         await self._running.server.stop(None)
-        self._running = None
         self._stop.set()
         await self._life
+        self._running = None
 
     async def _live(self, started: asyncio.Future[Running]) -> None:
         async with AsyncExitStack() as stack:
@@ -107,8 +113,19 @@ class DrivenService:
             except BaseException as error:
                 started.set_exception(error)
                 raise
+            self._running = running
             started.set_result(running)
-            await self._stop.wait()
+            if self._player is None:
+                await self._stop.wait()
+            else:
+                await self._play(self._player)
+
+    async def _play(self, player: Player) -> None:
+        playing = asyncio.create_task(player(self))
+        await self._stop.wait()
+        playing.cancel()
+        for outcome in await asyncio.gather(playing, return_exceptions=True):
+            assert isinstance(outcome, asyncio.CancelledError), f"the player ended before the service: {outcome!r}"
 
     @asynccontextmanager
     async def unserved(self) -> AsyncIterator[None]:
@@ -145,6 +162,10 @@ class DrivenService:
                 await asyncio.sleep(0.01)
         assert [task.task_id for task in claimed] == [task_id], "another task is the next"
         return claimed[0]
+
+    async def work_on_all(self) -> Sequence[Task]:
+        """Begin with every task that may run."""
+        return await self._parts.store.claim(_WORKER, limit=1000, lease_for=LEASE)
 
     async def progress(self, task_id: int, percent: int, stage: str = "segmenting") -> None:
         """Tell how far a task is."""
@@ -198,6 +219,18 @@ class DrivenService:
     async def submit_many(self, user: str, count: int) -> None:
         """Put so many photos in the queue, at once."""
         await asyncio.gather(*(self.submit(user) for _ in range(count)))
+
+    def news(self) -> Signal:
+        """Return what is set after every change."""
+        return self._parts.wake.subscribe(Topic.LOG)
+
+    async def reached(self, task_id: int, state: TaskState) -> None:
+        """Wait until a task is in a state."""
+        news = self.news()
+        async with asyncio.timeout(PATIENCE):
+            while (await self.task(task_id)).state is not state:
+                await news.wait(PATIENCE)
+        news.close()
 
     async def tasks(self, user: str) -> list[Task]:
         """Read all tasks of a user, oldest first."""

@@ -1,4 +1,4 @@
-"""A service in memory behind a real socket, and the command line as a real process."""
+"""A real service whose worker is played, and the command line as a real process."""
 
 from __future__ import annotations
 
@@ -9,52 +9,59 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from whitebg.client import GeneratorClient
 from whitebg.retry import Backoff
 from whitebg.tokens import minting
 
-from protos.whitebg.v1 import task_pb2
-from tests.support.fake_service import MAGIC, FakeLog, FakeServer
+from tests.support.driven_service import PICTURE, DrivenService
 
 SECRET = "s" * 48
-PHOTO = MAGIC[0] + b"photo"
+PHOTO = PICTURE
 QUICK = Backoff(base=0.01, cap=0.05)
 
 
-class WorkingLog(FakeLog):
-    """A log whose tasks are worked on as soon as they are submitted.
+async def work(service: DrivenService) -> None:
+    """Work on every task: a file name decides what becomes of it.
 
-    A file name decides what becomes of a task: ``bad…`` fails, ``slow…`` stays under way until it is cancelled.
+    ``bad…`` fails, ``slow…`` stays under way until it is cancelled or the test ends it, all others succeed.
     """
-
-    def submit(self, user_id: str, *, filename: str = "cup.png", **fields: Any) -> task_pb2.Task:
-        task = super().submit(user_id, filename=filename, **fields)
-        asyncio.get_running_loop().call_soon(self._work, task.task_id, filename)
-        return task
-
-    def _work(self, task_id: int, filename: str) -> None:
-        self.start(task_id)
-        self.progress(task_id, 40)
-        if filename.startswith("bad"):
-            self.fail(task_id)
-        elif not filename.startswith("slow"):
-            self.complete(task_id)
-
-
-@pytest.fixture
-def log() -> FakeLog:
-    return WorkingLog()
+    news = service.news()
+    try:
+        while True:
+            for task in await service.work_on_all():
+                await service.progress(task.task_id, 40)
+                if task.input.filename.startswith("bad"):
+                    await service.fail(task.task_id)
+                elif not task.input.filename.startswith("slow"):
+                    await service.complete(task.task_id)
+            await news.wait(1.0)
+    finally:
+        news.close()
 
 
 @pytest.fixture
-async def server(log: FakeLog) -> AsyncIterator[FakeServer]:
-    server = FakeServer(log, SECRET)
-    await server.start()
-    yield server
-    await server.stop()
+async def server(tmp_path: Path) -> AsyncIterator[DrivenService]:
+    """A service whose tasks are worked on as soon as they are submitted."""
+    async with running(DrivenService(tmp_path / "service", SECRET, player=work)) as server:
+        yield server
+
+
+@pytest.fixture
+async def idle(tmp_path: Path) -> AsyncIterator[DrivenService]:
+    """A service where nothing happens but what the test does."""
+    async with running(DrivenService(tmp_path / "idle", SECRET)) as server:
+        yield server
+
+
+@asynccontextmanager
+async def running(service: DrivenService) -> AsyncIterator[DrivenService]:
+    await service.start()
+    try:
+        yield service
+    finally:
+        await service.stop()
 
 
 def token(user: str = "ann", *scopes: str) -> Callable[[], str]:
@@ -67,8 +74,14 @@ def names(folder: Path) -> list[str]:
 
 
 @pytest.fixture
-async def client(server: FakeServer) -> AsyncIterator[GeneratorClient]:
+async def client(server: DrivenService) -> AsyncIterator[GeneratorClient]:
     async with GeneratorClient(server.target, token(), backoff=QUICK, timeout=10) as client:
+        yield client
+
+
+@pytest.fixture
+async def idle_client(idle: DrivenService) -> AsyncIterator[GeneratorClient]:
+    async with GeneratorClient(idle.target, token(), backoff=QUICK, timeout=10) as client:
         yield client
 
 
@@ -76,7 +89,7 @@ RunCli = Callable[..., AbstractAsyncContextManager[asyncio.subprocess.Process]]
 
 
 @pytest.fixture
-def cli(server: FakeServer, tmp_path: Path) -> RunCli:
+def cli(server: DrivenService, tmp_path: Path) -> RunCli:
     """Start `whitebg` as a process that talks to the server."""
 
     @asynccontextmanager

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from protos.whitebg.v1 import task_pb2
+from generator_service.domain.presets import PRESETS
+from generator_service.domain.task import Content, Shadow, TaskState
 from tests.integration.client.conftest import PHOTO, RunCli, names
-from tests.support.fake_service import FakeLog, FakeServer
+from tests.support.driven_service import DrivenService
 
 
 @pytest.fixture
@@ -63,22 +64,21 @@ async def test_submit_prints_json_for_programs(cli: RunCli, photos: Path, tmp_pa
     assert (found["bad.png"]["ok"], found["bad.png"]["problem"]) == (False, "the photo was refused")
 
 
-async def test_submit_waits_for_room_in_the_queue(cli: RunCli, tmp_path: Path, log: FakeLog) -> None:
+async def test_submit_waits_for_room_in_the_queue(cli: RunCli, tmp_path: Path, server: DrivenService) -> None:
     folder = tmp_path / "many"
     folder.mkdir()
     for number in range(20):
         (folder / f"{number}.png").write_bytes(PHOTO)
-    log.max_pending = 1
+    await server.stop()
+    await server.start(pending_per_user=1)
     async with cli("submit", str(folder), "--out", str(tmp_path / "out")) as process:
         _, stderr = await _finish(process)
     assert process.returncode == 0, stderr
     assert len(names(tmp_path / "out")) == 20
-    assert len(log.tasks) == 20
+    assert len(await server.tasks("local")) == 20
 
 
-async def test_submit_outlives_a_restart_of_the_service(
-    cli: RunCli, tmp_path: Path, log: FakeLog, server: FakeServer
-) -> None:
+async def test_submit_outlives_a_restart_of_the_service(cli: RunCli, tmp_path: Path, server: DrivenService) -> None:
     (tmp_path / "slow.png").write_bytes(PHOTO)
     async with cli("submit", str(tmp_path / "slow.png"), "--out", str(tmp_path / "out")) as process:
         assert process.stdout is not None
@@ -86,14 +86,15 @@ async def test_submit_outlives_a_restart_of_the_service(
             pass
         await server.stop()
         assert b"connection lost" in await asyncio.wait_for(process.stdout.readline(), 20)
-        log.complete(1)
+        async with server.unserved():
+            await server.complete(1)
         await server.start()
         await _finish(process)
     assert process.returncode == 0
     assert names(tmp_path / "out") == ["slow-white.png"]
 
 
-async def test_ctrl_c_says_what_becomes_of_the_tasks(cli: RunCli, tmp_path: Path, log: FakeLog) -> None:
+async def test_ctrl_c_says_what_becomes_of_the_tasks(cli: RunCli, tmp_path: Path, server: DrivenService) -> None:
     (tmp_path / "slow.png").write_bytes(PHOTO)
     async with cli("submit", str(tmp_path / "slow.png"), "--out", str(tmp_path / "out")) as process:
         assert process.stdout is not None
@@ -104,7 +105,7 @@ async def test_ctrl_c_says_what_becomes_of_the_tasks(cli: RunCli, tmp_path: Path
     assert process.returncode == 130
     assert "go on without you: 1" in stderr
     assert "Traceback" not in stderr
-    log.complete(1)
+    await server.complete(1)
     async with cli("download", "1", "--out", str(tmp_path / "out")) as process:
         await _finish(process)
     assert names(tmp_path / "out") == ["slow-white.png"]
@@ -133,8 +134,9 @@ def _read_screen(screen: FileIO) -> bytes:
     return shown
 
 
-async def test_list_cancel_and_watch(cli: RunCli, log: FakeLog) -> None:
-    FakeLog.submit(log, "local", filename="x.png")
+async def test_list_cancel_and_watch(cli: RunCli, server: DrivenService) -> None:
+    await server.submit("local", filename="slow.png")
+    await server.reached(1, TaskState.PROCESSING)
     async with cli("watch", "--json") as watching:
         assert watching.stdout is not None
         kinds = [json.loads(await asyncio.wait_for(watching.stdout.readline(), 20))["kind"] for _ in range(4)]
@@ -145,17 +147,17 @@ async def test_list_cancel_and_watch(cli: RunCli, log: FakeLog) -> None:
         assert "task 1 is cancelled" in stdout
         assert "task 77 does not exist" in stdout
         event = json.loads(await asyncio.wait_for(watching.stdout.readline(), 20))
-        assert (event["kind"], event["type"], event["seq"]) == ("TaskEvent", "cancelled", 2)
+        assert (event["kind"], event["type"], event["seq"]) == ("TaskEvent", "cancelled", 3)
         watching.send_signal(signal.SIGINT)
         _, stderr = await _finish(watching)
     assert watching.returncode == 130
-    assert "--since e0:2" in stderr
+    assert "--since e0:3" in stderr
     async with cli("list", "--state", "cancelled", "--json") as process:
         stdout, _ = await _finish(process)
     assert [json.loads(line)["task_id"] for line in stdout.splitlines()] == [1]
 
 
-async def test_nothing_running_is_said_with_what_to_do(cli: RunCli, server: FakeServer, tmp_path: Path) -> None:
+async def test_nothing_running_is_said_with_what_to_do(cli: RunCli, server: DrivenService, tmp_path: Path) -> None:
     async with cli("list", connect=False) as process:
         _, stderr = await _finish(process)
     assert process.returncode == 1
@@ -175,9 +177,10 @@ async def test_presets_are_shown_with_their_rules(cli: RunCli) -> None:
     assert "amazon" in stdout
     async with cli("presets", "--json") as process:
         stdout, _ = await _finish(process)
-    custom, amazon = map(json.loads, stdout.splitlines())
-    assert (custom["name"], custom["size_px"]) == ("custom", None)
-    assert (amazon["rule"], amazon["formats"]) == ("white", ["jpg"])
+    presets = {preset["name"]: preset for preset in map(json.loads, stdout.splitlines())}
+    assert presets.keys() == PRESETS.keys()
+    assert presets["custom"]["size_px"] is None
+    assert presets["amazon"]["rule"] == PRESETS["amazon"].rule
 
 
 async def test_the_doctor_says_what_is_wrong_by_its_exit_code(cli: RunCli, tmp_path: Path) -> None:
@@ -192,18 +195,17 @@ async def test_the_doctor_says_what_is_wrong_by_its_exit_code(cli: RunCli, tmp_p
     assert "WRONG data folder" in stdout
 
 
-async def test_options_and_reuse_reach_the_service(cli: RunCli, photos: Path, tmp_path: Path, log: FakeLog) -> None:
+async def test_options_and_reuse_reach_the_service(
+    cli: RunCli, photos: Path, tmp_path: Path, server: DrivenService
+) -> None:
     arguments = ("submit", str(photos / "a.png"), "--out", str(tmp_path / "out"), "--reuse")
     wanted = ("--shadow", "contact", "--content", "transparent", "--margin", "0.1")
     async with cli(*arguments, *wanted) as process:
         await _finish(process)
-    (task,) = log.tasks.values()
-    assert (task.options.shadow, task.options.content) == (
-        task_pb2.SHADOW_CONTACT,
-        task_pb2.CONTENT_TRANSPARENT,
-    )
+    (task,) = await server.tasks("local")
+    assert (task.options.shadow, task.options.content) == (Shadow.CONTACT, Content.TRANSPARENT)
     assert task.options.margin == pytest.approx(0.1)
     async with cli(*arguments, *wanted) as process:
         await _finish(process)
     assert process.returncode == 0
-    assert len(log.tasks) == 1, "the second was answered from the first"
+    assert len(await server.tasks("local")) == 1, "the second was answered from the first"

@@ -15,10 +15,10 @@ import pytest
 from whitebg import SyncGeneratorClient, TaskState, errors, models
 
 from tests.integration.client.conftest import PHOTO, token
-from tests.support.fake_service import FakeLog, FakeServer
+from tests.support.driven_service import PICTURE, DrivenService
 
 
-async def test_a_photo_is_put_through_without_asyncio(server: FakeServer, tmp_path: Path) -> None:
+async def test_a_photo_is_put_through_without_asyncio(server: DrivenService, tmp_path: Path) -> None:
     def use() -> bytes:
         with SyncGeneratorClient(server.target, token()) as client:
             task = client.wait(client.submit(PHOTO).task_id, timeout=10)
@@ -28,24 +28,22 @@ async def test_a_photo_is_put_through_without_asyncio(server: FakeServer, tmp_pa
                 client.get(99)
             return client.download(task.task_id, tmp_path / "out.png").read_bytes()
 
-    assert await asyncio.to_thread(use) == b"\x89PNG\r\n\x1a\nresult"
+    assert await asyncio.to_thread(use) == PICTURE
 
 
-async def test_leaving_a_blocking_watch_ends_its_stream_and_close_joins_the_thread(
-    server: FakeServer, log: FakeLog
-) -> None:
+async def test_leaving_a_blocking_watch_ends_its_stream_and_close_joins_the_thread(server: DrivenService) -> None:
     def use() -> None:
         with SyncGeneratorClient(server.target, token()) as client:
             updates = client.watch()
             assert isinstance(next(updates), models.Bookmark)
-            assert len(log.watchers) == 1
+            assert server.watchers == 1
             updates.close()
         client.close()
         assert not any(thread.name == "whitebg-client" for thread in threading.enumerate())
 
     await asyncio.to_thread(use)
-    await server.stop()
-    assert not log.watchers
+    async with asyncio.timeout(10):
+        await _until(lambda: not server.watchers)
 
 
 WATCHER = """
@@ -60,7 +58,7 @@ with SyncGeneratorClient(sys.argv[1], sys.argv[2]) as client:
 """
 
 
-async def test_ctrl_c_ends_a_blocking_watch(server: FakeServer, log: FakeLog) -> None:
+async def test_ctrl_c_ends_a_blocking_watch(server: DrivenService) -> None:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", WATCHER, server.target, token()()), stdout=asyncio.subprocess.PIPE
     )
@@ -70,11 +68,11 @@ async def test_ctrl_c_ends_a_blocking_watch(server: FakeServer, log: FakeLog) ->
     out, _ = await asyncio.wait_for(process.communicate(), 20)
     assert (out, process.returncode) == (b"interrupted\n", 0)
     async with asyncio.timeout(10):
-        await _until(lambda: not log.watchers)
+        await _until(lambda: not server.watchers)
 
 
 async def test_an_interrupt_just_after_a_step_was_handed_over_ends_the_watch(
-    server: FakeServer, log: FakeLog, monkeypatch: pytest.MonkeyPatch
+    server: DrivenService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hand_over = asyncio.run_coroutine_threadsafe
 
@@ -93,7 +91,7 @@ async def test_an_interrupt_just_after_a_step_was_handed_over_ends_the_watch(
 
     await asyncio.to_thread(use)
     async with asyncio.timeout(10):
-        await _until(lambda: not log.watchers)
+        await _until(lambda: not server.watchers)
 
 
 async def _until(condition: Callable[[], bool]) -> None:
