@@ -6,6 +6,7 @@ An operation raises what is wrong with the request before its first change (see 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import and_, delete, func, select, update
@@ -31,25 +32,19 @@ COMPACT_CHUNK = 1000
 
 def enqueue(uow: UnitOfWork, new: NewTask, limits: Limits) -> Enqueued:
     """Store a new task, or find it by its idempotency key or, where that is asked for, by its picture."""
-    user = uow.user(new.user_id)
-    if new.idempotency_key is not None:
-        known = uow.connection.execute(
-            statements.TASK_BY_KEY, {"user_id": new.user_id, "idempotency_key": new.idempotency_key}
-        ).one_or_none()
-        if known is not None:
-            if known.fingerprint != new.fingerprint:
-                raise IdempotencyConflict(new.idempotency_key, known.task_id)
-            return Enqueued(rows.task_from_row(known), deduplicated=True)
+    if new.idempotency_key is not None and (known := uow.task_by_key(new.user_id, new.idempotency_key)) is not None:
+        task, fingerprint = known
+        if fingerprint != new.fingerprint:
+            raise IdempotencyConflict(new.idempotency_key, task.task_id)
+        return Enqueued(task, deduplicated=True)
     if new.reuse:
-        made = uow.connection.execute(
+        made = uow.query(
             statements.TASK_BY_PICTURE, {"user_id": new.user_id, "picture_key": new.picture_key}
         ).one_or_none()
         if made is not None:
             return Enqueued(rows.task_from_row(made), deduplicated=False, reused=True)
-    if user is not None and user.pending >= limits.pending_per_user:
+    if uow.user(new.user_id).pending >= limits.pending_per_user:
         raise QuotaExceeded(new.user_id, limits.pending_per_user, limits.retry_after)
-    if user is None:
-        uow.add_user(new.user_id)
     task = uow.insert_task(
         transitions.create(new, task_id=0, at=uow.now),
         idempotency_key=new.idempotency_key,
@@ -63,10 +58,18 @@ def claim(uow: UnitOfWork, owner: str, limit: int, lease_for: timedelta, limits:
     """Start up to ``limit`` tasks for a worker."""
     claimed: list[Task] = []
     runnable = {"now": uow.now, "running_per_user": limits.running_per_user}
-    while len(claimed) < limit and (row := uow.connection.execute(statements.NEXT, runnable).one_or_none()) is not None:
-        task = rows.task_from_row(row)
-        started = transitions.start(task, owner=owner, lease_for=lease_for, at=uow.now)
-        claimed.append(uow.update_task(task, EventType.STARTED, started))
+    more = True
+    while more and (left := limit - len(claimed)):
+        found = uow.query(statements.NEXT, runnable | {"at_most": left}).all()
+        if not found:
+            break
+        uow.adopt_users(found)
+        # Equals go together. The others wait for the next look: a user's second task may come before their first.
+        equals = [row for row in found if (row.priority, row.running) == (found[0].priority, found[0].running)]
+        for task in uow.read_tasks([row.task_id for row in equals]):
+            started = transitions.start(task, owner=owner, lease_for=lease_for, at=uow.now)
+            claimed.append(uow.update_task(task, EventType.STARTED, started))
+        more = len(found) == left or any(uow.user(row.user_id).pending for row in found)
     return claimed
 
 
@@ -74,19 +77,12 @@ def heartbeat(uow: UnitOfWork, beats: Sequence[Beat], lease_for: timedelta) -> l
     """Prolong leases; return those that are lost."""
     lost = []
     for beat in beats:
-        changed = uow.connection.execute(
-            statements.BEAT,
-            {
-                "of_task": beat.lease.task_id,
-                "owner": beat.lease.owner,
-                "of_attempt": beat.lease.attempt,
-                "until": uow.now + lease_for,
-                "percent": beat.percent,
-                "at_stage": beat.stage,
-            },
-        ).rowcount
-        if not changed:
+        try:
+            task = _held(uow, beat.lease)
+        except LeaseLost:
             lost.append(beat.lease)
+        else:
+            uow.renew_task(replace(task, lease_expires_at=uow.now + lease_for, progress=beat.percent, stage=beat.stage))
     return lost
 
 
@@ -146,13 +142,10 @@ def cancel(uow: UnitOfWork, task_id: int, user_id: str | None) -> Task:
 def requeue_expired(uow: UnitOfWork) -> list[Task]:
     """Take tasks from workers whose leases ran out."""
     # Users whom another process is changing are left to the next time.
-    locked = set(uow.connection.execute(statements.USERS_OF_EXPIRED, {"now": uow.now}).scalars())
-    expired = uow.connection.execute(statements.EXPIRED, {"now": uow.now}).all() if locked else ()
+    held = set(uow.adopt_users(uow.query(statements.USERS_OF_EXPIRED, {"now": uow.now})))
+    expired = uow.query(statements.EXPIRED, {"now": uow.now}).all() if held else ()
     requeued = []
-    for row in expired:
-        if row.user_id not in locked:
-            continue
-        task = rows.task_from_row(row)
+    for task in uow.read_tasks([row.task_id for row in expired if row.user_id in held]):
         last = task.attempt >= task.max_attempts
         what_now = f"it was the last of {task.max_attempts}" if last else "it runs again"
         error = TaskError(
@@ -171,7 +164,7 @@ def requeue_expired(uow: UnitOfWork) -> list[Task]:
 def compact(uow: UnitOfWork, retention: Retention) -> int:
     """Delete a chunk of events that need not be kept; return how many. Zero means that nothing is left to do."""
     cutoff = uow.now - retention.events_for
-    candidates = uow.connection.execute(
+    candidates = uow.query(
         select(users.c.user_id)
         .where(users.c.seq - users.c.compacted_seq > retention.events_per_user)
         .order_by(users.c.user_id)
@@ -179,7 +172,7 @@ def compact(uow: UnitOfWork, retention: Retention) -> int:
     deleted = 0
     for user_id in candidates.all():
         # One whom another process is changing is left to the next time.
-        free = uow.connection.execute(statements.FREE_USER, {"user_id": user_id}).one_or_none()
+        free = uow.query(statements.FREE_USER, {"user_id": user_id}).one_or_none()
         if free is None:
             continue
         deleted += _compact_user(uow, user_id, free.seq - retention.events_per_user, cutoff, COMPACT_CHUNK - deleted)
@@ -191,29 +184,25 @@ def compact(uow: UnitOfWork, retention: Retention) -> int:
 def _compact_user(uow: UnitOfWork, user_id: str, through: int, cutoff: datetime, limit: int) -> int:
     of_user = and_(events.c.user_id == user_id, events.c.seq <= through)
     # Only a whole prefix may go: what is above ``compacted_seq`` is all there.
-    first_kept = uow.connection.execute(
-        select(func.min(events.c.seq)).where(of_user, events.c.occurred_at >= cutoff)
-    ).scalar_one()
+    first_kept = uow.query(select(func.min(events.c.seq)).where(of_user, events.c.occurred_at >= cutoff)).scalar_one()
     if first_kept is not None:
         of_user = and_(of_user, events.c.seq < first_kept)
     oldest = select(events.c.revision, events.c.seq).where(of_user).order_by(events.c.seq).limit(limit)
-    doomed = uow.connection.execute(oldest).all()
+    doomed = uow.query(oldest).all()
     if not doomed:
         return 0
     revisions = [row.revision for row in doomed]
-    uow.connection.execute(delete(events).where(events.c.revision.in_(revisions)))
-    uow.connection.execute(
-        update(users).where(users.c.user_id == user_id).values(compacted_seq=max(row.seq for row in doomed))
-    )
+    uow.query(delete(events).where(events.c.revision.in_(revisions)))
+    uow.query(update(users).where(users.c.user_id == user_id).values(compacted_seq=max(row.seq for row in doomed)))
     uow.compacted(max(revisions))
     return len(doomed)
 
 
 def forget(uow: UnitOfWork, task_ids: Collection[int]) -> None:
     """Delete terminal tasks."""
-    uow.connection.execute(
+    uow.query(
         delete(tasks).where(
             tasks.c.task_id.in_(task_ids), tasks.c.state.in_([state.value for state in TERMINAL_STATES])
         )
     )
-    uow.changes += 1
+    uow.forgotten(task_ids)

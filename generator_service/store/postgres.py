@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from sqlalchemy import URL, Connection, Engine, bindparam, create_engine, make_url, text
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import URL, Connection, Engine, create_engine, make_url, text
 from sqlalchemy.exc import ArgumentError
-from sqlalchemy.types import BigInteger, String
 
 from generator_service.domain.clock import Clock
 from generator_service.domain.retry import RetryPolicy
@@ -17,7 +15,8 @@ from generator_service.store.migrate import migrate
 from generator_service.store.reconnect import Reconnecting
 from generator_service.store.restored import Renewed, StoreInUse, renew_log
 from generator_service.store.sql import READERS, SqlTaskStore
-from generator_service.store.writer import CommitListener, Touched
+from generator_service.store.unit_of_work import Backend
+from generator_service.store.writer import CommitListener
 
 PATIENCE = timedelta(seconds=10)
 """How long a write or a read waits for a server that has gone away: a restart, or a failover."""
@@ -39,16 +38,7 @@ SKIP_IDS = text(
     " FROM (SELECT CAST(pg_get_serial_sequence('tasks', 'task_id') AS regclass) AS sequence) AS ids"
 )
 
-MAKE_USERS = text(
-    "INSERT INTO users (user_id, seq, compacted_seq, pending, running)"
-    " SELECT name, 0, 0, 0, 0 FROM unnest(:users) AS name ORDER BY name"
-    " ON CONFLICT DO NOTHING"
-).bindparams(bindparam("users", type_=ARRAY(String)))
-LOCK_USERS = text(
-    "SELECT FROM users WHERE user_id IN"
-    " (SELECT unnest(:users) UNION SELECT user_id FROM tasks WHERE task_id = ANY(:tasks))"
-    " ORDER BY user_id FOR UPDATE"
-).bindparams(bindparam("users", type_=ARRAY(String)), bindparam("tasks", type_=ARRAY(BigInteger)))
+NEW_IDS = text("SELECT nextval(pg_get_serial_sequence('tasks', 'task_id')) FROM generate_series(1, :count)")
 
 
 def open_postgres(
@@ -76,7 +66,7 @@ def open_postgres(
     return SqlTaskStore(
         writing,
         reading,
-        lock=lock_users,
+        backend=Backend(begin=_begin, new_ids=_new_ids),
         patience=patience,
         clock=clock,
         limits=limits,
@@ -129,14 +119,12 @@ def driver_url(url: str) -> str:
     return database_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
 
 
-def lock_users(connection: Connection, touched: Sequence[Touched]) -> None:
-    """Make the users who are new, then lock all; both in order of their names, so that nobody waits in a circle."""
-    users = sorted({user for each in touched for user in each.users})
-    tasks = sorted({task for each in touched for task in each.tasks})
-    if users:
-        connection.execute(MAKE_USERS, {"users": users})
-    if users or tasks:
-        connection.execute(LOCK_USERS, {"users": users, "tasks": tasks})
+def _begin(_connection: Connection) -> None:
+    """Do nothing: the driver begins by itself."""
+
+
+def _new_ids(connection: Connection, count: int) -> Sequence[int]:
+    return connection.execute(NEW_IDS, {"count": count}).scalars().all()
 
 
 def _engine(address: URL, *, pool_size: int, isolation_level: str) -> Engine:

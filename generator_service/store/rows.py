@@ -20,8 +20,9 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 def task_values(task: Task) -> dict[str, Any]:
-    """Columns of a new task's row; the id is the database's to give."""
+    """Columns of a new task's row, but for those that only the request knows."""
     return {
+        "task_id": task.task_id,
         "user_id": task.user_id,
         "options": _OPTIONS.dump_json(task.options).decode(),
         "input": _INPUT.dump_json(task.input).decode(),

@@ -30,8 +30,8 @@ from generator_service.store.contract import (
     TaskPage,
 )
 from generator_service.store.reconnect import Reconnecting
-from generator_service.store.unit_of_work import UnitOfWork
-from generator_service.store.writer import CommitListener, GroupCommitWriter, LockUsers, Touched
+from generator_service.store.unit_of_work import Backend, Touched, UnitOfWork
+from generator_service.store.writer import CommitListener, GroupCommitWriter
 
 T = TypeVar("T")
 
@@ -42,7 +42,7 @@ class SqlTaskStore:
     """Tasks and their log in a SQL database; see `generator_service.store.contract.TaskStore`.
 
     ``writing`` is an engine whose transactions may write, ``reading`` one whose transactions each see one moment of
-    the database, ``lock`` what keeps writers of several processes apart. These three are all that backends differ in.
+    the database, ``backend`` what writers do in their own way. These three are all that databases differ in.
     A transaction that loses the database waits up to ``patience`` for it to come back.
     """
 
@@ -51,7 +51,7 @@ class SqlTaskStore:
         writing: Database,
         reading: Database,
         *,
-        lock: LockUsers,
+        backend: Backend,
         patience: timedelta,
         clock: Clock,
         limits: Limits,
@@ -62,13 +62,17 @@ class SqlTaskStore:
         self._reading = reading
         self._limits = limits
         self._retry = retry
-        self._writer = GroupCommitWriter(Reconnecting(writing, patience), clock, lock, on_commit)
+        self._writer = GroupCommitWriter(Reconnecting(writing, patience), clock, backend, on_commit)
         self._moments = Reconnecting(reading, patience)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="store-reader")
 
     async def enqueue(self, new: NewTask) -> Enqueued:
         """Store a new task, or find it by its idempotency key."""
-        return await self._write(partial(operations.enqueue, new=new, limits=self._limits), users=[new.user_id])
+        return await self._write(
+            partial(operations.enqueue, new=new, limits=self._limits),
+            users=[new.user_id],
+            keys=[] if new.idempotency_key is None else [(new.user_id, new.idempotency_key)],
+        )
 
     async def claim(self, owner: str, *, limit: int, lease_for: timedelta) -> Sequence[Task]:
         """Give up to ``limit`` runnable tasks to a worker."""
@@ -178,9 +182,14 @@ class SqlTaskStore:
         self._reading.dispose()
 
     async def _write(
-        self, operation: Callable[[UnitOfWork], T], *, users: Collection[str] = (), tasks: Collection[int] = ()
+        self,
+        operation: Callable[[UnitOfWork], T],
+        *,
+        users: Collection[str] = (),
+        tasks: Collection[int] = (),
+        keys: Collection[tuple[str, str]] = (),
     ) -> T:
-        return await asyncio.wrap_future(self._writer.submit(operation, Touched(users=users, tasks=tasks)))
+        return await asyncio.wrap_future(self._writer.submit(operation, Touched(users=users, tasks=tasks, keys=keys)))
 
     async def _read(self, query: Callable[[Connection], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._moments.run, query)

@@ -17,11 +17,13 @@ from generator_service.store.contract import Limits
 from generator_service.store.migrate import migrate
 from generator_service.store.restored import Renewed, renew_log
 from generator_service.store.sql import READERS, SqlTaskStore
-from generator_service.store.writer import CommitListener, Touched
+from generator_service.store.unit_of_work import Backend
+from generator_service.store.writer import CommitListener
 
 BUSY_TIMEOUT_MS = 10_000
 BEGIN_TO_WRITE = text("BEGIN IMMEDIATE")
 """Run by hand: a listener of the engine would be asked at every statement whether it cares."""
+LAST_ID = text("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'tasks'")
 
 
 def open_sqlite(
@@ -35,7 +37,7 @@ def open_sqlite(
     return SqlTaskStore(
         writing,
         reading,
-        lock=_lock_database,
+        backend=Backend(begin=_begin_to_write, new_ids=_new_ids),
         patience=timedelta(0),
         clock=clock,
         limits=limits,
@@ -73,9 +75,15 @@ def renew_sqlite(path: Path) -> Renewed:
         engine.dispose()
 
 
-def _lock_database(connection: Connection, _touched: Sequence[Touched]) -> None:
-    """Begin to write: whoever has is alone with the whole database."""
+def _begin_to_write(connection: Connection) -> None:
+    """Whoever has begun to write is alone with the whole database."""
     connection.execute(BEGIN_TO_WRITE)
+
+
+def _new_ids(connection: Connection, count: int) -> Sequence[int]:
+    # The highest that was ever stored; the database itself notes it there.
+    last = connection.execute(LAST_ID).scalar_one()
+    return range(last + 1, last + 1 + count)
 
 
 def _begin_to_read(connection: Connection) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
@@ -17,7 +17,7 @@ from generator_service.domain.errors import WhitebgError
 from generator_service.domain.event import TaskEvent
 from generator_service.store import queries
 from generator_service.store.reconnect import Reconnecting, StoreAway
-from generator_service.store.unit_of_work import UnitOfWork
+from generator_service.store.unit_of_work import Backend, Touched, UnitOfWork
 
 logger = logging.getLogger(__name__)
 
@@ -33,29 +33,6 @@ class StoreBusy(Exception):
 
 class StoreClosed(Exception):
     """The store has been closed."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Touched:
-    """Whose rows an operation may change, as far as that is known beforehand.
-
-    ``users`` are changed by name, and made where they are new; the users of ``tasks`` are found by these tasks.
-    """
-
-    users: Collection[str] = ()
-    tasks: Collection[int] = ()
-
-
-class LockUsers(Protocol):
-    """Locks the rows of all users that a transaction is to change, before anything else, in one order for everybody.
-
-    Whoever holds a user's row may change the user's tasks: no other lock is waited for but the log's head at the end,
-    so no two transactions can wait for each other.
-    """
-
-    def __call__(self, connection: Connection, touched: Sequence[Touched], /) -> None:
-        """Return when all are locked."""
-        ...
 
 
 class CommitListener(Protocol):
@@ -113,22 +90,23 @@ class _Attempt:
     """A batch in a transaction; called again if the database went away, perhaps in the moment of the commit."""
 
     def __init__(
-        self, batch: Sequence[_Job[Any]], companions: Sequence[Companion], clock: Clock, lock: LockUsers
+        self, batch: Sequence[_Job[Any]], companions: Sequence[Companion], clock: Clock, backend: Backend
     ) -> None:
         self._batch = batch
         self._companions = companions
         self._clock = clock
-        self._lock_users = lock
+        self._backend = backend
         self.outcomes: list[_Outcome] = []
         self.events: list[TaskEvent] = []
 
     def __call__(self, connection: Connection) -> None:
-        self._lock_users(connection, [job.touched for job in self._batch])
+        self._backend.begin(connection)
+        uow = UnitOfWork(connection, self._clock, self._backend)
+        uow.hold([job.touched for job in self._batch])
         # Those who hold the locks by now know what became of an earlier commit: it is in the log, or came to nothing.
         if self.events and queries.is_logged(connection, self.events[-1]):
             return
         self.events = []
-        uow = UnitOfWork(connection, self._clock)
         self.outcomes = [job.decide(uow) for job in self._batch]
         if uow.has_events:
             for companion in self._companions:
@@ -144,10 +122,10 @@ class GroupCommitWriter:
     so that each caller gets its own outcome. Companions join no such second run: whatever ails them costs nobody else.
     """
 
-    def __init__(self, database: Reconnecting, clock: Clock, lock: LockUsers, on_commit: CommitListener) -> None:
+    def __init__(self, database: Reconnecting, clock: Clock, backend: Backend, on_commit: CommitListener) -> None:
         self._database = database
         self._clock = clock
-        self._lock_users = lock
+        self._backend = backend
         self._on_commit = on_commit
         self._jobs: queue.Queue[_Job[Any] | None] = queue.Queue(MAX_WAITING)
         self._lock = threading.Lock()
@@ -207,7 +185,7 @@ class GroupCommitWriter:
                 self._commit(batch, list(self._companions))
 
     def _commit(self, batch: list[_Job[Any]], companions: Sequence[Companion]) -> None:
-        attempt = _Attempt(batch, companions, self._clock, self._lock_users)
+        attempt = _Attempt(batch, companions, self._clock, self._backend)
         try:
             self._database.run(attempt)
         except StoreAway as error:

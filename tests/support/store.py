@@ -116,6 +116,10 @@ class Commits:
         finally:
             self._open.set()
 
+    def go_on(self) -> None:
+        """Let the writer go on before the block of `held` is left."""
+        self._open.set()
+
     async def stuck(self) -> None:
         """Wait until the writer is held up, its commit done and its caller not told yet."""
         assert await asyncio.to_thread(self._stuck.wait, 30), "nothing was committed"

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import IntegrityError
 
+from generator_service.domain import transitions
 from generator_service.domain.errors import LeaseLost, TaskNotFound, WhitebgError
 from generator_service.domain.event import TaskEvent
 from generator_service.domain.task import Task, TaskState
@@ -118,12 +119,13 @@ async def test_a_refusal_after_a_change_takes_the_change_back(desk: Desk) -> Non
     """The last net: an operation that breaks its promise to refuse before its first change."""
 
     def careless(uow: UnitOfWork) -> None:
-        uow.add_user("half made")
+        task = transitions.create(new_task("half made"), task_id=0, at=uow.now)
+        uow.insert_task(task, idempotency_key=None, fingerprint="0" * 64, picture_key=None)
         raise WhitebgError("too late")
 
     with desk.commits.held():
         first = await _hold_writer(desk.commits, desk)
-        broken = asyncio.ensure_future(desk.store._write(careless))
+        broken = asyncio.ensure_future(desk.store._write(careless, users=["half made"]))
         after = asyncio.ensure_future(desk.add("half made"))
         await asyncio.sleep(0)
     with pytest.raises(WhitebgError, match="too late"):

@@ -1,0 +1,60 @@
+"""What a batch costs does not grow with what it carries: as many round trips for forty tasks as for four."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import event
+
+from tests.contract.store.conftest import OpenStore
+from tests.support.store import RESULT, Desk, audit, new_task
+
+
+@contextmanager
+def _round_trips(desk: Desk) -> Iterator[list[str]]:
+    """Collect what is sent to the database by the writer; many rows sent at once count once."""
+    sent: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        sent.append(statement)
+
+    event.listen(desk.store._writing, "before_cursor_execute", note)
+    try:
+        yield sent
+    finally:
+        event.remove(desk.store._writing, "before_cursor_execute", note)
+
+
+async def _in_one_batch(desk: Desk, writes: Sequence[Coroutine[Any, Any, Any]]) -> int:
+    """Let all be written in one transaction; return how many round trips that took."""
+    with desk.commits.held():
+        first = asyncio.create_task(desk.add("first"))
+        await desk.commits.stuck()
+        batch = [asyncio.ensure_future(write) for write in writes]
+        await asyncio.sleep(0)
+        with _round_trips(desk) as sent:
+            desk.commits.go_on()
+            await asyncio.gather(first, *batch)
+    await desk.store.cancel((await first).task_id, None)
+    return len(sent)
+
+
+async def _costs(desk: Desk, size: int) -> tuple[int, int, int]:
+    """Take so many tasks of as many users from submission to completion; return what each of three batches cost."""
+    requests = [new_task(f"user {number}", key=f"{size} of {number}") for number in range(size)]
+    enqueued = await _in_one_batch(desk, [desk.store.enqueue(new) for new in requests])
+    with _round_trips(desk) as sent:
+        tasks = await desk.claim(limit=size)
+    assert len(tasks) == size
+    completed = await _in_one_batch(desk, [desk.store.complete(task.lease, RESULT) for task in tasks])
+    return enqueued, len(sent), completed
+
+
+async def test_a_batch_costs_as_many_round_trips_however_much_it_carries(open_store: OpenStore) -> None:
+    desk = open_store()
+    few, many = await _costs(desk, 4), await _costs(desk, 40)
+    assert few == many
+    await audit(desk.store)
