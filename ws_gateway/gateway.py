@@ -20,6 +20,7 @@ from ws_gateway.jwks import KeySet
 from ws_gateway.messages import Encoder
 from ws_gateway.metrics import Metrics
 from ws_gateway.rate_limits import RateLimits
+from ws_gateway.redis_server import Reach
 from ws_gateway.revocations import Revocations
 from ws_gateway.ring import EventRing
 from ws_gateway.service import ServiceClient
@@ -54,9 +55,11 @@ async def run_gateway(settings: Settings, clock: Clock, metrics: Metrics) -> Asy
     secret = settings.jwt_secret.get_secret_value()
     tokens = Tokens(secret=secret, audience=settings.jwt_audience, clock=clock)
     revocations = Revocations(clock=clock, keep=settings.revocation_keep)
+    redis_url = None if settings.redis_url is None else settings.redis_url.get_secret_value()
     limits = RateLimits(
-        settings.limits_url,
+        redis_url,
         clock,
+        Reach(metrics, "rates", without="nobody is limited"),
         connections=settings.connections_per_minute,
         status_polls=settings.status_polls_per_minute,
         uploads=settings.uploads_per_minute,
