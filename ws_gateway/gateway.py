@@ -11,6 +11,7 @@ from ws_gateway import tracing
 from ws_gateway.auth import Tokens
 from ws_gateway.authority import Authority
 from ws_gateway.clock import Clock
+from ws_gateway.codes import Close, CloseCode
 from ws_gateway.connection import Connection
 from ws_gateway.flags import FlagsFile
 from ws_gateway.history import History
@@ -20,11 +21,11 @@ from ws_gateway.jwks import KeySet
 from ws_gateway.messages import Encoder
 from ws_gateway.metrics import Metrics
 from ws_gateway.rate_limits import RateLimits
-from ws_gateway.redis_server import Reach
-from ws_gateway.revocations import Revocations
+from ws_gateway.revocations.contract import Revocations
 from ws_gateway.ring import EventRing
 from ws_gateway.service import ServiceClient
 from ws_gateway.settings import Settings
+from ws_gateway.shared import Shared, shared_parts
 from ws_gateway.socket import Connections
 
 
@@ -49,21 +50,20 @@ class Gateway:
     """Bounds the photos held in memory at the same time."""
 
 
+_REVOKED = Close(CloseCode.UNAUTHENTICATED, "the session was revoked; sign in again")
+
+
 @asynccontextmanager
 async def run_gateway(settings: Settings, clock: Clock, metrics: Metrics) -> AsyncIterator[Gateway]:
-    """Connect to the service and keep watching it within the block."""
+    """Connect to the service, and to other gateways where there are some; keep watching both within the block."""
+    async with shared_parts(settings, clock, metrics) as shared, _run(settings, clock, metrics, shared) as gateway:
+        yield gateway
+
+
+@asynccontextmanager
+async def _run(settings: Settings, clock: Clock, metrics: Metrics, shared: Shared) -> AsyncIterator[Gateway]:
     secret = settings.jwt_secret.get_secret_value()
     tokens = Tokens(secret=secret, audience=settings.jwt_audience, clock=clock)
-    revocations = Revocations(clock=clock, keep=settings.revocation_keep)
-    redis_url = None if settings.redis_url is None else settings.redis_url.get_secret_value()
-    limits = RateLimits(
-        redis_url,
-        clock,
-        Reach(metrics, "rates", without="nobody is limited"),
-        connections=settings.connections_per_minute,
-        status_polls=settings.status_polls_per_minute,
-        uploads=settings.uploads_per_minute,
-    )
     image_urls = ImageUrls(secret=secret, base_url=settings.public_url, ttl=settings.image_url_ttl, clock=clock)
     encoder = Encoder(image_urls.url)
     ring = EventRing(settings.ring_events)
@@ -80,6 +80,13 @@ async def run_gateway(settings: Settings, clock: Clock, metrics: Metrics) -> Asy
     )
     hub = Hub(service=service, ring=ring, encoder=encoder, clock=clock, metrics=metrics)
     connections = Connections()
+    authority = Authority(
+        tokens=tokens,
+        revocations=shared.revocations,
+        keys=KeySet(settings.jwks_url, clock=clock) if settings.jwks_url else None,
+        algorithms=settings.jwks_algorithms,
+    )
+    shared.revocations.listen(lambda: connections.close_where(authority.revoked, _REVOKED))
     metrics.watch(
         connections=lambda: len(connections),
         queue_bytes=connections.unsent,
@@ -94,14 +101,9 @@ async def run_gateway(settings: Settings, clock: Clock, metrics: Metrics) -> Asy
             metrics=metrics,
             flags=FlagsFile(settings.flags_file),
             tokens=tokens,
-            revocations=revocations,
-            authority=Authority(
-                tokens=tokens,
-                revocations=revocations,
-                keys=KeySet(settings.jwks_url, clock=clock) if settings.jwks_url else None,
-                algorithms=settings.jwks_algorithms,
-            ),
-            limits=limits,
+            revocations=shared.revocations,
+            authority=authority,
+            limits=shared.limits,
             image_urls=image_urls,
             service=service,
             hub=hub,
