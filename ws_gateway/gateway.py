@@ -20,6 +20,7 @@ from ws_gateway.image_urls import ImageUrls
 from ws_gateway.jwks import KeySet
 from ws_gateway.messages import Encoder
 from ws_gateway.metrics import Metrics
+from ws_gateway.places.contract import Places
 from ws_gateway.rate_limits import RateLimits
 from ws_gateway.revocations.contract import Revocations
 from ws_gateway.ring import EventRing
@@ -41,6 +42,7 @@ class Gateway:
     revocations: Revocations
     authority: Authority
     limits: RateLimits
+    places: Places
     image_urls: ImageUrls
     service: ServiceClient
     hub: Hub
@@ -50,7 +52,7 @@ class Gateway:
     """Bounds the photos held in memory at the same time."""
 
 
-_REVOKED = Close(CloseCode.UNAUTHENTICATED, "the session was revoked; sign in again")
+REVOKED = Close(CloseCode.UNAUTHENTICATED, "the session was revoked; sign in again")
 
 
 @asynccontextmanager
@@ -86,7 +88,7 @@ async def _run(settings: Settings, clock: Clock, metrics: Metrics, shared: Share
         keys=KeySet(settings.jwks_url, clock=clock) if settings.jwks_url else None,
         algorithms=settings.jwks_algorithms,
     )
-    shared.revocations.listen(lambda: connections.close_where(authority.revoked, _REVOKED))
+    shared.revocations.listen(lambda: connections.close_where(authority.revoked, REVOKED))
     metrics.watch(
         connections=lambda: len(connections),
         queue_bytes=connections.unsent,
@@ -104,6 +106,7 @@ async def _run(settings: Settings, clock: Clock, metrics: Metrics, shared: Share
             revocations=shared.revocations,
             authority=authority,
             limits=shared.limits,
+            places=shared.places,
             image_urls=image_urls,
             service=service,
             hub=hub,

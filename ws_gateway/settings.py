@@ -70,7 +70,9 @@ class Settings(BaseSettings):
     connections_per_minute: int = Field(default=10, ge=0)
     """New WebSockets a minute from one client address; 0 means any number."""
     connections_per_user: int = Field(default=20, ge=0)
-    """WebSockets that one user may have open here; 0 means any number."""
+    """WebSockets that one user may have open, at all gateways that share a Redis together; 0 means any number."""
+    connection_lease: timedelta = Field(default=timedelta(seconds=30), ge=timedelta(seconds=1))
+    """How long the sockets of a gateway that was killed still count, where gateways count together."""
     status_polls_per_minute: int = Field(default=10, ge=0)
     """Questions a minute for the status of one task; 0 means any number."""
     uploads_per_minute: int = Field(default=120, ge=0)

@@ -8,6 +8,10 @@ from dataclasses import dataclass
 
 from ws_gateway.clock import Clock
 from ws_gateway.metrics import Metrics
+from ws_gateway.places.contract import Places
+from ws_gateway.places.held import Held
+from ws_gateway.places.local import LocalPlaces
+from ws_gateway.places.redis import redis_places
 from ws_gateway.rate_limits import RateLimits
 from ws_gateway.redis_server import Reach
 from ws_gateway.revocations.contract import Revocations
@@ -23,6 +27,7 @@ class Shared:
 
     limits: RateLimits
     revocations: Revocations
+    places: Places
 
 
 @asynccontextmanager
@@ -35,6 +40,12 @@ async def shared_parts(settings: Settings, clock: Clock, metrics: Metrics) -> As
         if url is not None:
             reach = Reach(metrics, "revocations", without="what was known stays revoked, and nothing new is heard of")
             revocations = await stack.enter_async_context(redis_revocations(url, ledger, reach))
+        held = Held(settings.connections_per_user)
+        places: Places = LocalPlaces(held)
+        if url is not None and held.most:
+            reach = Reach(metrics, "sockets", without="each gateway counts its own open sockets")
+            opening = redis_places(url, held, reach, lease=settings.connection_lease)
+            places = await stack.enter_async_context(opening)
         yield Shared(
             limits=RateLimits(
                 url,
@@ -45,4 +56,5 @@ async def shared_parts(settings: Settings, clock: Clock, metrics: Metrics) -> As
                 uploads=settings.uploads_per_minute,
             ),
             revocations=revocations,
+            places=places,
         )

@@ -12,6 +12,10 @@ import pytest
 from tests.support.clock import SettableClock
 from tests.support.redis import RedisServer, redis_server
 from ws_gateway.metrics import Metrics
+from ws_gateway.places.contract import Places
+from ws_gateway.places.held import Held
+from ws_gateway.places.local import LocalPlaces
+from ws_gateway.places.redis import redis_places
 from ws_gateway.redis_server import Reach, connect
 from ws_gateway.revocations.contract import Revocations
 from ws_gateway.revocations.ledger import Ledger
@@ -19,6 +23,7 @@ from ws_gateway.revocations.local import LocalRevocations
 from ws_gateway.revocations.redis import redis_revocations
 
 KEEP = timedelta(days=30)
+LEASE = timedelta(seconds=30)
 
 
 class Backend(Protocol):
@@ -28,6 +33,10 @@ class Backend(Protocol):
 
     def revocations(self, *, capacity: int = 100) -> AbstractAsyncContextManager[Revocations]:
         """Run the revocations of one gateway within the block."""
+        ...
+
+    def places(self, *, most: int, lease: timedelta = LEASE) -> AbstractAsyncContextManager[Places]:
+        """Run the places of one gateway within the block."""
         ...
 
 
@@ -40,6 +49,10 @@ class InMemory:
     @asynccontextmanager
     async def revocations(self, *, capacity: int = 100) -> AsyncIterator[Revocations]:
         yield LocalRevocations(Ledger(clock=self.clock, keep=KEEP, capacity=capacity))
+
+    @asynccontextmanager
+    async def places(self, *, most: int, lease: timedelta = LEASE) -> AsyncIterator[Places]:
+        yield LocalPlaces(Held(most))
 
 
 class InRedis:
@@ -56,6 +69,12 @@ class InRedis:
         reach = Reach(self.metrics, "revocations", without="what was known stays revoked")
         async with redis_revocations(self.redis.url, ledger, reach) as revocations:
             yield revocations
+
+    @asynccontextmanager
+    async def places(self, *, most: int, lease: timedelta = LEASE) -> AsyncIterator[Places]:
+        reach = Reach(self.metrics, "sockets", without="each gateway counts its own open sockets")
+        async with redis_places(self.redis.url, Held(most), reach, lease=lease) as places:
+            yield places
 
 
 @pytest.fixture(scope="session")
