@@ -28,6 +28,7 @@ from ws_gateway.service import ServiceClient
 from ws_gateway.settings import Settings
 from ws_gateway.shared import Shared, shared_parts
 from ws_gateway.socket import Connections
+from ws_gateway.tls import Expiry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +96,9 @@ async def _run(settings: Settings, clock: Clock, metrics: Metrics, shared: Share
         hub_connected=lambda: hub.connected,
         ring_events=lambda: hub.ring_events,
     )
+    if settings.tls is not None:
+        expiry = Expiry(settings.tls)
+        metrics.certificates(expiry, expiry.of)
     watching = asyncio.create_task(hub.run(), name="hub")
     try:
         yield Gateway(

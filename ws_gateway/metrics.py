@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import StrEnum
+from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
@@ -99,6 +100,12 @@ class Metrics:
             ["use"],
             registry=registry,
         )
+        self._certificates = Gauge(
+            "whitebg_certificate_expiry_timestamp_seconds",
+            "When a file's certificates end, by the setting that names it; none without TLS.",
+            ["file"],
+            registry=registry,
+        )
         self._requests = Histogram(
             "whitebg_http_request_seconds",
             "HTTP requests, by route, method and status, until the last byte of the answer.",
@@ -182,6 +189,11 @@ class Metrics:
     def redis_away(self, use: str, *, away: bool) -> None:
         """Note whether Redis can be reached for a use."""
         self._redis_away.labels(use).set(away)
+
+    def certificates(self, files: Iterable[str], end_of: Callable[[str], float]) -> None:
+        """Ask at every scrape when these files' certificates end, in seconds since 1970."""
+        for file in files:
+            self._certificates.labels(file).set_function(partial(end_of, file))
 
     def request(self, *, route: str | None, method: str, status: int, duration: float) -> None:
         """Take in a request; ``route`` is the path with its parameters' names, None where nothing matched."""
