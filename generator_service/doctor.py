@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from alembic.script import ScriptDirectory
@@ -26,8 +26,10 @@ from generator_service.engines.gemini import GeminiEngine
 from generator_service.engines.registry import Engines, EngineSettings, NoEngine
 from generator_service.engines.rembg import RembgUnusable
 from generator_service.settings import Settings
+from generator_service.tls import CertificateUnusable, ServerFiles
 
 LEAST_FREE_BYTES = 1024**3
+RENEW_BEFORE = timedelta(days=14)
 _SPEC = PictureSpec(size_px=200, fill=0.85, format=OutputFormat.PNG)
 
 
@@ -47,6 +49,8 @@ async def examine(settings: Settings, engines: EngineSettings) -> AsyncIterator[
     if folder.ok:
         yield await asyncio.to_thread(_database, settings.database)
         yield await _blobs(settings.blobs)
+    if settings.tls is not None:
+        yield _certificates(settings.tls)
     async for finding in _engines(engines):
         yield finding
 
@@ -101,6 +105,21 @@ async def _blobs(root: Path) -> Finding:
         message = f"{root} gives back other bytes than were written; check the disk"
         return Finding(subject="images", ok=False, message=message)
     return Finding(subject="images", ok=True, message=f"{root} can be written and read")
+
+
+def _certificates(files: ServerFiles) -> Finding:
+    try:
+        files.read()
+        name, end = min(files.ends().items(), key=lambda item: item[1])
+    except CertificateUnusable as error:
+        return Finding(subject="certificates", ok=False, message=str(error))
+    left = end - datetime.now(UTC)
+    if left < timedelta(0):
+        message = f"those of WHITEBG_{name.upper()} ended on {end:%Y-%m-%d}; replace them, no restart is needed"
+        return Finding(subject="certificates", ok=False, message=message)
+    soon = "" if left > RENEW_BEFORE else f", in {left.days} days; replace them, no restart is needed"
+    message = f"those of WHITEBG_{name.upper()} are the first to end, on {end:%Y-%m-%d}{soon}"
+    return Finding(subject="certificates", ok=True, message=message)
 
 
 async def _engines(settings: EngineSettings) -> AsyncIterator[Finding]:

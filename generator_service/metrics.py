@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
+from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
@@ -80,6 +81,12 @@ class Metrics:
             ["engine", "model", "kind"],
             registry=registry,
         )
+        self._certificates = Gauge(
+            "whitebg_certificate_expiry_timestamp_seconds",
+            "When a file's certificates end, by the setting that names it; none without TLS.",
+            ["file"],
+            registry=registry,
+        )
         self._running = Gauge("whitebg_worker_running", "Attempts that run now in this process.", registry=registry)
 
     def committed(self, events: Sequence[TaskEvent]) -> None:
@@ -111,6 +118,11 @@ class Metrics:
         self._model_calls.labels(engine, model, outcome).inc()
         for kind, count in tokens.items():
             self._model_tokens.labels(engine, model, kind).inc(count)
+
+    def certificates(self, files: Iterable[str], end_of: Callable[[str], float]) -> None:
+        """Ask at every scrape when these files' certificates end, in seconds since 1970."""
+        for file in files:
+            self._certificates.labels(file).set_function(partial(end_of, file))
 
     def called(self, method: str, code: str, took: float | None) -> None:
         """Count a gRPC call; ``took`` is None for a stream, whose length is the client's affair."""

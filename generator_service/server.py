@@ -25,7 +25,7 @@ from generator_service.servicer import Servicer
 from generator_service.settings import Settings
 from generator_service.store.contract import Retention
 from generator_service.submission import Submissions
-from generator_service.tls import server_credentials
+from generator_service.tls import Expiry, server_credentials
 from generator_service.watch.feed import Feeds
 from generator_service.watch.queue_news import tell_queue_news
 from generator_service.watch.queue_view import QueueView
@@ -147,6 +147,9 @@ async def running_service(settings: Settings) -> AsyncIterator[Running]:
         server, healthy = _server(settings, servicer, metrics)
         taking_calls = asyncio.Event()
         try:
+            if settings.tls:
+                expiry = Expiry(settings.tls)
+                metrics.certificates(expiry, expiry.of)
             metrics.registry.register(StateCollector(feeds, clock, asyncio.get_running_loop()))
             metrics_port = await serve_metrics(settings, metrics, stack, taking_calls.is_set)
             port = await _listen(settings, server, healthy, credentials)

@@ -30,6 +30,13 @@ class TokenRejected(Exception):
     """The token is missing or can't be used; the string says why, and never holds the token."""
 
 
+class TokenUncheckable(Exception):
+    """Whether the token can be used can't be known right now; the string says why."""
+
+    code = "unavailable"
+    """Stable name of the reason."""
+
+
 class TokenExpired(TokenRejected):
     """The token was good once."""
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import jwt
 
-from ws_gateway.auth import Claims, Scope, TokenExpired, TokenRejected, Tokens
+from ws_gateway.auth import Claims, Scope, TokenExpired, TokenRejected, Tokens, TokenUncheckable
 from ws_gateway.codes import Close, CloseCode
-from ws_gateway.jwks import KeyMissing, KeySet, KeysUnavailable
-from ws_gateway.revocations import Revocations
+from ws_gateway.jwks import KeyMissing, KeySet
+from ws_gateway.revocations.contract import Revocations, RevocationsUnknown
 
 
 class Authority:
@@ -32,7 +32,7 @@ class Authority:
 
         Raises:
             TokenRejected: it can't be used; `TokenExpired` if it could have been once.
-            KeysUnavailable: it can't be checked right now.
+            TokenUncheckable: it can't be checked right now.
 
         """
         return self._current(self._tokens.verify_api(token, await self._key(token), self._algorithms))
@@ -42,7 +42,7 @@ class Authority:
 
         Raises:
             TokenRejected: it can't be used; `TokenExpired` if it could have been once.
-            KeysUnavailable: it can't be checked right now.
+            TokenUncheckable: it can't be checked right now.
 
         """
         return self._current(self._tokens.verify_socket(token, await self._key(token), self._algorithms))
@@ -55,7 +55,7 @@ class Authority:
             return Close(CloseCode.TOKEN_EXPIRED, str(error))
         except TokenRejected as error:
             return Close(CloseCode.UNAUTHENTICATED, str(error))
-        except KeysUnavailable as error:
+        except TokenUncheckable as error:
             # Not the client's fault: it is to come back with the same token.
             return Close(CloseCode.GOING_AWAY, str(error))
         if Scope.TASKS not in claims.scopes:
@@ -63,6 +63,8 @@ class Authority:
         return claims
 
     def _current(self, claims: Claims) -> Claims:
+        if not self._revocations.known:
+            raise RevocationsUnknown("what was revoked can't be read right now; try again in a moment")
         if self.revoked(claims):
             raise TokenRejected("the session was revoked; sign in again")
         return claims

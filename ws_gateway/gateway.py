@@ -11,6 +11,7 @@ from ws_gateway import tracing
 from ws_gateway.auth import Tokens
 from ws_gateway.authority import Authority
 from ws_gateway.clock import Clock
+from ws_gateway.codes import Close, CloseCode
 from ws_gateway.connection import Connection
 from ws_gateway.flags import FlagsFile
 from ws_gateway.history import History
@@ -19,12 +20,15 @@ from ws_gateway.image_urls import ImageUrls
 from ws_gateway.jwks import KeySet
 from ws_gateway.messages import Encoder
 from ws_gateway.metrics import Metrics
+from ws_gateway.places.contract import Places
 from ws_gateway.rate_limits import RateLimits
-from ws_gateway.revocations import Revocations
+from ws_gateway.revocations.contract import Revocations
 from ws_gateway.ring import EventRing
 from ws_gateway.service import ServiceClient
 from ws_gateway.settings import Settings
+from ws_gateway.shared import Shared, shared_parts
 from ws_gateway.socket import Connections
+from ws_gateway.tls import Expiry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +43,7 @@ class Gateway:
     revocations: Revocations
     authority: Authority
     limits: RateLimits
+    places: Places
     image_urls: ImageUrls
     service: ServiceClient
     hub: Hub
@@ -48,19 +53,20 @@ class Gateway:
     """Bounds the photos held in memory at the same time."""
 
 
+REVOKED = Close(CloseCode.UNAUTHENTICATED, "the session was revoked; sign in again")
+
+
 @asynccontextmanager
 async def run_gateway(settings: Settings, clock: Clock, metrics: Metrics) -> AsyncIterator[Gateway]:
-    """Connect to the service and keep watching it within the block."""
+    """Connect to the service, and to other gateways where there are some; keep watching both within the block."""
+    async with shared_parts(settings, clock, metrics) as shared, _run(settings, clock, metrics, shared) as gateway:
+        yield gateway
+
+
+@asynccontextmanager
+async def _run(settings: Settings, clock: Clock, metrics: Metrics, shared: Shared) -> AsyncIterator[Gateway]:
     secret = settings.jwt_secret.get_secret_value()
     tokens = Tokens(secret=secret, audience=settings.jwt_audience, clock=clock)
-    revocations = Revocations(clock=clock, keep=settings.revocation_keep)
-    limits = RateLimits(
-        settings.limits_url,
-        clock,
-        connections=settings.connections_per_minute,
-        status_polls=settings.status_polls_per_minute,
-        uploads=settings.uploads_per_minute,
-    )
     image_urls = ImageUrls(secret=secret, base_url=settings.public_url, ttl=settings.image_url_ttl, clock=clock)
     encoder = Encoder(image_urls.url)
     ring = EventRing(settings.ring_events)
@@ -77,12 +83,22 @@ async def run_gateway(settings: Settings, clock: Clock, metrics: Metrics) -> Asy
     )
     hub = Hub(service=service, ring=ring, encoder=encoder, clock=clock, metrics=metrics)
     connections = Connections()
+    authority = Authority(
+        tokens=tokens,
+        revocations=shared.revocations,
+        keys=KeySet(settings.jwks_url, clock=clock) if settings.jwks_url else None,
+        algorithms=settings.jwks_algorithms,
+    )
+    shared.revocations.listen(lambda: connections.close_where(authority.revoked, REVOKED))
     metrics.watch(
         connections=lambda: len(connections),
         queue_bytes=connections.unsent,
         hub_connected=lambda: hub.connected,
         ring_events=lambda: hub.ring_events,
     )
+    if settings.tls is not None:
+        expiry = Expiry(settings.tls)
+        metrics.certificates(expiry, expiry.of)
     watching = asyncio.create_task(hub.run(), name="hub")
     try:
         yield Gateway(
@@ -91,14 +107,10 @@ async def run_gateway(settings: Settings, clock: Clock, metrics: Metrics) -> Asy
             metrics=metrics,
             flags=FlagsFile(settings.flags_file),
             tokens=tokens,
-            revocations=revocations,
-            authority=Authority(
-                tokens=tokens,
-                revocations=revocations,
-                keys=KeySet(settings.jwks_url, clock=clock) if settings.jwks_url else None,
-                algorithms=settings.jwks_algorithms,
-            ),
-            limits=limits,
+            revocations=shared.revocations,
+            authority=authority,
+            limits=shared.limits,
+            places=shared.places,
             image_urls=image_urls,
             service=service,
             hub=hub,

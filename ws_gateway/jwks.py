@@ -7,6 +7,7 @@ import logging
 
 import jwt
 
+from ws_gateway.auth import TokenUncheckable
 from ws_gateway.clock import Clock
 
 log = logging.getLogger(__name__)
@@ -14,8 +15,10 @@ log = logging.getLogger(__name__)
 _FETCH_TIMEOUT_S = 5.0
 
 
-class KeysUnavailable(Exception):
+class KeysUnavailable(TokenUncheckable):
     """The keys could not be fetched, and none are at hand."""
+
+    code = "keys_unavailable"
 
 
 class KeyMissing(Exception):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import StrEnum
+from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
@@ -93,6 +94,18 @@ class Metrics:
             "whitebg_hub_breaks", "Times that the stream of news from the service ended.", registry=registry
         )
         self._ring = Gauge("whitebg_hub_ring_events", "Events kept in memory for replays.", registry=registry)
+        self._redis_away = Gauge(
+            "whitebg_redis_away",
+            "1 while Redis can't be reached, by what it is used for; always 0 without one.",
+            ["use"],
+            registry=registry,
+        )
+        self._certificates = Gauge(
+            "whitebg_certificate_expiry_timestamp_seconds",
+            "When a file's certificates end, by the setting that names it; none without TLS.",
+            ["file"],
+            registry=registry,
+        )
         self._requests = Histogram(
             "whitebg_http_request_seconds",
             "HTTP requests, by route, method and status, until the last byte of the answer.",
@@ -172,6 +185,15 @@ class Metrics:
     def hub_broke(self) -> None:
         """Count the end of the hub's stream."""
         self._hub_breaks.inc()
+
+    def redis_away(self, use: str, *, away: bool) -> None:
+        """Note whether Redis can be reached for a use."""
+        self._redis_away.labels(use).set(away)
+
+    def certificates(self, files: Iterable[str], end_of: Callable[[str], float]) -> None:
+        """Ask at every scrape when these files' certificates end, in seconds since 1970."""
+        for file in files:
+            self._certificates.labels(file).set_function(partial(end_of, file))
 
     def request(self, *, route: str | None, method: str, status: int, duration: float) -> None:
         """Take in a request; ``route`` is the path with its parameters' names, None where nothing matched."""

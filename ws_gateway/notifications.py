@@ -17,7 +17,7 @@ from ws_gateway.auth import Claims
 from ws_gateway.client_address import client_address
 from ws_gateway.codes import Close, CloseCode
 from ws_gateway.cursor import Since, Start, parse_since
-from ws_gateway.gateway import Gateway
+from ws_gateway.gateway import REVOKED, Gateway
 from ws_gateway.http.dependencies import gateway_of
 from ws_gateway.session import Protocol, Session
 from ws_gateway.socket import Connection
@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 router = APIRouter()
 
 _MAX_AGENT = 200
+_GOING_AWAY = Close(CloseCode.GOING_AWAY, "shutting down; resume elsewhere")
 
 
 @router.websocket("/ws/notifications")
@@ -54,10 +55,28 @@ async def notifications(
     if admitted is None:
         return
     if isinstance(admitted, Close):
-        log.info("websocket_refused", extra={"close_code": int(admitted.code), "reason": admitted.reason})
-        await websocket.close(admitted.code, admitted.reason)
+        await _refuse(websocket, admitted)
         return
     claims, start = admitted
+    place = await gateway.places.take(claims.subject)
+    if place is None:
+        most = gateway.settings.connections_per_user
+        why = f"{most} connections of this user are open; close one of them"
+        await _refuse(websocket, Close(CloseCode.TOO_MANY_CONNECTIONS, why))
+        return
+    try:
+        if (overtaken := _overtaken(gateway, claims)) is not None:
+            await _refuse(websocket, overtaken)
+            return
+        _tell_opened(websocket, gateway, claims, protocol)
+        await gateway.connections.serve(_connection(websocket, gateway, claims, protocol, start, acks=ack == "1"))
+    finally:
+        await gateway.places.give_back(place)
+
+
+def _connection(
+    websocket: WebSocket, gateway: Gateway, claims: Claims, protocol: Protocol, start: Since, *, acks: bool
+) -> Connection:
     now = gateway.clock.monotonic()
     session = Session(
         user_id=claims.subject,
@@ -65,10 +84,10 @@ async def notifications(
         since=start,
         now=now,
         expires_at=now + (claims.expires_at - gateway.clock.now()).total_seconds(),
-        acks=ack == "1",
+        acks=acks,
         observer=gateway.metrics,
     )
-    connection = Connection(
+    return Connection(
         websocket=websocket,
         session=session,
         claims=claims,
@@ -78,8 +97,18 @@ async def notifications(
         clock=gateway.clock,
         metrics=gateway.metrics,
     )
-    _tell_opened(websocket, gateway, claims, protocol)
-    await gateway.connections.serve(connection)
+
+
+async def _refuse(websocket: WebSocket, close: Close) -> None:
+    log.info("websocket_refused", extra={"close_code": int(close.code), "reason": close.reason})
+    await websocket.close(close.code, close.reason)
+
+
+def _overtaken(gateway: Gateway, claims: Claims) -> Close | None:
+    """Return how to close because of what happened since a client was admitted, when nobody knew of its socket yet."""
+    if gateway.connections.draining:
+        return _GOING_AWAY
+    return REVOKED if gateway.authority.revoked(claims) else None
 
 
 def _tell_opened(websocket: WebSocket, gateway: Gateway, claims: Claims, protocol: Protocol) -> None:
@@ -98,9 +127,9 @@ def _tell_opened(websocket: WebSocket, gateway: Gateway, claims: Claims, protoco
 async def _admit(
     gateway: Gateway, websocket: WebSocket, token: str | None, since: str
 ) -> tuple[Claims, Since] | Close | None:
-    """Check limits, token and beginning; return how to close if one of them forbids it, None if the client left."""
+    """Check rate, token and beginning; return how to close if one of them forbids it, None if the client left."""
     if gateway.connections.draining:
-        return Close(CloseCode.GOING_AWAY, "shutting down; resume elsewhere")
+        return _GOING_AWAY
     wait = await gateway.limits.connections.hit(address_of(websocket, gateway))
     if wait is not None:
         why = f"over {gateway.settings.connections_per_minute} connections in a minute; try again in {wait:.0f} s"
@@ -113,9 +142,6 @@ async def _admit(
     claims = await gateway.authority.admit(token)
     if isinstance(claims, Close):
         return claims
-    most = gateway.settings.connections_per_user
-    if most and gateway.connections.open_by(claims.subject) >= most:
-        return Close(CloseCode.TOO_MANY_CONNECTIONS, f"{most} connections of this user are open; close one of them")
     if not since:
         return claims, Start.NOW
     try:

@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
-from urllib.parse import urlsplit
 
 import limits.aio.storage
 from limits import RateLimitItemPerMinute
 from limits.aio.strategies import MovingWindowRateLimiter
-from limits.errors import ConfigurationError, StorageError
-from limits.storage import storage_from_string
+from limits.errors import StorageError
 
 from ws_gateway.clock import Clock
+from ws_gateway.redis_server import TIMEOUT_S, Reach
 
-log = logging.getLogger(__name__)
-
-# redis-py, which the service uses too; the library's own choice is another client. Seconds.
-_REDIS = {"implementation": "redispy", "socket_timeout": 1.0, "socket_connect_timeout": 1.0}
-_OPTIONS: dict[str, Any] = {"async+redis": _REDIS, "async+rediss": _REDIS}
+_OPTIONS: dict[str, Any] = {
+    # The library's own choice is another client.
+    "implementation": "redispy",
+    "wrap_exceptions": True,
+    "key_prefix": "whitebg:limits",
+    "socket_timeout": TIMEOUT_S,
+    "socket_connect_timeout": TIMEOUT_S,
+}
 
 
 class RateLimit:
     """At most so many a minute for each key. The minute moves along, so nobody gets twice as many around its turn."""
 
-    def __init__(self, limiter: MovingWindowRateLimiter, clock: Clock, *, name: str, per_minute: int) -> None:
+    def __init__(
+        self, limiter: MovingWindowRateLimiter, clock: Clock, reach: Reach, *, name: str, per_minute: int
+    ) -> None:
         self._limiter = limiter
         self._clock = clock
+        self._reach = reach
         self._name = name
         self._item = RateLimitItemPerMinute(per_minute, namespace="whitebg") if per_minute else None
 
@@ -38,37 +42,36 @@ class RateLimit:
         if self._item is None:
             return None
         try:
-            if await self._limiter.hit(self._item, self._name, *key):
-                return None
-            window = await self._limiter.get_window_stats(self._item, self._name, *key)
+            within = await self._limiter.hit(self._item, self._name, *key)
+            window = None if within else await self._limiter.get_window_stats(self._item, self._name, *key)
         except StorageError as error:
-            log.warning("can't count %s, so nobody is limited: %s", self._name, error)
+            self._reach.lost(error)
+            return None
+        self._reach.back()
+        if window is None:
             return None
         # The storage counts by the time of day; a second at least, so that nobody asks again at once.
         return max(1.0, window.reset_time - self._clock.now().timestamp())
 
 
 class RateLimits:
-    """All limits of the gateway. 0 a minute means unlimited.
+    """All limits of the gateway. 0 a minute means unlimited."""
 
-    Raises:
-        ValueError: the storage URL can't be used.
-
-    """
-
-    def __init__(self, url: str, clock: Clock, *, connections: int, status_polls: int, uploads: int) -> None:
-        try:
-            storage = storage_from_string(url, wrap_exceptions=True, **_OPTIONS.get(urlsplit(url).scheme, {}))
-        except ConfigurationError as error:
-            raise ValueError(f"the storage for limits can't be used: {error}") from error
-        if not isinstance(storage, limits.aio.storage.Storage):
-            raise ValueError(  # noqa: TRY004  # the value of a setting is wrong, not a type of the program
-                "the storage for limits must be asynchronous: async+memory:// or async+redis://host:port"
-            )
-        limiter = MovingWindowRateLimiter(storage)
-        self.connections = RateLimit(limiter, clock, name="connections", per_minute=connections)
+    def __init__(
+        self, redis_url: str | None, clock: Clock, reach: Reach, *, connections: int, status_polls: int, uploads: int
+    ) -> None:
+        """Count in Redis; without one, in memory."""
+        limiter = MovingWindowRateLimiter(_storage(redis_url))
+        self.connections = RateLimit(limiter, clock, reach, name="connections", per_minute=connections)
         """New WebSockets, by client address."""
-        self.status_polls = RateLimit(limiter, clock, name="status", per_minute=status_polls)
+        self.status_polls = RateLimit(limiter, clock, reach, name="status", per_minute=status_polls)
         """Questions for the status of a task, by user and task."""
-        self.uploads = RateLimit(limiter, clock, name="uploads", per_minute=uploads)
+        self.uploads = RateLimit(limiter, clock, reach, name="uploads", per_minute=uploads)
         """Photos and retries, by user."""
+
+
+def _storage(redis_url: str | None) -> limits.aio.storage.Storage:
+    if redis_url is None:
+        return limits.aio.storage.MemoryStorage()
+    # The library takes its URLs a little differently.
+    return limits.aio.storage.RedisStorage(f"async+{redis_url.replace('unix://', 'redis+unix://', 1)}", **_OPTIONS)

@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, IPvAnyNetwork, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from ws_gateway.redis_server import check_url
 from ws_gateway.tls import ClientFiles
 
 MIB = 1024 * 1024
@@ -60,14 +61,18 @@ class Settings(BaseSettings):
     """Largest photo; the service has the last word."""
     max_concurrent_uploads: int = Field(default=16, gt=0)
     """Photos held in memory at the same time; further ones wait unread."""
-    limits_url: str = "async+memory://"
-    """Where limits are counted; ``async+redis://host:port`` for several gateways together."""
+    redis_url: SecretStr | None = None
+    """Redis through which several gateways limit and revoke together, ``redis://host:6379``, or ``rediss://`` for TLS.
+
+    Unset: this gateway counts and remembers by itself."""
     trusted_proxies: Annotated[tuple[IPvAnyNetwork, ...], NoDecode] = ()
     """Networks (CIDR) of the proxies in front, believed about ``X-Forwarded-For``, separated by commas."""
     connections_per_minute: int = Field(default=10, ge=0)
     """New WebSockets a minute from one client address; 0 means any number."""
     connections_per_user: int = Field(default=20, ge=0)
-    """WebSockets that one user may have open here; 0 means any number."""
+    """WebSockets that one user may have open, at all gateways that share a Redis together; 0 means any number."""
+    connection_lease: timedelta = Field(default=timedelta(seconds=30), ge=timedelta(seconds=1))
+    """How long the sockets of a gateway that was killed still count, where gateways count together."""
     status_polls_per_minute: int = Field(default=10, ge=0)
     """Questions a minute for the status of one task; 0 means any number."""
     uploads_per_minute: int = Field(default=120, ge=0)
@@ -120,6 +125,13 @@ class Settings(BaseSettings):
     @classmethod
     def _no_trailing_slash(cls, value: str) -> str:
         return value.rstrip("/")
+
+    @field_validator("redis_url")
+    @classmethod
+    def _a_redis(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None:
+            check_url(url.get_secret_value())
+        return url
 
     @field_validator("jwt_secret")
     @classmethod

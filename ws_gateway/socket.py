@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections import Counter
 from collections.abc import Callable, Sequence
 
 import grpc
@@ -208,7 +207,6 @@ class Connections:
         self.draining = False
         """Whether the gateway is shutting down and takes no more."""
         self._open: set[Connection] = set()
-        self._by_user: Counter[str] = Counter()
         self._none_left = asyncio.Event()
         self._none_left.set()
 
@@ -219,10 +217,6 @@ class Connections:
         """Return how many bytes wait for all clients to read."""
         return sum(connection.unsent for connection in self._open)
 
-    def open_by(self, user_id: str) -> int:
-        """Return how many sockets a user has open."""
-        return self._by_user[user_id]
-
     def close_where(self, condition: Callable[[Claims], bool], close: Close) -> int:
         """Close the sockets whose token fits; return how many."""
         found = [connection for connection in self._open if condition(connection.claims)]
@@ -232,17 +226,12 @@ class Connections:
 
     async def serve(self, connection: Connection) -> None:
         """Run a connection, and know of it while it is open."""
-        user_id = connection.claims.subject
         self._open.add(connection)
-        self._by_user[user_id] += 1
         self._none_left.clear()
         try:
             await connection.run()
         finally:
             self._open.discard(connection)
-            self._by_user[user_id] -= 1
-            if not self._by_user[user_id]:
-                del self._by_user[user_id]
             if not self._open:
                 self._none_left.set()
 

@@ -17,6 +17,8 @@ class Topic(Flag):
 
     LOG = auto()
     """There are new events."""
+    ELSEWHERE = auto()
+    """There may be events that this process has not been handed: those of others, or too many of its own at once."""
     WORK = auto()
     """A task may have become runnable."""
 

@@ -24,6 +24,9 @@ LONGEST_PAUSE = 2.0
 MAX_TASKS_IN_PROGRESS = 1000
 """Tasks whose progress may gather while nothing can be sent; that of more is dropped."""
 
+# What others have committed may be a task that can run, or a user who may run one more.
+_FROM_OTHERS = Topic.LOG | Topic.ELSEWHERE | Topic.WORK
+
 
 class Line(Protocol):
     """A way to other processes. Each connection is for one direction, and ends with an exception when it is lost."""
@@ -115,7 +118,7 @@ class RelayedWake:
         async with self._line.receiving() as messages:
             connected()
             # Whatever was said while nobody listened: look for yourself.
-            self._local.announce(Topic.LOG | Topic.WORK)
+            self._local.announce(_FROM_OTHERS)
             async for text in messages:
                 try:
                     message = decode(text)
@@ -125,8 +128,7 @@ class RelayedWake:
                 if message.sender == self._name:
                     continue
                 if message.hint:
-                    # What others have committed may be a task that can run, or a user who may run one more.
-                    self._local.announce(Topic.LOG | Topic.WORK)
+                    self._local.announce(_FROM_OTHERS)
                 for news in message.progress:
                     self._local.publish(news)
 

@@ -15,7 +15,7 @@ class Committed:
     def __init__(self, loop: asyncio.AbstractEventLoop, most: int) -> None:
         self._loop = loop
         self._events: deque[TaskEvent] = deque(maxlen=most)
-        self._listener: Callable[[], None] | None = None
+        self._listener: Callable[[], object] | None = None
 
     def __len__(self) -> int:
         return len(self._events)
@@ -35,6 +35,6 @@ class Committed:
         """
         return self._events.popleft()
 
-    def listen(self, listener: Callable[[], None]) -> None:
+    def listen(self, listener: Callable[[], object]) -> None:
         """Call the listener after every hand-over, in the event loop's thread, before its writer learns of it."""
         self._listener = listener

@@ -19,11 +19,12 @@ Listener = Callable[[Sequence[TaskEvent]], None]
 
 
 class LogTail:
-    """Reads the log on every hint, and every second without one.
+    """Reads the log on every hint of what it was not handed, and every second without one.
 
     What this process has committed itself is handed over in ``committed``, which is only ever a shortcut: where it
     continues what was told, it is told at once and need not be read back from the database, which takes longer than
-    all the rest of an event's way to its watchers. What other processes committed is read.
+    all the rest of an event's way to its watchers. Where it does not, and on hints that others committed, the log is
+    read. Hints of its own commits are not listened to, for they could hide another's; without ``committed``, all are.
 
     `revision` is how far it has told its listeners. A listener is called in the event loop's thread and must not
     wait. If the tail fell so far behind that events were compacted before it read them, ``on_gap`` is called and
@@ -41,8 +42,6 @@ class LogTail:
     ) -> None:
         self._store = store
         self._committed = committed
-        self._ahead = False
-        """Whether the hint that is on its way is of something told already."""
         self._wake = wake
         self._listeners = [*listeners]
         self._on_gap = on_gap
@@ -63,9 +62,9 @@ class LogTail:
 
     async def run(self) -> None:
         """Follow the log until cancelled."""
-        signal = self._wake.subscribe(Topic.LOG)
+        signal = self._wake.subscribe(Topic.LOG if self._committed is None else Topic.ELSEWHERE)
         if self._committed is not None:
-            self._committed.listen(self.take_committed)
+            self._committed.listen(self._on_committed)
         try:
             while True:
                 try:
@@ -78,11 +77,8 @@ class LogTail:
             signal.close()
 
     async def catch_up(self) -> None:
-        """Tell all that is new: what was handed over, or what the database has."""
+        """Tell all that is new: what was handed over, then what the database has beyond it."""
         self.take_committed()
-        if self._ahead:
-            self._ahead = False
-            return
         while True:
             page = await self._store.events_after(self.revision, limit=PAGE)
             if page.head.compacted > self.revision:
@@ -98,21 +94,23 @@ class LogTail:
             if len(page.events) < PAGE:
                 return
 
-    def take_committed(self) -> None:
-        """Tell what was handed over, as far as it continues what was told."""
+    def take_committed(self) -> bool:
+        """Tell what was handed over, as far as it continues what was told; say whether that was all of it."""
         fresh: list[TaskEvent] = []
-        while self._committed:
+        whole = True
+        while whole and self._committed:
             event = self._committed.pop()
             expected = self.revision + len(fresh) + 1
             if event.revision == expected:
                 fresh.append(event)
-            elif event.revision > expected:
-                # Others committed in between, or too much was handed over: from here on the database knows better.
-                self._tell(fresh)
-                self._ahead = False
-                return
+            # Beyond it others committed in between, or too much was handed over: the database knows better.
+            whole = event.revision <= expected
         self._tell(fresh)
-        self._ahead = self._ahead or bool(fresh)
+        return whole
+
+    def _on_committed(self) -> None:
+        if not self.take_committed():
+            self._wake.announce(Topic.ELSEWHERE)
 
     def _tell(self, events: Sequence[TaskEvent]) -> None:
         if not events:

@@ -147,7 +147,7 @@ class Topology:
             "grpc_client_cert": str(self.certificates / "client.pem"),
             "grpc_client_key": str(self.certificates / "client.key"),
             "jwt_secret": self.secret,
-            "limits_url": f"async+{self.redis.url}",
+            "redis_url": self.redis.url,
             "trusted_proxies": "127.0.0.1/32",
             "connections_per_minute": "0",
             "uploads_per_minute": "0",

@@ -8,7 +8,7 @@ NOON = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 
 
 class SettableClock:
-    """Tells the time it was set to; see `generator_service.domain.clock.Clock`."""
+    """Tells the time it was set to; a clock of the service's and of the gateway's kind."""
 
     def __init__(self, at: datetime = NOON) -> None:
         self._now = at
@@ -16,6 +16,10 @@ class SettableClock:
     def now(self) -> datetime:
         """Return the time it was set to."""
         return self._now
+
+    def monotonic(self) -> float:
+        """Return the seconds since `NOON`."""
+        return (self._now - NOON).total_seconds()
 
     def advance(self, by: timedelta) -> datetime:
         """Move on, or back for a negative span; return the new time."""

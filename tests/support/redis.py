@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -26,6 +27,20 @@ class RedisServer:
         argv = [word for name, value in options.items() for word in (f"--{name}", str(value))]
         self._process = Program([self._program, *argv], {})
         self._process.wait_for("Ready to accept connections")
+
+    @property
+    def process(self) -> Program:
+        """The server's process; only while it runs."""
+        assert self._process is not None, "it was not started"
+        return self._process
+
+    def freeze(self) -> None:
+        """Let it hold its connections and answer nothing, as a host that hangs does."""
+        self.process.signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self.process.signal(signal.SIGCONT)
 
     def kill(self) -> None:
         """Kill it."""

@@ -11,8 +11,7 @@ from starlette.requests import HTTPConnection
 
 from ws_gateway.auth import Claims, Scope, TokenExpired, TokenRejected
 from ws_gateway.gateway import Gateway
-from ws_gateway.http.problems import RETRY_AFTER_S, Problem
-from ws_gateway.jwks import KeysUnavailable
+from ws_gateway.http.problems import Problem
 from ws_gateway.rate_limits import RateLimit
 
 _bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="A session token, HS256")
@@ -38,7 +37,8 @@ async def check_bearer(gateway: Gateway, credentials: HTTPAuthorizationCredentia
     """Return who is calling.
 
     Raises:
-        Problem: 401 without a good token, 403 if it lacks the scope, 503 if it can't be checked right now.
+        Problem: 401 without a good token, 403 if it lacks the scope.
+        TokenUncheckable: it can't be checked right now; answered with 503.
 
     """
     try:
@@ -47,10 +47,6 @@ async def check_bearer(gateway: Gateway, credentials: HTTPAuthorizationCredentia
         code = "token_expired" if isinstance(error, TokenExpired) else "unauthenticated"
         headers = {"WWW-Authenticate": 'Bearer realm="whitebg"'}
         raise Problem(HTTPStatus.UNAUTHORIZED, code, str(error), headers=headers) from None
-    except KeysUnavailable as error:
-        raise Problem(
-            HTTPStatus.SERVICE_UNAVAILABLE, "keys_unavailable", str(error), retry_after=RETRY_AFTER_S
-        ) from None
     if scope not in claims.scopes:
         raise Problem(HTTPStatus.FORBIDDEN, "scope_missing", f"the token lacks the scope {scope.value!r}")
     return claims

@@ -11,6 +11,7 @@ from ws_gateway.http.dependencies import Admin, InGateway
 from ws_gateway.http.models import Health, QueueStats
 from ws_gateway.http.problems import RETRY_AFTER_S, Problem, documented
 from ws_gateway.messages import seconds, utc_millis
+from ws_gateway.revocations.contract import RevocationsUnknown
 
 router = APIRouter()
 
@@ -23,7 +24,10 @@ async def healthz() -> Health:
 
 @router.get("/readyz", tags=["operations"], responses=documented(HTTPStatus.SERVICE_UNAVAILABLE))
 async def readyz(gateway: InGateway) -> Health:
-    """Say whether news flow: 503 while the service is away, or while the gateway shuts down."""
+    """Say whether clients can be served: 503 while the service is away, or while the gateway shuts down.
+
+    Also at the start, until it is known what was revoked.
+    """
     if gateway.connections.draining:
         raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "shutting_down", "the gateway is shutting down")
     if not gateway.hub.connected:
@@ -31,6 +35,13 @@ async def readyz(gateway: InGateway) -> Health:
             HTTPStatus.SERVICE_UNAVAILABLE,
             "service_unavailable",
             f"the generator service at {gateway.settings.grpc_target} is away; sockets stay open until it is back",
+            retry_after=RETRY_AFTER_S,
+        )
+    if not gateway.revocations.known:
+        raise Problem(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            RevocationsUnknown.code,
+            "Redis is away, so what was revoked is not known; nobody is let in until it was read",
             retry_after=RETRY_AFTER_S,
         )
     return Health(status="ready")

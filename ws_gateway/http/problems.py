@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ws_gateway.auth import TokenUncheckable
 from ws_gateway.errors import ServiceError
 
 log = logging.getLogger(__name__)
@@ -131,6 +132,11 @@ def install(app: FastAPI) -> None:
             raise TypeError("registered for ServiceError only") from error
         return respond(problem_of(error))
 
+    async def token_uncheckable(_: Request, error: Exception) -> Response:
+        if not isinstance(error, TokenUncheckable):
+            raise TypeError("registered for TokenUncheckable only") from error
+        return respond(Problem(HTTPStatus.SERVICE_UNAVAILABLE, error.code, str(error), retry_after=RETRY_AFTER_S))
+
     async def invalid_request(_: Request, error: Exception) -> Response:
         if not isinstance(error, RequestValidationError):
             raise TypeError("registered for RequestValidationError only") from error
@@ -143,6 +149,7 @@ def install(app: FastAPI) -> None:
 
     app.add_exception_handler(HTTPException, http_error)
     app.add_exception_handler(ServiceError, service_error)
+    app.add_exception_handler(TokenUncheckable, token_uncheckable)
     app.add_exception_handler(RequestValidationError, invalid_request)
     app.add_exception_handler(Exception, fault)
 

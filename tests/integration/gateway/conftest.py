@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -13,6 +13,7 @@ import pytest
 
 from tests.integration.gateway.world import PATIENCE, SECRET, World
 from tests.support.driven_service import DrivenService
+from tests.support.redis import RedisServer, redis_server
 from ws_gateway.server import make_server
 from ws_gateway.settings import Settings
 
@@ -37,6 +38,12 @@ def settings(service: DrivenService) -> Settings:
         connections_per_minute=0,
         auth_timeout=timedelta(seconds=1),
     )
+
+
+@pytest.fixture
+def redis() -> Iterator[RedisServer]:
+    with redis_server() as server:
+        yield server
 
 
 @asynccontextmanager

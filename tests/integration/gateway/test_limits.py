@@ -6,14 +6,11 @@ from contextlib import AsyncExitStack, suppress
 from ipaddress import ip_network
 from typing import Any
 
-import pytest
 from websockets.exceptions import ConnectionClosed
 
 from tests.integration.gateway.conftest import running
 from tests.integration.gateway.world import Client, World, token_for
 from tests.support.driven_service import PICTURE, DrivenService
-from ws_gateway.clock import SystemClock
-from ws_gateway.rate_limits import RateLimits
 from ws_gateway.settings import Settings
 
 
@@ -86,9 +83,3 @@ async def test_uploads_of_one_user(service: DrivenService, settings: Settings) -
         assert await upload("bob") == (202, False)
         again = await world.http.post("/api/v2/tasks/1/retry", headers=world.headers("ann"))
         assert again.status_code == 429
-
-
-@pytest.mark.parametrize("url", ["nonsense", "memory://", "carrier-pigeon://host"])
-def test_a_storage_that_cannot_be_used_is_named(url: str) -> None:
-    with pytest.raises(ValueError, match="storage for limits"):
-        RateLimits(url, SystemClock(), connections=1, status_polls=1, uploads=1)

@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-from collections.abc import Iterator
 
 import pytest
+from pydantic import SecretStr
 
 from tests.integration.gateway.conftest import running
 from tests.integration.gateway.test_limits import outcome
+from tests.integration.gateway.test_metrics import sample
 from tests.support.driven_service import DrivenService
-from tests.support.redis import RedisServer, redis_server
+from tests.support.redis import RedisServer
 from ws_gateway.settings import Settings
 
 
 @pytest.fixture
-def redis() -> Iterator[RedisServer]:
-    with redis_server() as server:
-        yield server
-
-
-@pytest.fixture
 def together(settings: Settings, redis: RedisServer) -> Settings:
-    return settings.model_copy(update={"limits_url": f"async+{redis.url}", "connections_per_minute": 2})
+    return settings.model_copy(update={"redis_url": SecretStr(redis.url), "connections_per_minute": 2})
 
 
 async def test_gateways_count_together(service: DrivenService, together: Settings) -> None:
@@ -38,14 +32,16 @@ async def test_while_redis_is_away_nobody_is_held_back(
         assert [await outcome(world) for _ in range(3)] == [None, None, 4103]
         redis.kill()
         assert [await outcome(world) for _ in range(3)] == [None] * 3
-        assert "nobody is limited" in caplog.text
+        assert caplog.text.count("nobody is limited") == 1
+        assert sample(world, "whitebg_redis_away", use="rates") == 1
         redis.start()
         assert [await outcome(world) for _ in range(3)] == [None, None, 4103]
+        assert sample(world, "whitebg_redis_away", use="rates") == 0
 
 
-async def test_a_redis_that_never_answers_holds_nobody_up(service: DrivenService, settings: Settings) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as mute:
-        url = f"async+redis://127.0.0.1:{mute.getsockname()[1]}"
-        changes = {"limits_url": url, "connections_per_minute": 1}
-        async with running(service, settings.model_copy(update=changes)) as world, asyncio.timeout(20):
-            assert [await outcome(world) for _ in range(2)] == [None, None]
+async def test_a_redis_that_never_answers_holds_nobody_up(
+    service: DrivenService, together: Settings, redis: RedisServer
+) -> None:
+    async with running(service, together) as world, asyncio.timeout(20):
+        redis.freeze()
+        assert [await outcome(world) for _ in range(3)] == [None, None, None]

@@ -22,6 +22,7 @@ from tests.integration.gateway.conftest import running
 from tests.integration.gateway.world import Client, World, token_for
 from tests.support.driven_service import DrivenService
 from ws_gateway import gateway, jwks
+from ws_gateway.places.contract import Place
 from ws_gateway.settings import Settings
 
 V2 = [Subprotocol("whitebg.v2")]
@@ -124,6 +125,23 @@ class TestRevocation:
             assert await self.revoke(world, token_id="s1") == 1
             assert await client.close_code() == 4001
             await other.settled()
+
+    async def test_while_a_socket_is_let_in(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Between the check of its token and its session it is nowhere to be found."""
+        places = world.server.gateway.places
+        take, asked, go_on = places.take, asyncio.Event(), asyncio.Event()
+
+        async def take_slowly(user_id: str) -> Place | None:
+            asked.set()
+            await go_on.wait()
+            return await take(user_id)
+
+        monkeypatch.setattr(places, "take", take_slowly)
+        async with world.open_raw(f"?token={token_for('ann')}") as socket:
+            await asked.wait()
+            assert await self.revoke(world, user_id="ann") == 0
+            go_on.set()
+            assert await Client(socket).close_code() == 4001
 
     async def test_by_admins_only_and_one_at_a_time(self, world: World) -> None:
         path = "/admin/sessions/revoke"

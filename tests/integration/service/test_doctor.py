@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from generator_service.server import running_service
 from generator_service.settings import Settings
 from tests.support import fake_gemini as wire
 from tests.support.fake_gemini import FakeGemini
+from tools.certificates import make_certificates
 
 KEY = "AIza-secret-of-the-test"
 LOCAL = EngineSettings(order=(Engine.LOCAL,), pool=PoolSettings(processes=1))
@@ -81,6 +83,30 @@ async def test_a_database_that_can_not_be_used(tmp_path: Path, statement: str | 
 async def test_images_that_can_not_be_written(tmp_path: Path) -> None:
     (tmp_path / "blobs").write_text("in the way")
     assert not (await found(settings(tmp_path)))["images"].ok
+
+
+@pytest.mark.parametrize(
+    ("good_for", "ok", "said"),
+    [
+        (timedelta(days=30), True, "first to end, on"),
+        (timedelta(days=10, hours=1), True, "in 10 days; replace them"),
+        (timedelta(seconds=-1), False, "ended on"),
+    ],
+)
+async def test_certificates_that_will_end(tmp_path: Path, good_for: timedelta, ok: bool, said: str) -> None:
+    make_certificates(tmp_path, ["127.0.0.1"], good_for=good_for)
+    files = {f"grpc_server_{kind}": tmp_path / f"server.{ending}" for kind, ending in (("cert", "pem"), ("key", "key"))}
+    finding = (await found(settings(tmp_path / "data", **files, grpc_client_ca=tmp_path / "ca.pem")))["certificates"]
+    assert finding.ok is ok
+    assert said in finding.message
+    assert "WHITEBG_GRPC_SERVER_CERT" in finding.message
+
+
+async def test_certificates_that_can_not_be_used(tmp_path: Path) -> None:
+    gone = {"grpc_server_cert": tmp_path / "gone.pem", "grpc_server_key": tmp_path / "gone.key"}
+    finding = (await found(settings(tmp_path / "data", **gone)))["certificates"]
+    assert not finding.ok
+    assert "gone.pem can't be read" in finding.message
 
 
 async def with_gemini(tmp_path: Path, server: FakeGemini, said: wire.Answer) -> Finding:

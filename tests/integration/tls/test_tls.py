@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import shutil
 import ssl
 import sys
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -14,9 +16,10 @@ from typing import Any
 
 import httpx
 import pytest
+from prometheus_client import generate_latest
 from pydantic import ValidationError
 from whitebg import ClientTls, GeneratorClient
-from whitebg.errors import CertificateUnusable, ServiceUnavailable, WhitebgError
+from whitebg.errors import CertificateUnusable, DeadlineExceeded, ServiceUnavailable, WhitebgError
 from whitebg.retry import Backoff
 
 from generator_service.server import Running, running_service
@@ -81,7 +84,8 @@ async def ask(running: Running, how: ClientTls | bool, *, timeout: float = PATIE
 
 
 async def refused(running: Running, how: ClientTls | bool) -> None:
-    with pytest.raises(ServiceUnavailable):
+    # Which of them it is, is a matter of what the last try was doing when the time was up.
+    with pytest.raises((ServiceUnavailable, DeadlineExceeded)):
         await ask(running, how, timeout=0.7)
 
 
@@ -241,6 +245,73 @@ async def test_a_gateway_takes_up_certificates_that_replace_its_own(
             shutil.copy(theirs / name, mine / name)
         assert (await http.get("/api/v2/presets")).status_code == 200
         assert (await http.get("/readyz")).status_code == 200, "the watch was cut off"
+
+
+END = re.compile(r'^whitebg_certificate_expiry_timestamp_seconds\{file="(\w+)"\} (\S+)$', re.MULTILINE)
+
+
+def ends_told(text: str) -> dict[str, float]:
+    """Return when certificates end, by the setting that names them, as Prometheus is told."""
+    return {name: float(end) for name, end in END.findall(text)}
+
+
+def days(seconds: float) -> int:
+    return round((seconds - time.time()) / 86400)
+
+
+async def test_both_sides_tell_when_their_certificates_end(
+    tmp_path: Path, ours: Path, theirs: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    mine = tmp_path / "mine"
+    shutil.copytree(ours, mine)
+    async with (
+        running_service(service_settings(tmp_path, ours, metrics_port=0)) as service,
+        gateway(service, mine) as http,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{service.metrics_port}") as of_service,
+    ):
+
+        async def told() -> dict[str, int]:
+            texts = [(await each.get("/metrics")).text for each in (of_service, http)]
+            return {name: days(end) for text in texts for name, end in ends_told(text).items()}
+
+        for_ten_years = 3650
+        assert await told() == {
+            "grpc_server_cert": 90,
+            "grpc_client_ca": for_ten_years,
+            "grpc_client_cert": 90,
+            "grpc_server_ca": for_ten_years,
+        }
+        # Replaced, and told with the next scrape: nobody has to connect first.
+        make_certificates(ours, ["127.0.0.1"], good_for=timedelta(days=7))
+        make_certificates(mine, ["127.0.0.1"], good_for=timedelta(days=8))
+        found = await told()
+        assert (found["grpc_server_cert"], found["grpc_client_cert"]) == (7, 8)
+        # Half replaced is not replaced.
+        make_certificates(theirs, ["127.0.0.1"], good_for=timedelta(days=60))
+        shutil.copy(theirs / "server.pem", ours / "server.pem")
+        shutil.copy(theirs / "client.pem", mine / "client.pem")
+        found = await told()
+        assert (found["grpc_server_cert"], found["grpc_client_cert"]) == (7, 8)
+
+
+async def test_of_a_chain_the_first_end_counts_and_of_trusted_ones_the_last(tmp_path: Path, ours: Path) -> None:
+    make_certificates(tmp_path / "short", ["127.0.0.1"], good_for=timedelta(days=5))
+    short = (tmp_path / "short" / "server.pem").read_text()
+    for name in ("server.pem", "ca.pem"):
+        with (ours / name).open("a") as file:
+            file.write(short)
+    files = service_settings(tmp_path, ours).tls
+    assert files is not None
+    assert {name: days(end.timestamp()) for name, end in files.ends().items()} == {
+        "grpc_server_cert": 5,
+        "grpc_client_ca": 3650,
+    }
+
+
+async def test_without_tls_there_is_nothing_to_end(tmp_path: Path) -> None:
+    plain: dict[str, Any] = dict.fromkeys(("grpc_server_cert", "grpc_server_key", "grpc_client_ca"))
+    async with running_service(service_settings(tmp_path, tmp_path, **plain)) as service:
+        assert not END.search(generate_latest(service.parts.metrics.registry).decode())
 
 
 def broken(certificates: Path, theirs: Path) -> Iterator[tuple[str, dict[str, str], str]]:

@@ -113,11 +113,22 @@ async def quiet(wake: RelayedWake) -> None:
 async def test_a_hint_reaches_the_others_as_news_of_the_log_and_of_work(net: Net) -> None:
     here, there = await net.wake(), await net.wake()
     await quiet(there)
-    log, work = there.subscribe(Topic.LOG), there.subscribe(Topic.WORK)
+    signals = [there.subscribe(topic) for topic in (Topic.LOG, Topic.ELSEWHERE, Topic.WORK)]
     here.announce(Topic.LOG)
     began = time.monotonic()
-    await asyncio.gather(log.wait(LONG), work.wait(LONG))
+    await asyncio.gather(*(signal.wait(LONG) for signal in signals))
     assert time.monotonic() - began < 1
+
+
+async def test_a_hint_given_here_is_none_of_what_happens_elsewhere(net: Net) -> None:
+    here = await net.wake()
+    await quiet(here)
+    log, elsewhere = here.subscribe(Topic.LOG), here.subscribe(Topic.ELSEWHERE)
+    here.announce(Topic.LOG)
+    await log.wait(LONG)
+    began = time.monotonic()
+    await elsewhere.wait(0.2)  # its own message has come back by then
+    assert time.monotonic() - began >= 0.19
 
 
 async def test_progress_reaches_listeners_everywhere_and_each_once(net: Net) -> None:

@@ -36,7 +36,7 @@ SERVICE, GATEWAY = set(ServiceSettings.model_fields), set(GatewaySettings.model_
 IMAGE_ENV = dict(re.findall(r"\b(WHITEBG_\w+)=(\S+)", DOCKERFILE))
 COMMANDS = {"generator_service serve": SERVICE, "generator_service worker": SERVICE, "ws_gateway": GATEWAY}
 """What an image can run, and the settings that it reads."""
-SECRET_KEYS = {"WHITEBG_JWT_SECRET", "WHITEBG_DATABASE_URL", "WHITEBG_REDIS_URL", "WHITEBG_LIMITS_URL"}
+SECRET_KEYS = {"WHITEBG_JWT_SECRET", "WHITEBG_DATABASE_URL", "WHITEBG_REDIS_URL"}
 
 
 def kind(name: str) -> dict[str, dict[str, Any]]:
@@ -96,7 +96,6 @@ def test_the_settings_can_be_used(command: str, environment: dict[str, str], mon
         "WHITEBG_JWT_SECRET": SECRET,
         "WHITEBG_DATABASE_URL": "postgresql://whitebg:secret@postgres:5432/whitebg",
         "WHITEBG_REDIS_URL": "redis://redis:6379",
-        "WHITEBG_LIMITS_URL": "async+redis://redis:6379",
     }
     filled = {
         name: secrets.get(name, value) if not value or "${" in value else value for name, value in environment.items()
@@ -108,7 +107,7 @@ def test_the_settings_can_be_used(command: str, environment: dict[str, str], mon
         assert (gateway.http_host, gateway.http_port) == ("0.0.0.0", 8000)
         assert gateway.tls is not None
         assert gateway.tls.cert is not None
-        assert gateway.limits_url.startswith("async+redis")
+        assert gateway.redis_url is not None
         assert not gateway.guest_login
         return
     service = ServiceSettings()  # type: ignore[call-arg]

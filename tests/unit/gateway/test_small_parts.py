@@ -233,3 +233,10 @@ def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_short_secret_is_refused() -> None:
     with pytest.raises(ValidationError, match="shorter than 32 bytes"):
         Settings(jwt_secret="short")  # type: ignore[arg-type]  # pydantic makes a SecretStr of it
+
+
+@pytest.mark.parametrize("url", ["nonsense", "async+redis://host:6379", "redis://:secret@host:port", "redis://h?db=x"])
+def test_a_redis_that_can_not_be_meant_is_refused(url: str) -> None:
+    with pytest.raises(ValidationError, match=r"must begin with|looks like") as refused:
+        Settings(jwt_secret=SECRET, redis_url=url)  # type: ignore[arg-type]  # pydantic makes SecretStrs of them
+    assert "secret@" not in str(refused.value.errors(include_input=False))

@@ -319,7 +319,9 @@ export interface paths {
         };
         /**
          * Readyz
-         * @description Say whether news flow: 503 while the service is away, or while the gateway shuts down.
+         * @description Say whether clients can be served: 503 while the service is away, or while the gateway shuts down.
+         *
+         *     Also at the start, until it is known what was revoked.
          */
         get: operations["readyz"];
         put?: never;
@@ -383,7 +385,8 @@ export interface paths {
          * Revoke
          * @description End sessions: their sockets close at once with 4001, and their tokens are refused until they expire.
          *
-         *     This gateway only; where several run, tell each.
+         *     At all gateways that share a Redis, those started later too. 503 (`revocation_not_shared`) if it can't be reached:
+         *     then this gateway alone has ended them, and the others are told only once it is back. Ask again until it is done.
          */
         post: operations["revoke"];
         delete?: never;
@@ -754,7 +757,7 @@ export interface components {
         RevokeOut: {
             /**
              * Closed
-             * @description WebSockets of this gateway that were closed
+             * @description WebSockets that were closed at the gateway that answers; others close theirs too
              */
             closed: number;
         };
@@ -2386,6 +2389,15 @@ export interface operations {
             };
             /** @description Unprocessable Entity */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };

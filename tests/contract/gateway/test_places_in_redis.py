@@ -1,0 +1,174 @@
+"""How several gateways count a user's sockets together, whatever becomes of them and of Redis."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from datetime import timedelta
+
+import pytest
+from redis.asyncio import Redis
+
+from tests.contract.gateway.conftest import LEASE, InRedis
+from tests.contract.gateway.test_places import take
+from tests.contract.gateway.test_revocations_in_redis import eventually
+from ws_gateway.places import redis as module
+from ws_gateway.places.contract import Place, Places
+from ws_gateway.places.held import Held
+from ws_gateway.places.redis import RedisPlaces
+from ws_gateway.redis_server import Reach, connect
+
+SHORT = timedelta(seconds=1)
+KEY = "whitebg:open:ann"
+
+
+@pytest.fixture
+async def client(in_redis: InRedis) -> AsyncIterator[Redis]:
+    """Look into the server, and meddle with it."""
+    async with connect(in_redis.redis.url, tries=2) as client:
+        yield client
+
+
+def away(backend: InRedis) -> bool:
+    return backend.metrics.registry.get_sample_value("whitebg_redis_away", {"use": "sockets"}) == 1
+
+
+async def soon(places: Places) -> Place:
+    """Take a place as soon as there is one."""
+    async with asyncio.timeout(20):
+        while (place := await places.take("ann")) is None:  # noqa: ASYNC110 (nobody tells)
+            await asyncio.sleep(0.02)
+    return place
+
+
+async def first_end(client: Redis) -> float:
+    """Return when the first lease ends, in milliseconds."""
+    [name] = await client.zrange(KEY, 0, 0)
+    end = await client.zscore(KEY, str(name))
+    assert end is not None
+    return end
+
+
+async def test_places_are_counted_over_all_gateways(in_redis: InRedis) -> None:
+    async with in_redis.places(most=3) as one, in_redis.places(most=3) as two:
+        here, _, _ = await take(one), await take(two), await take(one)
+        assert [await places.take("ann") for places in (one, two)] == [None, None]
+        await one.give_back(here)
+        await take(two)
+        assert [await places.take("ann") for places in (one, two)] == [None, None]
+
+
+async def test_no_race_gets_one_more_in(in_redis: InRedis) -> None:
+    async with AsyncExitStack() as stack:
+        gateways = [await stack.enter_async_context(in_redis.places(most=7)) for _ in range(4)]
+        for _ in range(5):
+            answers = await asyncio.gather(*(places.take("ann") for places in gateways * 10))
+            taken = [(place, gateways[number % 4]) for number, place in enumerate(answers) if place is not None]
+            assert len(taken) == 7
+            await asyncio.gather(*(places.give_back(place) for place, places in taken))
+
+
+async def test_places_that_are_held_outlast_their_lease(in_redis: InRedis, client: Redis) -> None:
+    async with in_redis.places(most=2, lease=SHORT) as one, in_redis.places(most=2, lease=SHORT) as two:
+        await take(one)
+        await take(two)
+        end = await first_end(client)
+        async with asyncio.timeout(20):
+            while await first_end(client) < end + 1500:
+                assert await client.zcard(KEY) == 2
+                assert await two.take("ann") is None
+                await asyncio.sleep(0.05)
+
+
+async def test_places_of_a_gateway_that_is_gone_are_free_when_its_lease_is_over(in_redis: InRedis) -> None:
+    async with connect(in_redis.redis.url, tries=2) as lost, in_redis.places(most=2, lease=SHORT) as left:
+        # Nobody renews for it, nor gives anything back: as after SIGKILL.
+        gone = RedisPlaces(lost, Held(2), Reach(in_redis.metrics, "gone", without=""), lease=SHORT)
+        await take(gone)
+        await take(left)
+        assert await left.take("ann") is None
+        began = time.monotonic()
+        await soon(left)
+        assert time.monotonic() - began < 1.0 + 5
+        assert await left.take("ann") is None, "its own were renewed meanwhile"
+
+
+async def test_while_redis_is_away_each_counts_its_own(
+    in_redis: InRedis, client: Redis, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(module, "AWAY_S", 0.05)
+    async with in_redis.places(most=2) as one, in_redis.places(most=2) as two:
+        await take(one)
+        held = await take(two)
+        assert await one.take("ann") is None
+        in_redis.redis.kill()
+        for places in (one, two):
+            await take(places)
+            assert await places.take("ann") is None
+        assert away(in_redis)
+        assert caplog.text.count("Redis can't be reached for sockets") == 2, "once for each gateway"
+
+        # It comes back with nothing in it: each writes down again what it holds, and all are counted.
+        in_redis.redis.start()
+        await eventually(lambda: not away(in_redis))
+        async with asyncio.timeout(20):
+            while await client.zcard(KEY) < 4:  # noqa: ASYNC110 (nobody tells)
+                await asyncio.sleep(0.02)
+        async with in_redis.places(most=2) as three:
+            assert await three.take("ann") is None
+            await two.give_back(held)
+            assert await three.take("ann") is None, "still one more than allowed"
+
+
+async def test_a_server_that_hangs_holds_up_one_not_all(in_redis: InRedis) -> None:
+    async with in_redis.places(most=100) as places:
+        in_redis.redis.freeze()
+        began = time.monotonic()
+        await take(places)
+        first = time.monotonic() - began
+        await asyncio.gather(*(take(places) for _ in range(50)))
+        assert first < 10
+        assert time.monotonic() - began - first < 1, "it is known to be away"
+
+
+async def test_what_is_given_back_while_leases_are_renewed_is_not_written_down_again(
+    in_redis: InRedis, client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with in_redis.places(most=2) as places:
+        assert isinstance(places, RedisPlaces)
+        place = await take(places)
+        begin = places._client.time
+
+        async def given_back_after_the_time_was_asked() -> tuple[int, int]:
+            answer: tuple[int, int] = await begin()
+            monkeypatch.setattr(places._held, "by_user", lambda: [("ann", [place])])
+            await places.give_back(place)
+            return answer
+
+        monkeypatch.setattr(places._client, "time", given_back_after_the_time_was_asked)
+        await places._renew()
+        assert await client.zcard(KEY) == 0
+
+
+async def test_many_users_are_renewed_in_bounded_steps(
+    in_redis: InRedis, client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_AT_ONCE", 7)
+    async with in_redis.places(most=2) as places:
+        assert isinstance(places, RedisPlaces)
+        for number in range(30):
+            await take(places, f"user-{number}")
+        await client.flushall()
+        await places._renew()
+        assert len(await client.keys("whitebg:open:*")) == 30
+
+
+async def test_keys_say_whose_they_are_and_go_away_by_themselves(in_redis: InRedis, client: Redis) -> None:
+    async with in_redis.places(most=2) as places:
+        place = await take(places)
+        assert await client.keys() == [KEY]
+        assert 0 < await client.pttl(KEY) <= LEASE / timedelta(milliseconds=1)
+        await places.give_back(place)
+        assert await client.keys() == []

@@ -1,0 +1,137 @@
+"""How many sockets a user has open, counted by several gateways together: as processes of their own, too."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+
+import pytest
+from pydantic import SecretStr
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+
+from tests.integration.gateway.conftest import running
+from tests.integration.gateway.test_metrics import eventually, sample
+from tests.integration.gateway.world import PATIENCE, SECRET, Client, World, token_for
+from tests.support.driven_service import DrivenService
+from tests.support.processes import Program, free_port
+from tests.support.redis import RedisServer
+from ws_gateway.settings import Settings
+
+LEASE = 2
+
+
+@pytest.fixture
+def together(settings: Settings, redis: RedisServer) -> Settings:
+    return settings.model_copy(update={"redis_url": SecretStr(redis.url), "connections_per_user": 3})
+
+
+async def let_in(client: Client) -> bool:
+    """Say whether there was a place for a socket."""
+    try:
+        await client.settled()
+    except ConnectionClosed:
+        assert client.socket.close_code == 4103
+        return False
+    return True
+
+
+async def refused(world: World) -> bool:
+    """Try to open one more of Ann's; say whether there were too many."""
+    async with world.open_raw(f"?token={token_for('ann')}") as socket:
+        return not await let_in(Client(socket))
+
+
+async def test_one_too_many_at_all_gateways_together(service: DrivenService, together: Settings) -> None:
+    async with running(service, together) as here, running(service, together) as there, AsyncExitStack() as stack:
+        first = await stack.enter_async_context(here.open("ann"))
+        await stack.enter_async_context(there.open("ann"))
+        await stack.enter_async_context(there.open("ann"))
+        assert [await refused(world) for world in (here, there)] == [True, True]
+        async with there.open("bob"):
+            pass
+        await first.socket.close()
+        await eventually(lambda: len(here.server.gateway.connections) == 0)
+        async with asyncio.timeout(PATIENCE):
+            while await refused(there):
+                continue
+        await stack.enter_async_context(there.open("ann"))
+        assert await refused(here)
+
+
+async def test_a_storm_of_one_user_at_both_gateways(service: DrivenService, together: Settings) -> None:
+    async with running(service, together) as here, running(service, together) as there, AsyncExitStack() as stack:
+        worlds = [here, there] * 12
+        clients = [Client(await stack.enter_async_context(world.open_raw(""))) for world in worlds]
+        # All have shaken hands; what they ask for at the same moment is a place.
+        await asyncio.gather(*(client.send(type="auth", token=token_for("ann")) for client in clients))
+        assert sum(await asyncio.gather(*map(let_in, clients))) == 3
+
+
+async def test_while_redis_is_away_sockets_open_and_close_and_are_counted_here(
+    service: DrivenService, together: Settings, redis: RedisServer
+) -> None:
+    async with running(service, together) as here, running(service, together) as there, AsyncExitStack() as stack:
+        for world in (here, there, there):
+            await stack.enter_async_context(world.open("ann"))
+        redis.kill()
+        await stack.enter_async_context(here.open("ann"))
+        await stack.enter_async_context(here.open("ann"))
+        assert await refused(here)
+        assert sample(here, "whitebg_redis_away", use="sockets") == 1
+        redis.start()
+        for world in (here, there):
+            await eventually(lambda world=world: sample(world, "whitebg_redis_away", use="sockets") == 0)  # type: ignore[misc]
+        assert [await refused(world) for world in (here, there)] == [True, True]
+
+
+@contextmanager
+def gateway_process(service: DrivenService, redis: RedisServer) -> Iterator[tuple[Program, str]]:
+    """Run a gateway as a process of its own; give its address with it."""
+    address = f"127.0.0.1:{free_port()}"
+    settings = {
+        "http_port": address.rpartition(":")[2],
+        "grpc_target": service.target,
+        "jwt_secret": SECRET,
+        "redis_url": redis.url,
+        "connections_per_minute": "0",
+        "connections_per_user": "3",
+        "connection_lease": f"PT{LEASE}S",
+    }
+    process = Program([sys.executable, "-m", "ws_gateway"], settings)
+    try:
+        process.wait_for("listening on")
+        yield process, address
+    finally:
+        process.close()
+
+
+@asynccontextmanager
+async def opened(address: str) -> AsyncIterator[Client]:
+    """Open one of Ann's sockets at a gateway."""
+    url = f"ws://{address}/ws/notifications?token={token_for('ann')}"
+    async with connect(url, compression=None) as socket:
+        yield Client(socket)
+
+
+async def test_the_places_of_a_gateway_that_was_killed_are_free_again(
+    service: DrivenService, redis: RedisServer
+) -> None:
+    with gateway_process(service, redis) as (doomed, one), gateway_process(service, redis) as (_, other):
+        async with opened(one) as first, opened(one) as second, opened(other) as third:
+            for client in (first, second, third):
+                await client.settled()
+            async with opened(other) as fourth:
+                assert not await let_in(fourth)
+            doomed.kill()
+            assert [await client.close_code() for client in (first, second)] == [1006, 1006]
+            async with asyncio.timeout(PATIENCE), AsyncExitStack() as stack:
+                began, found = time.monotonic(), 0
+                while found < 2:
+                    found += await let_in(await stack.enter_async_context(opened(other)))
+                assert time.monotonic() - began < LEASE + 5
+                assert not await let_in(await stack.enter_async_context(opened(other)))
+            await third.settled()

@@ -1,0 +1,1 @@
+"""How many sockets each user has open."""

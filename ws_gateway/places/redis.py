@@ -1,0 +1,134 @@
+"""Places that several gateways give out together, through Redis.
+
+Each user has a sorted set of places by the time at which their lease ends. A gateway renews the leases of those that it
+holds; those of one that was killed run out. Times are the server's, so clocks of gateways do not matter.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from redis.asyncio import Redis
+
+from ws_gateway.places.contract import Place
+from ws_gateway.places.held import Held
+from ws_gateway.places.local import LocalPlaces
+from ws_gateway.redis_server import UNREACHABLE, Reach, connect
+
+AWAY_S = 1.0
+"""How often a server that is away is looked for."""
+_AT_ONCE = 500
+"""Users whose leases are renewed in one go."""
+
+# One step, so that two gateways can't both take the last place. Asked again after a cut, it gives the same answer.
+_TAKE = """
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
+local most = tonumber(ARGV[2])
+local full = most > 0 and redis.call('ZCARD', KEYS[1]) >= most
+if full and not redis.call('ZSCORE', KEYS[1], ARGV[1]) then return 0 end
+redis.call('ZADD', KEYS[1], now + ARGV[3], ARGV[1])
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
+return 1
+"""
+
+
+class RedisPlaces:
+    """Counts the sockets of all gateways; see `ws_gateway.places.contract.Places`.
+
+    While Redis is away each gateway counts its own. When it is back, they write down again what they hold; until then
+    a user may get more places than are allowed, and afterwards gets none until enough are given back.
+    """
+
+    def __init__(self, client: Redis, held: Held, reach: Reach, *, lease: timedelta) -> None:
+        self._client = client
+        self._held = held
+        self._alone = LocalPlaces(held)
+        self._reach = reach
+        self._lease_ms = lease // timedelta(milliseconds=1)
+        self._renew_every = lease.total_seconds() / 3
+        self._take = client.register_script(_TAKE)
+        self._lost = asyncio.Event()
+
+    async def take(self, user_id: str) -> Place | None:
+        """Return a place; None if all are taken."""
+        if not self._held.room(user_id):
+            return None
+        if self._reach.ok:
+            place = self._held.new(user_id)
+            try:
+                granted = await self._take(keys=[_key(user_id)], args=[place.name, self._held.most, self._lease_ms])
+            except UNREACHABLE as error:
+                self._lose(error)
+            else:
+                if not granted:
+                    return None
+                self._held.add(place)
+                return place
+        return await self._alone.take(user_id)
+
+    async def give_back(self, place: Place) -> None:
+        """Let others have the place; if they can't be told, its lease runs out."""
+        self._held.discard(place)
+        if not self._reach.ok:
+            return
+        try:
+            await self._client.zrem(_key(place.user_id), place.name)
+        except UNREACHABLE as error:
+            self._lose(error)
+
+    async def keep(self) -> None:
+        """Renew the leases, and look for a server that is away, until cancelled."""
+        while True:
+            try:
+                async with asyncio.timeout(self._renew_every if self._reach.ok else AWAY_S):
+                    await self._lost.wait()
+            except TimeoutError:
+                pass
+            self._lost.clear()
+            try:
+                await self._renew()
+            except Exception as error:  # noqa: BLE001 (whatever it was, it is to be tried again)
+                self._reach.lost(error)
+            else:
+                self._reach.back()
+
+    async def _renew(self) -> None:
+        seconds, microseconds = await self._client.time()
+        ends = seconds * 1000 + microseconds // 1000 + self._lease_ms
+        users = self._held.by_user()
+        for start in range(0, len(users), _AT_ONCE):
+            some = users[start : start + _AT_ONCE]
+            async with self._client.pipeline(transaction=False) as pipeline:
+                for user_id, places in some:
+                    pipeline.zadd(_key(user_id), dict.fromkeys((place.name for place in places), ends))
+                    pipeline.pexpire(_key(user_id), self._lease_ms)
+                await pipeline.execute()
+            # What was given back meanwhile may have been written down after that.
+            for place in (place for _, places in some for place in places if place not in self._held):
+                await self._client.zrem(_key(place.user_id), place.name)
+
+    def _lose(self, error: Exception) -> None:
+        self._reach.lost(error)
+        self._lost.set()
+
+
+def _key(user_id: str) -> str:
+    return f"whitebg:open:{user_id}"
+
+
+@asynccontextmanager
+async def redis_places(url: str, held: Held, reach: Reach, *, lease: timedelta) -> AsyncIterator[RedisPlaces]:
+    """Give out places together with others within the block."""
+    async with connect(url, tries=2) as client:
+        places = RedisPlaces(client, held, reach, lease=lease)
+        keeping = asyncio.create_task(places.keep(), name="places")
+        try:
+            yield places
+        finally:
+            keeping.cancel()
+            await asyncio.gather(keeping, return_exceptions=True)

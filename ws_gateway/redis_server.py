@@ -1,0 +1,79 @@
+"""The Redis that several gateways share: how it is talked to, and whether it can be reached."""
+
+from __future__ import annotations
+
+import logging
+
+from redis.asyncio import Redis
+from redis.asyncio.connection import parse_url
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from ws_gateway.metrics import Metrics
+
+log = logging.getLogger(__name__)
+
+TIMEOUT_S = 1.0
+"""How long one try to connect, or one answer, may take."""
+UNREACHABLE = (RedisError, OSError, TimeoutError)
+"""What comes instead of an answer: it is away, it does not answer in time, or it can't do what was asked."""
+
+
+def check_url(url: str) -> None:
+    """See that a URL can be used: ``redis://``, ``rediss://`` (TLS) or ``unix://``.
+
+    Raises:
+        ValueError: with what is wrong with it; never with the password in it.
+
+    """
+    if not url.startswith(("redis://", "rediss://", "unix://")):
+        raise ValueError("must begin with redis://, rediss:// or unix://")
+    try:
+        parse_url(url)
+    except ValueError as error:
+        raise ValueError("can't be read; it looks like redis://:password@host:6379/0") from error
+
+
+def connect(url: str, *, tries: int) -> Redis:
+    """Return a client that connects when it is used. Text comes back as text.
+
+    With two ``tries`` a connection that a restart has cut is opened anew without anybody noticing; with one, whoever
+    uses it learns of each cut.
+    """
+    client: Redis = Redis.from_url(
+        url,
+        socket_timeout=TIMEOUT_S,
+        socket_connect_timeout=TIMEOUT_S,
+        retry=Retry(NoBackoff(), tries - 1),
+        decode_responses=True,
+        client_name="whitebg-gateway",
+    )
+    return client
+
+
+class Reach:
+    """Whether Redis can be reached for one of its uses. What changes is logged once, and stands in the metrics."""
+
+    def __init__(self, metrics: Metrics, use: str, *, without: str) -> None:
+        """``without`` says what holds while it is away, for the log."""
+        self.ok = True
+        """Whether it could be reached the last time, or has not been tried."""
+        self._metrics = metrics
+        self._use = use
+        self._without = without
+        metrics.redis_away(use, away=False)
+
+    def lost(self, error: Exception) -> None:
+        """Note that it could not be reached."""
+        if self.ok:
+            log.warning("Redis can't be reached for %s, so %s: %s", self._use, self._without, error)
+        self.ok = False
+        self._metrics.redis_away(self._use, away=True)
+
+    def back(self) -> None:
+        """Note that it answered."""
+        if not self.ok:
+            log.info("Redis can be reached again for %s", self._use)
+        self.ok = True
+        self._metrics.redis_away(self._use, away=False)

@@ -1,0 +1,1 @@
+"""Sessions that were ended before their tokens expire."""
