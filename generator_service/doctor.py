@@ -16,7 +16,8 @@ from pathlib import Path
 from alembic.script import ScriptDirectory
 from PIL import Image, ImageDraw
 
-from generator_service.blobs import LocalBlobs
+from generator_service.blobs.contract import BlobsAway
+from generator_service.blobs.local import LocalBlobs
 from generator_service.data_dir import DataDirInUse, DataDirUnusable, data_dir_lock, make_data_dir
 from generator_service.domain.errors import EngineError
 from generator_service.domain.presets import PictureSpec
@@ -46,7 +47,7 @@ async def examine(settings: Settings, engines: EngineSettings) -> AsyncIterator[
     yield folder
     if folder.ok:
         yield await asyncio.to_thread(_database, settings.database)
-        yield await _blobs(settings.blobs)
+        yield await _blobs(settings.blobs_folder)
     async for finding in _engines(engines):
         yield finding
 
@@ -92,11 +93,11 @@ def _database(path: Path) -> Finding:
 async def _blobs(root: Path) -> Finding:
     blobs, key, data = LocalBlobs(root), f"doctor/{secrets.token_hex(8)}", secrets.token_bytes(64 * 1024)
     try:
-        await blobs.put(key, data)
+        await blobs.put(key, data, content_type="application/octet-stream")
         same = await blobs.get(key) == data
         await blobs.delete(key)
-    except OSError as error:
-        return Finding(subject="images", ok=False, message=f"{root} can't be written: {error.strerror}")
+    except BlobsAway as error:
+        return Finding(subject="images", ok=False, message=str(error))
     if not same:
         message = f"{root} gives back other bytes than were written; check the disk"
         return Finding(subject="images", ok=False, message=message)

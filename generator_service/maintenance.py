@@ -7,7 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
-from generator_service.blobs import Blobs
+from generator_service.blobs.contract import Blobs
 from generator_service.domain.clock import Clock
 from generator_service.domain.task import Task
 from generator_service.store.contract import Retention, TaskStore
@@ -64,10 +64,8 @@ class TaskReaper:
     async def __call__(self) -> None:
         """Delete all that ended before the retention's reach."""
         while old := await self._store.finished_before(self._clock.now() - self._keep, limit=FORGET_CHUNK):
-            for task in old:
-                # Images first: after a crash in between, the rows still say what is left to delete.
-                for key in _blobs_of(task):
-                    await self._blobs.delete(key)
+            # Images first: after a crash in between, the rows still say what is left to delete.
+            await self._blobs.delete(*(key for task in old for key in _blobs_of(task)))
             await self._store.forget([task.task_id for task in old])
             logger.info("forgot %d finished tasks", len(old))
 

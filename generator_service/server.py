@@ -84,6 +84,7 @@ async def running_service(settings: Settings) -> AsyncIterator[Running]:
     watches end with UNAVAILABLE, and tasks that are still running are given back to the queue.
 
     Raises:
+        BlobsUnusable: there are no credentials for the bucket of images.
         CertificateUnusable: a file of the port's certificates can't be used.
         DataDirInUse: another service holds the data folder.
         DataDirUnusable: the data folder can't be made or written.

@@ -11,7 +11,7 @@ from typing import Any
 from grpc import aio
 
 from generator_service.auth import Caller, Scope
-from generator_service.blobs import BlobMissing, Blobs
+from generator_service.blobs.contract import BlobMissing, Blobs
 from generator_service.convert import messages, requests
 from generator_service.domain.clock import Clock
 from generator_service.domain.cursor import UserCursor

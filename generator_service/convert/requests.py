@@ -21,17 +21,6 @@ EVENTS_PER_PAGE, MAX_EVENTS_PER_PAGE = 500, 1000
 MAX_SKIP = 100_000
 MAX_WATCHED_TASKS = 1000
 
-CONTENT_TYPES = {
-    "JPEG": "image/jpeg",
-    "PNG": "image/png",
-    "WEBP": "image/webp",
-    "TIFF": "image/tiff",
-    "GIF": "image/gif",
-    "BMP": "image/bmp",
-    "HEIF": "image/heic",
-    "AVIF": "image/avif",
-}
-
 _ON_GAP = {
     pb.ON_GAP_UNSPECIFIED: OnGap.SNAPSHOT,
     pb.ON_GAP_SNAPSHOT: OnGap.SNAPSHOT,
@@ -145,7 +134,7 @@ def image(task: Task, kind: pb.ImageKind.ValueType) -> tuple[str, pb.ImageInfo]:
     if kind == pb.IMAGE_KIND_INPUT:
         photo = task.input
         info = pb.ImageInfo(
-            content_type=CONTENT_TYPES.get(photo.format, "application/octet-stream"),
+            content_type=photo.content_type,
             size_bytes=photo.size_bytes,
             etag=photo.sha256,
             filename=photo.filename or stem,

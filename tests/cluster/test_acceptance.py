@@ -18,7 +18,7 @@ import httpx
 import pytest
 from grpc import aio
 
-from generator_service.blobs import LocalBlobs
+from generator_service.blobs.local import LocalBlobs
 from generator_service.domain.clock import SystemClock
 from generator_service.domain.event import EventType, TaskEvent
 from generator_service.domain.retry import RetryPolicy
@@ -259,7 +259,7 @@ async def _rate(postgres: PostgresServer, folder: Path, workers: int, tasks: int
     """Return how many tasks a second so many workers complete, from the first start to the last end."""
     url = postgres.url(postgres.create())
     photo = new_task().input
-    await LocalBlobs(folder / "blobs").put(photo.blob, PHOTO)
+    await LocalBlobs(folder / "blobs").put(photo.blob, PHOTO, content_type="image/png")
     store = await asyncio.to_thread(open_store, url)
     start = partial(WorkerProcess, folder, "0" * 64, url, module="tests.cluster.slow_worker")
     with ThreadPoolExecutor(2) as starting:
