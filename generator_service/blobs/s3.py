@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
+from botocore.exceptions import BotoCoreError
 from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
@@ -128,7 +129,8 @@ class S3Blobs:
             "content-disposition": disposition,
             "cache-control": f"private, max-age={MAX_AGE_S}",
         }
-        return await asyncio.to_thread(self._signer.sign, address, lifetime=lifetime, answer=answer)
+        with self._told():
+            return await asyncio.to_thread(self._signer.sign, address, lifetime=lifetime, answer=answer)
 
     @contextmanager
     def _told(self, key: str | None = None) -> Iterator[None]:
@@ -140,7 +142,7 @@ class S3Blobs:
             if key is not None and _code(error) != "NoSuchBucket":
                 raise BlobMissing(key) from None
             raise self._away(error) from error
-        except (BaseError, OSError, TimeoutError) as error:
+        except (BaseError, BotoCoreError, OSError) as error:
             raise self._away(error) from error
 
     def _away(self, error: Exception) -> BlobsAway:
