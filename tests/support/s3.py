@@ -115,9 +115,7 @@ class S3Server:
         """Kill it; what it has stored stays."""
         if self._process is not None:
             self._process.close()
-        for _, grpc in self._ports.values():
-            for socket in Path("/tmp").glob(f"seaweedfs-*-grpc-{grpc}.sock"):
-                socket.unlink(missing_ok=True)
+        forget_sockets(*(grpc for _, grpc in self._ports.values()))
 
     def close(self) -> None:
         """Leave nothing behind."""
@@ -129,6 +127,13 @@ class S3Server:
         admin = Credentials(self.admin.access_key_id, self.admin.secret_access_key)
         S3SigV4Auth(admin, "s3", REGION).add_auth(request)
         httpx.put(f"{self.endpoint}/{BUCKET}", headers=dict(request.headers)).raise_for_status()
+
+
+def forget_sockets(*ports: int) -> None:
+    """Delete what a server that was killed leaves behind."""
+    for port in ports:
+        for socket in Path("/tmp").glob(f"seaweedfs-*-grpc-{port}.sock"):
+            socket.unlink(missing_ok=True)
 
 
 @contextmanager
