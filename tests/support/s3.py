@@ -12,11 +12,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+from botocore.session import Session
 
 from generator_service.blobs.bucket import Bucket, Keys
 from tests.support.processes import Program, free_port
@@ -121,6 +123,20 @@ class S3Server:
         """Leave nothing behind."""
         self.kill()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    def set_cors(self, rules: dict[str, Any]) -> None:
+        """Say which pages of other origins may read what is in the bucket, as `PutBucketCors` takes it."""
+        client = Session().create_client(
+            "s3",
+            region_name=REGION,
+            endpoint_url=self.endpoint,
+            aws_access_key_id=self.admin.access_key_id,
+            aws_secret_access_key=self.admin.secret_access_key,
+        )
+        try:
+            client.put_bucket_cors(Bucket=BUCKET, CORSConfiguration=rules)
+        finally:
+            client.close()
 
     def _make_bucket(self) -> None:
         request = AWSRequest("PUT", f"{self.endpoint}/{BUCKET}")

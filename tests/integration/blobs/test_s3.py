@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -213,6 +216,19 @@ async def test_a_link_expires(bucket: Bucket) -> None:
         while (answer := await browser.get(url)).status_code == 200:  # noqa: ASYNC110
             await asyncio.sleep(0.2)
     assert answer.status_code == 403
+
+
+async def test_the_rule_of_the_docs_lets_the_page_in_and_no_other(mortal: S3Server) -> None:
+    docs = (Path(__file__).parents[3] / "docs" / "cluster.md").read_text()
+    (rules,) = re.findall(r"```json\n(\{\"CORSRules.*?)```", docs, re.DOTALL)
+    await asyncio.to_thread(mortal.set_cors, json.loads(rules))
+    bucket = mortal.bucket(public_url=f"{mortal.endpoint}/images")
+    await S3Blobs(bucket).put("result/ab/abc", b"x", content_type="image/png")
+    url = await link(bucket, "result/ab/abc")
+    async with httpx.AsyncClient() as browser:
+        for origin, let_in in (("https://whitebg.example.com", True), ("https://other.example.com", False)):
+            answer = await browser.get(url, headers={"Origin": origin})
+            assert (answer.status_code, answer.headers.get("Access-Control-Allow-Origin") == origin) == (200, let_in)
 
 
 async def test_no_links_where_browsers_do_not_reach_the_store(s3: S3Server) -> None:
