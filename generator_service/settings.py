@@ -62,6 +62,8 @@ class Settings(BaseSettings):
     s3_secret_access_key: SecretStr | None = None
     s3_session_token: SecretStr | None = None
     """What goes with a pair of temporary keys."""
+    s3_ca: Path | None = None
+    """PEM file of a CA of your own that signed the store's certificate, beside those that the system trusts."""
     s3_path_style: bool = True
     """Whether the bucket is named in the path of an address; else in its host."""
     s3_allow_http: bool = False
@@ -261,6 +263,7 @@ class Settings(BaseSettings):
             prefix=self.s3_prefix,
             path_style=self.s3_path_style,
             public_url=self.s3_public_url,
+            ca=self.s3_ca,
             keys=self._keys,
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 
@@ -29,6 +30,8 @@ class Bucket:
     """Whether the bucket is part of the path; else it is part of the host."""
     public_url: str | None = None
     """Where browsers reach the bucket; None if they don't."""
+    ca: Path | None = None
+    """PEM file of who else may have signed the store's certificate, beside the CAs that the system trusts."""
     keys: Keys | None = None
     """None: whatever AWS's own variables, files and roles give."""
 

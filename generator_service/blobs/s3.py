@@ -8,14 +8,20 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError
+from cryptography.x509 import load_pem_x509_certificates
 from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
 from generator_service.blobs.bucket import Bucket
-from generator_service.blobs.contract import CHUNK, BlobMissing, BlobsAway, Stored
+from generator_service.blobs.contract import CHUNK, BlobMissing, BlobsAway, BlobsUnusable, Stored
 from generator_service.blobs.credentials import Signer
+
+if TYPE_CHECKING:
+    from obstore.store import ClientConfig  # exists in the stubs only
 
 # In an answer's XML; of one of many deletions, as obstore puts it; where an answer is nothing but a status.
 _SAID = tuple(map(re.compile, (r"<Code>(\w+)</Code>", r"\(code: (\w+)\)", r"status code: (\d{3} [A-Z][A-Za-z ]*)")))
@@ -40,7 +46,7 @@ class S3Blobs:
     """Objects in a bucket; see `generator_service.blobs.contract.Blobs`. Nothing is asked of the store when it is made.
 
     Raises:
-        BlobsUnusable: there are no credentials.
+        BlobsUnusable: there are no credentials, or the file of the CA can't be used.
 
     """
 
@@ -48,6 +54,14 @@ class S3Blobs:
         patience = patience or Patience()
         self._bucket = bucket
         self._signer = Signer(bucket)
+        client: ClientConfig = {
+            "allow_http": bucket.endpoint.startswith("http://"),
+            "connect_timeout": patience.connect,
+            "read_timeout": patience.silence,
+            "timeout": patience.request,
+        }
+        if bucket.ca is not None:
+            client["root_certificate"] = _certificates(bucket.ca)
         self._store = S3Store(
             bucket.name,
             prefix=bucket.prefix or None,
@@ -55,12 +69,7 @@ class S3Blobs:
             virtual_hosted_style_request=not bucket.path_style,
             region=bucket.region,
             credential_provider=self._signer.credential,
-            client_options={
-                "allow_http": bucket.endpoint.startswith("http://"),
-                "connect_timeout": patience.connect,
-                "read_timeout": patience.silence,
-                "timeout": patience.request,
-            },
+            client_options=client,
             retry_config={
                 # Time is the bound: a restart takes as long as it takes.
                 "max_retries": 100,
@@ -147,6 +156,17 @@ class S3Blobs:
 
     def _away(self, error: Exception) -> BlobsAway:
         return BlobsAway(f"{self.where} can't be used: {_code(error) or 'it does not answer'}")
+
+
+def _certificates(file: Path) -> bytes:
+    try:
+        pem = file.read_bytes()
+        load_pem_x509_certificates(pem)
+    except OSError as error:
+        raise BlobsUnusable(f"WHITEBG_S3_CA: {file} can't be read: {error.strerror}") from error
+    except ValueError as error:
+        raise BlobsUnusable(f"WHITEBG_S3_CA: {file} holds no certificates in PEM: {error}") from error
+    return pem
 
 
 def _code(error: Exception) -> str | None:

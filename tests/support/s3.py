@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from ssl import create_default_context
 from typing import Any
 
 import httpx
@@ -31,13 +32,15 @@ PARTS = ("master", "volume", "filer", "s3")
 class S3Server:
     """A server that can be killed and started again on the same data and ports, with one bucket in it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, certificates: Path | None = None) -> None:
+        """With ``certificates``, a folder as `tools.certificates` makes it, it speaks TLS."""
         program = Path(sys.executable).with_name("weed")
         assert program.exists(), "SeaweedFS is not installed; run: sh tools/setup.sh dev"
         self._program = str(program)
         self._folder = Path(tempfile.mkdtemp(prefix="whitebg-s3-"))
         self._ports = {part: (free_port(), free_port()) for part in PARTS}
-        self.endpoint = f"http://127.0.0.1:{self._ports['s3'][0]}"
+        self._certificates = certificates
+        self.endpoint = f"http{'s' if certificates else ''}://127.0.0.1:{self._ports['s3'][0]}"
         self.admin = Keys(access_key_id="admin", secret_access_key=secrets.token_hex(20))
         self.keys = Keys(access_key_id="whitebg", secret_access_key=secrets.token_hex(20))
         """Of who may use the bucket, and nothing else."""
@@ -104,6 +107,11 @@ class S3Server:
             "s3.port.iceberg": 0,
             "s3.port.lance": 0,
         }
+        if self._certificates is not None:
+            options |= {
+                "s3.cert.file": self._certificates / "server.pem",
+                "s3.key.file": self._certificates / "server.key",
+            }
         for part, (http, grpc) in self._ports.items():
             options |= {f"{part}.port": http, f"{part}.port.grpc": grpc}
         argv = [f"-{name}={value}" for name, value in options.items()]
@@ -142,7 +150,8 @@ class S3Server:
         request = AWSRequest("PUT", f"{self.endpoint}/{BUCKET}")
         admin = Credentials(self.admin.access_key_id, self.admin.secret_access_key)
         S3SigV4Auth(admin, "s3", REGION).add_auth(request)
-        httpx.put(f"{self.endpoint}/{BUCKET}", headers=dict(request.headers)).raise_for_status()
+        trusted = create_default_context(cafile=self._certificates / "ca.pem") if self._certificates else True
+        httpx.put(request.url, headers=dict(request.headers), verify=trusted).raise_for_status()
 
 
 def forget_sockets(*ports: int) -> None:
@@ -153,9 +162,9 @@ def forget_sockets(*ports: int) -> None:
 
 
 @contextmanager
-def s3_server() -> Iterator[S3Server]:
+def s3_server(*, certificates: Path | None = None) -> Iterator[S3Server]:
     """Run a server while the block runs."""
-    server = S3Server()
+    server = S3Server(certificates=certificates)
     try:
         server.start()
         yield server

@@ -16,9 +16,11 @@ import httpx
 import pytest
 
 from generator_service.blobs.bucket import Bucket, Keys
-from generator_service.blobs.contract import BlobMissing, BlobsAway, BlobsUnusable, discard
+from generator_service.blobs.contract import BlobMissing, BlobsAway, BlobsUnusable, discard, new_key
+from generator_service.blobs.local import LocalBlobs
 from generator_service.blobs.s3 import Patience, S3Blobs
 from tests.support.s3 import S3Server, s3_server
+from tools.certificates import make_certificates
 
 MINUTE = timedelta(minutes=1)
 HURRIED = Patience(connect=timedelta(seconds=1), silence=timedelta(seconds=1), retry=timedelta(seconds=1))
@@ -229,6 +231,45 @@ async def test_the_rule_of_the_docs_lets_the_page_in_and_no_other(mortal: S3Serv
         for origin, let_in in (("https://whitebg.example.com", True), ("https://other.example.com", False)):
             answer = await browser.get(url, headers={"Origin": origin})
             assert (answer.status_code, answer.headers.get("Access-Control-Allow-Origin") == origin) == (200, let_in)
+
+
+async def test_a_store_whose_certificate_our_own_ca_signed(tmp_path: Path) -> None:
+    make_certificates(tmp_path, ["127.0.0.1"])
+    with s3_server(certificates=tmp_path) as server:
+        bucket = server.bucket()
+        trusting = S3Blobs(replace(bucket, ca=tmp_path / "ca.pem"))
+        await trusting.put("input/ab/abc", b"x", content_type="image/png")
+        assert await trusting.get("input/ab/abc") == b"x"
+        with pytest.raises(BlobsAway, match="it does not answer"):
+            await S3Blobs(bucket, HURRIED).get("input/ab/abc")
+
+
+async def test_a_ca_that_can_not_be_used(bucket: Bucket, tmp_path: Path) -> None:
+    with pytest.raises(BlobsUnusable, match=r"WHITEBG_S3_CA: .*ca.pem can't be read: No such file"):
+        S3Blobs(replace(bucket, ca=tmp_path / "ca.pem"))
+    (tmp_path / "ca.pem").write_text("no certificate")
+    with pytest.raises(BlobsUnusable, match=r"WHITEBG_S3_CA: .*ca.pem holds no certificates in PEM"):
+        S3Blobs(replace(bucket, ca=tmp_path / "ca.pem"))
+
+
+def files_below(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+async def test_a_folder_moves_into_a_bucket_as_it_is(bucket: Bucket, tmp_path: Path) -> None:
+    """By any tool that copies files: paths below the folder are keys below the prefix."""
+    folder, blobs = LocalBlobs(tmp_path), S3Blobs(bucket)
+    keys = [new_key(kind) for kind in ("input", "result", "thumbnail")]
+    for key in keys:
+        await folder.put(key, key.encode(), content_type="image/png")
+    files = files_below(tmp_path)
+    for path, data in files.items():
+        await blobs.put(path, data, content_type="application/octet-stream")
+    assert len(files) == 3
+    for key in keys:
+        assert await blobs.get(key) == key.encode()
+        async with httpx.AsyncClient() as browser:
+            assert (await browser.get(await link(bucket, key))).headers["Content-Type"] == "image/png"
 
 
 async def test_no_links_where_browsers_do_not_reach_the_store(s3: S3Server) -> None:
