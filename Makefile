@@ -13,7 +13,7 @@ help:
 	@echo "make protos   generate the stubs anew"
 	@echo "make page     build the page anew"
 	@echo "make bench    measure speed beside bare peers"
-	@echo "make cluster  run PostgreSQL, Redis, nginx, 2 services, 3 workers, 2 gateways here"
+	@echo "make cluster  run PostgreSQL, Redis, SeaweedFS, nginx, 2 services, 3 workers, 2 gateways here"
 	@echo "make cluster-test  break that in every way, and measure"
 	@echo "make quality  measure the pictures: make quality PHOTOS=DIR"
 	@echo "make presets  make every preset's picture and see its own report: make presets PHOTOS=DIR"

@@ -18,6 +18,7 @@ from typing import Protocol
 from pydantic import ValidationError
 
 from generator_service import tracing
+from generator_service.blobs.contract import BlobsUnusable
 from generator_service.data_dir import DataDirInUse, DataDirUnusable, data_dir_lock
 from generator_service.doctor import examine
 from generator_service.engines.registry import NoEngine
@@ -91,7 +92,7 @@ def main() -> int:
     except RembgUnusable as error:
         sys.stderr.write(f"WHITEBG_REMBG_MODEL: {error}\n")
         return 2
-    except (UnsuitableSettings, CertificateUnusable, tracing.TracingUnavailable) as error:
+    except (UnsuitableSettings, BlobsUnusable, CertificateUnusable, tracing.TracingUnavailable) as error:
         sys.stderr.write(f"{error}\n")
         return 2
     except (DataDirInUse, DataDirUnusable, PortInUse, StoreAway) as error:

@@ -8,7 +8,7 @@ import secrets
 import shutil
 import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,7 +16,7 @@ from pathlib import Path
 from alembic.script import ScriptDirectory
 from PIL import Image, ImageDraw
 
-from generator_service.blobs import LocalBlobs
+from generator_service.blobs.contract import BlobsAway, BlobsUnusable
 from generator_service.data_dir import DataDirInUse, DataDirUnusable, data_dir_lock, make_data_dir
 from generator_service.domain.errors import EngineError
 from generator_service.domain.presets import PictureSpec
@@ -25,7 +25,10 @@ from generator_service.engines.base import ImageEngine
 from generator_service.engines.gemini import GeminiEngine
 from generator_service.engines.registry import Engines, EngineSettings, NoEngine
 from generator_service.engines.rembg import RembgUnusable
+from generator_service.parts import open_blobs
 from generator_service.settings import Settings
+from generator_service.store.postgres import database_url, look_at_postgres
+from generator_service.store.reconnect import StoreAway
 from generator_service.tls import CertificateUnusable, ServerFiles
 
 LEAST_FREE_BYTES = 1024**3
@@ -44,11 +47,17 @@ class Finding:
 
 async def examine(settings: Settings, engines: EngineSettings) -> AsyncIterator[Finding]:
     """Yield what was found, thing by thing. Nothing that is there is changed; what is written is deleted again."""
-    folder = await _folder(settings)
-    yield folder
-    if folder.ok:
-        yield await asyncio.to_thread(_database, settings.database)
-        yield await _blobs(settings.blobs)
+    folder_will_do = True
+    if settings.needs_data_dir:
+        folder = await _folder(settings)
+        yield folder
+        folder_will_do = folder.ok
+    if settings.database_url is not None:
+        yield await asyncio.to_thread(_postgres, settings.database_url.get_secret_value())
+    elif folder_will_do:
+        yield await asyncio.to_thread(_sqlite, settings.database)
+    if folder_will_do or settings.bucket is not None:
+        yield await _blobs(settings)
     if settings.tls is not None:
         yield _certificates(settings.tls)
     async for finding in _engines(engines):
@@ -59,7 +68,8 @@ async def _folder(settings: Settings) -> Finding:
     folder = settings.data_dir.absolute()
     try:
         make_data_dir(folder)
-        async with data_dir_lock(folder, timedelta(0)):
+        # With PostgreSQL, all processes share it, and nobody locks it.
+        async with nullcontext() if settings.database_url else data_dir_lock(folder, timedelta(0)):
             free = shutil.disk_usage(folder).free
     except DataDirInUse:
         return Finding(subject="data folder", ok=True, message=f"{folder}, in use by a service that runs")
@@ -71,7 +81,7 @@ async def _folder(settings: Settings) -> Finding:
     return Finding(subject="data folder", ok=True, message=f"{folder}, {free / 2**30:.0f} GiB free")
 
 
-def _database(path: Path) -> Finding:
+def _sqlite(path: Path) -> Finding:
     """Read it only: a service may be at work on it, and migrating is for the service to do."""
     if not path.exists():
         return Finding(subject="database", ok=True, message="there is none yet; the first start makes it")
@@ -84,27 +94,54 @@ def _database(path: Path) -> Finding:
         return Finding(subject="database", ok=False, message=f"{path} can't be read: {error}; restore a backup")
     if state != "ok":
         return Finding(subject="database", ok=False, message=f"{path} is damaged ({state}); restore a backup")
+    return _schema(str(path), version, tasks)
+
+
+def _postgres(url: str) -> Finding:
+    address = database_url(url)
+    place = f"PostgreSQL database {address.database} on {address.host}"
+    try:
+        seen = look_at_postgres(url)
+    except StoreAway as error:
+        message = f"{place} can't be used: {error}; see WHITEBG_DATABASE_URL"
+        return Finding(subject="database", ok=False, message=message)
+    if seen.synchronous_commit in {"off", "local"}:
+        message = f"{place} forgets commits that it has confirmed; set its synchronous_commit to on"
+        return Finding(subject="database", ok=False, message=message)
+    if seen.schema is not None:
+        return _schema(place, seen.schema, seen.tasks)
+    if not seen.may_create:
+        message = f"{place} is empty, and user {address.username} may make no tables; make it the database's owner"
+        return Finding(subject="database", ok=False, message=message)
+    return Finding(subject="database", ok=True, message=f"{place} is empty; the first start makes the tables")
+
+
+def _schema(place: str, version: str, tasks: int) -> Finding:
     scripts = ScriptDirectory(str(Path(__file__).parent / "migrations"))
     newest = scripts.get_current_head()
     if version not in {script.revision for script in scripts.walk_revisions()}:
-        message = f"{path} was made by a newer version (schema {version}, known up to {newest}); update whitebg"
+        message = f"{place} was made by a newer version (schema {version}, known up to {newest}); update whitebg"
         return Finding(subject="database", ok=False, message=message)
     waiting = "" if version == newest else f", schema {version}: the next start brings it to {newest}"
     return Finding(subject="database", ok=True, message=f"{tasks} tasks{waiting}")
 
 
-async def _blobs(root: Path) -> Finding:
-    blobs, key, data = LocalBlobs(root), f"doctor/{secrets.token_hex(8)}", secrets.token_bytes(64 * 1024)
+async def _blobs(settings: Settings) -> Finding:
+    key, data = f"doctor/{secrets.token_hex(8)}", secrets.token_bytes(64 * 1024)
     try:
-        await blobs.put(key, data)
-        same = await blobs.get(key) == data
-        await blobs.delete(key)
-    except OSError as error:
-        return Finding(subject="images", ok=False, message=f"{root} can't be written: {error.strerror}")
+        blobs = await asyncio.to_thread(open_blobs, settings)
+        try:
+            await blobs.put(key, data, content_type="application/octet-stream")
+            same = await blobs.get(key) == data
+            await blobs.list(after="", limit=1)
+        finally:
+            await blobs.delete(key)
+    except (BlobsAway, BlobsUnusable) as error:
+        return Finding(subject="images", ok=False, message=str(error))
     if not same:
-        message = f"{root} gives back other bytes than were written; check the disk"
+        message = f"{blobs.where} gives back other bytes than were written; check the disk"
         return Finding(subject="images", ok=False, message=message)
-    return Finding(subject="images", ok=True, message=f"{root} can be written and read")
+    return Finding(subject="images", ok=True, message=f"{blobs.where} can be written, read and listed")
 
 
 def _certificates(files: ServerFiles) -> Finding:

@@ -8,7 +8,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from generator_service.blobs import Blobs, LocalBlobs
+from generator_service.blobs.contract import Blobs
+from generator_service.blobs.local import LocalBlobs
 from generator_service.data_dir import data_dir_lock, make_data_dir
 from generator_service.domain.clock import Clock, SystemClock
 from generator_service.domain.event import TaskEvent
@@ -56,6 +57,7 @@ async def parts_of(settings: Settings, engines: Engines | None = None) -> AsyncI
     ``engines`` stand in for those of the settings.
 
     Raises:
+        BlobsUnusable: there are no credentials for the bucket.
         DataDirInUse: another service holds the data folder.
         DataDirUnusable: the data folder can't be made or written.
         NoEngine: the engine order names none that is set up.
@@ -64,7 +66,8 @@ async def parts_of(settings: Settings, engines: Engines | None = None) -> AsyncI
 
     """
     clock, metrics = SystemClock(), Metrics()
-    make_data_dir(settings.data_dir)
+    if settings.needs_data_dir:
+        make_data_dir(settings.data_dir)
     async with AsyncExitStack() as stack:
         if settings.database_url is None:
             await stack.enter_async_context(data_dir_lock(settings.data_dir, settings.data_dir_wait))
@@ -73,7 +76,7 @@ async def parts_of(settings: Settings, engines: Engines | None = None) -> AsyncI
         store = await _open_store(settings, clock, wake, committed, metrics)
         stack.push_async_callback(store.close)
         engines = engines or Engines.from_settings(engine_settings(settings), metrics.model_called)
-        blobs = LocalBlobs(settings.blobs)
+        blobs = await asyncio.to_thread(open_blobs, settings)
         worker = None
         if settings.worker_slots:
             await stack.enter_async_context(engines)
@@ -96,6 +99,21 @@ async def parts_of(settings: Settings, engines: Engines | None = None) -> AsyncI
             engines=engines,
             worker=worker,
         )
+
+
+def open_blobs(settings: Settings) -> Blobs:
+    """Return the place of images that the settings name. May ask the network for a role's credentials.
+
+    Raises:
+        BlobsUnusable: there are none.
+
+    """
+    if settings.bucket is None:
+        return LocalBlobs(settings.blobs_folder)
+    # What speaks S3 takes a quarter of a second to import, and most machines have no bucket.
+    from generator_service.blobs.s3 import S3Blobs
+
+    return S3Blobs(settings.bucket)
 
 
 async def _open_wake(settings: Settings, stack: AsyncExitStack) -> Wake:

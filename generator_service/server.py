@@ -16,7 +16,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from generator_service import tracing
 from generator_service.auth import Authenticator
 from generator_service.interceptors import CallInterceptor
-from generator_service.maintenance import EventCompactor, LeaseReaper, TaskReaper, every
+from generator_service.maintenance import EventCompactor, LeaseReaper, OrphanSweeper, TaskReaper, every
 from generator_service.metrics import Metrics
 from generator_service.metrics_server import PortInUse, StateCollector, serve_metrics
 from generator_service.parts import Parts, parts_of
@@ -44,6 +44,7 @@ MAX_MESSAGE_BYTES = 26 * 1024 * 1024
 REAP_LEASES_EVERY = timedelta(seconds=2)
 COMPACT_EVERY = timedelta(minutes=10)
 REAP_TASKS_EVERY = timedelta(hours=1)
+SWEEP_EVERY = timedelta(hours=1)
 
 STOP_GRACE_SECONDS = 2.0
 
@@ -84,6 +85,7 @@ async def running_service(settings: Settings) -> AsyncIterator[Running]:
     watches end with UNAVAILABLE, and tasks that are still running are given back to the queue.
 
     Raises:
+        BlobsUnusable: there are no credentials for the bucket of images.
         CertificateUnusable: a file of the port's certificates can't be used.
         DataDirInUse: another service holds the data folder.
         DataDirUnusable: the data folder can't be made or written.
@@ -140,6 +142,7 @@ async def running_service(settings: Settings) -> AsyncIterator[Running]:
             "lease-reaper": every(REAP_LEASES_EVERY, LeaseReaper(store)),
             "event-compactor": every(COMPACT_EVERY, EventCompactor(store, retention)),
             "task-reaper": every(REAP_TASKS_EVERY, TaskReaper(store, parts.blobs, clock, settings.tasks_for)),
+            "orphan-sweeper": every(SWEEP_EVERY, OrphanSweeper(store, parts.blobs, clock)),
         }
         background = [asyncio.create_task(chore, name=name) for name, chore in chores.items()]
         stack.push_async_callback(_cancel, background)

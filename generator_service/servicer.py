@@ -11,7 +11,7 @@ from typing import Any
 from grpc import aio
 
 from generator_service.auth import Caller, Scope
-from generator_service.blobs import BlobMissing, Blobs
+from generator_service.blobs.contract import BlobMissing, Blobs
 from generator_service.convert import messages, requests
 from generator_service.domain.clock import Clock
 from generator_service.domain.cursor import UserCursor
@@ -119,9 +119,17 @@ class Servicer(generator_service_pb2_grpc.GeneratorServiceServicer):
         request: pb.DownloadImageRequest,
         context: Context,  # noqa: ARG002
     ) -> AsyncIterator[pb.DownloadImageResponse]:
-        """Stream an image."""
+        """Stream an image, or say where it can be fetched."""
         task = await self.store.get(request.task_id, caller().owner_filter(request.user_id))
         blob, info = requests.image(task, request.kind)
+        lifetime = requests.url_lifetime(request)
+        if lifetime is not None:
+            header = requests.disposition(info.filename, attachment=request.url_attachment)
+            url = await self.blobs.url(blob, lifetime=lifetime, content_type=info.content_type, disposition=header)
+            if url is not None:
+                info.url = url
+                yield pb.DownloadImageResponse(info=info)
+                return
         size = info.size_bytes
         if request.offset < 0 or request.length < 0:
             raise InvalidRequest("offset", "offset and length must not be negative")

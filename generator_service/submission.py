@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import PurePosixPath, PureWindowsPath
 
-from generator_service.blobs import Blobs, new_key
-from generator_service.domain.errors import InvalidRequest
+from generator_service.blobs.contract import BlobMissing, Blobs, discard, new_key
+from generator_service.domain.errors import ImageNotFound, InvalidRequest, WhitebgError
 from generator_service.domain.presets import resolve
 from generator_service.domain.task import MAX_PRIORITY, MIN_PRIORITY, InputInfo, NewTask, TaskOptions
 from generator_service.engines.registry import Engines
@@ -58,8 +58,10 @@ class Submissions:
             InvalidRequest: a field can't be used.
             ImageRejected: the bytes are not a photo that can be taken.
             TaskNotFound: there is no task ``source_task_id`` of this user.
+            ImageNotFound: its photo is lost.
             IdempotencyConflict: the key stands for another request.
             QuotaExceeded: the user has too many tasks pending.
+            BlobsAway: the photo can't be stored.
 
         """
         self._check(submission)
@@ -86,14 +88,15 @@ class Submissions:
             timeout=timeout,
             max_attempts=self.max_attempts,
         )
-        await self.blobs.put(new.input.blob, photo)
+        await self.blobs.put(new.input.blob, photo, content_type=new.input.content_type)
         try:
             enqueued = await self.store.enqueue(new)
-        except Exception:
-            await self.blobs.delete(new.input.blob)
+        except WhitebgError:
+            # Refused. After any other error the task may be there all the same: a photo too many is swept later.
+            await discard(self.blobs, new.input.blob)
             raise
         if enqueued.deduplicated or enqueued.reused:
-            await self.blobs.delete(new.input.blob)
+            await discard(self.blobs, new.input.blob)
         return enqueued
 
     def _check(self, submission: Submission) -> None:
@@ -119,7 +122,12 @@ class Submissions:
     async def _photo(self, submission: Submission) -> tuple[bytes, str]:
         if submission.source_task_id is not None:
             source = await self.store.get(submission.source_task_id, submission.user_id)
-            return await self.blobs.get(source.input.blob), _bare_name(submission.filename) or source.input.filename
+            try:
+                photo = await self.blobs.get(source.input.blob)
+            except BlobMissing:
+                why = "it is not in the blob store any more; submit the photo itself"
+                raise ImageNotFound(source.task_id, "input", why) from None
+            return photo, _bare_name(submission.filename) or source.input.filename
         return submission.image or b"", _bare_name(submission.filename)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from generator_service.blobs import BlobMissing, Blobs, new_key
+from generator_service.blobs.contract import BlobMissing, Blobs, BlobsAway, discard, new_key
 from generator_service.domain.clock import Clock
 from generator_service.domain.errors import EngineError, InvalidRequest, LeaseLost
 from generator_service.domain.event import TaskEvent
@@ -26,6 +26,9 @@ from generator_service.wake.contract import Topic, Wake
 logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 1.0
+THUMBNAIL_TYPE = "image/jpeg"
+AWAY_FOR = timedelta(seconds=15)
+"""How long a place of images that could not be reached is left alone by the task that noticed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,6 +219,7 @@ class Worker:
         log = {"task_id": task.task_id, "attempt": task.attempt, "user_id": task.user_id}
         # What ends an attempt without a word of its own, such as a cancellation, leaves the task to somebody else.
         outcome = Outcome.LOST
+        result = None
         self._metrics.run_began()
         try:
             picture = await self._within_timeout(run)
@@ -229,10 +233,16 @@ class Worker:
                 outcome = Outcome.COMPLETED
         except LeaseLost:
             logger.info("the task is no longer held by this worker; what came of it is dropped", extra=log)
+            if result is not None:
+                await discard(self._blobs, result.blob, result.thumbnail_blob)
         except EngineError as failure:
             outcome = Outcome.FAILED
             logger.info("attempt failed: %s", failure, extra=log | {"code": failure.code})
             await self._fail(run, failure)
+        except BlobsAway as away:
+            outcome = Outcome.FAILED
+            logger.warning("attempt failed: %s", away, extra=log | {"code": "images_away"})
+            await self._fail(run, EngineError("images_away", str(away), retryable=True, retry_after=AWAY_FOR))
         except Exception:
             outcome = Outcome.FAILED
             logger.exception("attempt failed unexpectedly", extra=log)
@@ -301,8 +311,13 @@ class Worker:
             thumbnail_blob=new_key("thumbnail", ".jpg"),
             thumbnail_bytes=len(picture.thumbnail),
         )
-        await self._blobs.put(result.blob, picture.data)
-        await self._blobs.put(result.thumbnail_blob, picture.thumbnail)
+        try:
+            await self._blobs.put(result.blob, picture.data, content_type=picture.format.content_type)
+            await self._blobs.put(result.thumbnail_blob, picture.thumbnail, content_type=THUMBNAIL_TYPE)
+        except BaseException:
+            # Stopped, or away: no task will ever name them.
+            await discard(self._blobs, result.blob, result.thumbnail_blob)
+            raise
         return result
 
     async def _fail(self, run: _Run, failure: EngineError) -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import settings
 
 from tests.support.postgres import PostgresServer, postgres_server
+from tests.support.s3 import S3Server, s3_server
 
 # How long an example takes says more about the machine's load than about the code.
 settings.register_profile("whitebg", deadline=None)
@@ -28,4 +29,11 @@ def pytest_configure() -> None:
 def postgres() -> Iterator[PostgresServer]:
     """Run one server for all tests that do not stop it."""
     with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3Server]:
+    """Run one server for all tests that do not stop it."""
+    with s3_server() as server:
         yield server

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Sequence
+from contextlib import aclosing
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
@@ -115,6 +116,28 @@ class ServiceClient:
         """Stream an image, or ``length`` bytes of it from ``offset``; the first message carries its description."""
         request = pb.DownloadImageRequest(task_id=task_id, user_id=user_id, kind=kind, offset=offset, length=length)
         return _stream(self._stub.DownloadImage(request, timeout=_DOWNLOAD_TIMEOUT_S, metadata=self._metadata()))
+
+    async def describe(
+        self,
+        user_id: str,
+        task_id: int,
+        kind: pb.ImageKind.ValueType,
+        *,
+        url_lifetime: timedelta | None = None,
+        attachment: bool = False,
+    ) -> pb.ImageInfo | None:
+        """Return what an image is, and with a lifetime an address of it, if there is one; None if nothing is said."""
+        # Its first byte comes along, for there is no smaller question.
+        request = pb.DownloadImageRequest(task_id=task_id, user_id=user_id, kind=kind, length=1)
+        if url_lifetime is not None:
+            request.url_lifetime.FromTimedelta(url_lifetime)
+            request.url_attachment = attachment
+        call = self._stub.DownloadImage(request, timeout=self._timeout, metadata=self._metadata())
+        async with aclosing(_stream(call)) as messages:
+            async for message in messages:
+                if message.HasField("info"):
+                    return message.info
+        return None
 
     @property
     def _stub(self) -> GeneratorServiceAsyncStub:

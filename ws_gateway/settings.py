@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, IPvAnyNetwork, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -25,6 +27,9 @@ class Settings(BaseSettings):
     """0 takes a free port."""
     public_url: str = ""
     """What image links begin with, such as ``https://img.example.com``; empty makes them relative."""
+    s3_public_url: str = ""
+    """Where browsers reach the bucket of images itself, the same as the service has it; they are then redirected there,
+    with links that are good for minutes, and the page may load images from there. Empty: images are sent from here."""
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = ()
     """Origins of pages that may call from elsewhere, exactly as browsers send them, separated by commas.
 
@@ -120,6 +125,20 @@ class Settings(BaseSettings):
     @classmethod
     def _upper(cls, value: object) -> object:
         return value.upper() if isinstance(value, str) else value
+
+    @field_validator("s3_public_url")
+    @classmethod
+    def _an_address(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and (parts.scheme not in {"http", "https"} or not re.fullmatch(r"[\w.-]+(:\d+)?", parts.netloc)):
+            raise ValueError("must be https:// (or http://) and a host, without name or password")
+        return value
+
+    @property
+    def image_origin(self) -> str:
+        """Where browsers are sent for images, as a content security policy names it; empty if nowhere."""
+        parts = urlsplit(self.s3_public_url)
+        return f"{parts.scheme}://{parts.netloc}" if self.s3_public_url else ""
 
     @field_validator("public_url")
     @classmethod

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import PurePath
+from urllib.parse import quote
 
 from generator_service.convert import messages
 from generator_service.domain.cursor import Cursor, LogCursor, UserCursor
@@ -20,17 +21,7 @@ TASKS_PER_PAGE, MAX_TASKS_PER_PAGE = 50, 500
 EVENTS_PER_PAGE, MAX_EVENTS_PER_PAGE = 500, 1000
 MAX_SKIP = 100_000
 MAX_WATCHED_TASKS = 1000
-
-CONTENT_TYPES = {
-    "JPEG": "image/jpeg",
-    "PNG": "image/png",
-    "WEBP": "image/webp",
-    "TIFF": "image/tiff",
-    "GIF": "image/gif",
-    "BMP": "image/bmp",
-    "HEIF": "image/heic",
-    "AVIF": "image/avif",
-}
+MAX_URL_LIFETIME = timedelta(hours=1)
 
 _ON_GAP = {
     pb.ON_GAP_UNSPECIFIED: OnGap.SNAPSHOT,
@@ -145,7 +136,7 @@ def image(task: Task, kind: pb.ImageKind.ValueType) -> tuple[str, pb.ImageInfo]:
     if kind == pb.IMAGE_KIND_INPUT:
         photo = task.input
         info = pb.ImageInfo(
-            content_type=CONTENT_TYPES.get(photo.format, "application/octet-stream"),
+            content_type=photo.content_type,
             size_bytes=photo.size_bytes,
             etag=photo.sha256,
             filename=photo.filename or stem,
@@ -171,3 +162,26 @@ def image(task: Task, kind: pb.ImageKind.ValueType) -> tuple[str, pb.ImageInfo]:
         filename=f"{stem}-white.{result.format.value}",
     )
     return result.blob, info
+
+
+def url_lifetime(request: pb.DownloadImageRequest) -> timedelta | None:
+    """Return how long an address should be good; None if none is wanted.
+
+    Raises:
+        InvalidRequest: for no time, or for too long.
+
+    """
+    if not request.HasField("url_lifetime"):
+        return None
+    lifetime: timedelta = request.url_lifetime.ToTimedelta()
+    if not timedelta(seconds=1) <= lifetime <= MAX_URL_LIFETIME:
+        text = f"{lifetime.total_seconds():g} s is not within 1 s to {MAX_URL_LIFETIME.total_seconds():g} s"
+        raise InvalidRequest("url_lifetime", text)
+    return lifetime
+
+
+def disposition(filename: str, *, attachment: bool) -> str:
+    """Return the header with the name for old clients in ASCII, and for all others as it is (RFC 6266)."""
+    ascii_name = "".join(c if c.isascii() and c.isprintable() and c not in '"\\' else "_" for c in filename)
+    kind = "attachment" if attachment else "inline"
+    return f"{kind}; filename=\"{ascii_name}\"; filename*=UTF-8''{quote(filename, safe='')}"

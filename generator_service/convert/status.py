@@ -13,6 +13,7 @@ from grpc import Status
 from grpc import StatusCode as Code
 from grpc_status import rpc_status
 
+from generator_service.blobs.contract import BlobsAway
 from generator_service.domain import errors
 from generator_service.store.reconnect import StoreAway
 from generator_service.store.writer import StoreBusy, StoreClosed
@@ -141,8 +142,9 @@ def _(error: LogBroken) -> Problem:
     return Problem(Code.UNAVAILABLE, "UNAVAILABLE", str(error), retry_after=RETRY_SOON)
 
 
+@problem.register(BlobsAway)
 @problem.register(StoreAway)
 @problem.register(StoreBusy)
 @problem.register(StoreClosed)
-def _(error: StoreAway | StoreBusy | StoreClosed) -> Problem:
+def _(error: BlobsAway | StoreAway | StoreBusy | StoreClosed) -> Problem:
     return Problem(Code.UNAVAILABLE, "UNAVAILABLE", str(error), retry_after=RETRY_SOON)

@@ -98,6 +98,18 @@ class TaskOptions:
     prompt: str = ""
 
 
+_CONTENT_TYPES = {
+    "JPEG": "image/jpeg",
+    "PNG": "image/png",
+    "WEBP": "image/webp",
+    "TIFF": "image/tiff",
+    "GIF": "image/gif",
+    "BMP": "image/bmp",
+    "HEIF": "image/heic",
+    "AVIF": "image/avif",
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputInfo:
     """What was sent in. Width and height are pixels as stored, before any EXIF rotation."""
@@ -110,6 +122,11 @@ class InputInfo:
     sha256: str
     blob: str
     """Key in the blob store."""
+
+    @property
+    def content_type(self) -> str:
+        """The MIME type."""
+        return _CONTENT_TYPES.get(self.format, "application/octet-stream")
 
     @property
     def megapixels(self) -> float:

@@ -265,6 +265,10 @@ class TaskStore(Protocol):
         """Read terminal tasks that ended before ``cutoff``."""
         ...
 
+    async def named_blobs(self, keys: Collection[str]) -> Collection[str]:
+        """Return those of these keys that a task names as its photo, its result or its thumbnail; up to 1000."""
+        ...
+
     async def forget(self, task_ids: Collection[int]) -> None:
         """Delete terminal tasks. Their events stay until compaction."""
         ...

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
 from sqlalchemy import URL, Connection, Engine, create_engine, make_url, text
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from generator_service.domain.clock import Clock
 from generator_service.domain.retry import RetryPolicy
 from generator_service.store.contract import Limits
 from generator_service.store.migrate import migrate
-from generator_service.store.reconnect import Reconnecting
+from generator_service.store.reconnect import Reconnecting, StoreAway
 from generator_service.store.restored import Renewed, StoreInUse, renew_log
 from generator_service.store.sql import READERS, SqlTaskStore
 from generator_service.store.unit_of_work import Backend
@@ -94,6 +95,42 @@ def renew_postgres(url: str) -> Renewed:
     engine = _engine(database_url(url), pool_size=1, isolation_level="READ COMMITTED")
     try:
         return Reconnecting(engine, timedelta(0)).run(renew)
+    finally:
+        engine.dispose()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """A database as somebody found it who changed nothing."""
+
+    schema: str | None
+    """Version of its tables; None if there are none yet."""
+    tasks: int
+    may_create: bool
+    """Whether the user may make tables."""
+    synchronous_commit: str
+
+
+def look_at_postgres(url: str) -> Seen:
+    """Look at a database without changing anything. Blocks while it does.
+
+    Raises:
+        ValueError: the URL is none of a PostgreSQL database.
+        StoreAway: it can't be reached; the reason is the server's or the driver's own, and without the password.
+
+    """
+    engine = _engine(database_url(url), pool_size=1, isolation_level="READ COMMITTED")
+    try:
+        with engine.connect() as connection:
+            made = connection.scalar(text("SELECT to_regclass('alembic_version') IS NOT NULL"))
+            return Seen(
+                schema=connection.scalar(text("SELECT version_num FROM alembic_version")) if made else None,
+                tasks=connection.scalar(text("SELECT count(*) FROM tasks")) if made else 0,
+                may_create=connection.scalar(text("SELECT has_schema_privilege(current_schema(), 'CREATE')")) or False,
+                synchronous_commit=connection.scalar(text("SHOW synchronous_commit")) or "",
+            )
+    except DBAPIError as error:
+        raise StoreAway(str(error.orig).strip().splitlines()[0]) from error
     finally:
         engine.dispose()
 

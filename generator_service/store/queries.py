@@ -5,17 +5,24 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import BindParameter, Connection, bindparam, func, select
 
 from generator_service.domain.errors import TaskNotFound
 from generator_service.domain.event import TaskEvent
 from generator_service.domain.task import TERMINAL_STATES, Task, TaskState
 from generator_service.store import rows, statements
 from generator_service.store.contract import EventPage, Head, QueueCounts, Snapshot, TaskPage
-from generator_service.store.tables import events, tasks
+from generator_service.store.tables import INPUT_BLOB, RESULT_BLOB, THUMBNAIL_BLOB, events, tasks
 
 _RUN_TIMES = select(tasks.c.run_at).where(tasks.c.state == TaskState.PENDING.value)
 _TERMINAL = [state.value for state in TERMINAL_STATES]
+_KEYS: BindParameter[str] = bindparam("keys", expanding=True)
+# Where a partial index is to be found, its condition stands in the statement too.
+NAMED_BLOBS = (
+    select(INPUT_BLOB).where(INPUT_BLOB.in_(_KEYS)),
+    select(RESULT_BLOB).where(tasks.c.result.is_not(None), RESULT_BLOB.in_(_KEYS)),
+    select(THUMBNAIL_BLOB).where(tasks.c.result.is_not(None), THUMBNAIL_BLOB.in_(_KEYS)),
+)
 
 
 def log_position(connection: Connection) -> Head:
@@ -142,3 +149,9 @@ def finished_before(connection: Connection, cutoff: datetime, limit: int) -> lis
         .limit(limit)
     )
     return [rows.task_from_row(row) for row in connection.execute(ended)]
+
+
+def named_blobs(connection: Connection, keys: Collection[str]) -> set[str]:
+    """Read which of these keys tasks name."""
+    asked = {"keys": list(keys)}
+    return {key for named in NAMED_BLOBS for key in connection.execute(named, asked).scalars()}

@@ -174,6 +174,10 @@ class SqlTaskStore:
         """Read terminal tasks that ended before a time."""
         return await self._read(partial(queries.finished_before, cutoff=cutoff, limit=limit))
 
+    async def named_blobs(self, keys: Collection[str]) -> Collection[str]:
+        """Read which of these keys tasks name."""
+        return await self._read(partial(queries.named_blobs, keys=keys))
+
     async def close(self) -> None:
         """Finish what is under way and let go of the database."""
         await asyncio.to_thread(self._writer.close)

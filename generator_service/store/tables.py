@@ -21,6 +21,7 @@ from sqlalchemy import (
 )
 
 from generator_service.domain.task import TaskState
+from generator_service.store.blob_names import FieldOf
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -126,6 +127,14 @@ Index("ix_tasks_lease", tasks.c.lease_expires_at, sqlite_where=_RUNNING, postgre
 Index("ix_tasks_user", tasks.c.user_id, tasks.c.task_id)
 Index("ix_tasks_picture", tasks.c.user_id, tasks.c.picture_key)
 Index("ix_tasks_state", tasks.c.state, tasks.c.finished_at)
+
+INPUT_BLOB = FieldOf(tasks.c.input, "blob")
+RESULT_BLOB = FieldOf(tasks.c.result, "blob")
+THUMBNAIL_BLOB = FieldOf(tasks.c.result, "thumbnail_blob")
+_DONE = tasks.c.result.is_not(None)
+Index("ix_tasks_input_blob", INPUT_BLOB)
+Index("ix_tasks_result_blob", RESULT_BLOB, sqlite_where=_DONE, postgresql_where=_DONE)
+Index("ix_tasks_thumbnail_blob", THUMBNAIL_BLOB, sqlite_where=_DONE, postgresql_where=_DONE)
 
 events = Table(
     "events",

@@ -16,7 +16,7 @@ def main() -> None:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    print("starting PostgreSQL, Redis, nginx, 2 services, 3 workers and 2 gateways …", flush=True)
+    print("starting PostgreSQL, Redis, SeaweedFS, nginx, 2 services, 3 workers and 2 gateways …", flush=True)
     with topology() as cluster:
         claims = {"sub": "demo", "aud": "whitebg", "scope": "tasks", "exp": datetime.now(UTC) + timedelta(days=1)}
         print(f"web        http://{cluster.http}/docs")
@@ -24,6 +24,7 @@ def main() -> None:
         print(f"gRPC       {cluster.grpc}, certificates in {cluster.certificates}")
         print(f"PostgreSQL {cluster.database_url}")
         print(f"Redis      {cluster.redis.url}")
+        print(f"S3         {cluster.images}")
         for name, process in sorted(cluster.processes.items()):
             print(f"{name:<10} pid {process.pid}")
         print(f"token      {jwt.encode(claims, cluster.secret, algorithm='HS256')}")

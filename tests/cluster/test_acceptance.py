@@ -18,7 +18,7 @@ import httpx
 import pytest
 from grpc import aio
 
-from generator_service.blobs import LocalBlobs
+from generator_service.blobs.s3 import S3Blobs
 from generator_service.domain.clock import SystemClock
 from generator_service.domain.event import EventType, TaskEvent
 from generator_service.domain.retry import RetryPolicy
@@ -33,6 +33,7 @@ from tests.support.api import Api, open_channel, token
 from tests.support.photos import product_photo
 from tests.support.postgres import PostgresServer
 from tests.support.processes import ServiceProcess, WorkerProcess
+from tests.support.s3 import S3Server
 from tests.support.store import new_task, read_log
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
@@ -43,7 +44,7 @@ RUNNING_PER_USER = 2
 PHOTO = product_photo(200, 150)
 KILLS = [
     *("worker-1", "service-1", "gateway-1", "worker-2", "redis", "gateway-2", "postgres"),
-    *("service-2", "worker-3", "nginx", "worker-1"),
+    *("s3", "service-2", "worker-3", "nginx", "worker-1"),
 ]
 WITHIN = 240.0
 AGAIN_SECONDS = 0.2
@@ -104,6 +105,20 @@ async def submit(http: httpx.AsyncClient, cluster: Topology, user: str, number: 
         await asyncio.sleep(AGAIN_SECONDS)
 
 
+async def images_lost(http: httpx.AsyncClient, cluster: Topology, owners: Mapping[int, str]) -> int:
+    """Fetch every photo and every result as a browser does, from wherever the gateway says; count what is not there."""
+    lost = 0
+    for task_id, user in owners.items():
+        headers = {"Authorization": f"Bearer {token(user, secret=cluster.secret)}"}
+        for kind in ("input", "result", "thumbnail"):
+            led = await http.get(f"/images/{task_id}/{kind}", headers=headers)
+            assert led.status_code == 307, led.text
+            assert led.headers["Location"].startswith(f"{cluster.images}/")
+            answer = await http.get(led.headers["Location"])
+            lost += answer.status_code != 200 or (kind == "input" and answer.content != PHOTO)
+    return lost
+
+
 def open_store(url: str) -> SqlTaskStore:
     """Open the log to look at it, past all the processes under test."""
     return open_postgres(
@@ -156,6 +171,7 @@ async def test_every_kind_of_process_is_killed_and_nothing_is_lost(cluster: Topo
         await caught_up(tabs, heads)
         following.cancel()
         await asyncio.gather(following, return_exceptions=True)
+        missing = await images_lost(http, cluster, {event.task.task_id: event.user_id for event in log})
     await store.close()
 
     everyone = [(tab, heads[user]) for user in USERS for tab in tabs[user]]
@@ -167,11 +183,14 @@ async def test_every_kind_of_process_is_killed_and_nothing_is_lost(cluster: Topo
         "events_lost": lost,
         "terminals_doubled": doubled_terminals(log),
         "quota_violations": quota_violations(log, RUNNING_PER_USER),
+        "images_lost": missing,
     }
     assert [event.revision for event in follower.events] == list(range(1, head.position + 1))
     assert len(set(task_ids)) == TASKS
     assert {event.task.task_id for event in log if event.type is EventType.COMPLETED} == set(task_ids)
     assert (lost, figures["terminals_doubled"], figures["quota_violations"]) == (0, 0, 0)
+    assert missing == 0
+    assert not cluster.no_folder.exists(), "something was kept outside of PostgreSQL, Redis and S3"
     assert sum(tab.out_of_order for tab, _ in everyone) == 0
     assert all(tab.breaks for tab, _ in everyone), "the kills cut nobody off"
 
@@ -255,13 +274,15 @@ async def test_who_shows_no_certificate_gets_no_answer(cluster: Topology) -> Non
             }
 
 
-async def _rate(postgres: PostgresServer, folder: Path, workers: int, tasks: int) -> float:
+async def _rate(postgres: PostgresServer, s3: S3Server, folder: Path, workers: int, tasks: int) -> float:
     """Return how many tasks a second so many workers complete, from the first start to the last end."""
     url = postgres.url(postgres.create())
     photo = new_task().input
-    await LocalBlobs(folder / "blobs").put(photo.blob, PHOTO)
+    bucket = s3.bucket()
+    await S3Blobs(bucket).put(photo.blob, PHOTO, content_type="image/png")
     store = await asyncio.to_thread(open_store, url)
-    start = partial(WorkerProcess, folder, "0" * 64, url, module="tests.cluster.slow_worker")
+    settings = s3.settings | {"s3_prefix": bucket.prefix}
+    start = partial(WorkerProcess, folder, "0" * 64, url, module="tests.cluster.slow_worker", **settings)
     with ThreadPoolExecutor(2) as starting:
         running = list(starting.map(lambda _: start(), range(workers)))
     try:
@@ -282,13 +303,13 @@ async def _rate(postgres: PostgresServer, folder: Path, workers: int, tasks: int
 
 
 async def test_four_workers_do_nearly_four_times_the_work(
-    postgres: PostgresServer, tmp_path: Path, figures: dict[str, Any]
+    postgres: PostgresServer, s3: S3Server, tmp_path: Path, figures: dict[str, Any]
 ) -> None:
     one = four = 0.0
     # The best of each: what else the machine does in a round is not what is measured.
     for _ in range(ROUNDS):
-        one = max(one, await _rate(postgres, tmp_path, 1, 40))
-        four = max(four, await _rate(postgres, tmp_path, 4, 160))
+        one = max(one, await _rate(postgres, s3, tmp_path, 1, 40))
+        four = max(four, await _rate(postgres, s3, tmp_path, 4, 160))
         if four >= LEAST_SPEEDUP * one:
             break
     figures["speedup_4_workers"] = round(four / one, 2)

@@ -1,4 +1,6 @@
-"""PostgreSQL, Redis, nginx, services, workers and gateways, on free ports; any of them can be killed and comes back."""
+"""PostgreSQL, Redis, S3, nginx, services, workers and gateways, on free ports; any can be killed and comes back.
+
+Services and workers share these and nothing else: no folder."""
 
 from __future__ import annotations
 
@@ -23,6 +25,7 @@ from tests.support.nginx import nginx_configuration, nginx_program
 from tests.support.postgres import PostgresServer
 from tests.support.processes import Program, ServiceProcess, WorkerProcess, free_port
 from tests.support.redis import RedisServer
+from tests.support.s3 import BUCKET, S3Server
 from tools.certificates import make_certificates
 
 SERVICE_NAME = "whitebg-service"
@@ -45,6 +48,7 @@ class Topology:
     folder: Path
     postgres: PostgresServer
     redis: RedisServer
+    s3: S3Server
     secret: str
     database_url: str
     size: Size
@@ -60,6 +64,11 @@ class Topology:
     def certificates(self) -> Path:
         """The folder of what the gRPC ports are secured with."""
         return self.folder / "tls"
+
+    @property
+    def no_folder(self) -> Path:
+        """What services and workers are told is their data folder: they must never make it."""
+        return self.folder / "data"
 
     @property
     def http(self) -> str:
@@ -99,10 +108,11 @@ class Topology:
     def kill(self, name: str) -> None:
         """Kill a process with SIGKILL and start it again as it was; return when it is ready."""
         self.kills[name.partition("-")[0]] += 1
-        if name in {"postgres", "redis"}:
-            server: PostgresServer | RedisServer = self.postgres if name == "postgres" else self.redis
-            server.kill()
-            server.start()
+        servers: dict[str, PostgresServer | RedisServer | S3Server]
+        servers = {"postgres": self.postgres, "redis": self.redis, "s3": self.s3}
+        if name in servers:
+            servers[name].kill()
+            servers[name].start()
             return
         self.processes[name].close()
         self._open(name)
@@ -129,14 +139,20 @@ class Topology:
             "grpc_server_key": str(self.certificates / "server.key"),
             "grpc_client_ca": str(self.certificates / "ca.pem"),
         }
-        return ServiceProcess(self.folder, self.secret, **settings)
+        return ServiceProcess(self.no_folder, self.secret, **settings)
 
     def _worker(self) -> Program:
-        return WorkerProcess(self.folder, self.secret, self.database_url, **self._shared)
+        return WorkerProcess(self.no_folder, self.secret, self.database_url, **self._shared)
 
     @property
     def _shared(self) -> dict[str, str]:
-        return {"redis_url": self.redis.url, "exit_on_stdin_eof": "1"} | self.settings
+        own = {"redis_url": self.redis.url, "s3_public_url": self.images, "exit_on_stdin_eof": "1"}
+        return own | self.settings
+
+    @property
+    def images(self) -> str:
+        """Where browsers reach the bucket."""
+        return f"{self.s3.endpoint}/{BUCKET}"
 
     def _gateway(self, port: int) -> Program:
         settings = {
@@ -148,6 +164,7 @@ class Topology:
             "grpc_client_key": str(self.certificates / "client.key"),
             "jwt_secret": self.secret,
             "redis_url": self.redis.url,
+            "s3_public_url": self.images,
             "trusted_proxies": "127.0.0.1/32",
             "connections_per_minute": "0",
             "uploads_per_minute": "0",
@@ -183,15 +200,18 @@ def topology(settings: Mapping[str, str] = MappingProxyType({}), size: Size | No
     folder = Path(tempfile.mkdtemp(prefix="whitebg-cluster-"))
     # nginx's workers are another user's.
     folder.chmod(0o755)
-    postgres, redis = PostgresServer(), RedisServer()
-    cluster = Topology(folder, postgres, redis, secrets.token_hex(32), postgres.url(), size or Size(), dict(settings))
+    postgres, redis, s3 = PostgresServer(), RedisServer(), S3Server()
+    of_all = s3.settings | dict(settings)
+    cluster = Topology(folder, postgres, redis, s3, secrets.token_hex(32), postgres.url(), size or Size(), of_all)
     try:
         postgres.start()
         redis.start()
+        s3.start()
         cluster.start()
         yield cluster
     finally:
         cluster.close()
+        s3.close()
         redis.kill()
         postgres.close()
         shutil.rmtree(folder, ignore_errors=True)

@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from generator_service.blobs import new_key
+from generator_service.blobs.contract import new_key
 from generator_service.data_dir import make_data_dir
 from generator_service.domain.errors import EngineError
 from generator_service.domain.task import Lease, NewTask, Progress, ResultInfo, Task, TaskState
@@ -249,7 +249,7 @@ class DrivenService:
 
     async def _put(self, kind: str, data: bytes) -> str:
         key = new_key(kind)
-        await self._parts.blobs.put(key, data)
+        await self._parts.blobs.put(key, data, content_type="image/png")
         return key
 
 

@@ -1,9 +1,13 @@
-"""Images by signed link or by the owner's token, streamed through: never whole in memory."""
+"""Images by signed link or by the owner's token: streamed through, never whole in memory, or fetched from the bucket.
+
+Where browsers reach the bucket of images, they are redirected to it; who may see an image is decided here all the same.
+"""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from datetime import timedelta
 from enum import StrEnum
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -23,6 +27,9 @@ from ws_gateway.image_urls import LinkExpired, LinkRejected
 router = APIRouter(tags=["images"])
 
 _MAX_AGE_S = 3600
+_REDIRECT_FOR = timedelta(minutes=10)
+"""How long a link to the bucket is good, at most; the link that led there may end earlier. It is followed at once, and
+for half of that time again out of the browser's cache."""
 
 
 class ImageName(StrEnum):
@@ -41,6 +48,7 @@ class ImageName(StrEnum):
 _RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"content": {"image/*": {}}, "description": "The image"},
     206: {"content": {"image/*": {}}, "description": "The part asked for by Range"},
+    307: {"description": "The image is to be fetched from `Location`, which is good for some minutes"},
     304: {"description": "The client has it already (If-None-Match)"},
     416: {"description": "The range lies past the end"},
     **documented(
@@ -75,15 +83,37 @@ async def image(
         except LinkRejected as error:
             raise Problem(HTTPStatus.FORBIDDEN, "bad_signature", str(error)) from None
         owner = user
+        good_for = min(_REDIRECT_FOR, timedelta(seconds=max(1, exp - int(gateway.clock.now().timestamp()))))
     else:
         owner = (await check_bearer(gateway, credentials, Scope.TASKS)).subject
-    return await _respond(request, gateway, owner, task_id, kind, download=download)
+        good_for = _REDIRECT_FOR
+    info = await gateway.service.describe(
+        owner,
+        task_id,
+        kind.kind,
+        url_lifetime=good_for if gateway.settings.s3_public_url else None,
+        attachment=download,
+    )
+    if info is None:
+        raise Problem(HTTPStatus.BAD_GATEWAY, "bad_gateway", "the service sent an image without a description")
+    if info.url:
+        return _redirect(info.url, good_for)
+    return _respond(request, gateway, owner, task_id, kind, info, download=download)
 
 
-async def _respond(
-    request: Request, gateway: Gateway, owner: str, task_id: int, kind: ImageName, *, download: bool
+def _redirect(url: str, good_for: timedelta) -> Response:
+    headers = {
+        "Location": url,
+        "Cache-Control": f"private, max-age={int(good_for.total_seconds()) // 2}",
+        # The link that led here is nobody else's business.
+        "Referrer-Policy": "no-referrer",
+    }
+    return Response(status_code=HTTPStatus.TEMPORARY_REDIRECT, headers=headers)
+
+
+def _respond(
+    request: Request, gateway: Gateway, owner: str, task_id: int, kind: ImageName, info: pb.ImageInfo, *, download: bool
 ) -> Response:
-    info = await _info(gateway, owner, task_id, kind)
     etag = f'"{info.etag}"'
     headers = {
         "ETag": etag,
@@ -113,15 +143,6 @@ async def _respond(
         media_type=info.content_type,
         headers=headers,
     )
-
-
-async def _info(gateway: Gateway, owner: str, task_id: int, kind: ImageName) -> pb.ImageInfo:
-    """Return what the image is; its first byte comes along, for there is no smaller question."""
-    async with aclosing(gateway.service.download(owner, task_id, kind.kind, length=1)) as messages:
-        async for message in messages:
-            if message.HasField("info"):
-                return message.info
-    raise Problem(HTTPStatus.BAD_GATEWAY, "bad_gateway", "the service sent an image without a description")
 
 
 async def _chunks(

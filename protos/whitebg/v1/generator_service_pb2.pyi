@@ -656,6 +656,8 @@ class DownloadImageRequest(_message.Message):
     KIND_FIELD_NUMBER: _builtins.int
     OFFSET_FIELD_NUMBER: _builtins.int
     LENGTH_FIELD_NUMBER: _builtins.int
+    URL_LIFETIME_FIELD_NUMBER: _builtins.int
+    URL_ATTACHMENT_FIELD_NUMBER: _builtins.int
     task_id: _builtins.int
     """The task."""
     user_id: _builtins.str
@@ -666,6 +668,14 @@ class DownloadImageRequest(_message.Message):
     """First byte wanted, from 0."""
     length: _builtins.int
     """How many bytes. Zero means to the end."""
+    url_attachment: _builtins.bool
+    """Whether a browser that follows the address saves the image rather than showing it."""
+    @_builtins.property
+    def url_lifetime(self) -> _duration_pb2.Duration:
+        """How long an address should be good that the image can be fetched from without the service, in whole seconds, up to
+        an hour. Unset means that none is wanted.
+        """
+
     def __init__(
         self,
         *,
@@ -674,10 +684,12 @@ class DownloadImageRequest(_message.Message):
         kind: Global___ImageKind.ValueType = ...,
         offset: _builtins.int = ...,
         length: _builtins.int = ...,
+        url_lifetime: _duration_pb2.Duration | None = ...,
+        url_attachment: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["url_lifetime", b"url_lifetime"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "length", b"length", "offset", b"offset", "task_id", b"task_id", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "length", b"length", "offset", b"offset", "task_id", b"task_id", "url_attachment", b"url_attachment", "url_lifetime", b"url_lifetime", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -693,6 +705,7 @@ class ImageInfo(_message.Message):
     SIZE_BYTES_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
     FILENAME_FIELD_NUMBER: _builtins.int
+    URL_FIELD_NUMBER: _builtins.int
     content_type: _builtins.str
     """MIME type, such as "image/png"."""
     size_bytes: _builtins.int
@@ -701,6 +714,10 @@ class ImageInfo(_message.Message):
     """Stable name of the content: equal etags mean equal bytes."""
     filename: _builtins.str
     """A file name to save it under."""
+    url: _builtins.str
+    """Where anybody may fetch the whole image, or a range of it, for as long as `url_lifetime` asked. If it is set, no
+    bytes follow. Empty if none was asked for, or if images can only be fetched through the service.
+    """
     def __init__(
         self,
         *,
@@ -708,10 +725,11 @@ class ImageInfo(_message.Message):
         size_bytes: _builtins.int = ...,
         etag: _builtins.str = ...,
         filename: _builtins.str = ...,
+        url: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_type", b"content_type", "etag", b"etag", "filename", b"filename", "size_bytes", b"size_bytes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_type", b"content_type", "etag", b"etag", "filename", b"filename", "size_bytes", b"size_bytes", "url", b"url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

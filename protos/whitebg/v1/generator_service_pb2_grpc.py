@@ -158,8 +158,9 @@ class GeneratorServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def DownloadImage(self, request, context):
-        """One of a task's images, in chunks of at most 64 KiB. The first message carries `info`.
-        NOT_FOUND: no such task, or it has no such image (yet). OUT_OF_RANGE: `offset` lies past the end.
+        """One of a task's images, in chunks of at most 64 KiB, or an address to fetch it from. The first message carries
+        `info`. NOT_FOUND: no such task, or it has no such image (yet). OUT_OF_RANGE: `offset` lies past the end.
+        UNAVAILABLE: the place of images can't be reached.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

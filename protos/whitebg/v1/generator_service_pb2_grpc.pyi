@@ -74,8 +74,9 @@ class GeneratorServiceStub:
     OUT_OF_RANGE: the cursor can't be resumed (see WatchTasks).
     """
     DownloadImage: _grpc.UnaryStreamMultiCallable[_generator_service_pb2.DownloadImageRequest, _generator_service_pb2.DownloadImageResponse]
-    """One of a task's images, in chunks of at most 64 KiB. The first message carries `info`.
-    NOT_FOUND: no such task, or it has no such image (yet). OUT_OF_RANGE: `offset` lies past the end.
+    """One of a task's images, in chunks of at most 64 KiB, or an address to fetch it from. The first message carries
+    `info`. NOT_FOUND: no such task, or it has no such image (yet). OUT_OF_RANGE: `offset` lies past the end.
+    UNAVAILABLE: the place of images can't be reached.
     """
     ListPresets: _grpc.UnaryUnaryMultiCallable[_generator_service_pb2.ListPresetsRequest, _generator_service_pb2.ListPresetsResponse]
     """The marketplace presets that `TaskOptions.preset` takes, and the rules they follow."""
@@ -128,8 +129,9 @@ class GeneratorServiceAsyncStub(GeneratorServiceStub):
     OUT_OF_RANGE: the cursor can't be resumed (see WatchTasks).
     """
     DownloadImage: _aio.UnaryStreamMultiCallable[_generator_service_pb2.DownloadImageRequest, _generator_service_pb2.DownloadImageResponse]  # type: ignore[assignment]
-    """One of a task's images, in chunks of at most 64 KiB. The first message carries `info`.
-    NOT_FOUND: no such task, or it has no such image (yet). OUT_OF_RANGE: `offset` lies past the end.
+    """One of a task's images, in chunks of at most 64 KiB, or an address to fetch it from. The first message carries
+    `info`. NOT_FOUND: no such task, or it has no such image (yet). OUT_OF_RANGE: `offset` lies past the end.
+    UNAVAILABLE: the place of images can't be reached.
     """
     ListPresets: _aio.UnaryUnaryMultiCallable[_generator_service_pb2.ListPresetsRequest, _generator_service_pb2.ListPresetsResponse]  # type: ignore[assignment]
     """The marketplace presets that `TaskOptions.preset` takes, and the rules they follow."""
@@ -221,8 +223,9 @@ class GeneratorServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _generator_service_pb2.DownloadImageRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_generator_service_pb2.DownloadImageResponse], _abc.AsyncIterator[_generator_service_pb2.DownloadImageResponse]]:
-        """One of a task's images, in chunks of at most 64 KiB. The first message carries `info`.
-        NOT_FOUND: no such task, or it has no such image (yet). OUT_OF_RANGE: `offset` lies past the end.
+        """One of a task's images, in chunks of at most 64 KiB, or an address to fetch it from. The first message carries
+        `info`. NOT_FOUND: no such task, or it has no such image (yet). OUT_OF_RANGE: `offset` lies past the end.
+        UNAVAILABLE: the place of images can't be reached.
         """
 
     @_abc_1.abstractmethod

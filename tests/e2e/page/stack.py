@@ -7,9 +7,10 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 import httpx
 
@@ -32,10 +33,11 @@ def free_port() -> int:
 class Stack:
     """Both processes on ports that stay theirs when they are started again."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, service: dict[str, str], gateway: dict[str, str]) -> None:
         self.data_dir = data_dir
         self.grpc_port, self.http_port = free_port(), free_port()
-        self._gateway_settings = dict(_GATEWAY)
+        self._service_settings = _SERVICE | service
+        self._gateway_settings = _GATEWAY | gateway
         self.service: Program | None = None
         self.gateway: Program | None = None
 
@@ -44,7 +46,9 @@ class Stack:
         return f"http://127.0.0.1:{self.http_port}"
 
     def start_service(self, **settings: str) -> None:
-        self.service = ServiceProcess(self.data_dir, SECRET, grpc_port=str(self.grpc_port), **_SERVICE | settings)
+        self.service = ServiceProcess(
+            self.data_dir, SECRET, grpc_port=str(self.grpc_port), **self._service_settings | settings
+        )
 
     def start_gateway(self) -> None:
         settings = {
@@ -86,8 +90,13 @@ class Stack:
 
 
 @contextmanager
-def running_stack(data_dir: Path) -> Iterator[Stack]:
-    stack = Stack(data_dir)
+def running_stack(
+    data_dir: Path,
+    service: Mapping[str, str] = MappingProxyType({}),
+    gateway: Mapping[str, str] = MappingProxyType({}),
+) -> Iterator[Stack]:
+    """Run both while the block runs, with these settings of each."""
+    stack = Stack(data_dir, dict(service), dict(gateway))
     try:
         stack.start_service()
         stack.start_gateway()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from psycopg import sql
 
 from generator_service.__main__ import see_doctor
 from generator_service.data_dir import data_dir_lock
@@ -24,6 +25,8 @@ from generator_service.server import running_service
 from generator_service.settings import Settings
 from tests.support import fake_gemini as wire
 from tests.support.fake_gemini import FakeGemini
+from tests.support.postgres import PostgresServer
+from tests.support.s3 import S3Server
 from tools.certificates import make_certificates
 
 KEY = "AIza-secret-of-the-test"
@@ -107,6 +110,61 @@ async def test_certificates_that_can_not_be_used(tmp_path: Path) -> None:
     finding = (await found(settings(tmp_path / "data", **gone)))["certificates"]
     assert not finding.ok
     assert "gone.pem can't be read" in finding.message
+
+
+async def test_a_bucket_is_looked_at_in_place_of_the_folder(tmp_path: Path, s3: S3Server) -> None:
+    findings = await found(settings(tmp_path, **s3.settings))
+    bucket = f"bucket images at {s3.endpoint}"
+    assert (findings["images"].ok, findings["images"].message) == (True, f"{bucket} can be written, read and listed")
+    assert not (tmp_path / "blobs").exists()
+    wrong = s3.settings | {"s3_secret_access_key": "not the secret"}
+    images = (await found(settings(tmp_path, **wrong)))["images"]
+    assert (images.ok, images.message) == (False, f"{bucket} can't be used: SignatureDoesNotMatch")
+    reader = s3.readers_keys
+    keys = {"s3_access_key_id": reader.access_key_id, "s3_secret_access_key": reader.secret_access_key}
+    assert not (await found(settings(tmp_path, **s3.settings | keys)))["images"].ok
+
+
+async def test_postgresql_is_looked_at_in_place_of_the_file(
+    tmp_path: Path, s3: S3Server, postgres: PostgresServer
+) -> None:
+    url = postgres.url(name := postgres.create())
+    how = settings(tmp_path / "none", database_url=url, **s3.settings)
+    findings = await found(how)
+    assert list(findings) == ["database", "images", "engines", "local", "gemini"], "there is no folder to look at"
+    database = findings["database"]
+    assert database.ok
+    assert database.message == f"PostgreSQL database {name} on 127.0.0.1 is empty; the first start makes the tables"
+    async with running_service(how):
+        assert (await found(how))["database"].message == "0 tasks"
+    assert not (tmp_path / "none").exists()
+    postgres.execute(sql.SQL("UPDATE alembic_version SET version_num = '9999'"), name)
+    assert "a newer version" in (await found(how))["database"].message
+    postgres.execute(sql.SQL("ALTER DATABASE {} SET synchronous_commit = off").format(sql.Identifier(name)))
+    assert "synchronous_commit to on" in (await found(how))["database"].message
+
+
+async def test_a_postgresql_that_can_not_be_used(tmp_path: Path, postgres: PostgresServer) -> None:
+    nobody = f"postgresql://whitebg:very-secret@127.0.0.1:{postgres.port}/nowhere"
+    for url, said in (
+        (nobody, 'role "whitebg" does not exist'),
+        ("postgresql://whitebg:very-secret@127.0.0.1:9/whitebg", "refused"),
+        (postgres.url("nowhere"), 'database "nowhere" does not exist'),
+    ):
+        database = (await found(settings(tmp_path, database_url=url)))["database"]
+        assert not database.ok
+        assert said in database.message
+        assert "WHITEBG_DATABASE_URL" in database.message
+        assert "very-secret" not in database.message
+
+
+async def test_a_user_who_may_make_no_tables(tmp_path: Path, postgres: PostgresServer) -> None:
+    name = postgres.create()
+    postgres.execute(sql.SQL("CREATE ROLE visitor LOGIN"))
+    url = f"postgresql://visitor@127.0.0.1:{postgres.port}/{name}"
+    database = (await found(settings(tmp_path, database_url=url)))["database"]
+    assert not database.ok
+    assert "user visitor may make no tables" in database.message
 
 
 async def with_gemini(tmp_path: Path, server: FakeGemini, said: wire.Answer) -> Finding:

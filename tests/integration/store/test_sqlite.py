@@ -105,6 +105,8 @@ async def test_a_path_with_signs_that_mean_something_in_a_url(tmp_path: Path) ->
     assert path.exists()
 
 
+@pytest.mark.filterwarnings("ignore:Skipped unsupported reflection of expression-based index")
+@pytest.mark.filterwarnings("ignore:autogenerate skipping metadata-specified expression-based index")
 def test_the_migrations_make_the_tables_that_the_code_expects(tmp_path: Path) -> None:
     database = _engine(tmp_path / "tasks.db", pool_size=1)
     migrate(database, alone=BEGIN_TO_WRITE)

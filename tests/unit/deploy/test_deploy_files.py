@@ -36,7 +36,14 @@ SERVICE, GATEWAY = set(ServiceSettings.model_fields), set(GatewaySettings.model_
 IMAGE_ENV = dict(re.findall(r"\b(WHITEBG_\w+)=(\S+)", DOCKERFILE))
 COMMANDS = {"generator_service serve": SERVICE, "generator_service worker": SERVICE, "ws_gateway": GATEWAY}
 """What an image can run, and the settings that it reads."""
-SECRET_KEYS = {"WHITEBG_JWT_SECRET", "WHITEBG_DATABASE_URL", "WHITEBG_REDIS_URL"}
+SECRETS = {
+    "WHITEBG_JWT_SECRET": SECRET,
+    "WHITEBG_DATABASE_URL": "postgresql://whitebg:secret@postgres:5432/whitebg",
+    "WHITEBG_REDIS_URL": "redis://redis:6379",
+    "WHITEBG_S3_ACCESS_KEY_ID": "whitebg",
+    "WHITEBG_S3_SECRET_ACCESS_KEY": SECRET,
+}
+INSTEAD_OF_A_ROLE = {"WHITEBG_S3_ACCESS_KEY_ID", "WHITEBG_S3_SECRET_ACCESS_KEY"}
 
 
 def kind(name: str) -> dict[str, dict[str, Any]]:
@@ -60,8 +67,9 @@ def ours() -> Iterator[tuple[str, str, dict[str, str]]]:
         for variable in container["env"]:
             if "valueFrom" in variable:
                 reference = variable["valueFrom"]["secretKeyRef"]
-                assert reference == {"name": "whitebg-secrets", "key": variable["name"]}
-                assert variable["name"] in SECRET_KEYS
+                optional = {"optional": True} if variable["name"] in INSTEAD_OF_A_ROLE else {}
+                assert reference == {"name": "whitebg-secrets", "key": variable["name"]} | optional
+                assert variable["name"] in SECRETS
             environment[variable["name"]] = variable.get("value", "")
         yield f"kubernetes/{name}", " ".join(container["args"]), environment
 
@@ -92,13 +100,8 @@ def test_commands_are_those_of_the_program() -> None:
 @pytest.mark.parametrize(("command", "environment"), OURS)
 def test_the_settings_can_be_used(command: str, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     """As the process reads them: those of the image, then its own, with secrets filled in."""
-    secrets = {
-        "WHITEBG_JWT_SECRET": SECRET,
-        "WHITEBG_DATABASE_URL": "postgresql://whitebg:secret@postgres:5432/whitebg",
-        "WHITEBG_REDIS_URL": "redis://redis:6379",
-    }
     filled = {
-        name: secrets.get(name, value) if not value or "${" in value else value for name, value in environment.items()
+        name: SECRETS.get(name, value) if not value or "${" in value else value for name, value in environment.items()
     }
     for name, value in (IMAGE_ENV | filled).items():
         monkeypatch.setenv(name, value)
@@ -114,6 +117,9 @@ def test_the_settings_can_be_used(command: str, environment: dict[str, str], mon
     assert (service.metrics_host, service.metrics_port) == ("0.0.0.0", 9100)
     assert service.database_url is not None
     assert service.redis_url is not None
+    assert service.bucket is not None
+    assert service.bucket.keys is not None
+    assert not service.needs_data_dir, "no volume is mounted"
     if command.endswith("serve"):
         assert (service.grpc_host, service.grpc_port) == ("0.0.0.0", 50051)
         assert service.tls is not None
@@ -133,7 +139,7 @@ def test_the_image_runs_as_nobody_in_particular_from_a_pinned_base() -> None:
     assert "USER 10001:10001" in DOCKERFILE
     assert "--constraint constraints.txt" in DOCKERFILE
     images = {service["image"] for service in COMPOSE["services"].values()}
-    assert all(re.fullmatch(r"\w+:\d+\.\d+[\w.-]*", image) for image in images), images
+    assert all(re.fullmatch(r"[\w/]+:\d+\.\d+[\w.-]*", image) for image in images), images
 
 
 def test_what_is_copied_is_there_and_not_ignored() -> None:

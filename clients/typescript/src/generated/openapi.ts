@@ -2168,6 +2168,13 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description The image is to be fetched from `Location`, which is good for some minutes */
+            307: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
             /** @description Unauthorized */
             401: {
                 headers: {
