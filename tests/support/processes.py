@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -42,11 +43,17 @@ def environment(**settings: str) -> dict[str, str]:
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a port that nobody listens on, and that no connection is given by the system before a server takes it."""
+    while True:
+        port = random.randrange(10_000, _first_ephemeral_port())
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
+def _first_ephemeral_port() -> int:
+    given_out = Path("/proc/sys/net/ipv4/ip_local_port_range")
+    return int(given_out.read_text().split()[0]) if given_out.exists() else 32_768
 
 
 class Ended(AssertionError):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import signal
-import socket
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -15,19 +14,12 @@ from types import MappingProxyType
 import httpx
 
 from tests.support.api import SECRET
-from tests.support.processes import PATIENCE, Program, ServiceProcess
+from tests.support.processes import PATIENCE, Program, ServiceProcess, free_port
 
 PHOTOS = Path(__file__).resolve().parents[3] / "examples" / "photos"
 # The page is one client among many that come from this address.
 _GATEWAY = {"guest_login": "true", "connections_per_minute": "0", "uploads_per_minute": "0", "exit_on_stdin_eof": "1"}
 _SERVICE = {"lease": "PT3S", "heartbeat": "PT1S", "engine_order": "local", "exit_on_stdin_eof": "1"}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class Stack:
