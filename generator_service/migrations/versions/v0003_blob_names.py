@@ -13,6 +13,9 @@ def upgrade() -> None:
     """Index the names, which stay where they are."""
     on_postgres = op.get_bind().dialect.name == "postgresql"
     done = sa.text("result IS NOT NULL")
+    if on_postgres:
+        # Of millions of tasks, this takes longer than a statement of the service may.
+        op.execute("SET LOCAL statement_timeout = 0")
     for name, column, field, where in (
         ("ix_tasks_input_blob", "input", "blob", None),
         ("ix_tasks_result_blob", "result", "blob", done),
