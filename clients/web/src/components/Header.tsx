@@ -1,8 +1,8 @@
 import { ActionIcon, Button, Group, Tooltip, useMantineColorScheme } from "@mantine/core";
 import { IconDeviceDesktop, IconMoon, IconSun } from "@tabler/icons-react";
+import type { ConnectionState } from "@whitebg/client";
 
 import { useLanguage } from "../i18n";
-import type { ConnectionState } from "../live/live";
 import { ConnectionBadge } from "./ConnectionBadge";
 
 const NEXT = { auto: "light", light: "dark", dark: "auto" } as const;

@@ -10,7 +10,8 @@ import { type Actions, PhotoCard } from "./PhotoCard";
 
 interface Props {
   photos: readonly Photo[];
-  loaded: boolean;
+  /** Whether more may be there than is shown. */
+  loading: boolean;
   more: boolean;
   onMore: () => void;
   onZipTrouble: () => void;
@@ -18,7 +19,7 @@ interface Props {
 }
 
 /** All photos, newest first, each with where it stands. */
-export function PhotoGrid({ photos, loaded, more, onMore, onZipTrouble, actions }: Props) {
+export function PhotoGrid({ photos, loading, more, onMore, onZipTrouble, actions }: Props) {
   const texts = useTexts();
   const done = photos.filter((photo) => photo.phase === "done");
   const [packing, setPacking] = useState(false);
@@ -54,7 +55,7 @@ export function PhotoGrid({ photos, loaded, more, onMore, onZipTrouble, actions 
       </div>
       {photos.length === 0 ? (
         <p className="empty muted">
-          {loaded ? texts.photos.empty : <Loader size="sm" type="dots" aria-label={texts.photos.loading} />}
+          {loading ? <Loader size="sm" type="dots" aria-label={texts.photos.loading} /> : texts.photos.empty}
         </p>
       ) : (
         <ul className="grid">
@@ -64,7 +65,7 @@ export function PhotoGrid({ photos, loaded, more, onMore, onZipTrouble, actions 
         </ul>
       )}
       {more ? (
-        <Button variant="default" className="older" onClick={onMore}>
+        <Button variant="default" className="older" loading={loading} onClick={onMore}>
           {texts.photos.older}
         </Button>
       ) : null}
