@@ -77,14 +77,6 @@ test("one whose answer was lost is asked for with the same key until it is cance
   expect(gate.cancelled).toEqual([7, 7]);
 });
 
-test("that it has ended already is as good as cancelled", async () => {
-  const { gate, uploads, keys } = begin("a");
-  gate.cancelling = new ApiError(409, "invalid_transition", "it is completed");
-  uploads.cancel(keys[0] ?? "");
-  gate.sent[0]?.answer(7);
-  await vi.waitFor(() => expect(uploads.read()[0]).toMatchObject({ state: "sent", taskId: 7 }));
-});
-
 test("one that the server refused has nothing to be cancelled", async () => {
   const { gate, uploads, keys } = begin("a");
   uploads.cancel(keys[0] ?? "");

@@ -19,7 +19,7 @@ export function App() {
       <a className="skip" href="#photos">
         {texts.skipToPhotos}
       </a>
-      <ConnectedHeader />
+      <ConnectedHeader signedIn={access === "granted"} />
       <main>
         {access === "granted" ? (
           <Studio world={world} />
@@ -31,6 +31,7 @@ export function App() {
   );
 }
 
-function ConnectedHeader() {
-  return <Header connection={useConnection().state} />;
+function ConnectedHeader({ signedIn }: { signedIn: boolean }) {
+  const { state } = useConnection();
+  return <Header connection={signedIn ? state : null} />;
 }

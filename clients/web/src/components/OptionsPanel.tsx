@@ -137,7 +137,7 @@ function Fill({ fill, preset, onChange }: { fill: number | null; preset: number;
         disabled={fill === null}
         value={Math.round(shown * 100)}
         onChange={(percent) => onChange(percent / 100)}
-        label={(percent) => `${percent} %`}
+        label={(percent) => `${percent}%`}
         thumbProps={{ "aria-labelledby": label }}
       />
     </div>

@@ -153,7 +153,7 @@ function stateOf(photo: Photo, texts: Texts): string {
   if (photo.phase === "waiting" && photo.position > 0) words.push(texts.position(photo.position));
   if (photo.phase === "working") {
     words[0] = texts.stage[photo.stage as keyof Texts["stage"]] ?? words[0] ?? "";
-    words.push(`${photo.percent} %`);
+    words.push(`${photo.percent}%`);
   }
   if (photo.phase === "waiting" || photo.phase === "working") {
     if (photo.attempt > 1) words.push(texts.attempt(photo.attempt));

@@ -32,15 +32,14 @@ export function Studio({ world }: { world: World }) {
 
   const act = (action: Promise<unknown>) => {
     action.catch((error: unknown) => {
-      const { what, fix } = texts.problem[problemOf(error)];
-      setTrouble(`${texts.notice.actionFailed}: ${what}${texts.problemEnd} ${fix}`);
+      setTrouble(texts.notice.actionFailed(texts.problem[problemOf(error)].what));
     });
   };
   const actions: Actions = {
     view: (each) => setShown(each.key),
     cancel(each) {
       if (each.taskId === null) sending.cancel(each.key);
-      else act(client.cancel(each.taskId));
+      else act(world.cancel(each.taskId));
     },
     retry(each) {
       if (each.taskId === null) sending.again(each.key);

@@ -186,7 +186,7 @@ export const en = {
   confidence: {
     low: "Have a look at this one",
     lowText: (odds: string) =>
-      `The cut-out is right with odds of about ${odds}. Before you use it, compare it with your photo: parts may be missing, or some backdrop left.`,
+      `The chance that the cut-out is right is about ${odds}. Compare it with your photo before you use it: parts may be missing, or some backdrop left.`,
     chip: "Have a look",
   },
   warning: {
@@ -222,7 +222,7 @@ export const en = {
   },
   notice: {
     offline: "You are offline. What the server has goes on; your other photos are sent when you are back.",
-    actionFailed: "That did not work",
+    actionFailed: (what: string) => `That did not work. ${what}. Try again in a moment.`,
     zipFailed: "Some pictures could not be fetched. Try again.",
     dismiss: "Dismiss",
   },

@@ -220,7 +220,7 @@ export const zh: Texts = {
   },
   notice: {
     offline: "您已离线。服务器上的任务继续进行；其余照片会在恢复联网后上传。",
-    actionFailed: "操作没有成功",
+    actionFailed: (what) => `操作没有成功。${what}。请稍后再试。`,
     zipFailed: "部分图片无法下载，请重试。",
     dismiss: "知道了",
   },

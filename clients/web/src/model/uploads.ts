@@ -30,6 +30,7 @@ export interface Upload {
 /** What uploads need of the client. */
 export interface Gate {
   submit(photo: File, options: SubmitOptions): Promise<TaskDetail>;
+  /** Cancel a task; nothing to do if it has ended already. */
   cancel(taskId: number): Promise<TaskDetail>;
   /** The newest task that is known; 0 if there is none. */
   newest(): number;
@@ -117,20 +118,12 @@ export class Uploads extends Store<readonly Upload[]> {
     let taskId: number | null = null;
     try {
       taskId = (await this.gate.submit(file, { ...formOf(options), idempotencyKey: key })).task_id;
-      if (this.#find(key)?.cancelled === true) await this.#undo(taskId);
+      if (this.#find(key)?.cancelled === true) await this.gate.cancel(taskId);
       this.#change(key, { state: "sent", taskId });
     } catch (error) {
       await this.#failed(upload, error, taskId !== null);
     }
     this.#pump();
-  }
-
-  async #undo(taskId: number): Promise<void> {
-    try {
-      await this.gate.cancel(taskId);
-    } catch (error) {
-      if (!(error instanceof ApiError) || error.status !== 409) throw error; // 409: it has ended already.
-    }
   }
 
   /** `isTaken`: it is cancelling its task that failed. */

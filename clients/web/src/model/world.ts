@@ -1,5 +1,5 @@
 /** The parts of the page, put together once. */
-import { createClient, type Preset, Store, type WhitebgClient } from "@whitebg/client";
+import { ApiError, createClient, type Preset, Store, type TaskDetail, type WhitebgClient } from "@whitebg/client";
 
 import { Session, SignInNeeded } from "../session/session";
 import { Uploads } from "./uploads";
@@ -13,6 +13,8 @@ export interface World {
   uploads: Uploads;
   /** What can be made; empty until the server has told. */
   presets: Store<readonly Preset[]>;
+  /** Cancel a task; one that has ended already is shown as it ended. */
+  cancel(taskId: number): Promise<TaskDetail>;
   /** Begin; returns how to stop. */
   start(): () => void;
   signIn(token: string): void;
@@ -36,9 +38,14 @@ export function makeWorld(): World {
       if (session.refuse(token)) access.set("refused");
     },
   });
+  const cancel = (taskId: number): Promise<TaskDetail> =>
+    client.cancel(taskId).catch((error: unknown) => {
+      if (error instanceof ApiError && error.status === 409) return client.refresh(taskId);
+      throw error;
+    });
   const uploads = new Uploads({
     submit: client.submit,
-    cancel: client.cancel,
+    cancel,
     newest: () => [...client.tasks.read().keys()].reduce((a, b) => Math.max(a, b), 0),
   });
   const learnPresets = async (): Promise<void> => {
@@ -59,6 +66,7 @@ export function makeWorld(): World {
     access,
     uploads,
     presets,
+    cancel,
     start() {
       const unwatch = client.connection.watch(onConnection);
       window.addEventListener("online", uploads.wake);
