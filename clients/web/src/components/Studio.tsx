@@ -1,5 +1,5 @@
 import { useReadable, useTaskHistory } from "@whitebg/client/react";
-import { useEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
+import { useEffect, useMemo, useState, useSyncExternalStore } from "react";
 
 import { useTexts } from "../i18n";
 import { useOptions } from "../model/options";
@@ -96,13 +96,10 @@ function useOnline(): boolean {
 
 /** Photos that were not sent yet are known to this page only: ask before it is closed. */
 function useLeaveWarning(needed: boolean): void {
-  const wanted = useRef(needed);
-  wanted.current = needed;
   useEffect(() => {
-    const ask = (event: BeforeUnloadEvent) => {
-      if (wanted.current) event.preventDefault();
-    };
+    if (!needed) return undefined;
+    const ask = (event: BeforeUnloadEvent) => event.preventDefault();
     window.addEventListener("beforeunload", ask);
     return () => window.removeEventListener("beforeunload", ask);
-  }, []);
+  }, [needed]);
 }
