@@ -56,6 +56,8 @@ export class Connection extends Store<ConnectionStatus> {
   #attempt: object | null = null;
   #socket: Socket | null = null;
   #greeted = false;
+  /** The latest that the socket was given. */
+  #token = "";
   /** Sockets in a row that never opened: something on the way lets requests through, but not them. */
   #blocked = 0;
   #pollingInterval = POLLING_INTERVAL_MS;
@@ -86,9 +88,10 @@ export class Connection extends Store<ConnectionStatus> {
     this.#end({ problem: null });
   }
 
-  /** The network came back: try now what was to be tried later. */
+  /** The network came back: try now what was to be tried later. A socket that seems open may be dead. */
   hurry(): void {
     if (this.#timers.has("attempt")) void this.#try();
+    else if (this.#greeted) this.#socket?.ping();
   }
 
   /** One attempt. Whatever answers late, after another attempt or the end, is let go. */
@@ -119,9 +122,10 @@ export class Connection extends Store<ConnectionStatus> {
     if (inbox.cursor !== null) url.searchParams.set("since", inbox.cursor);
     url.searchParams.set("ack", "1");
     this.#greeted = false;
+    this.#token = token;
     const socket: Socket = new Socket(constructor, url, token, environment, {
       onMessage: (message) => this.#hear(socket, message),
-      onEnd: (end) => this.#lost(end, token),
+      onEnd: (end) => this.#lost(end),
     });
     this.#socket = socket;
   }
@@ -147,7 +151,10 @@ export class Connection extends Store<ConnectionStatus> {
   /** A token that can't be had now is no reason to leave: the gateway closes when the old one has expired. */
   async #renew(socket: Socket): Promise<void> {
     try {
-      socket.send({ type: "auth", token: await this.#options.token() });
+      const token = await this.#options.token();
+      if (this.#socket !== socket) return;
+      this.#token = token;
+      socket.send({ type: "auth", token });
     } catch (error) {
       if (this.#socket === socket) this.#become({ problem: textOf(error) });
     }
@@ -161,10 +168,10 @@ export class Connection extends Store<ConnectionStatus> {
     this.#tryAfter(0);
   }
 
-  #lost(end: SocketEnd, token: string): void {
+  #lost(end: SocketEnd): void {
     this.#socket = null;
     this.#options.inbox.interrupted();
-    if (end.code === TOKEN_REFUSED) this.#options.onTokenRefused?.(token);
+    if (end.code === TOKEN_REFUSED) this.#options.onTokenRefused?.(this.#token);
     const policy = policyOf(end.code);
     if (policy === "stop") return this.#end({ problem: end.reason || `closed with ${end.code}`, closeCode: end.code });
     if (!this.#greeted && end.code < 4000) this.#blocked += 1; // The gateway itself says more.

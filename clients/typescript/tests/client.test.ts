@@ -185,13 +185,16 @@ describe("the WebSocket", () => {
     expect(client.state).toBe("closed");
   });
 
-  test("a token that expires is renewed on the open socket", async () => {
-    start();
+  test("a token that expires is renewed on the open socket, and is the one told back if it is refused", async () => {
+    const onTokenRefused = vi.fn();
+    start({ onTokenRefused });
     await greet();
     token.mockReturnValueOnce("newer");
     gateway.peer.say({ type: "token_expiring", expires_in_seconds: 60 });
     await vi.waitFor(() => expect(gateway.peer.heard("auth").at(-1)).toEqual({ type: "auth", token: "newer" }));
     expect(gateway.peers).toHaveLength(1);
+    gateway.peer.socket.close(4001);
+    await vi.waitFor(() => expect(onTokenRefused).toHaveBeenCalledExactlyOnceWith("newer"));
   });
 
   test("it pings every 30 s, and leaves a server that stays silent for 10 s", async () => {
@@ -201,6 +204,18 @@ describe("the WebSocket", () => {
     clock.pass(30_000);
     await vi.waitFor(() => expect(gateway.peer.heard("ping")).toHaveLength(1));
     expect(client.isConnected).toBe(true);
+    clock.pass(9_999);
+    expect(client.isConnected).toBe(true);
+    clock.pass(1);
+    expect(client.state).toBe("reconnecting");
+  });
+
+  test("when the network is back, an open socket that gives no sign of life is left", async () => {
+    const clock = new ManualClock();
+    start({ environment: { clock } });
+    await vi.waitFor(() => expect(client.isConnected).toBe(true));
+    client.retryNow();
+    await vi.waitFor(() => expect(gateway.peer.heard("ping")).toHaveLength(1));
     clock.pass(9_999);
     expect(client.isConnected).toBe(true);
     clock.pass(1);

@@ -46,7 +46,7 @@ test("every check is said with its value beside its rule, the worst first", () =
   expect(said).toEqual([
     ["The same product", "31% alike", "at least 55%"],
     ["Clean edge", "41% of the outline has a pale fringe", "at most 30%"],
-    ["In one piece", "6 parts", "1 to 4 parts"],
+    ["In one piece", "6 parts", "1 to 4 parts, up to 3 specks"],
     ["White border", "Exactly white (255, 255, 255) all around", "exactly 255, 255, 255"],
     ["Background removed", "42% of the picture is plain background", "at least 5%"],
     ["Product fills", "86% of the frame", "at least 85%"],
@@ -71,6 +71,8 @@ test("what to do follows from what was wrong", () => {
     check("border", 12, "exactly 255, 255, 255", "failed"),
     check("components", 0, "1 to 4, and at most 3 specks", "failed"),
   ];
+  const specks = { ...check("components", 1, "1 to 4, and at most 3 specks", "warned"), message: "There are 1 parts and 7 specks; x" };
+  expect(findings([specks])[0]?.measured).toBe("1 part, 7 specks");
   expect(findings(wrong).map(({ advice }) => advice)).toEqual([en.report.advice.border, en.report.advice.componentsNone]);
   const [border] = findings(wrong, en, "en", "#ffeedd");
   expect([border?.measured, border?.advice]).toEqual(["Off by up to 12 of 255", en.report.advice.borderColour]);

@@ -151,7 +151,8 @@ export const en = {
       centring: (share: string) => `${share} off the middle`,
       size: (width: number, height: number) => `${width} × ${height} px`,
       halo: (share: string) => `${share} of the outline has a pale fringe`,
-      components: (n: number) => (n === 0 ? "No product found" : n === 1 ? "1 part" : `${n} parts`),
+      components: (parts: number, specks: number) =>
+        parts === 0 ? "No product found" : `${parts === 1 ? "1 part" : `${parts} parts`}${specks > 0 ? `, ${specks} specks` : ""}`,
       sharpness: (share: string) => `${share} of the detail in your photo`,
       whole: (share: string) => `The product takes ${share} of your photo's edge`,
       wholeAll: "The product is clear of your photo's edge",
@@ -164,7 +165,7 @@ export const en = {
       atMost: (value: string) => `at most ${value}`,
       range: (low: string, high: string) => `${low} to ${high}`,
       pixels: (n: string) => `${n} px`,
-      atMostParts: (n: number) => `1 to ${n} parts`,
+      components: (parts: number, specks: number) => `1 to ${parts} parts, up to ${specks} specks`,
     },
     advice: {
       border: "The border is not clean. Choose PNG, or let the product fill less.",

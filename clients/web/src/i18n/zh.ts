@@ -151,7 +151,7 @@ export const zh: Texts = {
       centring: (share) => `偏离中心 ${share}`,
       size: (width, height) => `${width} × ${height} 像素`,
       halo: (share) => `${share} 的轮廓有浅色毛边`,
-      components: (n) => (n === 0 ? "没有找到主体" : `${n} 个部分`),
+      components: (parts, specks) => (parts === 0 ? "没有找到主体" : `${parts} 个部分${specks > 0 ? `，${specks} 个碎点` : ""}`),
       sharpness: (share) => `保留了原图 ${share} 的细节`,
       whole: (share) => `主体占了原图边缘的 ${share}`,
       wholeAll: "主体没有碰到原图边缘",
@@ -164,7 +164,7 @@ export const zh: Texts = {
       atMost: (value) => `不超过 ${value}`,
       range: (low, high) => `${low} 至 ${high}`,
       pixels: (n) => `${n} 像素`,
-      atMostParts: (n) => `1 至 ${n} 个部分`,
+      components: (parts, specks) => `1 至 ${parts} 个部分，碎点不超过 ${specks} 个`,
     },
     advice: {
       border: "边框不干净。请选择 PNG 格式，或降低主体占比。",

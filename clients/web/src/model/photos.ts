@@ -47,7 +47,7 @@ export class PhotoList {
     const unanswered = new Unanswered(uploads);
     const ofTasks: PhotosOfTasks = new Map();
     // Oldest first, as they were sent.
-    for (const task of tasks.toReversed()) {
+    for (const task of [...tasks].reverse()) {
       const owner = owners.get(task.id);
       if (owner === undefined && unanswered.claims(task)) continue;
       if (owner !== undefined) shown.add(owner);
@@ -61,7 +61,7 @@ export class PhotoList {
     }
     this.#ofUploads = ofUploads;
     this.#ofTasks = ofTasks;
-    return [...ofTasks.values()].map(([, photo]) => photo).concat(...ofUploads.values()).reverse();
+    return [...[...ofTasks.values()].map(([, photo]) => photo), ...ofUploads.values()].reverse();
   }
 }
 

@@ -61,7 +61,7 @@ function findingOf(check: Check, result: Result, white: boolean, words: Words, n
 
 function measuredOf(
   name: CheckName,
-  { value, limit }: Check,
+  { value, limit, message }: Check,
   result: Result,
   white: boolean,
   words: Words,
@@ -79,7 +79,8 @@ function measuredOf(
     case "bytes":
       return numbers.bytes(value);
     case "components":
-      return measured.components(value);
+      // The value counts the parts alone; only the message tells of specks.
+      return measured.components(value, Number(/(\d+) specks/.exec(message)?.[1] ?? 0));
     case "whole":
       return value === 0 ? measured.wholeAll : measured.whole(numbers.percent(value));
     default:
@@ -96,9 +97,9 @@ function askedOf(name: CheckName, limit: string, white: boolean, words: Words, n
   if (limit === EXACTLY_WHITE) return asked.white;
   if (limit === "exactly the background") return white ? asked.white : asked.background;
   if (name === "format") return numbers.anyOf(limit.replace("WEBP", "WebP").split(", "));
-  const [low, high] = [...limit.matchAll(/\d+(\.\d+)?(e-?\d+)?/g)].map(([text]) => Number(text));
+  const [low, high, third] = [...limit.matchAll(/\d+(\.\d+)?(e-?\d+)?/g)].map(([text]) => Number(text));
   if (low === undefined) return limit;
-  if (name === "components" && high !== undefined) return asked.atMostParts(high);
+  if (name === "components" && high !== undefined) return asked.components(high, third ?? 0);
   const bare = (value: number) => (name === "bytes" ? numbers.bytes(value) : name === "size" ? numbers.plain(value) : numbers.percent(value));
   const say = (value: number) => (name === "size" ? asked.pixels(bare(value)) : bare(value));
   if (limit.startsWith("at least")) return asked.atLeast(say(low));

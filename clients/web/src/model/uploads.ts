@@ -8,6 +8,8 @@ import { type ProblemKind, problemOf } from "./problem";
 const AT_ONCE = 3;
 const MAX_BYTES = 25 * 1024 * 1024;
 const RETRY_MS = 3_000;
+/** A person has to sign in first, and the connection that follows wakes what is held. */
+const SIGN_IN_MS = 60_000;
 
 export interface Upload {
   /** Also the idempotency key: however often it is sent, it is one task. */
@@ -139,7 +141,8 @@ export class Uploads extends Store<readonly Upload[]> {
       // The browser reports a file that has changed on disk as a network error.
       this.#change(key, { state: "failed", problem: "gone", mayBeTaken: false });
     } else {
-      this.#heldUntil = Date.now() + ((error instanceof ApiError && error.retryAfterMs) || RETRY_MS);
+      const pause = error instanceof ApiError ? (error.retryAfterMs ?? RETRY_MS) : SIGN_IN_MS;
+      this.#heldUntil = Date.now() + pause;
       this.#change(key, { state: "held", problem: problemOf(error), mayBeTaken: unsure });
     }
   }
