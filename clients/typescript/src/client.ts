@@ -1,6 +1,7 @@
 /** The parts of the client, put together. */
 import { BACKOFF } from "./backoff.ts";
 import { Connection, type ConnectionState, type ConnectionStatus } from "./connection.ts";
+import { Details } from "./details.ts";
 import { type Environment, systemEnvironment } from "./environment.ts";
 import { HttpClient, type SubmitOptions, type TaskDetail, type TokenSource } from "./http.ts";
 import { Inbox } from "./inbox.ts";
@@ -8,17 +9,22 @@ import { Latency, type LatencyFigures } from "./latency.ts";
 import type { TaskMessage } from "./messages.ts";
 import { type Readable, Store } from "./store.ts";
 import { Subscriptions, type TaskHandlers } from "./subscriptions.ts";
+import { ApiError } from "./problem.ts";
 import { type Change, type TaskMap, Tasks } from "./tasks.ts";
 
 export interface ClientOptions {
   /** Gives the session's token; asked before every call and every connection. */
   token: TokenSource;
+  /** Hears of a token that the gateway refused. A call is made once again if `token` then gives another. */
+  onTokenRefused?: (token: string) => void;
   /** Where the gateway is, such as `https://photos.example`; left out: where the page is from. */
   baseUrl?: string;
   /** What no delay between two attempts exceeds; 30 s. */
   longestBackoffMs?: number;
-  /** So many failed attempts in a row, and the client polls until one succeeds; 3. */
+  /** So many WebSockets in a row that do not open though the gateway answers, and the client polls until one does; 3. */
   failuresBeforePolling?: number;
+  /** Whether what messages do not tell (options, pictures, report) is fetched by itself, also of other tabs' tasks. */
+  details?: boolean;
   /** Hears of handlers that throw; left out: `console.error`. */
   onHandlerError?: (error: unknown) => void;
   /** Other surroundings, such as a clock of a test or a WebSocket where there is none. */
@@ -50,20 +56,34 @@ export interface WhitebgClient {
   unsubscribeAll(): void;
   /** `http.submit`, with the task known here at once. */
   submit(photo: Blob, options?: SubmitOptions): Promise<TaskDetail>;
+  /** `http.cancel`, with the end known here at once. */
+  cancel(taskId: number): Promise<TaskDetail>;
+  /** `http.retry`, with the new task known here at once. Called again after no answer came, it is the same new task. */
+  retry(taskId: number): Promise<TaskDetail>;
+  /** `http.get`, such as for links that are valid for longer. */
+  refresh(taskId: number): Promise<TaskDetail>;
   /** Make known what an answer of the HTTP API says. */
   learn(...details: TaskDetail[]): void;
+  /** Somebody else signs in: all that is known is void, and a connection begins anew. */
+  forget(): void;
 }
 
 export function createClient(options: ClientOptions): WhitebgClient {
   const environment: Environment = { ...systemEnvironment(), ...options.environment };
   const baseUrl = (options.baseUrl ?? "").replace(/\/+$/, "");
-  const http = new HttpClient({ baseUrl, token: options.token, fetch: environment.fetch });
+  const { token, onTokenRefused } = options;
+  const http = new HttpClient({ baseUrl, token, onTokenRefused, fetch: environment.fetch, online: environment.online });
   const tasks = new Tasks();
   const messages = new Store<TaskMessage | null>(null);
   const snapshots = new Store(0);
   const latency = new Latency();
   const subscriptions = new Subscriptions(options.onHandlerError ?? ((error) => console.error(error)));
-  const tell = ({ task }: Change, quiet = false): void => subscriptions.tell(task, quiet);
+  const details = new Details(environment.clock, (taskId) => http.get(taskId), (detail) => client.learn(detail));
+  const retryKeys = new Map<number, string>();
+  const tell = ({ task }: Change, quiet = false): void => {
+    if (options.details === true && !quiet) details.check(task);
+    subscriptions.tell(task, quiet);
+  };
   const inbox = new Inbox(tasks, {
     onMessage(message, live) {
       if (live) latency.add(message.timestamp, environment.clock.now());
@@ -74,7 +94,8 @@ export function createClient(options: ClientOptions): WhitebgClient {
   });
   const connection = new Connection({
     url: () => socketUrl(baseUrl),
-    token: options.token,
+    token,
+    onTokenRefused,
     config: () => http.config(),
     sync: (since) => http.sync(since),
     environment,
@@ -83,6 +104,10 @@ export function createClient(options: ClientOptions): WhitebgClient {
     failuresBeforePolling: options.failuresBeforePolling ?? 3,
   });
 
+  const learned = (detail: TaskDetail): TaskDetail => {
+    client.learn(detail);
+    return detail;
+  };
   const client: WhitebgClient = {
     http,
     connection,
@@ -100,7 +125,10 @@ export function createClient(options: ClientOptions): WhitebgClient {
     },
     latency: () => latency.figures(),
     connect: () => connection.open(),
-    close: () => connection.close(),
+    close() {
+      connection.close();
+      details.stop();
+    },
     retryNow: () => connection.hurry(),
     subscribe(taskId, handlers) {
       const subscription = subscriptions.add(taskId, handlers);
@@ -113,15 +141,35 @@ export function createClient(options: ClientOptions): WhitebgClient {
     },
     unsubscribeAll: () => subscriptions.clear(),
     async submit(photo, submitOptions) {
-      const detail = await http.submit(photo, submitOptions);
-      client.learn(detail);
-      return detail;
+      return learned(await http.submit(photo, submitOptions));
     },
-    learn(...details) {
-      for (const detail of details) {
-        const change = tasks.add(detail);
-        if (change !== null) tell(change, change.before === undefined);
+    async cancel(taskId) {
+      return learned(await http.cancel(taskId));
+    },
+    async retry(taskId) {
+      const key = retryKeys.get(taskId) ?? crypto.randomUUID();
+      retryKeys.set(taskId, key);
+      try {
+        const detail = learned(await http.retry(taskId, key));
+        retryKeys.delete(taskId);
+        return detail;
+      } catch (error) {
+        if (error instanceof ApiError && !error.retryable) retryKeys.delete(taskId);
+        throw error;
       }
+    },
+    async refresh(taskId) {
+      return learned(await http.get(taskId));
+    },
+    learn(...answers) {
+      for (const change of tasks.add(answers)) tell(change, change.before === undefined);
+    },
+    forget() {
+      const open = connection.read().state !== "closed";
+      client.close();
+      inbox.forget();
+      retryKeys.clear();
+      if (open) client.connect();
     },
   };
   return client;

@@ -1,6 +1,6 @@
 /** Decides how news come: by a WebSocket if there is one to be had, by polling while there is not. */
 import { backoff, BACKOFF } from "./backoff.ts";
-import { type ClosePolicy, policyOf } from "./closing.ts";
+import { policyOf, TOKEN_REFUSED } from "./closing.ts";
 import type { Environment } from "./environment.ts";
 import type { ClientConfig, TokenSource } from "./http.ts";
 import type { Inbox } from "./inbox.ts";
@@ -33,12 +33,13 @@ export interface ConnectionOptions {
   /** Gives the address of `/ws/notifications`; asked when it is needed, for on a server there is no page's address. */
   url: () => URL;
   token: TokenSource;
+  onTokenRefused: ((token: string) => void) | undefined;
   config: () => Promise<ClientConfig>;
   sync: (since: string | null) => Promise<SyncAnswer>;
   environment: Environment;
   inbox: Inbox;
   longestBackoffMs: number;
-  /** So many failures in a row, and polling begins. */
+  /** So many sockets in a row that do not open though the gateway answers, and polling begins. */
   failuresBeforePolling: number;
 }
 
@@ -54,6 +55,11 @@ export class Connection extends Store<ConnectionStatus> {
   readonly #poller: Poller;
   #attempt: object | null = null;
   #socket: Socket | null = null;
+  #greeted = false;
+  /** The latest that the socket was given. */
+  #token = "";
+  /** Sockets in a row that never opened: something on the way lets requests through, but not them. */
+  #blocked = 0;
   #pollingInterval = POLLING_INTERVAL_MS;
   #comeBackAfter = 0;
 
@@ -82,9 +88,10 @@ export class Connection extends Store<ConnectionStatus> {
     this.#end({ problem: null });
   }
 
-  /** The network came back: try now what was to be tried later. */
+  /** The network came back: try now what was to be tried later. A socket that seems open may be dead. */
   hurry(): void {
     if (this.#timers.has("attempt")) void this.#try();
+    else if (this.#greeted) this.#socket?.ping();
   }
 
   /** One attempt. Whatever answers late, after another attempt or the end, is let go. */
@@ -114,6 +121,8 @@ export class Connection extends Store<ConnectionStatus> {
     const url = this.#options.url();
     if (inbox.cursor !== null) url.searchParams.set("since", inbox.cursor);
     url.searchParams.set("ack", "1");
+    this.#greeted = false;
+    this.#token = token;
     const socket: Socket = new Socket(constructor, url, token, environment, {
       onMessage: (message) => this.#hear(socket, message),
       onEnd: (end) => this.#lost(end),
@@ -124,7 +133,10 @@ export class Connection extends Store<ConnectionStatus> {
   #hear(socket: Socket, message: ServerMessage): void {
     const { inbox } = this.#options;
     if (message.type === "hello") {
+      if (!inbox.ownedBy(message.user_id)) return this.#startOver();
       this.#poller.stop();
+      this.#greeted = true;
+      this.#blocked = 0;
       this.#become({ state: "connected", failures: 0, problem: null, closeCode: null });
       if (inbox.cursor === null) socket.send({ type: "sync" });
     } else if (message.type === "token_expiring") {
@@ -139,18 +151,31 @@ export class Connection extends Store<ConnectionStatus> {
   /** A token that can't be had now is no reason to leave: the gateway closes when the old one has expired. */
   async #renew(socket: Socket): Promise<void> {
     try {
-      socket.send({ type: "auth", token: await this.#options.token() });
+      const token = await this.#options.token();
+      if (this.#socket !== socket) return;
+      this.#token = token;
+      socket.send({ type: "auth", token });
     } catch (error) {
       if (this.#socket === socket) this.#become({ problem: textOf(error) });
     }
   }
 
+  /** Somebody else is signed in now: nothing that is held is theirs, and the cursor is not either. */
+  #startOver(): void {
+    this.#socket?.close();
+    this.#socket = null;
+    this.#options.inbox.forget();
+    this.#tryAfter(0);
+  }
+
   #lost(end: SocketEnd): void {
     this.#socket = null;
     this.#options.inbox.interrupted();
-    const policy: ClosePolicy = policyOf(end.code);
+    if (end.code === TOKEN_REFUSED) this.#options.onTokenRefused?.(this.#token);
+    const policy = policyOf(end.code);
     if (policy === "stop") return this.#end({ problem: end.reason || `closed with ${end.code}`, closeCode: end.code });
-    if (policy === "back-off") return this.#failed(end);
+    if (!this.#greeted && end.code < 4000) this.#blocked += 1; // The gateway itself says more.
+    if (policy === "back-off" || !this.#greeted) return this.#failed(end);
     this.#become({ state: "reconnecting", problem: end.reason || null, closeCode: end.code });
     this.#tryAfter(this.#comeBackAfter);
     this.#comeBackAfter = 0;
@@ -162,7 +187,7 @@ export class Connection extends Store<ConnectionStatus> {
     const failures = before + 1;
     const next = state === "connected" ? "reconnecting" : state;
     this.#become({ state: next, failures, problem: reason || "the connection was lost", closeCode: code });
-    if (failures >= failuresBeforePolling) this.#poller.start(this.#pollingInterval);
+    if (this.#blocked >= failuresBeforePolling) this.#poller.start(this.#pollingInterval);
     this.#tryAfter(backoff(failures, environment.random, { ...BACKOFF, longestMs: longestBackoffMs }));
   }
 

@@ -19,6 +19,8 @@ export interface Environment {
   fetch: typeof fetch;
   /** Null where there is none: then the client polls. */
   WebSocket: WebSocketConstructor | null;
+  /** False only if the device knows that it has no network. */
+  online: () => boolean;
 }
 
 const systemClock: Clock = {
@@ -34,5 +36,6 @@ export function systemEnvironment(): Environment {
     random: Math.random,
     fetch: (input, init) => fetch(input, init),
     WebSocket: typeof WebSocket === "undefined" ? null : WebSocket,
+    online: () => typeof navigator === "undefined" || navigator.onLine !== false, // Node's navigator does not say.
   };
 }

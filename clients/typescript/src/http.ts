@@ -10,6 +10,7 @@ export type ClientConfig = Schemas["ClientConfig"];
 export type SocketToken = Schemas["TokenOut"];
 export type GuestToken = Schemas["GuestTokenOut"];
 export type TaskFilter = Schemas["StatusFilter"];
+export type Preset = Schemas["PresetOut"];
 /** What the picture should be; what is left out, the preset decides. */
 export type TaskOptions = Omit<operations["submit"]["requestBody"]["content"]["multipart/form-data"], "file">;
 
@@ -28,7 +29,11 @@ export interface HttpOptions {
   /** Such as `https://photos.example`; empty is the page's own origin. */
   baseUrl: string;
   token: TokenSource;
+  /** Hears of a token that the gateway refused, before another is asked for. */
+  onTokenRefused?: ((token: string) => void) | undefined;
   fetch: typeof fetch;
+  /** Whether the device may have a network; true if left out. */
+  online?: () => boolean;
 }
 
 export class HttpClient {
@@ -70,6 +75,11 @@ export class HttpClient {
     return this.#call("POST", `/api/v2/tasks/${taskId}/retry`, { headers: { "Idempotency-Key": idempotencyKey } });
   }
 
+  /** List what can be made, with the rule of each market; `custom` first. */
+  async presets(): Promise<Preset[]> {
+    return (await this.#call<Schemas["PresetList"]>("GET", "/api/v2/presets")).presets;
+  }
+
   /** Ask whether to hold a WebSocket or to poll. */
   config(): Promise<ClientConfig> {
     return this.#call("GET", "/api/v2/config");
@@ -93,7 +103,17 @@ export class HttpClient {
   }
 
   async #call<T>(method: string, path: string, init: RequestInit = {}): Promise<T> {
-    return this.#send(method, path, init, await this.#options.token());
+    const { token, onTokenRefused } = this.#options;
+    const first = await token();
+    try {
+      return await this.#send<T>(method, path, init, first);
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.status !== 401) throw error;
+      onTokenRefused?.(first);
+      const second = await token();
+      if (second === first) throw error;
+      return await this.#send<T>(method, path, init, second);
+    }
   }
 
   async #send<T>(method: string, path: string, init: RequestInit, token: string | null): Promise<T> {
@@ -104,7 +124,9 @@ export class HttpClient {
       answer = await this.#options.fetch(this.#options.baseUrl + path, { ...init, method, headers });
     } catch (error) {
       if (init.signal?.aborted) throw error;
-      throw new ApiError(0, "network", "the server can't be reached; see whether you are online, then try again");
+      const offline = this.#options.online?.() === false;
+      if (offline) throw new ApiError(0, "offline", "this device is offline; connect it, then try again");
+      throw new ApiError(0, "network", "the server can't be reached; see whether it runs, then try again");
     }
     if (!answer.ok) throw await problemOf(answer);
     return (await answer.json()) as T;

@@ -15,7 +15,8 @@ export interface InboxHandlers {
 export class Inbox {
   readonly #tasks: Tasks;
   readonly #handlers: InboxHandlers;
-  readonly #seen = new Seen();
+  #seen = new Seen();
+  #owner: string | null = null;
   #cursor: string | null = null;
   #sync: SyncAnswer["mode"] | null = null;
   #quiet = false;
@@ -28,6 +29,20 @@ export class Inbox {
   /** Where to resume; null until anything was heard. */
   get cursor(): string | null {
     return this.#cursor;
+  }
+
+  /** Return whether what is held, if anything, is of this user. */
+  ownedBy(user: string): boolean {
+    this.#owner ??= user;
+    return this.#owner === user;
+  }
+
+  /** Hold nothing any more, as at the start. */
+  forget(): void {
+    this.interrupted();
+    this.#seen = new Seen();
+    this.#owner = this.#cursor = null;
+    this.#tasks.clear();
   }
 
   /** Take in what a socket said. */

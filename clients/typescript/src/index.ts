@@ -6,6 +6,7 @@ export {
   type GuestToken,
   HttpClient,
   type HttpOptions,
+  type Preset,
   type SocketToken,
   type SubmitOptions,
   type TaskDetail,
@@ -18,6 +19,6 @@ export type { LatencyFigures } from "./latency.ts";
 export type { SyncAnswer, TaskData, TaskMessage } from "./messages.ts";
 export { hasEnded } from "./ordering.ts";
 export { ApiError } from "./problem.ts";
-export type { Readable } from "./store.ts";
+export { type Readable, Store } from "./store.ts";
 export { ALL_TASKS, type TaskHandlers } from "./subscriptions.ts";
 export type { Task, TaskMap } from "./tasks.ts";

@@ -5,7 +5,7 @@ export class ApiError extends Error {
   constructor(
     /** HTTP status; 0 if there was no answer at all. */
     readonly status: number,
-    /** Stable name such as `quota_exceeded`; `network` if there was no answer. */
+    /** Stable name such as `quota_exceeded`; if there was no answer, `offline` or `network`. */
     readonly code: string,
     message: string,
     /** Fields that were wrong. */
@@ -16,9 +16,9 @@ export class ApiError extends Error {
     super(message);
   }
 
-  /** Whether the same call may succeed later. */
+  /** Whether the same call may succeed later. A fault of the server (500) would come again. */
   get retryable(): boolean {
-    return this.status === 0 || this.status === 429 || this.status >= 500;
+    return this.status === 0 || this.status === 429 || this.status > 501;
   }
 }
 

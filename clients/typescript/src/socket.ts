@@ -60,6 +60,13 @@ export class Socket {
     if (!this.#timers.has("ack")) this.#timers.set("ack", ACK_MS, () => this.#flushAck());
   }
 
+  /** Ask for a sign of life; without one the socket is over. Done by itself every 30 s. */
+  ping(): void {
+    this.send({ type: "ping" });
+    this.#endIfSilentFor(PONG_MS);
+    this.#timers.set("ping", PING_MS, () => this.ping());
+  }
+
   /** Leave; nothing is heard of it afterwards. */
   close(): void {
     if (this.#over) return;
@@ -72,14 +79,8 @@ export class Socket {
     this.#timers.clear("silence");
     const message = parseFrame(data);
     if (message === null) return;
-    if (message.type === "hello") this.#timers.set("ping", PING_MS, () => this.#ping());
+    if (message.type === "hello") this.#timers.set("ping", PING_MS, () => this.ping());
     this.#handlers.onMessage(message);
-  }
-
-  #ping(): void {
-    this.send({ type: "ping" });
-    this.#endIfSilentFor(PONG_MS);
-    this.#timers.set("ping", PING_MS, () => this.#ping());
   }
 
   #endIfSilentFor(milliseconds: number): void {

@@ -1,7 +1,7 @@
 /** All tasks that the client knows of: fed by messages and answers, read by whoever shows them. */
 import type { TaskDetail } from "./http.ts";
 import type { TaskData, TaskMessage } from "./messages.ts";
-import { laterNews } from "./ordering.ts";
+import { compareNews, hasEnded, laterNews } from "./ordering.ts";
 import { Store } from "./store.ts";
 
 export interface Task {
@@ -12,6 +12,11 @@ export interface Task {
 }
 
 export type TaskMap = ReadonlyMap<number, Task>;
+
+/** Whether the detail of a task tells less than there is: its options, or once it has ended its pictures and report. */
+export function lacksDetail({ data, detail }: Task): boolean {
+  return detail === null || (hasEnded(data) && detail.updated_at !== data.updated_at);
+}
 
 /** A later state of one task. */
 export interface Change {
@@ -29,12 +34,17 @@ export class Tasks extends Store<TaskMap> {
 
   /** Take in a message; null if it says nothing later than what is known. */
   apply(message: TaskMessage): Change | null {
-    return this.#merge(message.task_id, message.data, null);
+    return this.#merge([{ id: message.task_id, data: message.data, detail: null }])[0] ?? null;
   }
 
-  /** Take in what an answer of the HTTP API says. */
-  add(detail: TaskDetail): Change | null {
-    return this.#merge(detail.task_id, detail, detail);
+  /** Take in what answers of the HTTP API say; whoever watches is told once. Returns what is later than was known. */
+  add(details: readonly TaskDetail[]): Change[] {
+    return this.#merge(details.map((detail) => ({ id: detail.task_id, data: detail, detail })));
+  }
+
+  clear(): void {
+    this.#snapshot = null;
+    this.set(new Map());
   }
 
   /** What is held becomes void when the snapshot is whole. One that was begun before and never ended is dropped. */
@@ -46,6 +56,11 @@ export class Tasks extends Store<TaskMap> {
     if (this.#snapshot === null) return;
     const tasks = this.#snapshot;
     this.#snapshot = null;
+    for (const [id, task] of tasks) {
+      const known = this.read().get(id)?.detail ?? null;
+      // What was fetched stays true, unless the server was put back to before it.
+      if (task.detail === null && known !== null && compareNews(task.data, known) >= 0) tasks.set(id, { ...task, detail: known });
+    }
     this.set(tasks);
   }
 
@@ -54,23 +69,31 @@ export class Tasks extends Store<TaskMap> {
     this.#snapshot = null;
   }
 
-  #merge(id: number, data: TaskData, detail: TaskDetail | null): Change | null {
-    const before = this.read().get(id);
-    const held = this.#snapshot === null ? before : this.#snapshot.get(id);
-    const task = merged(held, id, data, detail);
-    if (task === held) return null;
-    this.#snapshot?.set(id, task);
-    // An answer counts at once, even where a snapshot is under way that may never be whole.
-    if (this.#snapshot === null || detail !== null) this.set(new Map(this.read()).set(id, task));
-    return before !== undefined && laterNews(before.data, task.data) === before.data ? null : { task, before };
+  #merge(news: readonly Task[]): Change[] {
+    const before = this.read();
+    let tasks: Map<number, Task> | null = null;
+    const changes: Change[] = [];
+    for (const each of news) {
+      const held = (this.#snapshot ?? tasks ?? before).get(each.id);
+      const task = merged(held, each);
+      if (task === held) continue;
+      this.#snapshot?.set(each.id, task);
+      // An answer counts at once, even where a snapshot is under way that may never be whole.
+      if (this.#snapshot === null || each.detail !== null) tasks = (tasks ?? new Map(before)).set(each.id, task);
+      const known = before.get(each.id);
+      if (known === undefined || laterNews(known.data, task.data) !== known.data) changes.push({ task, before: known });
+    }
+    if (tasks !== null) this.set(tasks);
+    return changes;
   }
 }
 
-function merged(held: Task | undefined, id: number, data: TaskData, detail: TaskDetail | null): Task {
-  const later = laterNews(held?.data, data);
-  const known = held?.detail ?? null;
-  const kept = detail === null || (known !== null && laterNews(known, detail) === known) ? known : detail;
-  if (held !== undefined && later === held.data && kept === held.detail) return held;
-  return { id, data: later, detail: kept };
+function merged(held: Task | undefined, news: Task): Task {
+  if (held === undefined) return news;
+  const { data, detail } = held;
+  // An answer that says nothing later still brings links that are valid for longer.
+  const fresh = news.detail !== null && compareNews(news.data, data) === 0;
+  const later = fresh ? news.data : laterNews(data, news.data);
+  const kept = news.detail === null || (detail !== null && compareNews(detail, news.detail) > 0) ? detail : news.detail;
+  return later === data && kept === detail ? held : { id: held.id, data: later, detail: kept };
 }
-

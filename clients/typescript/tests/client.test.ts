@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 
 import { ApiError, type ClientOptions, createClient, type WhitebgClient } from "../src/index.ts";
 import { ManualClock } from "./support/clock.ts";
-import { FakeGateway, message, syncBegin, syncEnd } from "./support/gateway.ts";
+import { detail, FakeGateway, message, syncBegin, syncEnd } from "./support/gateway.ts";
 
 let gateway: FakeGateway;
 let client: WhitebgClient;
@@ -139,13 +139,62 @@ describe("the WebSocket", () => {
     }
   });
 
-  test("a token that expires is renewed on the open socket", async () => {
+  test("a token that is refused is told back, and then nobody tries on", async () => {
+    const onTokenRefused = vi.fn();
+    start({ onTokenRefused });
+    await greet();
+    gateway.peer.socket.close(4001);
+    await vi.waitFor(() => expect(client.state).toBe("closed"));
+    expect(onTokenRefused).toHaveBeenCalledExactlyOnceWith("session");
+    expect(gateway.peers).toHaveLength(1);
+  });
+
+  test("who is sent away before the greeting backs off, whatever the code", async () => {
+    const clock = new ManualClock();
+    gateway.user = 4010;
+    start({ environment: { clock, random: () => 0.5 } });
+    await vi.waitFor(() => expect(client.connection.read()).toMatchObject({ failures: 1, closeCode: 4010 }));
+    clock.pass(499);
+    expect(gateway.count("/api/v2/config")).toBe(1);
+    clock.pass(1);
+    await vi.waitFor(() => expect(gateway.count("/api/v2/config")).toBe(2));
+  });
+
+  test("what is held of one user is forgotten when the session is another's", async () => {
     start();
+    await greet(message(7, "e:1"));
+    gateway.user = "ben";
+    gateway.peer.socket.terminate();
+    await vi.waitFor(() => expect(gateway.peers).toHaveLength(3)); // The second greets ben with ann's cursor.
+    await vi.waitFor(() => expect(gateway.peer.heard("sync")).toHaveLength(1));
+    expect(gateway.peers[1]?.url.searchParams.get("since")).toBe("e:1");
+    expect(gateway.peer.url.searchParams.has("since")).toBe(false);
+    expect(client.tasks.read().size).toBe(0);
+  });
+
+  test("to forget is to begin anew, whether it is connected or not", async () => {
+    start();
+    await greet(message(7, "e:1"));
+    client.forget();
+    expect(client.tasks.read().size).toBe(0);
+    await vi.waitFor(() => expect(gateway.peers).toHaveLength(2));
+    await connected();
+    expect(gateway.peer.url.searchParams.has("since")).toBe(false);
+    client.close();
+    client.forget();
+    expect(client.state).toBe("closed");
+  });
+
+  test("a token that expires is renewed on the open socket, and is the one told back if it is refused", async () => {
+    const onTokenRefused = vi.fn();
+    start({ onTokenRefused });
     await greet();
     token.mockReturnValueOnce("newer");
     gateway.peer.say({ type: "token_expiring", expires_in_seconds: 60 });
     await vi.waitFor(() => expect(gateway.peer.heard("auth").at(-1)).toEqual({ type: "auth", token: "newer" }));
     expect(gateway.peers).toHaveLength(1);
+    gateway.peer.socket.close(4001);
+    await vi.waitFor(() => expect(onTokenRefused).toHaveBeenCalledExactlyOnceWith("newer"));
   });
 
   test("it pings every 30 s, and leaves a server that stays silent for 10 s", async () => {
@@ -155,6 +204,18 @@ describe("the WebSocket", () => {
     clock.pass(30_000);
     await vi.waitFor(() => expect(gateway.peer.heard("ping")).toHaveLength(1));
     expect(client.isConnected).toBe(true);
+    clock.pass(9_999);
+    expect(client.isConnected).toBe(true);
+    clock.pass(1);
+    expect(client.state).toBe("reconnecting");
+  });
+
+  test("when the network is back, an open socket that gives no sign of life is left", async () => {
+    const clock = new ManualClock();
+    start({ environment: { clock } });
+    await vi.waitFor(() => expect(client.isConnected).toBe(true));
+    client.retryNow();
+    await vi.waitFor(() => expect(gateway.peer.heard("ping")).toHaveLength(1));
     clock.pass(9_999);
     expect(client.isConnected).toBe(true);
     clock.pass(1);
@@ -205,6 +266,14 @@ describe("without a WebSocket", () => {
     expect(gateway.count("/api/messages/sync")).toBe(polls);
   });
 
+  test("a gateway that is away is not polled either", async () => {
+    gateway.routes.set("GET /api/v2/config", () => ({ status: 503, body: null }));
+    start();
+    await vi.waitFor(() => expect(gateway.count("/api/v2/config")).toBeGreaterThan(5));
+    expect(client.connection.read()).toMatchObject({ state: "connecting", problem: expect.stringContaining("503") });
+    expect(gateway.count("/api/messages/sync")).toBe(0);
+  });
+
   test("a gateway that says so is polled, and no socket is tried", async () => {
     gateway.transport = "polling";
     start();
@@ -244,5 +313,120 @@ describe("the HTTP API", () => {
     expect(detail.task_id).toBe(5);
     expect(headers).toMatchObject({ "idempotency-key": "k1", authorization: "Bearer session" });
     expect(client.tasks.read().get(5)?.detail).toBe(detail);
+  });
+
+  test("a call whose token is refused is made once again with another token", async () => {
+    const tokens = ["old", "new"];
+    const seen: unknown[] = [];
+    const onTokenRefused = vi.fn(() => void tokens.shift());
+    client = createClient({ baseUrl: gateway.url, token: () => tokens[0] ?? "none", onTokenRefused });
+    gateway.routes.set("GET /api/generation/tasks/5", ({ headers: { authorization } }) => {
+      seen.push(authorization);
+      return authorization === "Bearer old" ? { status: 401, body: null } : { status: 200, body: detail(5) };
+    });
+    expect((await client.refresh(5)).task_id).toBe(5);
+    expect(seen).toEqual(["Bearer old", "Bearer new"]);
+    expect(onTokenRefused).toHaveBeenCalledExactlyOnceWith("old");
+  });
+
+  test("a call is not made again with the token that was refused", async () => {
+    client = createClient({ baseUrl: gateway.url, token });
+    gateway.routes.set("GET /api/generation/tasks/5", () => ({ status: 401, body: null }));
+    await expect(client.refresh(5)).rejects.toMatchObject({ status: 401, retryable: false });
+    expect(gateway.requests).toEqual(["GET /api/generation/tasks/5"]);
+  });
+
+  test("that the device is offline is a problem of its own, and so is leaving", async () => {
+    let sent: (() => void) | undefined;
+    const nowhere = (_: unknown, init?: RequestInit): Promise<Response> =>
+      new Promise((_resolve, reject) => {
+        sent = () => reject(new TypeError("failed to fetch"));
+        init?.signal?.addEventListener("abort", () => reject(init.signal?.reason as Error));
+      });
+    const environment = { fetch: nowhere, online: () => false };
+    client = createClient({ baseUrl: gateway.url, token, environment });
+    const submitted = client.submit(new Blob(["photo"]));
+    await vi.waitFor(() => expect(sent).toBeDefined());
+    sent?.();
+    await expect(submitted).rejects.toMatchObject({ status: 0, code: "offline", retryable: true });
+    const leave = new AbortController();
+    sent = undefined;
+    const left = client.submit(new Blob(["photo"]), { signal: leave.signal });
+    await vi.waitFor(() => expect(sent).toBeDefined());
+    leave.abort();
+    await expect(left).rejects.toMatchObject({ name: "AbortError" });
+  });
+
+  test("to try again after no answer came is the same new task; after an answer it is another", async () => {
+    const keys: unknown[] = [];
+    let answer = { status: 503, body: null as unknown };
+    client = createClient({ baseUrl: gateway.url, token });
+    gateway.routes.set("POST /api/v2/tasks/5/retry", (request) => {
+      keys.push(request.headers["idempotency-key"]);
+      return answer;
+    });
+    await expect(client.retry(5)).rejects.toMatchObject({ status: 503 });
+    answer = { status: 202, body: detail(6, { status: "pending" }) };
+    await client.retry(5);
+    await client.retry(5);
+    expect(keys[1]).toBe(keys[0]);
+    expect(keys[2]).not.toBe(keys[0]);
+    expect(client.tasks.read().has(6)).toBe(true);
+  });
+
+  test("an answer that says nothing later still brings its fresh links, and many answers are told as one change", async () => {
+    client = createClient({ baseUrl: gateway.url, token });
+    const done = { status: "completed", result_image_url: "/old" } as const;
+    client.learn(detail(5, done), detail(6, done));
+    const changed = vi.fn();
+    client.tasks.watch(changed);
+    client.learn(detail(5, { ...done, result_image_url: "/new" }), detail(6, { ...done, result_image_url: "/new" }));
+    expect(changed).toHaveBeenCalledOnce();
+    expect([...client.tasks.read().values()].map(({ data }) => data.result_image_url)).toEqual(["/new", "/new"]);
+    expect(client.tasks.read().get(5)?.detail?.result_image_url).toBe("/new");
+  });
+});
+
+describe("details", () => {
+  const end = { status: "completed", seq: 3, updated_at: "2026-01-08T10:00:02.000Z" } as const;
+
+  test("are fetched when a task is new and when it has ended, and not in between", async () => {
+    let answer = detail(7);
+    gateway.routes.set("GET /api/generation/tasks/7", () => ({ status: 200, body: answer }));
+    start({ details: true });
+    await greet();
+    gateway.peer.say(message(7, "e:2", { seq: 1 }));
+    await vi.waitFor(() => expect(client.tasks.read().get(7)?.detail).toEqual(answer));
+    answer = detail(7, end);
+    gateway.peer.say(message(7, null, { progress: 50, updated_at: "2026-01-08T10:00:01.000Z" }), message(7, "e:3", end));
+    await vi.waitFor(() => expect(client.tasks.read().get(7)?.detail).toEqual(answer));
+    expect(gateway.count("/api/generation/tasks/7")).toBe(2);
+  });
+
+  test("are fetched when the server is back, and given up for what is gone", async () => {
+    const clock = new ManualClock();
+    let status = 503;
+    gateway.routes.set("GET /api/generation/tasks/7", () => ({ status, body: detail(7) }));
+    start({ details: true, environment: { clock } });
+    await greet();
+    gateway.peer.say(message(7, "e:2"), message(8, "e:3")); // Nothing is known of 8: 404.
+    await vi.waitFor(() => expect(gateway.count("/api/generation/tasks/8")).toBe(1));
+    status = 200;
+    await vi.waitFor(() => {
+      clock.pass(2_000);
+      expect(client.tasks.read().get(7)?.detail).not.toBeNull();
+    });
+    expect(gateway.count("/api/generation/tasks/8")).toBe(1);
+    expect(gateway.count("/api/generation/tasks/7")).toBe(2);
+  });
+
+  test("stay through a snapshot, unless the server was put back to before them", async () => {
+    start();
+    await greet(message(7, null), message(8, "e:1"));
+    client.learn(detail(7), detail(8, end));
+    const [stays, back] = [message(7, null, { seq: 1 }), message(8, "f:1", { seq: 1 })];
+    gateway.peer.say(syncBegin("snapshot", "epoch_changed"), stays, back, syncEnd("snapshot", "f:1"));
+    await vi.waitFor(() => expect(client.snapshots.read()).toBe(2));
+    expect([...client.tasks.read().values()].map((task) => [task.id, task.detail === null])).toEqual([[7, false], [8, true]]);
   });
 });

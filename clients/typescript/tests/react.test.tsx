@@ -14,7 +14,7 @@ import {
   useWebSocketContext,
   WebSocketProvider,
 } from "../src/react/index.ts";
-import { data, FakeGateway, message, syncBegin, syncEnd } from "./support/gateway.ts";
+import { data, detail, FakeGateway, message, syncBegin, syncEnd } from "./support/gateway.ts";
 
 let gateway: FakeGateway;
 let client: WhitebgClient;
@@ -108,6 +108,43 @@ test("the history is fetched at the start and after a snapshot, and messages kee
   gateway.peer.say(message(4, "e:2", { status: "pending", attempt: 0, seq: 2 }));
   await waitFor(() => expect(result.current.tasks.map(({ id }) => id)).toEqual([4, 3]));
   expect(gateway.count("/api/generation/tasks")).toBe(before + 1);
+});
+
+test("older pages are fetched one by one, and tasks that only a snapshot told of wait for theirs", async () => {
+  const all = [9, 8, 7, 6, 5].map((id) => detail(id, { status: "completed" }));
+  const skips: string[] = [];
+  gateway.routes.set("GET /api/generation/tasks", ({ url }) => {
+    const query = new URL(url ?? "", gateway.url).searchParams;
+    const skip = Number(query.get("skip"));
+    skips.push(`${skip}+${query.get("limit")}`);
+    return { status: 200, body: { tasks: all.slice(skip, skip + 2), total: all.length, skip, limit: 2, cursor: "e:1" } };
+  });
+  const { result } = renderHook(() => useTaskHistory({ limit: 2 }), { wrapper: Around });
+  await greet();
+  const told = all.map(({ task_id }) => message(task_id, null, { status: "completed" }));
+  gateway.peer.say(syncBegin("snapshot", "requested"), ...told, syncEnd("snapshot", "e:1"));
+  await waitFor(() => expect(client.tasks.read().size).toBe(5));
+  const ids = (): number[] => result.current.tasks.map(({ id }) => id);
+  await waitFor(() => expect([ids(), result.current.isLoading]).toEqual([[9, 8], false]));
+  act(() => result.current.loadMore());
+  await waitFor(() => expect(ids()).toEqual([9, 8, 7, 6]));
+  expect(result.current.hasMore).toBe(true);
+  act(() => result.current.loadMore());
+  await waitFor(() => expect(ids()).toEqual([9, 8, 7, 6, 5]));
+  await waitFor(() => expect(result.current).toMatchObject({ hasMore: false, isLoading: false }));
+  expect(skips.slice(-2)).toEqual(["2+2", "4+2"]);
+});
+
+test("a history that the server could not give is fetched again by itself", async () => {
+  let status = 503;
+  gateway.routes.set("GET /api/generation/tasks", () => {
+    const page = { tasks: [detail(3)], total: 1, skip: 0, limit: 100, cursor: "e:1" };
+    return { status: status === 503 ? ((status = 200), 503) : 200, body: page };
+  });
+  const { result } = renderHook(() => useTaskHistory(), { wrapper: ({ children }) => <WebSocketProvider client={client} enabled={false}>{children}</WebSocketProvider> });
+  await waitFor(() => expect(result.current.error).not.toBeNull());
+  await waitFor(() => expect(result.current.tasks.map(({ id }) => id)).toEqual([3]), { timeout: 5_000 });
+  expect(result.current.error).toBeNull();
 });
 
 test("a photo shows at once, turns into its task, and is undone on an error", async () => {

@@ -107,7 +107,7 @@ def test_a_token_that_expires_is_replaced_while_the_socket_stays_open(stack: Sta
 
     ann.page.wait_for_function("first => JSON.parse(localStorage['whitebg.session']).token !== first", arg=first)
     # A token of the user's own is in no address.
-    assert [urlsplit(each).query for each in sockets] == [""]
+    assert [urlsplit(each).query for each in sockets] == ["ack=1"]
     ann.page.wait_for_timeout(70_000)
     ann.drop([PHOTOS / "pink-cap.jpg"])
     ann.sees(1, "done")

@@ -1,5 +1,6 @@
 export {
   useConnection,
+  useReadable,
   useWebSocketContext,
   useWhitebgClient,
   WebSocketProvider,

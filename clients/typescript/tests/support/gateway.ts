@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import { type WebSocket, WebSocketServer } from "ws";
 
-import type { SyncAnswer, TaskData, TaskMessage } from "../../src/index.ts";
+import type { SyncAnswer, TaskData, TaskDetail, TaskMessage } from "../../src/index.ts";
 
 export class Peer {
   readonly said: Record<string, unknown>[] = [];
@@ -11,12 +11,15 @@ export class Peer {
   constructor(
     readonly socket: WebSocket,
     readonly url: URL,
+    greeting: () => Record<string, unknown> | number,
   ) {
     socket.on("message", (data) => {
       const message = JSON.parse(String(data)) as Record<string, unknown>;
       this.said.push(message);
       if (message["type"] === "auth" && this.said.length === 1) {
-        this.say({ type: "hello", protocol: "whitebg.v2", user_id: "ann" });
+        const hello = greeting();
+        if (typeof hello === "number") socket.close(hello);
+        else this.say(hello);
       }
     });
   }
@@ -37,6 +40,8 @@ export class FakeGateway {
   /** Whether the handshake of a WebSocket is refused. */
   blocked = false;
   answers: SyncAnswer[] = [];
+  /** Whom a socket belongs to; a number closes it with that code before it is greeted. */
+  user: string | number = "ann";
   /** Answers of all other paths, by method and path. */
   readonly routes = new Map<string, (request: IncomingMessage) => { status: number; body: unknown }>();
   readonly #http: Server;
@@ -50,7 +55,7 @@ export class FakeGateway {
         return;
       }
       this.#sockets.handleUpgrade(request, socket, head, (opened) => {
-        this.peers.push(new Peer(opened, new URL(request.url ?? "", this.url)));
+        this.peers.push(new Peer(opened, new URL(request.url ?? "", this.url), () => this.#greeting()));
       });
     });
   }
@@ -79,6 +84,10 @@ export class FakeGateway {
     for (const { socket } of this.peers) socket.terminate();
     this.#http.closeAllConnections();
     await new Promise((resolve) => this.#http.close(resolve));
+  }
+
+  #greeting(): Record<string, unknown> | number {
+    return typeof this.user === "number" ? this.user : { type: "hello", protocol: "whitebg.v2", user_id: this.user };
   }
 
   #answer(request: IncomingMessage, response: ServerResponse): void {
@@ -121,6 +130,11 @@ export function data(change: Partial<TaskData> = {}): TaskData {
     error_code: null,
     ...change,
   };
+}
+
+export function detail(taskId: number, change: Partial<TaskDetail> = {}): TaskDetail {
+  const parts = { input_image_url: `/images/${taskId}/input`, thumbnail_url: null, result: null, seq: 1, filename: "cup.jpg" };
+  return { task_id: taskId, ...data(change), ...parts, ...change } as TaskDetail;
 }
 
 export function message(taskId: number, id: string | null, change: Partial<TaskData> = {}): TaskMessage {

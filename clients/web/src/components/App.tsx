@@ -1,38 +1,37 @@
-import { useEffect, useState, useSyncExternalStore } from "react";
+import { useConnection, useReadable, WebSocketProvider } from "@whitebg/client/react";
+import { useEffect, useState } from "react";
 
 import { useTexts } from "../i18n";
-import { type World, makeWorld } from "../model/world";
-import { Session } from "../session/session";
+import { makeWorld } from "../model/world";
 import { Header } from "./Header";
 import { SignIn } from "./SignIn";
 import { Studio } from "./Studio";
 
-const session = new Session();
-
 /** The page: who is here first, then their photos. */
 export function App() {
   const texts = useTexts();
-  const [world] = useState(() => makeWorld(session));
-  const access = useSyncExternalStore(world.access.subscribe, world.access.read);
-  useEffect(() => {
-    world.start();
-    return () => world.stop();
-  }, [world]);
+  const [world] = useState(makeWorld);
+  const access = useReadable(world.access);
+  useEffect(() => world.start(), [world]);
 
   return (
-    <>
+    <WebSocketProvider client={world.client} enabled={access === "granted"}>
       <a className="skip" href="#photos">
         {texts.skipToPhotos}
       </a>
-      <HeaderOf world={world} />
+      <ConnectedHeader signedIn={access === "granted"} />
       <main>
-        {access === "sign-in" ? <SignIn onToken={world.signIn} /> : <Studio world={world} />}
+        {access === "granted" ? (
+          <Studio world={world} />
+        ) : (
+          <SignIn refused={access === "refused"} onToken={world.signIn} />
+        )}
       </main>
-    </>
+    </WebSocketProvider>
   );
 }
 
-function HeaderOf({ world }: { world: World }) {
-  const connection = useSyncExternalStore(world.live.subscribe, world.live.read);
-  return <Header connection={connection} />;
+function ConnectedHeader({ signedIn }: { signedIn: boolean }) {
+  const { state } = useConnection();
+  return <Header connection={signedIn ? state : null} />;
 }

@@ -27,7 +27,7 @@ export function CompareDialog({ photo, onClose, onStale }: Props) {
       opened
       onClose={onClose}
       title={photo.name}
-      size={1040}
+      size={1100}
       centered
       // Locking the scroll would need a <style> element, which the page's policy does not allow.
       lockScroll={false}
@@ -65,15 +65,17 @@ export function CompareDialog({ photo, onClose, onStale }: Props) {
         </figure>
         <div className="compare-side">
           <ResultCheck detail={photo.detail} />
-          <Button
-            component="a"
-            href={downloadUrl(result)}
-            download
-            fullWidth
-            leftSection={<IconDownload size={18} aria-hidden="true" />}
-          >
-            {texts.action.download}
-          </Button>
+          <div className="compare-save">
+            <Button
+              component="a"
+              href={downloadUrl(result)}
+              download
+              fullWidth
+              leftSection={<IconDownload size={18} aria-hidden="true" />}
+            >
+              {texts.action.download}
+            </Button>
+          </div>
         </div>
       </div>
     </Modal>

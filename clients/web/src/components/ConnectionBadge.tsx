@@ -1,7 +1,7 @@
 import { Tooltip } from "@mantine/core";
+import type { ConnectionState } from "@whitebg/client";
 
 import { useTexts } from "../i18n";
-import type { ConnectionState } from "../live/live";
 
 /** Says in a word how the page hears news; a dot's colour never says it alone. */
 export function ConnectionBadge({ state }: { state: ConnectionState }) {

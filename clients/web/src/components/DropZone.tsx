@@ -14,7 +14,7 @@ export function DropZone({ onFiles }: Props) {
   const { drop } = useTexts();
   const folder = useRef<HTMLInputElement>(null);
   const { getRootProps, getInputProps, isDragActive, open } = useDropzone({
-    onDrop: (files) => onFiles(files.filter(isVisible)),
+    onDrop: (files) => onFiles(files.filter((file) => (isOfFolder(file) ? isPhotoLike(file) : isVisible(file)))),
     noClick: true,
     noKeyboard: true,
   });
@@ -69,6 +69,11 @@ function usePaste(onFiles: (files: File[]) => void): void {
 /** Files such as .DS_Store come along with a folder. */
 function isVisible(file: File): boolean {
   return !file.name.startsWith(".") && file.name !== "Thumbs.db";
+}
+
+/** Dropped folders are opened; their files come with their path in them. */
+function isOfFolder(file: File): boolean {
+  return "path" in file && /[^./].*\//.test(String(file.path));
 }
 
 /** A whole folder holds other things too, which nobody meant to send. */

@@ -1,15 +1,15 @@
 import { ActionIcon, Button, Group, Tooltip, useMantineColorScheme } from "@mantine/core";
 import { IconDeviceDesktop, IconMoon, IconSun } from "@tabler/icons-react";
+import type { ConnectionState } from "@whitebg/client";
 
 import { useLanguage } from "../i18n";
-import type { ConnectionState } from "../live/live";
 import { ConnectionBadge } from "./ConnectionBadge";
 
 const NEXT = { auto: "light", light: "dark", dark: "auto" } as const;
 const ICONS = { auto: IconDeviceDesktop, light: IconSun, dark: IconMoon };
 
-/** Name, connection, language and appearance; always in view. */
-export function Header({ connection }: { connection: ConnectionState }) {
+/** Name, connection (null: nobody is signed in), language and appearance; always in view. */
+export function Header({ connection }: { connection: ConnectionState | null }) {
   const { language, texts, change } = useLanguage();
   const { colorScheme, setColorScheme } = useMantineColorScheme();
   const Icon = ICONS[colorScheme];
@@ -21,7 +21,7 @@ export function Header({ connection }: { connection: ConnectionState }) {
           <span className="brand-mark" aria-hidden="true" />
           whitebg
         </span>
-        <ConnectionBadge state={connection} />
+        {connection === null ? null : <ConnectionBadge state={connection} />}
         <Group gap={4} wrap="nowrap">
           <Button
             variant="subtle"

@@ -2,11 +2,10 @@ import { ActionIcon, Button, Progress, Tooltip } from "@mantine/core";
 import { IconAlertTriangle, IconDownload, IconPhoto, IconRefresh, IconX } from "@tabler/icons-react";
 import { memo, type ReactNode, useState } from "react";
 
-import type { ProblemKind } from "../api/problem";
 import { type Texts, useTexts } from "../i18n";
 import { downloadUrl } from "../model/download";
-import { needsALook } from "../model/market";
-import type { Photo } from "../model/photos";
+import { needsALook, type Photo } from "../model/photos";
+import type { ProblemKind } from "../model/problem";
 
 export interface Actions {
   view(photo: Photo): void;
@@ -60,7 +59,9 @@ export const PhotoCard = memo(
           ) : null}
           {photo.problem === null || phase === "cancelled" ? null : (
             <div className="card-problem" data-held={phase === "held"}>
-              <strong>{texts.problem[photo.problem].what}.</strong> {texts.problem[photo.problem].fix}
+              <p>
+                <strong>{texts.problem[photo.problem].what + texts.problemEnd}</strong> {texts.problem[photo.problem].fix}
+              </p>
             </div>
           )}
           <div className="card-actions">
@@ -111,7 +112,8 @@ export const PhotoCard = memo(
       </li>
     );
   },
-  (before, after) => same(before.photo, after.photo),
+  // What the actions do follows from the photo; only their functions are new each time.
+  (before, after) => before.photo === after.photo,
 );
 
 function Picture({ photo, onView, label }: { photo: Photo; onView: () => void; label: string }) {
@@ -151,7 +153,7 @@ function stateOf(photo: Photo, texts: Texts): string {
   if (photo.phase === "waiting" && photo.position > 0) words.push(texts.position(photo.position));
   if (photo.phase === "working") {
     words[0] = texts.stage[photo.stage as keyof Texts["stage"]] ?? words[0] ?? "";
-    words.push(`${photo.percent} %`);
+    words.push(`${photo.percent}%`);
   }
   if (photo.phase === "waiting" || photo.phase === "working") {
     if (photo.attempt > 1) words.push(texts.attempt(photo.attempt));
@@ -162,9 +164,4 @@ function stateOf(photo: Photo, texts: Texts): string {
 
 function leftOf(seconds: number, texts: Texts): string {
   return seconds < 90 ? texts.left.seconds(Math.max(1, Math.round(seconds))) : texts.left.minutes(Math.round(seconds / 60));
-}
-
-/** Photos are made anew with every message; a card is drawn again only if what it shows has changed. */
-function same(before: Photo, after: Photo): boolean {
-  return (Object.keys(before) as (keyof Photo)[]).every((key) => before[key] === after[key]);
 }

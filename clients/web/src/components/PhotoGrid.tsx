@@ -1,26 +1,30 @@
-import { Button, Loader } from "@mantine/core";
+import { Button, Loader, Progress } from "@mantine/core";
 import { IconFileZip } from "@tabler/icons-react";
 import { useState } from "react";
 
 import { useTexts } from "../i18n";
 import { saveAll } from "../model/download";
-import type { Photo } from "../model/photos";
+import type { Phase, Photo } from "../model/photos";
 import { Announcer } from "./Announcer";
 import { type Actions, PhotoCard } from "./PhotoCard";
 
 interface Props {
   photos: readonly Photo[];
-  loaded: boolean;
+  /** Whether more may be there than is shown. */
+  loading: boolean;
   more: boolean;
   onMore: () => void;
   onZipTrouble: () => void;
   actions: Actions;
 }
 
+const SETTLED: ReadonlySet<Phase> = new Set(["done", "failed", "cancelled"]);
+
 /** All photos, newest first, each with where it stands. */
-export function PhotoGrid({ photos, loaded, more, onMore, onZipTrouble, actions }: Props) {
+export function PhotoGrid({ photos, loading, more, onMore, onZipTrouble, actions }: Props) {
   const texts = useTexts();
   const done = photos.filter((photo) => photo.phase === "done");
+  const busy = photos.some(({ phase }) => !SETTLED.has(phase));
   const [packing, setPacking] = useState(false);
   const pack = async () => {
     setPacking(true);
@@ -52,9 +56,17 @@ export function PhotoGrid({ photos, loaded, more, onMore, onZipTrouble, actions 
           </Button>
         ) : null}
       </div>
+      {busy && photos.length > 1 ? (
+        <Progress
+          className="photos-progress"
+          size={4}
+          value={(100 * photos.filter(({ phase }) => SETTLED.has(phase)).length) / photos.length}
+          aria-label={texts.photos.title}
+        />
+      ) : null}
       {photos.length === 0 ? (
         <p className="empty muted">
-          {loaded ? texts.photos.empty : <Loader size="sm" type="dots" aria-label={texts.photos.loading} />}
+          {loading ? <Loader size="sm" type="dots" aria-label={texts.photos.loading} /> : texts.photos.empty}
         </p>
       ) : (
         <ul className="grid">
@@ -64,7 +76,7 @@ export function PhotoGrid({ photos, loaded, more, onMore, onZipTrouble, actions 
         </ul>
       )}
       {more ? (
-        <Button variant="default" className="older" onClick={onMore}>
+        <Button variant="default" className="older" loading={loading} onClick={onMore}>
           {texts.photos.older}
         </Button>
       ) : null}

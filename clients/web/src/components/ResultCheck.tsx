@@ -1,81 +1,85 @@
-import { Loader } from "@mantine/core";
-import { IconAlertTriangle, IconCircleCheck } from "@tabler/icons-react";
+import { Loader, VisuallyHidden } from "@mantine/core";
+import { IconAlertTriangle, IconCircleCheck, IconCircleX } from "@tabler/icons-react";
+import type { TaskDetail } from "@whitebg/client";
 
-import { useLanguage } from "../i18n";
-import { check, isPreset, MARKETS, needsALook } from "../model/market";
-import type { TaskDetail } from "../model/task";
-import { sayWarning } from "../model/warnings";
+import { type Texts, useLanguage } from "../i18n";
+import { Numbers } from "../model/numbers";
+import { isPreset } from "../model/options";
+import { SURE } from "../model/photos";
+import { count, type Finding, findingsOf, type Report } from "../model/report";
+import { sayWarning, warningsBeside } from "../model/warnings";
 
-/** What the marketplace asks, what the picture has, and what a person should look at. */
+const ICONS = { passed: IconCircleCheck, warned: IconAlertTriangle, failed: IconCircleX };
+
+/** What the marketplace asks, what the finished file has, and what a person should look at. */
 export function ResultCheck({ detail }: { detail: TaskDetail | null }) {
   const { texts, tag } = useLanguage();
   const words = texts.check;
   const result = detail?.result ?? null;
   if (detail === null || result === null) return <Loader size="sm" type="dots" aria-label={words.loading} />;
-  const preset = isPreset(detail.options.preset) ? detail.options.preset : "custom";
-  const market = MARKETS[preset];
-  const checked = check(detail, market);
-  const percent = new Intl.NumberFormat(tag, { style: "percent", maximumFractionDigits: 0 });
-  const bytes = (n: number) => sizeOf(n, tag);
-  const [low, high] = market.fill;
+  const { report, confidence } = result;
+  const numbers = new Numbers(tag);
+  const name = report?.preset ?? detail.options.preset;
+  const unsure = confidence !== null && confidence < SURE;
+  const warnings = warningsBeside(result);
   return (
     <div className="check">
-      <h3>{words.title(texts.options.presets[preset])}</h3>
-      {checked === null ? null : (
-        <ul>
-          <Line
-            good={checked.border !== "bad"}
-            name={words.border}
-            value={{ white: words.borderOk, other: words.borderOther, bad: words.borderBad }[checked.border]}
-          />
-          <Line
-            good={checked.fill}
-            name={words.fill}
-            value={words.fillValue(percent.format(result.fill))}
-            asked={words.fillRange(percent.format(low), high === null ? null : percent.format(high))}
-          />
-          <Line
-            good={checked.size}
-            name={words.size}
-            value={words.sizeValue(result.width, result.height, bytes(result.size_bytes))}
-            asked={words.sizeRange(String(market.side), market.bytes === null ? null : bytes(market.bytes))}
-          />
-        </ul>
-      )}
-      {needsALook(detail) ? (
+      <h3>{words.title(isPreset(name) ? texts.options.presets[name] : name)}</h3>
+      {report === null ? <p className="muted">{words.none}</p> : <Summary report={report} words={words} />}
+      {unsure || warnings.length > 0 ? (
         <div className="look">
-          <strong>{texts.confidence.low}</strong>
-          <p>{texts.confidence.lowText}</p>
+          {unsure ? (
+            <>
+              <strong>{texts.confidence.low}</strong>
+              <p>{texts.confidence.lowText(numbers.percent(confidence))}</p>
+            </>
+          ) : null}
+          {warnings.map((warning) => (
+            <p key={warning}>{sayWarning(warning, texts)}</p>
+          ))}
         </div>
       ) : null}
-      {result.warnings.length > 0 ? (
-        <ul className="warnings">
-          {result.warnings.map((warning) => (
-            <li key={warning}>{sayWarning(warning, texts)}</li>
-          ))}
-        </ul>
-      ) : null}
+      {report === null ? null : (
+        <div className="findings-head muted small" aria-hidden="true">
+          {words.asked}
+        </div>
+      )}
+      <ul className="findings">
+        {findingsOf(detail, texts.report, numbers).map((finding) => (
+          <Line key={finding.id} finding={finding} words={words} />
+        ))}
+      </ul>
     </div>
   );
 }
 
-function Line({ good, name, value, asked }: { good: boolean; name: string; value: string; asked?: string }) {
-  const { check: words } = useLanguage().texts;
-  const Icon = good ? IconCircleCheck : IconAlertTriangle;
+function Summary({ report, words }: { report: Report; words: Texts["check"] }) {
+  const failed = count(report, "failed");
+  const warned = count(report, "warned");
+  const verdict = failed > 0 ? "failed" : warned > 0 ? "warned" : "passed";
+  const said = { failed: words.failed(failed), warned: words.toLookAt(warned), passed: words.allPassed };
   return (
-    <li className="check-line" data-good={good}>
-      <Icon size={20} stroke={1.8} role="img" aria-label={good ? words.pass : words.fail} />
-      <div>
-        <div className="check-name">{name}</div>
-        <div>{value}</div>
-        {asked === undefined ? null : <div className="muted small">{asked}</div>}
-      </div>
-    </li>
+    <p className="summary" data-verdict={verdict}>
+      {said[verdict]}
+    </p>
   );
 }
 
-function sizeOf(bytes: number, tag: string): string {
-  const format = (value: number, unit: string) =>
-    new Intl.NumberFormat(tag, { style: "unit", unit, maximumFractionDigits: 1 }).format(value);
-  return bytes >= 1_000_000 ? format(bytes / 1_000_000, "megabyte") : format(Math.ceil(bytes / 1000), "kilobyte");
+function Line({ finding, words }: { finding: Finding; words: Texts["check"] }) {
+  const { verdict, name, measured, asked, advice } = finding;
+  const Icon = ICONS[verdict];
+  return (
+    <li className="finding" data-verdict={verdict}>
+      <Icon size={18} stroke={1.8} role="img" aria-label={words.verdicts[verdict]} />
+      <div className="finding-words">
+        <span className="finding-name">{name}</span>
+        <span className="finding-asked muted small">
+          {asked === "" ? null : <VisuallyHidden component="span">{words.asked}: </VisuallyHidden>}
+          {asked}
+        </span>
+        <span className="finding-measured">{measured}</span>
+        {advice === "" ? null : <span className="finding-advice">{advice}</span>}
+      </div>
+    </li>
+  );
 }

@@ -4,7 +4,7 @@ import { useState } from "react";
 import { useTexts } from "../i18n";
 
 /** Asks for a token, on servers that take no guests. */
-export function SignIn({ onToken }: { onToken: (token: string) => void }) {
+export function SignIn({ refused, onToken }: { refused: boolean; onToken: (token: string) => void }) {
   const { signIn } = useTexts();
   const [token, setToken] = useState("");
   return (
@@ -21,6 +21,7 @@ export function SignIn({ onToken }: { onToken: (token: string) => void }) {
         label={signIn.token}
         value={token}
         autoComplete="off"
+        error={refused && token === "" ? signIn.refused : null}
         onChange={(event) => setToken(event.currentTarget.value)}
       />
       <Button type="submit" mt={16}>

@@ -1,52 +1,54 @@
-import { useEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
+import { useReadable, useTaskHistory } from "@whitebg/client/react";
+import { useEffect, useMemo, useState, useSyncExternalStore } from "react";
 
 import { useTexts } from "../i18n";
-import { type Photo, photosOf } from "../model/photos";
 import { useOptions } from "../model/options";
+import { type Photo, PhotoList } from "../model/photos";
+import { problemOf } from "../model/problem";
+import { isUnderWay } from "../model/uploads";
 import type { World } from "../model/world";
 import { CompareDialog } from "./CompareDialog";
 import { DropZone } from "./DropZone";
 import { Notice } from "./Notice";
 import { OptionsPanel } from "./OptionsPanel";
+import type { Actions } from "./PhotoCard";
 import { PhotoGrid } from "./PhotoGrid";
 
 /** Where photos are added, watched and taken away. */
 export function Studio({ world }: { world: World }) {
+  const { client, uploads: sending } = world;
   const texts = useTexts();
-  const uploads = useSyncExternalStore(world.uploads.subscribe, world.uploads.read);
-  const list = useSyncExternalStore(world.tasks.subscribe, world.tasks.read);
-  const photos = useMemo(() => photosOf(uploads, list.tasks), [uploads, list.tasks]);
+  const uploads = useReadable(sending);
+  const presets = useReadable(world.presets);
+  const history = useTaskHistory();
+  const [list] = useState(() => new PhotoList());
+  const photos = useMemo(() => list.of(uploads, history.tasks), [list, uploads, history.tasks]);
   const [options, setOptions] = useOptions();
   const [shown, setShown] = useState<string | null>(null);
   const [trouble, setTrouble] = useState<string | null>(null);
   const online = useOnline();
   const photo = photos.find((each) => each.key === shown);
-  useLeaveWarning(uploads.some((each) => each.state === "waiting" || each.state === "sending" || each.state === "held"));
+  useLeaveWarning(uploads.some(isUnderWay));
 
-  const act = async (action: () => Promise<unknown>) => {
-    try {
-      await action();
-    } catch (error) {
-      setTrouble(`${texts.notice.actionFailed}: ${error instanceof Error ? error.message : String(error)}`);
-    }
+  const act = (action: Promise<unknown>) => {
+    action.catch((error: unknown) => {
+      setTrouble(texts.notice.actionFailed(texts.problem[problemOf(error)].what));
+    });
   };
-  const actions = {
-    view: (each: Photo) => setShown(each.key),
-    cancel: (each: Photo) => {
-      const id = each.taskId;
-      if (id === null) world.uploads.remove(each.key);
-      else void act(async () => world.tasks.add(await world.gateway.cancel(id)));
+  const actions: Actions = {
+    view: (each) => setShown(each.key),
+    cancel(each) {
+      if (each.taskId === null) sending.cancel(each.key);
+      else act(world.cancel(each.taskId));
     },
-    retry: (each: Photo) => {
-      const id = each.taskId;
-      if (id === null) world.uploads.again(each.key);
-      else void act(async () => world.tasks.add(await world.gateway.retry(id, crypto.randomUUID())));
+    retry(each) {
+      if (each.taskId === null) sending.again(each.key);
+      else act(client.retry(each.taskId));
     },
-    remove: (each: Photo) => world.uploads.remove(each.key),
-    refresh: (each: Photo) => {
-      const id = each.taskId;
-      if (id !== null) void act(() => world.tasks.refresh(id));
-    },
+    remove: (each) => sending.remove(each.key),
+  };
+  const refresh = ({ taskId }: Photo) => {
+    if (taskId !== null) act(client.refresh(taskId));
   };
 
   return (
@@ -57,22 +59,22 @@ export function Studio({ world }: { world: World }) {
           <p className="muted lead">{texts.lead}</p>
         </div>
         <div className="start-tools">
-          <DropZone onFiles={(files) => world.uploads.add(files, options)} />
-          <OptionsPanel options={options} onChange={setOptions} />
+          <DropZone onFiles={(files) => sending.add(files, options)} />
+          <OptionsPanel options={options} presets={presets} onChange={setOptions} />
         </div>
       </section>
       {online ? null : <Notice text={texts.notice.offline} />}
       {trouble === null ? null : <Notice text={trouble} onDismiss={() => setTrouble(null)} />}
       <PhotoGrid
         photos={photos}
-        loaded={list.loaded}
-        more={list.tasks.size < list.total}
-        onMore={() => void act(() => world.tasks.loadOlder())}
+        loading={history.isLoading || history.error !== null}
+        more={history.hasMore}
+        onMore={history.loadMore}
         onZipTrouble={() => setTrouble(texts.notice.zipFailed)}
         actions={actions}
       />
       {photo?.result == null ? null : (
-        <CompareDialog photo={photo} onClose={() => setShown(null)} onStale={() => actions.refresh(photo)} />
+        <CompareDialog photo={photo} onClose={() => setShown(null)} onStale={() => refresh(photo)} />
       )}
     </>
   );
@@ -94,13 +96,10 @@ function useOnline(): boolean {
 
 /** Photos that were not sent yet are known to this page only: ask before it is closed. */
 function useLeaveWarning(needed: boolean): void {
-  const wanted = useRef(needed);
-  wanted.current = needed;
   useEffect(() => {
-    const ask = (event: BeforeUnloadEvent) => {
-      if (wanted.current) event.preventDefault();
-    };
+    if (!needed) return undefined;
+    const ask = (event: BeforeUnloadEvent) => event.preventDefault();
     window.addEventListener("beforeunload", ask);
     return () => window.removeEventListener("beforeunload", ask);
-  }, []);
+  }, [needed]);
 }

@@ -1,6 +1,7 @@
 /** What the page shows: uploads and tasks as one list of photos, newest first. */
-import { kindOf, type ProblemKind } from "../api/problem";
-import type { Task, TaskDetail } from "./task";
+import { hasEnded, type Task, type TaskDetail } from "@whitebg/client";
+
+import { kindOf, type ProblemKind } from "./problem";
 import type { Upload } from "./uploads";
 
 export type Phase = "uploading" | "held" | "waiting" | "working" | "done" | "failed" | "cancelled";
@@ -29,16 +30,62 @@ export interface Photo {
   detail: TaskDetail | null;
 }
 
-export function photosOf(uploads: readonly Upload[], tasks: ReadonlyMap<number, Task>): Photo[] {
-  const previews = new Map<number, Upload>();
-  const photos: Photo[] = [];
-  for (const upload of uploads) {
-    if (upload.taskId !== null) previews.set(upload.taskId, upload);
-    if (upload.taskId === null || !tasks.has(upload.taskId)) photos.push(ofUpload(upload));
+type PhotosOfUploads = Map<Upload, Photo>;
+/** Each with the upload that it came from, if that was here. */
+type PhotosOfTasks = Map<Task, readonly [Upload | undefined, Photo]>;
+
+/** Makes the list anew with each message; a photo about which nothing was said stays the same object. */
+export class PhotoList {
+  #ofUploads: PhotosOfUploads = new Map();
+  #ofTasks: PhotosOfTasks = new Map();
+
+  /** `tasks` newest first, `uploads` oldest first. */
+  of(uploads: readonly Upload[], tasks: readonly Task[]): Photo[] {
+    const owners = new Map<number, Upload>();
+    for (const upload of uploads) if (upload.taskId !== null) owners.set(upload.taskId, upload);
+    const shown = new Set<Upload>();
+    const unanswered = new Unanswered(uploads);
+    const ofTasks: PhotosOfTasks = new Map();
+    // Oldest first, as they were sent.
+    for (const task of [...tasks].reverse()) {
+      const owner = owners.get(task.id);
+      if (owner === undefined && unanswered.claims(task)) continue;
+      if (owner !== undefined) shown.add(owner);
+      const known = this.#ofTasks.get(task);
+      ofTasks.set(task, known !== undefined && known[0] === owner ? known : [owner, ofTask(task, owner)]);
+    }
+    const ofUploads: PhotosOfUploads = new Map();
+    for (const upload of uploads) {
+      // One that was sent and has no task is of a log that the server has lost since.
+      if (!shown.has(upload) && upload.state !== "sent") ofUploads.set(upload, this.#ofUploads.get(upload) ?? ofUpload(upload));
+    }
+    this.#ofUploads = ofUploads;
+    this.#ofTasks = ofTasks;
+    return [...[...ofTasks.values()].map(([, photo]) => photo), ...ofUploads.values()].reverse();
   }
-  photos.reverse();
-  const sorted = [...tasks.values()].sort((a, b) => b.id - a.id);
-  return [...photos, ...sorted.map((task) => ofTask(task, previews.get(task.id)))];
+}
+
+/** Uploads without an answer: an event may tell of their task first, which would show them twice for a moment. */
+class Unanswered {
+  readonly #byName = new Map<string, Upload[]>();
+
+  constructor(uploads: readonly Upload[]) {
+    for (const upload of uploads) {
+      if (!upload.mayBeTaken || upload.taskId !== null) continue;
+      const group = this.#byName.get(upload.file.name);
+      if (group === undefined) this.#byName.set(upload.file.name, [upload]);
+      else group.push(upload);
+    }
+  }
+
+  /** Return whether this may well be the task of one of them; each claims one. */
+  claims({ id, data }: Task): boolean {
+    const group = this.#byName.get(data.filename ?? "");
+    const at = group?.findIndex(({ after }) => id > after) ?? -1;
+    if (at < 0) return false;
+    group?.splice(at, 1);
+    return true;
+  }
 }
 
 function ofUpload(upload: Upload): Photo {
@@ -46,13 +93,13 @@ function ofUpload(upload: Upload): Photo {
     key: upload.key,
     taskId: null,
     name: upload.file.name,
-    phase: upload.state === "failed" ? "failed" : upload.state === "sending" ? "uploading" : "held",
+    phase: upload.cancelled ? "cancelled" : phaseOfUpload(upload.state),
     percent: 0,
     stage: "",
     position: 0,
     secondsLeft: null,
     attempt: 0,
-    problem: upload.problem,
+    problem: upload.cancelled ? null : upload.problem,
     message: null,
     before: upload.preview,
     thumbnail: null,
@@ -61,23 +108,29 @@ function ofUpload(upload: Upload): Photo {
   };
 }
 
-function ofTask({ id, news, filename, detail }: Task, upload: Upload | undefined): Photo {
-  const phase = phaseOf(news.status, news.error_code);
+function phaseOfUpload(state: Upload["state"]): Phase {
+  if (state === "failed") return "failed";
+  return state === "sending" ? "uploading" : "held";
+}
+
+function ofTask({ id, data, detail }: Task, upload: Upload | undefined): Photo {
+  const unwanted = upload?.cancelled === true && !hasEnded(data);
+  const phase = unwanted ? "cancelled" : phaseOf(data.status, data.error_code);
   return {
     key: upload?.key ?? String(id),
     taskId: id,
-    name: filename,
+    name: data.filename ?? "",
     phase,
-    percent: news.progress,
-    stage: news.stage,
-    position: news.queue_position,
-    secondsLeft: news.estimated_remaining_seconds,
-    attempt: news.attempt,
-    problem: phase === "failed" ? kindOf(news.error_code) : null,
-    message: news.error_message,
+    percent: data.progress,
+    stage: data.stage,
+    position: data.queue_position,
+    secondsLeft: data.estimated_remaining_seconds,
+    attempt: data.attempt,
+    problem: phase === "failed" ? kindOf(data.error_code) : null,
+    message: data.error_message,
     before: upload?.preview ?? detail?.input_image_url ?? null,
     thumbnail: detail?.thumbnail_url ?? null,
-    result: news.result_image_url,
+    result: data.result_image_url,
     detail,
   };
 }
@@ -86,4 +139,13 @@ function phaseOf(status: string, code: string | null): Phase {
   if (status === "completed") return "done";
   if (status === "failed") return code === "cancelled" ? "cancelled" : "failed";
   return status === "processing" ? "working" : "waiting";
+}
+
+/** A cut-out with lower odds of being right is to be looked at; the service draws the line there too. */
+export const SURE = 0.8;
+
+/** Whether a person should look at the result before using it. */
+export function needsALook(detail: TaskDetail | null): boolean {
+  const result = detail?.result ?? null;
+  return result !== null && ((result.confidence ?? 1) < SURE || result.report?.passed === false);
 }

@@ -1,87 +1,84 @@
 /** The parts of the page, put together once. */
-import { Gateway } from "../api/gateway";
-import { Live } from "../live/live";
-import { type Session, SignInNeeded } from "../session/session";
-import { Store } from "./store";
-import { Tasks } from "./tasks";
+import { ApiError, createClient, type Preset, Store, type TaskDetail, type WhitebgClient } from "@whitebg/client";
+
+import { Session, SignInNeeded } from "../session/session";
 import { Uploads } from "./uploads";
 
-const RELOAD_MS = 2_000;
-
-export type Access = "granted" | "sign-in";
-
-class AccessStore extends Store<Access> {
-  become(access: Access): void {
-    if (access !== this.value) this.set(access);
-  }
-}
+/** `refused`: the token that was pasted is not taken, or not any more. */
+export type Access = "granted" | "sign-in" | "refused";
 
 export interface World {
+  client: WhitebgClient;
   access: Store<Access>;
-  gateway: Gateway;
-  live: Live;
-  tasks: Tasks;
   uploads: Uploads;
-  start(): void;
-  stop(): void;
+  /** What can be made; empty until the server has told. */
+  presets: Store<readonly Preset[]>;
+  /** Cancel a task; one that has ended already is shown as it ended. */
+  cancel(taskId: number): Promise<TaskDetail>;
+  /** Begin; returns how to stop. */
+  start(): () => void;
   signIn(token: string): void;
 }
 
-export function makeWorld(session: Session): World {
-  const access = new AccessStore("granted");
-  const token = async (): Promise<string> => {
-    try {
-      const token = await session.token();
-      access.become("granted");
-      return token;
-    } catch (error) {
-      if (error instanceof SignInNeeded) access.become("sign-in");
+export function makeWorld(): World {
+  const access = new Store<Access>("granted");
+  const presets = new Store<readonly Preset[]>([]);
+  const session = new Session((current) => client.http.guestToken(current));
+  const client = createClient({
+    details: true,
+    async token() {
+      try {
+        return await session.token();
+      } catch (error) {
+        if (error instanceof SignInNeeded && access.read() === "granted") access.set("sign-in");
+        throw error;
+      }
+    },
+    onTokenRefused(token) {
+      if (session.refuse(token)) access.set("refused");
+    },
+  });
+  const cancel = (taskId: number): Promise<TaskDetail> =>
+    client.cancel(taskId).catch((error: unknown) => {
+      if (error instanceof ApiError && error.status === 409) return client.refresh(taskId);
       throw error;
-    }
-  };
-  const gateway = new Gateway(token, (refused) => session.refuse(refused));
-  const tasks = new Tasks(gateway);
-  const uploads = new Uploads(gateway, (task) => tasks.add(task));
-  const live = new Live(gateway, token, {
-    message: (message) => tasks.apply(message),
-    snapshot: () => void load(),
+    });
+  const uploads = new Uploads({
+    submit: client.submit,
+    cancel,
+    newest: () => [...client.tasks.read().keys()].reduce((a, b) => Math.max(a, b), 0),
   });
-  let reload: ReturnType<typeof setTimeout> | undefined;
-  const load = async (): Promise<void> => {
-    clearTimeout(reload);
-    try {
-      await tasks.load();
-    } catch {
-      reload = setTimeout(() => void load(), RELOAD_MS); // The service is away; the gateway said so.
+  const learnPresets = async (): Promise<void> => {
+    if (presets.read().length === 0) presets.set(await client.http.presets());
+  };
+  let wasHeard = false;
+  const onConnection = (): void => {
+    const { state } = client.connection.read();
+    const isHeard = state === "connected" || state === "polling";
+    if (isHeard && !wasHeard) {
+      uploads.wake();
+      learnPresets().catch(() => undefined); // Without them the options say less; the next connection asks again.
     }
-  };
-  let wasConnected = false;
-  live.subscribe(() => {
-    const connected = live.read() === "connected" || live.read() === "polling";
-    if (connected && !wasConnected) uploads.wake();
-    wasConnected = connected;
-  });
-  const start = () => {
-    live.start();
-    window.addEventListener("online", uploads.wake);
-  };
-  const stop = () => {
-    clearTimeout(reload);
-    live.stop();
-    window.removeEventListener("online", uploads.wake);
+    wasHeard = isHeard;
   };
   return {
+    client,
     access,
-    gateway,
-    live,
-    tasks,
     uploads,
-    start,
-    stop,
+    presets,
+    cancel,
+    start() {
+      const unwatch = client.connection.watch(onConnection);
+      window.addEventListener("online", uploads.wake);
+      return () => {
+        unwatch();
+        window.removeEventListener("online", uploads.wake);
+      };
+    },
     signIn(token) {
       session.use(token);
-      stop();
-      start();
+      client.forget();
+      access.set("granted");
     },
   };
 }

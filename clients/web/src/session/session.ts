@@ -3,6 +3,8 @@
  *
  * Tabs share one session through localStorage, and a lock keeps two new tabs from making two guests.
  */
+import { ApiError, type GuestToken } from "@whitebg/client";
+
 const STORED = "whitebg.session";
 /** A token with less time left than this is renewed before it is used. */
 const MARGIN_MS = 90_000;
@@ -21,6 +23,9 @@ export class SignInNeeded extends Error {
 }
 
 export class Session {
+  /** `guestToken` makes a guest, or with a guest's token that is still good renews it. */
+  constructor(private readonly guestToken: (current: string | null) => Promise<GuestToken>) {}
+
   /** Return a token that is good for a while. `SignInNeeded` if there is none to be had. */
   async token(): Promise<string> {
     const stored = read();
@@ -33,9 +38,15 @@ export class Session {
     write({ token, expiresAt: expiryOf(token), guest: false });
   }
 
-  /** Drop a token that the gateway refused; another that a second tab has put in its place stays. */
-  refuse(token: string): void {
-    if (read()?.token === token) localStorage.removeItem(STORED);
+  /**
+   * Drop a token that the gateway refused; another that a second tab has put in its place stays. Returns whether only
+   * a person can give the next one.
+   */
+  refuse(token: string): boolean {
+    const stored = read();
+    if (stored?.token !== token) return false;
+    localStorage.removeItem(STORED);
+    return !stored.guest;
   }
 
   async #renew(): Promise<string> {
@@ -46,14 +57,20 @@ export class Session {
       if (left > 0) return stored.token;
       throw new SignInNeeded();
     }
-    const headers: HeadersInit = stored !== null && left > 0 ? { Authorization: `Bearer ${stored.token}` } : {};
-    let answer = await fetch("/api/guest-token", { method: "POST", headers });
-    if (answer.status === 401 || answer.status === 403) answer = await fetch("/api/guest-token", { method: "POST" });
-    if (answer.status === 404) throw new SignInNeeded();
-    if (!answer.ok) throw new Error(`the gateway answered ${answer.status}`);
-    const guest = (await answer.json()) as { token: string; expires_at: string };
+    const guest = await this.#guest(stored !== null && left > 0 ? stored.token : null);
     write({ token: guest.token, expiresAt: Date.parse(guest.expires_at), guest: true });
     return guest.token;
+  }
+
+  async #guest(current: string | null): Promise<GuestToken> {
+    try {
+      return await this.guestToken(current);
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      if (error.status === 404) throw new SignInNeeded();
+      if (current !== null && (error.status === 401 || error.status === 403)) return this.#guest(null);
+      throw error;
+    }
   }
 }
 

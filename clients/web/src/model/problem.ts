@@ -1,33 +1,15 @@
 /** What can go wrong, sorted by what a person can do about it. */
+import { ApiError } from "@whitebg/client";
+
 import type { Texts } from "../i18n";
+import { SignInNeeded } from "../session/session";
 
 export type ProblemKind = keyof Texts["problem"];
-
-/** An answer that is an error, or no answer at all (`status` 0). */
-export class ApiError extends Error {
-  constructor(
-    readonly status: number,
-    readonly code: string,
-    message: string,
-    /** Seconds after which the gateway advises to try again. */
-    readonly retryAfter: number | null = null,
-  ) {
-    super(message);
-  }
-
-  get kind(): ProblemKind {
-    return kindOf(this.code, this.status);
-  }
-
-  /** Whether the same request may work later without anybody doing anything. */
-  get passes(): boolean {
-    return this.status === 0 || this.status === 429 || this.status >= 502;
-  }
-}
 
 const KINDS: Record<string, ProblemKind> = {
   image_too_large: "image_too_large",
   image_too_many_pixels: "image_too_large",
+  body_too_large: "image_too_large",
   request_entity_too_large: "image_too_large",
   image_not_recognised: "not_an_image",
   image_empty: "not_an_image",
@@ -50,16 +32,25 @@ const KINDS: Record<string, ProblemKind> = {
   unauthenticated: "signed_out",
   token_expired: "signed_out",
   service_unavailable: "unavailable",
-  file_gone: "gone",
+  network: "unavailable",
   offline: "offline",
 };
 
+/** Sort by the stable code, or where that says nothing by the HTTP status. */
 export function kindOf(code: string | null, status = 0): ProblemKind {
   const kind = KINDS[code ?? ""];
   if (kind !== undefined) return kind;
+  if (status === 401) return "signed_out";
   if (status === 413) return "image_too_large";
   if (status === 415) return "not_an_image";
+  if (status === 422) return "invalid";
   if (status === 429) return "quota";
   if (status >= 502) return "unavailable";
   return "internal";
+}
+
+/** Sort whatever a call may throw. */
+export function problemOf(error: unknown): ProblemKind {
+  if (error instanceof SignInNeeded) return "signed_out";
+  return error instanceof ApiError ? kindOf(error.code, error.status) : "internal";
 }
