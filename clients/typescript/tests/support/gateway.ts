@@ -12,10 +12,10 @@ export class Peer {
     readonly socket: WebSocket,
     readonly url: URL,
   ) {
-    socket.on("message", (data) => {
-      const message = JSON.parse(String(data)) as Record<string, unknown>;
+    socket.on("message", (data: Buffer) => {
+      const message = JSON.parse(data.toString()) as Record<string, unknown>;
       this.said.push(message);
-      if (message["type"] === "auth" && this.said.length === 1) {
+      if (message.type === "auth" && this.said.length === 1) {
         this.say({ type: "hello", protocol: "whitebg.v2", user_id: "ann" });
       }
     });
@@ -26,7 +26,7 @@ export class Peer {
   }
 
   heard(type: string): Record<string, unknown>[] {
-    return this.said.filter((message) => message["type"] === type);
+    return this.said.filter((message) => message.type === type);
   }
 }
 
