@@ -27,6 +27,7 @@ def test_no_photo_is_lost_or_stands_still(stack: Stack, visit: Visit, end: signa
     ann.drop(photos(4, "meanwhile"))
     ann.sees(12)
     ann.sees_connection("Reconnecting")
+    ann.picture("09-both-away")
     stack.start_service()
     stack.start_gateway()
 
