@@ -43,6 +43,7 @@ check: $(VENV)/.ready-dev
 	$(BIN)/python tools/generate_protos.py --check
 	$(BIN)/python tools/check_asyncapi.py
 	$(BIN)/python tools/check_client.py
+	$(BIN)/python tools/lint_clients.py
 	$(BIN)/python tools/build_page.py --check
 	$(BIN)/python tools/check_deploy.py
 

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from ws_gateway.codes import Close, CloseCode
 
+_SAME_END = 0.5
+"""Seconds within which two ends are those of one token: tokens end at whole seconds, and clocks differ by less."""
+
 
 class Lifetime:
     """The ends of one session that time brings. Times are seconds of one monotonic clock; None means never."""
 
-    def __init__(self, *, expires_at: float | None, warning: float, heartbeat_timeout: float) -> None:
+    def __init__(self, *, now: float, expires_at: float | None, warning: float, heartbeat_timeout: float) -> None:
+        self._began_at = now
+        """When the present token was shown."""
         self._expires_at = expires_at
         self._warning = warning
         self._heartbeat_timeout = heartbeat_timeout
@@ -19,9 +24,11 @@ class Lifetime:
         """Whether a frame came since `end` was last asked for."""
         self._heard_at: float | None = None
 
-    def renew(self, expires_at: float) -> None:
-        """Go on until a new token expires."""
-        self._expires_at, self._warned = expires_at, False
+    def renew(self, now: float, expires_at: float) -> None:
+        """Go on until a new token expires. The same one once more changes nothing, so its client is not asked again."""
+        if self._expires_at is not None and abs(expires_at - self._expires_at) < _SAME_END:
+            return
+        self._began_at, self._expires_at, self._warned = now, expires_at, False
 
     def heard(self) -> None:
         """Note any frame of the client."""
@@ -61,5 +68,10 @@ class Lifetime:
 
     @property
     def warns_at(self) -> float | None:
-        """When the client is to be told that its token expires."""
-        return None if self._expires_at is None or self._warned else self._expires_at - self._warning
+        """When the client is to be told that its token expires.
+
+        Never in the first quarter of its time: whoever gives out short ones is not asked for the next one at once.
+        """
+        if self._expires_at is None or self._warned:
+            return None
+        return max(self._expires_at - self._warning, self._began_at + (self._expires_at - self._began_at) / 4)

@@ -70,7 +70,7 @@ class SessionLimits:
     """Seconds of silence after which a client that keeps a heartbeat is gone: the 60 s of the protocol, and some
     grace, because browsers run the timers of a page in the background only once a minute."""
     expiry_warning: float = 60.0
-    """Seconds before its end at which the client is told that its token expires."""
+    """Seconds before its end at which the client is told that its token expires; less for a short-lived one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,10 @@ class Session:
         """How to close, once the frames are sent; None while the session goes on."""
         self._limits = limits = limits or SessionLimits()
         self._lifetime = Lifetime(
-            expires_at=expires_at, warning=limits.expiry_warning, heartbeat_timeout=limits.heartbeat_timeout
+            now=now,
+            expires_at=expires_at,
+            warning=limits.expiry_warning,
+            heartbeat_timeout=limits.heartbeat_timeout,
         )
         self._acks = Acks(owed=acks, timeout=limits.ack_timeout, resends=limits.ack_resends, observer=observer)
         self._backlog = Backlog(limit=limits.behind_bytes, patience=limits.behind_seconds, stall=limits.stall_seconds)
@@ -218,13 +221,13 @@ class Session:
         elif self._state is _State.LIVE:
             self._catch_up()
 
-    def authenticated(self, user_id: str, expires_at: float) -> None:
+    def authenticated(self, now: float, user_id: str, expires_at: float) -> None:
         """Take the news that the offered token is good; the session goes on until it expires, for the same user."""
         self.offered = None
         if user_id != self.user_id:
             self.close(Close(CloseCode.UNAUTHENTICATED, "the new token is another user's; open a socket for that one"))
             return
-        self._lifetime.renew(expires_at)
+        self._lifetime.renew(now, expires_at)
 
     def observe(self, now: float, *, waiting: int, taken: int) -> None:
         """Take in how the client reads: bytes handed out that ``waiting`` for it, and all that it ever took."""

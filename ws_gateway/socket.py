@@ -111,8 +111,8 @@ class Connection:
         if isinstance(claims, Close):
             self._session.close(claims)
             return
-        lifetime = (claims.expires_at - self._clock.now()).total_seconds()
-        self._session.authenticated(claims.subject, self._clock.monotonic() + lifetime)
+        now, lifetime = self._clock.monotonic(), (claims.expires_at - self._clock.now()).total_seconds()
+        self._session.authenticated(now, claims.subject, now + lifetime)
         self.claims = claims
 
     async def _write(self, group: asyncio.TaskGroup) -> None:

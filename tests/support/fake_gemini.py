@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import queue
 import socket
+import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -129,3 +132,25 @@ class FakeGemini:
         self._present -= 1
         said = self.answers.popleft() if self.answers else Answer()
         return Response(said.body, said.status, dict(said.headers))
+
+
+@contextmanager
+def gemini_in_a_thread(*answers: Answer) -> Iterator[FakeGemini]:
+    """Run the server beside a test that has no event loop of its own; its answers are given beforehand."""
+    server, end = FakeGemini(), asyncio.Event()
+    server.answers.extend(answers)
+    loops: queue.Queue[asyncio.AbstractEventLoop] = queue.Queue()
+
+    async def serve() -> None:
+        async with server:
+            loops.put(asyncio.get_running_loop())
+            await end.wait()
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()), name="gemini")
+    thread.start()
+    loop = loops.get()
+    try:
+        yield server
+    finally:
+        loop.call_soon_threadsafe(end.set)
+        thread.join()

@@ -88,7 +88,12 @@ test("a task is read and its latest handlers are told", async () => {
 
 test("news of one task render nobody who follows another", async () => {
   const renders = vi.fn();
-  renderHook(() => renders(useTask(8)), { wrapper: Around });
+  renderHook(
+    () => {
+      renders(useTask(8));
+    },
+    { wrapper: Around },
+  );
   await greet();
   const before = renders.mock.calls.length;
   await act(async () => {

@@ -65,6 +65,16 @@ class Stack:
         self.gateway.close()
         self.start_gateway()
 
+    def crash(self, gateway: signal.Signals) -> None:
+        """Kill the service and end the gateway by a signal, both in the same moment."""
+        assert self.service is not None
+        assert self.gateway is not None
+        self.service.signal(signal.SIGKILL)
+        self.gateway.signal(gateway)
+        self.gateway.wait()
+        self.gateway.close()
+        self.service.close()
+
     def close(self) -> None:
         for process in (self.gateway, self.service):
             if process is not None:

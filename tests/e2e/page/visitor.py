@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import ConsoleMessage, FilePayload, Locator, Page, Request, expect
 
+from tests.e2e.page.wire import Wire
 from tests.support.processes import PATIENCE
 
 _MS = 1000
@@ -31,6 +32,7 @@ class Visitor:
         self.page = page
         self.requests: list[str] = []
         self.faults: list[str] = []
+        self.wire = Wire(page)
         self._url = url
         self._artifacts = artifacts
         page.set_default_timeout(PATIENCE * _MS)

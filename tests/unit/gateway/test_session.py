@@ -355,16 +355,33 @@ class TestExpiry:
         target = live(expires_at=10.0)
         target.receive('{"type":"auth","token":"secret"}')
         assert target.offered == "secret"
-        target.authenticated("ann", 500.0)
+        target.authenticated(1.0, "ann", 500.0)
         assert target.offered is None
         target.take(10.0)
         assert target.closing is None
         assert target.wakes_at() in (440.0, 500.0)
 
+    def test_a_short_lived_token_is_not_asked_for_at_once(self) -> None:
+        target = live(Protocol.V2, expires_at=20.0)
+        assert "token_expiring" not in types(target.take(4.9))
+        assert "token_expiring" in types(target.take(5.0))
+        target.authenticated(6.0, "ann", 26.0)
+        assert target.take(10.9) == []
+        assert types(target.take(11.0)) == ["token_expiring"]
+
+    def test_a_client_with_no_other_token_is_asked_only_once(self) -> None:
+        target = live(Protocol.V2, expires_at=1000.0)
+        assert "token_expiring" in types(target.take(940.0))
+        target.authenticated(940.1, "ann", 1000.001)
+        assert "token_expiring" not in types(target.take(999.0))
+        target.take(1000.0)
+        assert target.closing is not None
+        assert target.closing.code is CloseCode.TOKEN_EXPIRED
+
     def test_another_user_s_token_ends_the_session(self) -> None:
         target = live(expires_at=10.0)
         target.receive('{"type":"auth","token":"secret"}')
-        target.authenticated("bob", 500.0)
+        target.authenticated(1.0, "bob", 500.0)
         assert target.closing is not None
         assert target.closing.code is CloseCode.UNAUTHENTICATED
 

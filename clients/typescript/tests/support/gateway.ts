@@ -13,10 +13,10 @@ export class Peer {
     readonly url: URL,
     greeting: () => Record<string, unknown> | number,
   ) {
-    socket.on("message", (data) => {
-      const message = JSON.parse(String(data)) as Record<string, unknown>;
+    socket.on("message", (data: Buffer) => {
+      const message = JSON.parse(data.toString()) as Record<string, unknown>;
       this.said.push(message);
-      if (message["type"] === "auth" && this.said.length === 1) {
+      if (message.type === "auth" && this.said.length === 1) {
         const hello = greeting();
         if (typeof hello === "number") socket.close(hello);
         else this.say(hello);
@@ -29,7 +29,7 @@ export class Peer {
   }
 
   heard(type: string): Record<string, unknown>[] {
-    return this.said.filter((message) => message["type"] === type);
+    return this.said.filter((message) => message.type === type);
   }
 }
 

@@ -1,0 +1,146 @@
+"""Photos come in as a browser brings them: a folder dropped or chosen, a picture pasted, a hundred at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import FilePayload, expect
+
+from tests.e2e.page.conftest import Visit
+from tests.e2e.page.stack import PHOTOS, Stack
+from tests.e2e.page.visitor import Visitor, jpeg
+from tests.support.photos import product_photo
+
+pytestmark = pytest.mark.timeout(300)
+
+MINUTES = 180.0
+HUNDRED = 100
+IN_LINE = r"^In the queue · (?:next|number (\d+)) in line · about \d+ (?:s|min) left$"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder as a camera's card has it: photos on two levels, and things that are none."""
+    root = tmp_path / "shooting"
+    (root / "day two").mkdir(parents=True)
+    (root / "cap.jpg").write_bytes((PHOTOS / "pink-cap.jpg").read_bytes())
+    (root / "day two" / "loafers.jpg").write_bytes((PHOTOS / "loafers.jpg").read_bytes())
+    (root / ".DS_Store").write_bytes(b"what a Mac leaves behind")
+    (root / "Thumbs.db").write_bytes(b"what Windows leaves behind")
+    return root
+
+
+def test_a_dropped_folder_is_read_to_its_last_photo(visit: Visit, folder: Path) -> None:
+    ann = visit().arrive()
+
+    drag(ann, folder)
+
+    ann.sees(2, "done")
+    assert names(ann) == {"cap.jpg", "loafers.jpg"}
+
+
+def test_of_a_chosen_folder_only_the_photos_are_sent(visit: Visit, folder: Path) -> None:
+    (folder / "prices.txt").write_text("cap 12")
+    ann = visit().arrive()
+
+    with ann.page.expect_file_chooser() as choosing:
+        ann.page.get_by_role("button", name="Choose a folder").click()
+    choosing.value.set_files(folder)
+
+    ann.sees(2, "done")
+    assert names(ann) == {"cap.jpg", "loafers.jpg"}
+
+
+def test_a_photo_is_pasted_from_the_clipboard(visit: Visit) -> None:
+    ann = visit(permissions=["clipboard-read", "clipboard-write"]).arrive()
+    # Onto the browser's own clipboard, as "copy image" puts it there.
+    ann.page.evaluate(
+        """async () => {
+            const canvas = new OffscreenCanvas(400, 300);
+            const pen = canvas.getContext("2d");
+            pen.fillStyle = "#d8dbe0";
+            pen.fillRect(0, 0, 400, 300);
+            pen.fillStyle = "#b3261e";
+            pen.fillRect(130, 60, 140, 190);
+            const photo = await canvas.convertToBlob({type: "image/png"});
+            await navigator.clipboard.write([new ClipboardItem({"image/png": photo})]);
+        }"""
+    )
+
+    ann.page.keyboard.press("Control+V")
+
+    ann.sees(1, "done")
+    # Words on the clipboard are no photo, and nothing is made of them.
+    ann.page.evaluate("navigator.clipboard.writeText('a cap, pink')")
+    ann.page.keyboard.press("Control+V")
+    ann.page.get_by_label("Made for").select_option("amazon")
+    expect(ann.cards()).to_have_count(1)
+
+
+def test_a_hundred_photos_at_once_are_all_in_line_and_all_come_back(stack: Stack, visit: Visit) -> None:
+    # Nobody works yet, so that all hundred are sure to be in line together.
+    stack.kill_service()
+    stack.start_service(worker_slots="0")
+    ann = visit().arrive()
+    ann.page.evaluate(
+        """() => {
+            window.longTasks = [];
+            new PerformanceObserver((list) => {
+                for (const {duration} of list.getEntries()) window.longTasks.push(duration);
+            }).observe({type: "longtask"});
+        }"""
+    )
+
+    ann.page.get_by_label("Made for").select_option("taobao")  # the smallest picture
+    ann.drop([small_photo(n) for n in range(HUNDRED)])
+
+    ann.sees(HUNDRED)
+    ann.sees(HUNDRED, "waiting", within=MINUTES)
+    ann.page.wait_for_function(
+        """(words) => {
+            const places = [...document.querySelectorAll(".card-state")].map(({textContent}) => {
+                const said = textContent.match(words);
+                return said === null ? 0 : Number(said[1] ?? 1);
+            });
+            return places.sort((a, b) => a - b).every((place, index) => place === index + 1);
+        }""",
+        arg=IN_LINE,
+    )
+    ann.picture("08-hundred")
+    stack.kill_service()
+    stack.start_service()
+    ann.sees(HUNDRED, "done", within=MINUTES)
+    assert names(ann) == {small_photo(n)["name"] for n in range(HUNDRED)}
+    expect(ann.page.get_by_text(f"{HUNDRED} of {HUNDRED} finished")).to_be_visible()
+    assert ann.polls == []
+    long_tasks: list[float] = ann.page.evaluate("window.longTasks")
+    print(f"long tasks of the page: {len(long_tasks)}, the longest {max(long_tasks, default=0):.0f} ms")
+
+
+def drag(visitor: Visitor, path: Path) -> None:
+    """Drag something from the desktop onto the page and let go; the browser itself reads it from the disk."""
+    box = visitor.page.locator(".drop").bounding_box()
+    assert box is not None
+    devtools = visitor.page.context.new_cdp_session(visitor.page)
+    for kind in ("dragEnter", "dragOver", "drop"):
+        devtools.send(
+            "Input.dispatchDragEvent",
+            {
+                "type": kind,
+                "x": box["x"] + box["width"] / 2,
+                "y": box["y"] + box["height"] / 2,
+                "data": {"items": [], "files": [str(path)], "dragOperationsMask": 1},
+            },
+        )
+    devtools.detach()
+
+
+def names(visitor: Visitor) -> set[str]:
+    return set(visitor.page.locator(".card-name").all_text_contents())
+
+
+def small_photo(number: int) -> FilePayload:
+    """Return a photo of its own, some kilobytes large."""
+    shade = f"#{200 + number % 50:02x}{205 + number % 40:02x}{210 + number % 30:02x}"
+    return jpeg(f"{number:03}.jpg", product_photo(300, 225, "JPEG", shade))
