@@ -62,7 +62,7 @@ export class Tasks extends Store<TaskMap> {
     this.#snapshot?.set(id, task);
     // An answer counts at once, even where a snapshot is under way that may never be whole.
     if (this.#snapshot === null || detail !== null) this.set(new Map(this.read()).set(id, task));
-    return before !== undefined && laterNews(before.data, task.data) === before.data ? null : { task, before };
+    return laterNews(before?.data, task.data) === before?.data ? null : { task, before };
   }
 }
 
@@ -70,7 +70,7 @@ function merged(held: Task | undefined, id: number, data: TaskData, detail: Task
   const later = laterNews(held?.data, data);
   const known = held?.detail ?? null;
   const kept = detail === null || (known !== null && laterNews(known, detail) === known) ? known : detail;
-  if (held !== undefined && later === held.data && kept === held.detail) return held;
+  if (later === held?.data && kept === held.detail) return held;
   return { id, data: later, detail: kept };
 }
 

@@ -27,6 +27,8 @@ export interface Missed {
   has_more: boolean;
 }
 
+type Call = Omit<RequestInit, "headers"> & { headers?: Record<string, string> };
+
 export class Gateway {
   /** `token` is asked at every call; `refused` hears of one that the gateway does not take. */
   constructor(
@@ -72,7 +74,7 @@ export class Gateway {
     return this.#call("/api/messages/sync", { method: "POST", body, headers: { "Content-Type": "application/json" } });
   }
 
-  async #call<T>(path: string, init: RequestInit = {}, again = true): Promise<T> {
+  async #call<T>(path: string, init: Call = {}, again = true): Promise<T> {
     const token = await this.token();
     let answer: Response;
     try {

@@ -95,7 +95,9 @@ function useOnline(): boolean {
 /** Photos that were not sent yet are known to this page only: ask before it is closed. */
 function useLeaveWarning(needed: boolean): void {
   const wanted = useRef(needed);
-  wanted.current = needed;
+  useEffect(() => {
+    wanted.current = needed;
+  });
   useEffect(() => {
     const ask = (event: BeforeUnloadEvent) => {
       if (wanted.current) event.preventDefault();

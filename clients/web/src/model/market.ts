@@ -37,7 +37,7 @@ export interface Check {
 /** Below this, a person should look at the cut-out. */
 export const LOW_CONFIDENCE = 0.6;
 
-const BAD_BORDER = /border is not exactly/;
+const BAD_BORDER = "border is not exactly";
 
 export function check(detail: TaskDetail, market: Market): Check | null {
   const { result, options } = detail;
@@ -47,7 +47,7 @@ export function check(detail: TaskDetail, market: Market): Check | null {
   const slack = 1 / Math.min(result.width, result.height);
   const white = options.background === null || options.background.toLowerCase() === "#ffffff";
   return {
-    border: result.warnings.some((text) => BAD_BORDER.test(text)) ? "bad" : white ? "white" : "other",
+    border: result.warnings.some((text) => text.includes(BAD_BORDER)) ? "bad" : white ? "white" : "other",
     fill: result.fill >= low - slack && (high === null || result.fill <= high + slack),
     size: Math.min(result.width, result.height) >= market.side && result.size_bytes <= (market.bytes ?? Infinity),
   };

@@ -24,7 +24,7 @@ export interface World {
   uploads: Uploads;
   start(): void;
   stop(): void;
-  signIn(token: string): void;
+  signIn: (token: string) => void;
 }
 
 export function makeWorld(session: Session): World {
