@@ -52,8 +52,8 @@ export interface WhitebgClient {
   /** The network came back: try now what was to be tried later. */
   retryNow(): void;
   /** Follow one task, or with 0 all of them. One that is known already is told at once. Returns how to stop. */
-  subscribe(taskId: number, handlers: TaskHandlers): () => void;
-  unsubscribeAll(): void;
+  readonly subscribe: (taskId: number, handlers: TaskHandlers) => () => void;
+  readonly unsubscribeAll: () => void;
   /** `http.submit`, with the task known here at once. */
   submit(photo: Blob, options?: SubmitOptions): Promise<TaskDetail>;
   /** `http.cancel`, with the end known here at once. */

@@ -48,6 +48,7 @@ export class HttpClient {
     const form = new FormData();
     form.append("file", photo, filename ?? (photo instanceof File ? photo.name : "photo"));
     for (const [name, value] of Object.entries(options)) {
+      // eslint-disable-next-line @typescript-eslint/no-unnecessary-condition -- no compiler keeps JavaScript from it
       if (value !== null && value !== undefined) form.append(name, String(value));
     }
     const headers = { "Idempotency-Key": idempotencyKey ?? crypto.randomUUID() };

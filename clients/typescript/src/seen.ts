@@ -11,10 +11,8 @@ export class Seen {
   add(id: string): boolean {
     if (this.#ids.has(id)) return false;
     this.#ids.add(id);
-    if (this.#ids.size > this.#limit) {
-      const [oldest] = this.#ids;
-      this.#ids.delete(oldest!); // Not empty: one was just added.
-    }
+    const [oldest] = this.#ids;
+    if (oldest !== undefined && this.#ids.size > this.#limit) this.#ids.delete(oldest);
     return true;
   }
 }

@@ -1,9 +1,9 @@
 /** What can be read and watched: the two functions that `useSyncExternalStore` wants. */
 export interface Readable<T> {
   /** Return the value; the same object until it changes. */
-  read(): T;
+  readonly read: () => T;
   /** Be told of changes until the returned function is called. */
-  watch(listener: () => void): () => void;
+  readonly watch: (listener: () => void) => () => void;
 }
 
 export class Store<T> implements Readable<T> {

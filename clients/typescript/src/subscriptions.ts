@@ -15,7 +15,7 @@ export interface TaskHandlers {
 export const ALL_TASKS = 0;
 
 export interface Subscription {
-  stop(): void;
+  readonly stop: () => void;
   /** Tell what is known already, unless news came first or it was stopped. */
   tellFirst(task: Task): void;
 }

@@ -1,5 +1,5 @@
 import { VisuallyHidden } from "@mantine/core";
-import { useEffect, useRef, useState } from "react";
+import { useEffect, useRef } from "react";
 
 import { useTexts } from "../i18n";
 import type { Phase, Photo } from "../model/photos";
@@ -8,7 +8,7 @@ import type { Phase, Photo } from "../model/photos";
 export function Announcer({ photos }: { photos: readonly Photo[] }) {
   const texts = useTexts();
   const known = useRef(new Map<string, Phase>());
-  const [said, setSaid] = useState("");
+  const region = useRef<HTMLDivElement>(null);
   useEffect(() => {
     const news = [];
     for (const { key, phase, name } of photos) {
@@ -18,11 +18,11 @@ export function Announcer({ photos }: { photos: readonly Photo[] }) {
       if (phase === "done") news.push(texts.photos.announceDone(name));
       if (phase === "failed") news.push(texts.photos.announceFailed(name));
     }
-    if (news.length > 0) setSaid(news.join(". "));
+    if (news.length > 0 && region.current !== null) region.current.textContent = news.join(". ");
   }, [photos, texts]);
   return (
     <VisuallyHidden>
-      <div aria-live="polite">{said}</div>
+      <div ref={region} aria-live="polite" />
     </VisuallyHidden>
   );
 }

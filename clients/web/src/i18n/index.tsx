@@ -15,7 +15,7 @@ interface Speech {
   language: Language;
   tag: string;
   texts: Texts;
-  change(language: Language): void;
+  change: (language: Language) => void;
 }
 
 const Speaking = createContext<Speech | null>(null);
