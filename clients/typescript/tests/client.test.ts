@@ -357,6 +357,16 @@ describe("the HTTP API", () => {
     await expect(left).rejects.toMatchObject({ name: "AbortError" });
   });
 
+  test("presets and a cancelled task are as the gateway says, and the task is known at once", async () => {
+    client = createClient({ baseUrl: gateway.url, token });
+    gateway.routes.set("GET /api/v2/presets", () => ({ status: 200, body: { presets: [{ name: "custom" }] } }));
+    expect(await client.http.presets()).toEqual([{ name: "custom" }]);
+    const cancelled = detail(5, { status: "failed", error_code: "cancelled" });
+    gateway.routes.set("POST /api/v2/tasks/5/cancel", () => ({ status: 200, body: cancelled }));
+    await client.cancel(5);
+    expect(client.tasks.read().get(5)?.data.error_code).toBe("cancelled");
+  });
+
   test("to try again after no answer came is the same new task; after an answer it is another", async () => {
     const keys: unknown[] = [];
     let answer = { status: 503, body: null as unknown };
