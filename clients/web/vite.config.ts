@@ -1,14 +1,15 @@
 import { fileURLToPath } from "node:url";
 
 import react from "@vitejs/plugin-react";
-import { defaultClientConditions, defineConfig } from "vite";
+import { defaultClientConditions, defaultServerConditions, defineConfig } from "vite";
 
 const gateway = process.env["WHITEBG_HTTP_URL"] ?? "http://127.0.0.1:8000";
 
 export default defineConfig({
   plugins: [react()],
-  // The client is taken as it stands beside the page, not as it was last compiled.
+  // The client is taken as it stands beside the page, not as it was last compiled; by the tests in Node, too.
   resolve: { conditions: ["whitebg-source", ...defaultClientConditions] },
+  ssr: { resolve: { conditions: ["whitebg-source", ...defaultServerConditions] } },
   build: {
     outDir: fileURLToPath(new URL("../../ws_gateway/static", import.meta.url)),
     emptyOutDir: true,

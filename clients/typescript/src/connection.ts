@@ -6,6 +6,7 @@ import type { ClientConfig, TokenSource } from "./http.ts";
 import type { Inbox } from "./inbox.ts";
 import type { ServerMessage, SyncAnswer } from "./messages.ts";
 import { Poller } from "./poller.ts";
+import { ApiError } from "./problem.ts";
 import { ABNORMAL, Socket, type SocketEnd } from "./socket.ts";
 import { Store } from "./store.ts";
 import { Timers } from "./timers.ts";
@@ -112,7 +113,9 @@ export class Connection extends Store<ConnectionStatus> {
       if (this.#attempt !== attempt) return;
       this.#connect(environment.WebSocket, value);
     } catch (error) {
-      if (this.#attempt === attempt) this.#failed({ code: ABNORMAL, reason: textOf(error) });
+      if (this.#attempt !== attempt) return;
+      if (error instanceof ApiError && error.tokenRefused) this.#end({ problem: error.message, closeCode: TOKEN_REFUSED });
+      else this.#failed({ code: ABNORMAL, reason: textOf(error) });
     }
   }
 
@@ -171,14 +174,36 @@ export class Connection extends Store<ConnectionStatus> {
   #lost(end: SocketEnd): void {
     this.#socket = null;
     this.#options.inbox.interrupted();
-    if (end.code === TOKEN_REFUSED) this.#options.onTokenRefused?.(this.#token);
+    if (end.code === TOKEN_REFUSED) return void this.#refused(end);
     const policy = policyOf(end.code);
-    if (policy === "stop") return this.#end({ problem: end.reason || `closed with ${end.code}`, closeCode: end.code });
+    if (policy === "stop") return this.#stop(end);
     if (!this.#greeted && end.code < 4000) this.#blocked += 1; // The gateway itself says more.
     if (policy === "back-off" || !this.#greeted) return this.#failed(end);
     this.#become({ state: "reconnecting", problem: end.reason || null, closeCode: end.code });
     this.#tryAfter(this.#comeBackAfter);
     this.#comeBackAfter = 0;
+  }
+
+  /** A session was ended. As with any call, it is tried once more if another token is to be had. */
+  async #refused(end: SocketEnd): Promise<void> {
+    const attempt = (this.#attempt = {});
+    this.#options.onTokenRefused?.(this.#token);
+    const another = this.#greeted ? await this.#anotherToken() : false;
+    if (this.#attempt !== attempt) return;
+    if (another) this.#failed(end);
+    else this.#stop(end);
+  }
+
+  async #anotherToken(): Promise<boolean> {
+    try {
+      return (await this.#options.token()) !== this.#token;
+    } catch {
+      return false; // Whoever gives tokens knows why.
+    }
+  }
+
+  #stop({ code, reason }: SocketEnd): void {
+    this.#end({ problem: reason || `closed with ${code}`, closeCode: code });
   }
 
   #failed({ code, reason }: SocketEnd): void {

@@ -52,7 +52,7 @@ export class Details {
     } catch (error) {
       if (error instanceof ApiError && !error.retryable) return; // It is gone, such as by its age.
       this.#wanted.add(id);
-      const pause = (error instanceof ApiError && error.retryAfterMs) || AGAIN_MS;
+      const pause = (error instanceof ApiError ? error.retryAfterMs : null) ?? AGAIN_MS;
       this.#timers.set("again", pause, () => void this.#run());
     }
   }

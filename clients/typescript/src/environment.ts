@@ -36,6 +36,7 @@ export function systemEnvironment(): Environment {
     random: Math.random,
     fetch: (input, init) => fetch(input, init),
     WebSocket: typeof WebSocket === "undefined" ? null : WebSocket,
-    online: () => typeof navigator === "undefined" || navigator.onLine !== false, // Node's navigator does not say.
+    // Node has no navigator, or one that does not say.
+    online: () => typeof navigator === "undefined" || (navigator as Partial<Navigator>).onLine !== false,
   };
 }

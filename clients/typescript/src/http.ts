@@ -109,7 +109,7 @@ export class HttpClient {
     try {
       return await this.#send<T>(method, path, init, first);
     } catch (error) {
-      if (!(error instanceof ApiError) || error.status !== 401) throw error;
+      if (!(error instanceof ApiError) || !error.tokenRefused) throw error;
       onTokenRefused?.(first);
       const second = await token();
       if (second === first) throw error;

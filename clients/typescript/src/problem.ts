@@ -16,6 +16,11 @@ export class ApiError extends Error {
     super(message);
   }
 
+  /** Whether it was the token: it is not good, or not for this. Another one may be. */
+  get tokenRefused(): boolean {
+    return this.status === 401 || this.code === "scope_missing";
+  }
+
   /** Whether the same call may succeed later. A fault of the server (500) would come again. */
   get retryable(): boolean {
     return this.status === 0 || this.status === 429 || this.status > 501;

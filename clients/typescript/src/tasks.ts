@@ -81,7 +81,7 @@ export class Tasks extends Store<TaskMap> {
       // An answer counts at once, even where a snapshot is under way that may never be whole.
       if (this.#snapshot === null || each.detail !== null) tasks = (tasks ?? new Map(before)).set(each.id, task);
       const known = before.get(each.id);
-      if (known === undefined || laterNews(known.data, task.data) !== known.data) changes.push({ task, before: known });
+      if (laterNews(known?.data, task.data) !== known?.data) changes.push({ task, before: known });
     }
     if (tasks !== null) this.set(tasks);
     return changes;

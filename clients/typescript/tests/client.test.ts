@@ -24,7 +24,7 @@ async function greet(...tasks: object[]): Promise<void> {
 const connected = (): Promise<void> => vi.waitFor(() => expect(client.state).toBe("connected"));
 
 beforeEach(async () => {
-  token.mockClear();
+  token.mockReset();
   gateway = await FakeGateway.start();
 });
 afterEach(async () => {
@@ -149,6 +149,34 @@ describe("the WebSocket", () => {
     expect(gateway.peers).toHaveLength(1);
   });
 
+  test("a session that was ended goes on with another token, if there is one; one that never began does not", async () => {
+    const onTokenRefused = vi.fn();
+    start({ onTokenRefused, environment: { random: () => 0 } });
+    await greet();
+    token.mockReturnValue("another");
+    gateway.peer.socket.close(4001);
+    await vi.waitFor(() => expect(gateway.peers).toHaveLength(2));
+    await connected();
+    expect(gateway.peer.heard("auth")).toEqual([{ type: "auth", token: "another" }]);
+    gateway.user = 4001;
+    token.mockReturnValue("a third");
+    gateway.peer.socket.close(4200);
+    await vi.waitFor(() => expect(client.state).toBe("closed"));
+    expect(gateway.peers).toHaveLength(3);
+    expect(onTokenRefused.mock.calls).toEqual([["session"], ["a third"]]);
+  });
+
+  test("a token that is not for this is told back, and no socket is tried with it", async () => {
+    const body = { error: { code: "scope_missing", message: "the token lacks the scope 'tasks'" } };
+    gateway.routes.set("GET /api/v2/config", () => ({ status: 403, body }));
+    const onTokenRefused = vi.fn();
+    start({ onTokenRefused });
+    await vi.waitFor(() => expect(client.state).toBe("closed"));
+    expect(client.connection.read()).toMatchObject({ problem: "the token lacks the scope 'tasks'", closeCode: 4001 });
+    expect(onTokenRefused).toHaveBeenCalledExactlyOnceWith("session");
+    expect([gateway.count("/api/v2/config"), gateway.peers.length]).toEqual([1, 0]);
+  });
+
   test("who is sent away before the greeting backs off, whatever the code", async () => {
     const clock = new ManualClock();
     gateway.user = 4010;
@@ -270,7 +298,7 @@ describe("without a WebSocket", () => {
     gateway.routes.set("GET /api/v2/config", () => ({ status: 503, body: null }));
     start();
     await vi.waitFor(() => expect(gateway.count("/api/v2/config")).toBeGreaterThan(5));
-    expect(client.connection.read()).toMatchObject({ state: "connecting", problem: expect.stringContaining("503") });
+    expect(client.connection.read()).toMatchObject({ state: "connecting", problem: expect.stringContaining("503") as string });
     expect(gateway.count("/api/messages/sync")).toBe(0);
   });
 
@@ -384,7 +412,7 @@ describe("the HTTP API", () => {
     expect(client.tasks.read().has(6)).toBe(true);
   });
 
-  test("an answer that says nothing later still brings its fresh links, and many answers are told as one change", async () => {
+  test("an answer that says nothing later still brings its fresh links, and many answers are told as one change", () => {
     client = createClient({ baseUrl: gateway.url, token });
     const done = { status: "completed", result_image_url: "/old" } as const;
     client.learn(detail(5, done), detail(6, done));

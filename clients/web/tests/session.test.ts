@@ -49,7 +49,9 @@ test("a guest whose time runs out is renewed as the same, or where that is refus
 test("where there are no guests a person is needed, and what may pass is passed on", async () => {
   const session = new Session(guestToken);
   answers = [refused(404), refused(503)];
-  await expect(session.token()).rejects.toBeInstanceOf(SignInNeeded);
+  const needed = await session.token().catch((error: unknown) => error);
+  expect(needed).toBeInstanceOf(SignInNeeded);
+  expect(needed).toMatchObject({ expired: false });
   await expect(session.token()).rejects.toMatchObject({ status: 503 });
 });
 
@@ -58,7 +60,8 @@ test("a pasted token is good to its end", async () => {
   session.use(jwt(60));
   expect(await session.token()).toMatch(/^x\./);
   session.use(jwt(-1));
-  await expect(session.token()).rejects.toBeInstanceOf(SignInNeeded);
+  await expect(session.token()).rejects.toMatchObject({ expired: true });
+  expect(localStorage.length).toBe(0);
   session.use("no JWT");
   expect(await session.token()).toBe("no JWT");
   expect(asked).toEqual([]);

@@ -98,7 +98,7 @@ test("what passes is held and sent again by itself, and what does not fails", as
   const { gate, uploads } = begin("a", "b", "c");
   gate.sent[0]?.answer(new ApiError(429, "quota_exceeded", "too many", [], 60_000));
   gate.sent[1]?.answer(new ApiError(415, "image_not_recognised", "no photo"));
-  gate.sent[2]?.answer(new SignInNeeded());
+  gate.sent[2]?.answer(new SignInNeeded(false));
   const states = (): unknown[] => uploads.read().map(({ state, problem, mayBeTaken }) => [state, problem, mayBeTaken]);
   const expected = [["held", "quota", false], ["failed", "not_an_image", false], ["held", "signed_out", false]];
   await vi.waitFor(() => expect(states()).toEqual(expected));

@@ -152,7 +152,7 @@ function stateOf(photo: Photo, texts: Texts): string {
   const words = [texts.phase[photo.phase]];
   if (photo.phase === "waiting" && photo.position > 0) words.push(texts.position(photo.position));
   if (photo.phase === "working") {
-    words[0] = texts.stage[photo.stage as keyof Texts["stage"]] ?? words[0] ?? "";
+    words[0] = (texts.stage as Partial<Record<string, string>>)[photo.stage] ?? texts.phase.working;
     words.push(`${photo.percent}%`);
   }
   if (photo.phase === "waiting" || photo.phase === "working") {

@@ -17,7 +17,7 @@ export interface World {
   cancel(taskId: number): Promise<TaskDetail>;
   /** Begin; returns how to stop. */
   start(): () => void;
-  signIn(token: string): void;
+  readonly signIn: (token: string) => void;
 }
 
 export function makeWorld(): World {
@@ -30,7 +30,7 @@ export function makeWorld(): World {
       try {
         return await session.token();
       } catch (error) {
-        if (error instanceof SignInNeeded && access.read() === "granted") access.set("sign-in");
+        if (error instanceof SignInNeeded && access.read() === "granted") access.set(error.expired ? "refused" : "sign-in");
         throw error;
       }
     },
@@ -44,7 +44,7 @@ export function makeWorld(): World {
       throw error;
     });
   const uploads = new Uploads({
-    submit: client.submit,
+    submit: (photo, options) => client.submit(photo, options),
     cancel,
     newest: () => [...client.tasks.read().keys()].reduce((a, b) => Math.max(a, b), 0),
   });

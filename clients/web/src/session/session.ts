@@ -17,7 +17,8 @@ interface Stored {
 
 /** Nobody is signed in, and only a person can change that. */
 export class SignInNeeded extends Error {
-  constructor() {
+  /** `expired`: there was a token, which has come to its end. */
+  constructor(readonly expired: boolean) {
     super("a token is needed");
   }
 }
@@ -55,7 +56,8 @@ export class Session {
     if (stored !== null && left > MARGIN_MS) return stored.token;
     if (stored !== null && !stored.guest) {
       if (left > 0) return stored.token;
-      throw new SignInNeeded();
+      localStorage.removeItem(STORED);
+      throw new SignInNeeded(true);
     }
     const guest = await this.#guest(stored !== null && left > 0 ? stored.token : null);
     write({ token: guest.token, expiresAt: Date.parse(guest.expires_at), guest: true });
@@ -67,7 +69,7 @@ export class Session {
       return await this.guestToken(current);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
-      if (error.status === 404) throw new SignInNeeded();
+      if (error.status === 404) throw new SignInNeeded(false);
       if (current !== null && (error.status === 401 || error.status === 403)) return this.#guest(null);
       throw error;
     }
