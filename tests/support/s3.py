@@ -26,6 +26,8 @@ from tests.support.processes import Program, free_port
 
 REGION = "us-east-1"
 BUCKET = "images"
+DOMAIN = "s3.example.com"
+"""What the server takes for its own name, where the bucket is part of a host's."""
 PARTS = ("master", "volume", "filer", "s3")
 
 
@@ -103,6 +105,7 @@ class S3Server:
             "s3": "true",
             "s3.config": self._identities,
             "s3.iam": "false",
+            "s3.domainName": DOMAIN,
             "s3.localSocket": self._folder / "s3.sock",
             "s3.port.iceberg": 0,
             "s3.port.lance": 0,

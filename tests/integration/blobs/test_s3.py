@@ -19,7 +19,7 @@ from generator_service.blobs.bucket import Bucket, Keys
 from generator_service.blobs.contract import BlobMissing, BlobsAway, BlobsUnusable, discard, new_key
 from generator_service.blobs.local import LocalBlobs
 from generator_service.blobs.s3 import Patience, S3Blobs
-from tests.support.s3 import S3Server, s3_server
+from tests.support.s3 import DOMAIN, S3Server, s3_server
 from tools.certificates import make_certificates
 
 MINUTE = timedelta(minutes=1)
@@ -231,6 +231,21 @@ async def test_the_rule_of_the_docs_lets_the_page_in_and_no_other(mortal: S3Serv
         for origin, let_in in (("https://whitebg.example.com", True), ("https://other.example.com", False)):
             answer = await browser.get(url, headers={"Origin": origin})
             assert (answer.status_code, answer.headers.get("Access-Control-Allow-Origin") == origin) == (200, let_in)
+
+
+async def test_the_bucket_may_be_part_of_the_hosts_name(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The server is its own proxy, for nobody knows that name.
+    monkeypatch.setenv("HTTP_PROXY", bucket.endpoint)
+    named = replace(bucket, endpoint=f"http://{DOMAIN}", path_style=False, public_url=f"http://{bucket.name}.{DOMAIN}")
+    blobs = S3Blobs(named)
+    await blobs.put("input/ab/a bc", b"x", content_type="image/png")
+    assert await blobs.get("input/ab/a bc") == b"x"
+    assert [stored.key for stored in await blobs.list(after="", limit=10)] == ["input/ab/a bc"]
+    async with httpx.AsyncClient() as browser:
+        assert (await browser.get(await link(named, "input/ab/a bc"))).content == b"x"
+    await blobs.delete("input/ab/a bc", "input/ab/abd")
+    monkeypatch.delenv("HTTP_PROXY")
+    assert await S3Blobs(bucket).list(after="", limit=10) == []
 
 
 async def test_a_store_whose_certificate_our_own_ca_signed(tmp_path: Path) -> None:

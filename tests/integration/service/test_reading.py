@@ -6,6 +6,7 @@ import io
 
 import grpc
 import pytest
+from google.protobuf.duration_pb2 import Duration
 from PIL import Image
 
 from protos.whitebg.v1 import event_pb2, task_pb2
@@ -140,6 +141,20 @@ async def test_parts_and_kinds_that_can_not_be_are_refused(api: Api) -> None:
     assert (negative.code, negative.fields) == (grpc.StatusCode.INVALID_ARGUMENT, ["offset"])
     unnamed = await refusal(api.download(task.task_id, pb.IMAGE_KIND_UNSPECIFIED))
     assert (unnamed.code, unnamed.fields) == (grpc.StatusCode.INVALID_ARGUMENT, ["kind"])
+
+
+async def test_there_is_no_address_of_an_image_in_a_folder_and_its_bytes_come(api: Api) -> None:
+    task = await api.submit()
+    info, data = await api.download(task.task_id, pb.IMAGE_KIND_INPUT, url_lifetime=Duration(seconds=60))
+    assert (info.url, data) == ("", TINY)
+
+
+@pytest.mark.parametrize("lifetime", [Duration(), Duration(seconds=-1), Duration(nanos=1), Duration(seconds=3601)])
+async def test_lifetimes_that_can_not_be_are_refused(api: Api, lifetime: Duration) -> None:
+    task = await api.submit()
+    refused = await refusal(api.download(task.task_id, pb.IMAGE_KIND_INPUT, url_lifetime=lifetime))
+    assert (refused.code, refused.fields) == (grpc.StatusCode.INVALID_ARGUMENT, ["url_lifetime"])
+    assert "is not within 1 s to 3600 s" in refused.message
 
 
 async def test_figures_of_the_queue_follow_what_happens(api: Api, connect: Connect) -> None:

@@ -9,9 +9,11 @@ import pytest
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
+from generator_service.blobs.contract import BlobsAway
 from generator_service.convert.status import problem
 from generator_service.domain import errors
 from generator_service.domain.errors import GapReason, WhitebgError
+from generator_service.store.reconnect import StoreAway
 from generator_service.store.writer import StoreBusy, StoreClosed
 
 C = grpc.StatusCode
@@ -33,6 +35,8 @@ EXPECTED: list[tuple[Exception, grpc.StatusCode, str]] = [
     (errors.SlowConsumer(5), C.RESOURCE_EXHAUSTED, "SLOW_CONSUMER"),
     (errors.Unauthenticated("who?"), C.UNAUTHENTICATED, "UNAUTHENTICATED"),
     (errors.PermissionDenied("no"), C.PERMISSION_DENIED, "PERMISSION_DENIED"),
+    (BlobsAway("bucket images at https://store can't be used: SlowDown"), C.UNAVAILABLE, "UNAVAILABLE"),
+    (StoreAway("away"), C.UNAVAILABLE, "UNAVAILABLE"),
     (StoreBusy("busy"), C.UNAVAILABLE, "UNAVAILABLE"),
     (StoreClosed("closed"), C.UNAVAILABLE, "UNAVAILABLE"),
 ]
@@ -79,7 +83,7 @@ def all_subclasses(base: type[Exception]) -> set[type[Exception]]:
 
 
 def test_no_error_is_left_out() -> None:
-    assert {type(error) for error, _, _ in EXPECTED} - {StoreBusy, StoreClosed} == (
+    assert {type(error) for error, _, _ in EXPECTED} - {BlobsAway, StoreAway, StoreBusy, StoreClosed} == (
         all_subclasses(WhitebgError) - BETWEEN_STORE_AND_WORKER
     )
 

@@ -230,6 +230,18 @@ def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
     assert SECRET not in repr(settings)
 
 
+def test_where_browsers_reach_the_bucket_is_also_an_origin() -> None:
+    def origin(url: str) -> str:
+        return Settings(jwt_secret=SECRET, s3_public_url=url).image_origin  # type: ignore[arg-type]
+
+    assert origin("") == ""
+    assert origin("https://s3.example.com:9000/images") == "https://s3.example.com:9000"
+    assert origin("https://images.s3.example.com") == "https://images.s3.example.com"
+    for url in ("s3://images", "https://", "https://me:secret@s3.example.com/x", "https://a b/x", "https://a;b/x"):
+        with pytest.raises(ValidationError, match="and a host, without name or password"):
+            origin(url)
+
+
 def test_a_short_secret_is_refused() -> None:
     with pytest.raises(ValidationError, match="shorter than 32 bytes"):
         Settings(jwt_secret="short")  # type: ignore[arg-type]  # pydantic makes a SecretStr of it
