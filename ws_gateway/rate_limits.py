@@ -8,17 +8,16 @@ import limits.aio.storage
 from limits import RateLimitItemPerMinute
 from limits.aio.strategies import MovingWindowRateLimiter
 from limits.errors import StorageError
+from redis.asyncio import Redis
 
 from ws_gateway.clock import Clock
-from ws_gateway.redis_server import TIMEOUT_S, Reach
+from ws_gateway.redis_server import Reach
 
 _OPTIONS: dict[str, Any] = {
     # The library's own choice is another client.
     "implementation": "redispy",
     "wrap_exceptions": True,
     "key_prefix": "whitebg:limits",
-    "socket_timeout": TIMEOUT_S,
-    "socket_connect_timeout": TIMEOUT_S,
 }
 
 
@@ -58,10 +57,10 @@ class RateLimits:
     """All limits of the gateway. 0 a minute means unlimited."""
 
     def __init__(
-        self, redis_url: str | None, clock: Clock, reach: Reach, *, connections: int, status_polls: int, uploads: int
+        self, redis: Redis | None, clock: Clock, reach: Reach, *, connections: int, status_polls: int, uploads: int
     ) -> None:
         """Count in Redis; without one, in memory."""
-        limiter = MovingWindowRateLimiter(_storage(redis_url))
+        limiter = MovingWindowRateLimiter(_storage(redis))
         self.connections = RateLimit(limiter, clock, reach, name="connections", per_minute=connections)
         """New WebSockets, by client address."""
         self.status_polls = RateLimit(limiter, clock, reach, name="status", per_minute=status_polls)
@@ -70,8 +69,9 @@ class RateLimits:
         """Photos and retries, by user."""
 
 
-def _storage(redis_url: str | None) -> limits.aio.storage.Storage:
-    if redis_url is None:
+def _storage(redis: Redis | None) -> limits.aio.storage.Storage:
+    if redis is None:
         return limits.aio.storage.MemoryStorage()
-    # The library takes its URLs a little differently.
-    return limits.aio.storage.RedisStorage(f"async+{redis_url.replace('unix://', 'redis+unix://', 1)}", **_OPTIONS)
+    # The library makes a client of its own; the URL only says of what kind.
+    options = _OPTIONS | {"connection_pool": redis.connection_pool}
+    return limits.aio.storage.RedisStorage("async+redis://", **options)

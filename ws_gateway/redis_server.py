@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.connection import parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -16,6 +16,10 @@ log = logging.getLogger(__name__)
 
 TIMEOUT_S = 1.0
 """How long one try to connect, or one answer, may take."""
+_CONNECTIONS = 16
+"""Of one client. Who finds all in use waits for one: a storm of clients must not look like a server that is away."""
+_WAIT_S = 5.0
+"""How long."""
 UNREACHABLE = (RedisError, OSError, TimeoutError)
 """What comes instead of an answer: it is away, it does not answer in time, or it can't do what was asked."""
 
@@ -41,15 +45,17 @@ def connect(url: str, *, tries: int) -> Redis:
     With two ``tries`` a connection that a restart has cut is opened anew without anybody noticing; with one, whoever
     uses it learns of each cut.
     """
-    client: Redis = Redis.from_url(
+    pool = BlockingConnectionPool.from_url(
         url,
+        max_connections=_CONNECTIONS,
+        timeout=_WAIT_S,
         socket_timeout=TIMEOUT_S,
         socket_connect_timeout=TIMEOUT_S,
         retry=Retry(NoBackoff(), tries - 1),
         decode_responses=True,
         client_name="whitebg-gateway",
     )
-    return client
+    return Redis.from_pool(pool)
 
 
 class Reach:

@@ -13,7 +13,7 @@ from ws_gateway.places.held import Held
 from ws_gateway.places.local import LocalPlaces
 from ws_gateway.places.redis import redis_places
 from ws_gateway.rate_limits import RateLimits
-from ws_gateway.redis_server import Reach
+from ws_gateway.redis_server import Reach, connect
 from ws_gateway.revocations.contract import Revocations
 from ws_gateway.revocations.ledger import Ledger
 from ws_gateway.revocations.local import LocalRevocations
@@ -33,28 +33,27 @@ class Shared:
 @asynccontextmanager
 async def shared_parts(settings: Settings, clock: Clock, metrics: Metrics) -> AsyncIterator[Shared]:
     """Share with the others within the block, if the settings name a Redis."""
-    url = None if settings.redis_url is None else settings.redis_url.get_secret_value()
-    ledger = Ledger(clock=clock, keep=settings.revocation_keep)
+    ledger, held = Ledger(clock=clock, keep=settings.revocation_keep), Held(settings.connections_per_user)
+    revocations: Revocations = LocalRevocations(ledger)
+    places: Places = LocalPlaces(held)
+    client = None
     async with AsyncExitStack() as stack:
-        revocations: Revocations = LocalRevocations(ledger)
-        if url is not None:
+        if settings.redis_url is not None:
+            url = settings.redis_url.get_secret_value()
+            client = await stack.enter_async_context(connect(url, tries=2))
+            line = await stack.enter_async_context(connect(url, tries=1))
             reach = Reach(metrics, "revocations", without="what was known stays revoked, and nothing new is heard of")
-            revocations = await stack.enter_async_context(redis_revocations(url, ledger, reach))
-        held = Held(settings.connections_per_user)
-        places: Places = LocalPlaces(held)
-        if url is not None and held.most:
-            reach = Reach(metrics, "sockets", without="each gateway counts its own open sockets")
-            opening = redis_places(url, held, reach, lease=settings.connection_lease)
-            places = await stack.enter_async_context(opening)
-        yield Shared(
-            limits=RateLimits(
-                url,
-                clock,
-                Reach(metrics, "rates", without="nobody is limited"),
-                connections=settings.connections_per_minute,
-                status_polls=settings.status_polls_per_minute,
-                uploads=settings.uploads_per_minute,
-            ),
-            revocations=revocations,
-            places=places,
+            revocations = await stack.enter_async_context(redis_revocations(client, line, ledger, reach))
+            if held.most:
+                reach = Reach(metrics, "sockets", without="each gateway counts its own open sockets")
+                opening = redis_places(client, held, reach, lease=settings.connection_lease)
+                places = await stack.enter_async_context(opening)
+        limits = RateLimits(
+            client,
+            clock,
+            Reach(metrics, "rates", without="nobody is limited"),
+            connections=settings.connections_per_minute,
+            status_polls=settings.status_polls_per_minute,
+            uploads=settings.uploads_per_minute,
         )
+        yield Shared(limits=limits, revocations=revocations, places=places)

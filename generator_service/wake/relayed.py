@@ -21,6 +21,7 @@ COALESCE_SECONDS = 0.01
 """At most one message goes out in this time, with all that has gathered."""
 FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 2.0
+CANCEL_AGAIN_SECONDS = 0.1
 MAX_TASKS_IN_PROGRESS = 1000
 """Tasks whose progress may gather while nothing can be sent; that of more is dropped."""
 
@@ -93,9 +94,11 @@ class RelayedWake:
         try:
             yield
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            # Up to Python 3.11 `asyncio.wait_for`, by which redis-py sends, can swallow a cancellation.
+            while running := [task for task in tasks if not task.done()]:
+                for task in running:
+                    task.cancel()
+                await asyncio.wait(running, timeout=CANCEL_AGAIN_SECONDS)
 
     async def _send(self, connected: Callable[[], None]) -> None:
         async with self._line.sending() as send:

@@ -6,6 +6,7 @@ import shutil
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from tests.support.processes import Program, free_port
 
@@ -13,17 +14,25 @@ from tests.support.processes import Program, free_port
 class RedisServer:
     """A server that can be killed and started again on the same port."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: Path | None = None) -> None:
+        """With a folder of certificates (`tools.certificates`) it speaks nothing but TLS."""
         program = shutil.which("redis-server")
         assert program, "no Redis server is installed; run: sh tools/setup.sh dev"
         self._program = program
         self.port = free_port()
+        self._tls = tls
         self.url = f"redis://127.0.0.1:{self.port}"
+        if tls is not None:
+            self.url = f"rediss://127.0.0.1:{self.port}?ssl_ca_certs={tls / 'ca.pem'}"
         self._process: Program | None = None
 
     def start(self) -> None:
         """Return when it takes connections."""
         options = {"port": self.port, "bind": "127.0.0.1", "save": "", "appendonly": "no", "daemonize": "no"}
+        if self._tls is not None:
+            files = {"cert-file": "server.pem", "key-file": "server.key", "ca-cert-file": "ca.pem"}
+            options |= {f"tls-{option}": str(self._tls / name) for option, name in files.items()}
+            options |= {"port": 0, "tls-port": self.port, "tls-auth-clients": "no"}
         argv = [word for name, value in options.items() for word in (f"--{name}", str(value))]
         self._process = Program([self._program, *argv], {})
         self._process.wait_for("Ready to accept connections")
@@ -49,9 +58,9 @@ class RedisServer:
 
 
 @contextmanager
-def redis_server() -> Iterator[RedisServer]:
+def redis_server(tls: Path | None = None) -> Iterator[RedisServer]:
     """Run a server while the block runs."""
-    server = RedisServer()
+    server = RedisServer(tls)
     try:
         server.start()
         yield server

@@ -13,20 +13,23 @@ from datetime import timedelta
 
 from redis.asyncio import Redis
 
+from ws_gateway.beside import beside
 from ws_gateway.places.contract import Place
 from ws_gateway.places.held import Held
 from ws_gateway.places.local import LocalPlaces
-from ws_gateway.redis_server import UNREACHABLE, Reach, connect
+from ws_gateway.redis_server import UNREACHABLE, Reach
 
 AWAY_S = 1.0
 """How often a server that is away is looked for."""
-_AT_ONCE = 500
-"""Users whose leases are renewed in one go."""
+_AT_ONCE = 200
+"""Users whose leases are renewed in one go; more would keep the event loop from everything else."""
 
-# One step, so that two gateways can't both take the last place. Asked again after a cut, it gives the same answer.
-_TAKE = """
+_NOW = """
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
+"""
+# One step, so that two gateways can't both take the last place. Asked again after a cut, it gives the same answer.
+_TAKE = f"""{_NOW}
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
 local most = tonumber(ARGV[2])
 local full = most > 0 and redis.call('ZCARD', KEYS[1]) >= most
@@ -34,6 +37,17 @@ if full and not redis.call('ZSCORE', KEYS[1], ARGV[1]) then return 0 end
 redis.call('ZADD', KEYS[1], now + ARGV[3], ARGV[1])
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 return 1
+"""
+
+# For each key the number of places and their names.
+_RENEW = f"""{_NOW}
+local at = 2
+for _, key in ipairs(KEYS) do
+  local last = at + tonumber(ARGV[at])
+  for name = at + 1, last do redis.call('ZADD', key, now + ARGV[1], ARGV[name]) end
+  redis.call('PEXPIRE', key, ARGV[1])
+  at = last + 1
+end
 """
 
 
@@ -52,6 +66,7 @@ class RedisPlaces:
         self._lease_ms = lease // timedelta(milliseconds=1)
         self._renew_every = lease.total_seconds() / 3
         self._take = client.register_script(_TAKE)
+        self._renewal = client.register_script(_RENEW)
         self._lost = asyncio.Event()
 
     async def take(self, user_id: str) -> Place | None:
@@ -98,16 +113,14 @@ class RedisPlaces:
                 self._reach.back()
 
     async def _renew(self) -> None:
-        seconds, microseconds = await self._client.time()
-        ends = seconds * 1000 + microseconds // 1000 + self._lease_ms
         users = self._held.by_user()
-        for start in range(0, len(users), _AT_ONCE):
+        # Once with nothing to renew, too: this is how a server is noticed that has gone or come back.
+        for start in range(0, max(1, len(users)), _AT_ONCE):
             some = users[start : start + _AT_ONCE]
-            async with self._client.pipeline(transaction=False) as pipeline:
-                for user_id, places in some:
-                    pipeline.zadd(_key(user_id), dict.fromkeys((place.name for place in places), ends))
-                    pipeline.pexpire(_key(user_id), self._lease_ms)
-                await pipeline.execute()
+            arguments: list[str | int] = [self._lease_ms]
+            for _, places in some:
+                arguments += [len(places), *(place.name for place in places)]
+            await self._renewal(keys=[_key(user_id) for user_id, _ in some], args=arguments)
             # What was given back meanwhile may have been written down after that.
             for place in (place for _, places in some for place in places if place not in self._held):
                 await self._client.zrem(_key(place.user_id), place.name)
@@ -122,13 +135,8 @@ def _key(user_id: str) -> str:
 
 
 @asynccontextmanager
-async def redis_places(url: str, held: Held, reach: Reach, *, lease: timedelta) -> AsyncIterator[RedisPlaces]:
+async def redis_places(client: Redis, held: Held, reach: Reach, *, lease: timedelta) -> AsyncIterator[RedisPlaces]:
     """Give out places together with others within the block."""
-    async with connect(url, tries=2) as client:
-        places = RedisPlaces(client, held, reach, lease=lease)
-        keeping = asyncio.create_task(places.keep(), name="places")
-        try:
-            yield places
-        finally:
-            keeping.cancel()
-            await asyncio.gather(keeping, return_exceptions=True)
+    places = RedisPlaces(client, held, reach, lease=lease)
+    async with beside(places.keep(), "places"):
+        yield places

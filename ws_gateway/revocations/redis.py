@@ -19,7 +19,8 @@ from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 
 from ws_gateway.backoff import Backoff
-from ws_gateway.redis_server import TIMEOUT_S, UNREACHABLE, Reach, connect
+from ws_gateway.beside import beside
+from ws_gateway.redis_server import TIMEOUT_S, UNREACHABLE, Reach
 from ws_gateway.revocations.contract import Kind, NotShared, Revocation
 from ws_gateway.revocations.ledger import Ledger
 
@@ -33,8 +34,8 @@ CHANNEL = "whitebg:revocations"
 """Each change, with its number before it."""
 SILENCE_S = 2.0
 """After this long without a message the number is looked at, so that what no message told is known this much later."""
-_AT_ONCE = 500
-"""Revocations in one message."""
+_AT_ONCE = 250
+"""Revocations in one message or answer; more would keep the event loop from everything else."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 # Later times win, so it does no harm to write anything twice. What has expired or is too much goes, oldest first.
@@ -137,10 +138,13 @@ class RedisRevocations:
         # The number first: a change while the set is read is told once more by its message.
         self._version = await self._current_version()
         found: dict[Revocation, datetime] = {}
-        async for member, score in self._client.zscan_iter(ENTRIES, count=1000):
+        async for member, score in self._client.zscan_iter(ENTRIES, count=_AT_ONCE):
             if (revocation := _revocation(member)) is not None:
                 found[revocation] = _time(score)
-        self._note(sorted(found.items(), key=lambda item: item[1]))
+        known = sorted(found.items(), key=lambda item: item[1])
+        for start in range(0, len(known), _AT_ONCE):
+            self._note(known[start : start + _AT_ONCE])
+            await asyncio.sleep(0)  # Others want to go on, too.
         missing = [(each, at) for each, at in self._ledger.entries().items() if each not in found or found[each] < at]
         for start in range(0, len(missing), _AT_ONCE):
             await self._share(missing[start : start + _AT_ONCE])
@@ -174,17 +178,14 @@ class RedisRevocations:
 
 
 @asynccontextmanager
-async def redis_revocations(url: str, ledger: Ledger, reach: Reach) -> AsyncIterator[RedisRevocations]:
+async def redis_revocations(
+    client: Redis, line: Redis, ledger: Ledger, reach: Reach
+) -> AsyncIterator[RedisRevocations]:
     """Share revocations within the block. A Redis that is there has been read when it begins."""
-    async with connect(url, tries=2) as client, connect(url, tries=1) as line:
-        revocations = RedisRevocations(client, line, ledger, reach)
-        following = asyncio.create_task(revocations.follow(), name="revocations")
-        try:
-            await revocations.until_known(2 * TIMEOUT_S)
-            yield revocations
-        finally:
-            following.cancel()
-            await asyncio.gather(following, return_exceptions=True)
+    revocations = RedisRevocations(client, line, ledger, reach)
+    async with beside(revocations.follow(), "revocations"):
+        await revocations.until_known(2 * TIMEOUT_S)
+        yield revocations
 
 
 def _revocation(member: str) -> Revocation | None:

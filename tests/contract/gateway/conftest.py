@@ -67,13 +67,21 @@ class InRedis:
     async def revocations(self, *, capacity: int = 100) -> AsyncIterator[Revocations]:
         ledger = Ledger(clock=self.clock, keep=KEEP, capacity=capacity)
         reach = Reach(self.metrics, "revocations", without="what was known stays revoked")
-        async with redis_revocations(self.redis.url, ledger, reach) as revocations:
+        url = self.redis.url
+        async with (
+            connect(url, tries=2) as client,
+            connect(url, tries=1) as line,
+            redis_revocations(client, line, ledger, reach) as revocations,
+        ):
             yield revocations
 
     @asynccontextmanager
     async def places(self, *, most: int, lease: timedelta = LEASE) -> AsyncIterator[Places]:
         reach = Reach(self.metrics, "sockets", without="each gateway counts its own open sockets")
-        async with redis_places(self.redis.url, Held(most), reach, lease=lease) as places:
+        async with (
+            connect(self.redis.url, tries=2) as client,
+            redis_places(client, Held(most), reach, lease=lease) as places,
+        ):
             yield places
 
 

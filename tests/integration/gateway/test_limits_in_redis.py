@@ -25,6 +25,15 @@ async def test_gateways_count_together(service: DrivenService, together: Setting
         assert [await outcome(world) for world in (one, other, one, other)] == [None, None, 4103, 4103]
 
 
+async def test_a_storm_gets_no_more_in_and_is_no_outage(service: DrivenService, together: Settings) -> None:
+    changes = {"uploads_per_minute": 10}
+    async with running(service, together.model_copy(update=changes)) as world:
+        limit = world.server.gateway.limits.uploads
+        waits = await asyncio.gather(*(limit.hit("ann") for _ in range(400)))
+        assert waits.count(None) == 10
+        assert sample(world, "whitebg_redis_away", use="rates") == 0
+
+
 async def test_while_redis_is_away_nobody_is_held_back(
     service: DrivenService, together: Settings, redis: RedisServer, caplog: pytest.LogCaptureFixture
 ) -> None:

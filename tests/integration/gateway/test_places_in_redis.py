@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
@@ -18,7 +19,8 @@ from tests.integration.gateway.test_metrics import eventually, sample
 from tests.integration.gateway.world import PATIENCE, SECRET, Client, World, token_for
 from tests.support.driven_service import DrivenService
 from tests.support.processes import Program, free_port
-from tests.support.redis import RedisServer
+from tests.support.redis import RedisServer, redis_server
+from tools.certificates import make_certificates
 from ws_gateway.settings import Settings
 
 LEASE = 2
@@ -69,6 +71,26 @@ async def test_a_storm_of_one_user_at_both_gateways(service: DrivenService, toge
         # All have shaken hands; what they ask for at the same moment is a place.
         await asyncio.gather(*(client.send(type="auth", token=token_for("ann")) for client in clients))
         assert sum(await asyncio.gather(*map(let_in, clients))) == 3
+
+
+async def test_over_tls_it_is_the_same(service: DrivenService, together: Settings, tmp_path: Path) -> None:
+    make_certificates(tmp_path / "tls", ["127.0.0.1"])
+    with redis_server(tls=tmp_path / "tls") as secured:
+        how = together.model_copy(update={"redis_url": SecretStr(secured.url), "connections_per_user": 1})
+        async with running(service, how) as here, running(service, how) as there, here.open("ann"):
+            assert await refused(there)
+            token = token_for("ann", jti="s1")
+            answer = await here.http.post(
+                "/admin/sessions/revoke", json={"token_id": "s1"}, headers=here.headers("root", scope="admin")
+            )
+            assert answer.status_code == 200
+            async with asyncio.timeout(PATIENCE):
+                path, headers = "/api/generation/tasks", {"Authorization": f"Bearer {token}"}
+                while (await there.http.get(path, headers=headers)).status_code != 401:
+                    continue
+            assert [sample(there, "whitebg_redis_away", use=use) for use in ("rates", "sockets", "revocations")] == [
+                0
+            ] * 3
 
 
 async def test_while_redis_is_away_sockets_open_and_close_and_are_counted_here(
