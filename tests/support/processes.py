@@ -23,7 +23,8 @@ def children(pid: int) -> list[int]:
     """Return the ids of the processes that ``pid`` has started and that still live."""
     found = []
     for tasks in Path(f"/proc/{pid}/task").glob("*/children"):
-        found += [int(child) for child in tasks.read_text().split()]
+        with suppress(FileNotFoundError, ProcessLookupError):  # a thread that has ended since
+            found += [int(child) for child in tasks.read_text().split()]
     return sorted(child for child in found if alive(child))
 
 
