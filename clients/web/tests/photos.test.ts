@@ -21,6 +21,17 @@ test("an event that comes before the answer does not show the photo twice", () =
   expect(keys(6)).toEqual(["m", "k", "6"]); // Known before either was sent.
 });
 
+test("photos keep the order they were added in, though they are sent several at once", () => {
+  const list = new PhotoList();
+  const sent = (key: string, taskId: number): ReturnType<typeof upload> => upload(key, { state: "sent", taskId });
+  const waiting = upload("b", { after: 9 });
+  const keys = (uploads: ReturnType<typeof upload>[], ...ids: number[]): string[] =>
+    list.of(uploads, ids.map((id) => task(id))).map(({ key }) => key);
+  expect(keys([upload("a", { after: 9 }), waiting, sent("c", 5)], 5, 3)).toEqual(["c", "b", "a", "3"]);
+  expect(keys([sent("a", 7), waiting, sent("c", 5)], 7, 5, 3)).toEqual(["c", "b", "a", "3"]);
+  expect(keys([sent("a", 7), sent("b", 8), sent("c", 5)], 9, 8, 7, 6, 5, 3)).toEqual(["9", "c", "b", "a", "6", "3"]);
+});
+
 test("a photo about which nothing was said stays the same object", () => {
   const list = new PhotoList();
   const [one, two, sending] = [task(1), task(2), upload("k", { file: new File([], "other.jpg") })];

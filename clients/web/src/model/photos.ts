@@ -39,29 +39,40 @@ export class PhotoList {
   #ofUploads: PhotosOfUploads = new Map();
   #ofTasks: PhotosOfTasks = new Map();
 
-  /** `tasks` newest first, `uploads` oldest first. */
+  /** `tasks` newest first, `uploads` oldest first: photos added here keep their order, in whichever they are answered. */
   of(uploads: readonly Upload[], tasks: readonly Task[]): Photo[] {
-    const owners = new Map<number, Upload>();
-    for (const upload of uploads) if (upload.taskId !== null) owners.set(upload.taskId, upload);
-    const shown = new Set<Upload>();
+    const mine = new Set(uploads.map(({ taskId }) => taskId));
+    const known = new Map(tasks.map((task) => [task.id, task]));
     const unanswered = new Unanswered(uploads);
-    const ofTasks: PhotosOfTasks = new Map();
-    // Oldest first, as they were sent.
-    for (const task of [...tasks].reverse()) {
-      const owner = owners.get(task.id);
-      if (owner === undefined && unanswered.claims(task)) continue;
-      if (owner !== undefined) shown.add(owner);
-      const known = this.#ofTasks.get(task);
-      ofTasks.set(task, known !== undefined && known[0] === owner ? known : [owner, ofTask(task, owner)]);
-    }
+    const others = [...tasks].reverse().filter((task) => !mine.has(task.id) && !unanswered.claims(task));
     const ofUploads: PhotosOfUploads = new Map();
+    const ofTasks: PhotosOfTasks = new Map();
+    const photos: Photo[] = [];
+    const addTask = (task: Task, owner?: Upload): void => {
+      const before = this.#ofTasks.get(task);
+      const entry = before !== undefined && before[0] === owner ? before : ([owner, ofTask(task, owner)] as const);
+      ofTasks.set(task, entry);
+      photos.push(entry[1]);
+    };
+    const addUpload = (upload: Upload): void => {
+      const photo = this.#ofUploads.get(upload) ?? ofUpload(upload);
+      ofUploads.set(upload, photo);
+      photos.push(photo);
+    };
+    const left = others.values();
+    let other = left.next().value;
     for (const upload of uploads) {
+      // What has no task yet is newer than all that has.
+      for (; other !== undefined && other.id < (upload.taskId ?? Infinity); other = left.next().value) addTask(other);
+      const task = upload.taskId === null ? undefined : known.get(upload.taskId);
+      if (task !== undefined) addTask(task, upload);
       // One that was sent and has no task is of a log that the server has lost since.
-      if (!shown.has(upload) && upload.state !== "sent") ofUploads.set(upload, this.#ofUploads.get(upload) ?? ofUpload(upload));
+      else if (upload.state !== "sent") addUpload(upload);
     }
+    for (; other !== undefined; other = left.next().value) addTask(other);
     this.#ofUploads = ofUploads;
     this.#ofTasks = ofTasks;
-    return [...[...ofTasks.values()].map(([, photo]) => photo), ...ofUploads.values()].reverse();
+    return photos.reverse();
   }
 }
 
