@@ -71,7 +71,8 @@ async def test_a_client_that_pauses_and_reads_on_in_time_stays(world: World) -> 
             last = f"e0:{(await world.service.submit('ann', filename=BIG)).seq}"
         await asyncio.sleep(2)  # the pause itself is what is tested
         messages = await client.until(lambda m: m.get("id") == last)
-        assert [m["id"] for m in messages] == [f"e0:{seq}" for seq in range(1, 61)]
+        # Places in the queue are told in between, on a slow machine.
+        assert [m["id"] for m in messages if "id" in m] == [f"e0:{seq}" for seq in range(1, 61)]
         await client.settled()
 
 
@@ -87,5 +88,5 @@ async def test_a_long_sync_over_a_slow_line_never_counts(world: World) -> None:
             await client.next()
             await asyncio.sleep(0.1)
         await client.until(lambda m: m.get("id") == "e0:400")
-        assert [m["id"] for m in client.messages] == [f"e0:{seq}" for seq in range(1, 401)]
+        assert [m["id"] for m in client.messages if "id" in m] == [f"e0:{seq}" for seq in range(1, 401)]
         await client.settled()
