@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 
 from redis.asyncio import Redis
@@ -99,11 +99,9 @@ class RedisPlaces:
     async def keep(self) -> None:
         """Renew the leases, and look for a server that is away, until cancelled."""
         while True:
-            try:
+            with suppress(TimeoutError):
                 async with asyncio.timeout(self._renew_every if self._reach.ok else AWAY_S):
                     await self._lost.wait()
-            except TimeoutError:
-                pass
             self._lost.clear()
             try:
                 await self._renew()
