@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from generator_service.imaging.barrier import barrier_distance, reachable
 from generator_service.imaging.border import Backdrop, inside_frame, lab, model_backdrop
 from generator_service.imaging.saliency import saliency
+from generator_service.imaging.seams import without_seams
 
 Mask = NDArray[np.bool_]
 
@@ -57,14 +58,21 @@ def segment(small: NDArray[np.uint8]) -> Segmentation:
     if not backdrop.plain and max(small.shape) > _CLUTTERED_SIDE:
         return segment(shrink(small, _CLUTTERED_SIDE))
     trimap = _plain_trimap(backdrop) if backdrop.plain else _salient_trimap(small, backdrop)
-    return Segmentation(mask=_clean(_grabcut(small, trimap), backdrop), backdrop=backdrop)
+    return Segmentation(mask=_cut(small, trimap, backdrop), backdrop=backdrop)
 
 
 def second_opinion(rgb: NDArray[np.uint8]) -> Mask:
     """Find the product of a plain photo the other way, by what stands out, on a smaller copy of its own."""
     small = shrink(rgb, _CLUTTERED_SIDE)
     backdrop = model_backdrop(small)
-    return _clean(_grabcut(small, _salient_trimap(small, backdrop)), backdrop)
+    return _cut(small, _salient_trimap(small, backdrop), backdrop)
+
+
+def _cut(small: NDArray[np.uint8], trimap: NDArray[np.uint8], backdrop: Backdrop) -> Mask:
+    mask = _grabcut(small, trimap)
+    if backdrop.plain:  # On a cluttered one, lines are everywhere.
+        mask = without_seams(mask, small, backdrop.noise)
+    return _clean(mask, backdrop)
 
 
 def _plain_trimap(backdrop: Backdrop) -> NDArray[np.uint8]:
