@@ -55,7 +55,7 @@ test("a person is to look where the cut-out is unsure or a check failed", () => 
   const looks = [
     { ...result, confidence: 0.9, report },
     { ...result, confidence: null, report },
-    { ...result, confidence: 0.7, report },
+    { ...result, confidence: 0.86, report },
     { ...result, confidence: 0.9, report: { ...report, passed: false } },
   ].map((each) => needsALook(detail(1, { result: each })));
   expect(looks).toEqual([false, false, true, true]);

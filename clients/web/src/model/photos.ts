@@ -153,7 +153,7 @@ function phaseOf(status: string, code: string | null): Phase {
 }
 
 /** A cut-out with lower odds of being right is to be looked at; the service draws the line there too. */
-export const SURE = 0.8;
+export const SURE = 0.869;
 
 /** Whether a person should look at the result before using it. */
 export function needsALook(detail: TaskDetail | null): boolean {
