@@ -38,8 +38,10 @@ class PromptEngine(SlowEngine):
     def __init__(self, first: Callable[[], Awaitable[object]]) -> None:
         super().__init__()
         self._first = first
+        self.began = asyncio.Event()
 
     async def generate(self, photo: bytes, spec: PictureSpec, report: ProgressReport) -> Picture:
+        self.began.set()
         await self._first()
         return self._picture
 
@@ -76,15 +78,15 @@ async def submitted(store: SqlTaskStore, blobs: LocalBlobs) -> Task:
 
 async def worked(store: SqlTaskStore, blobs: LocalBlobs, first: Callable[[], Awaitable[object]]) -> None:
     """Let a worker do all that there is to do."""
-    engines = Engines(JobPool(PoolSettings(processes=1)), [PromptEngine(first)], (Engine.LOCAL,))
+    engine = PromptEngine(first)
+    engines = Engines(JobPool(PoolSettings(processes=1)), [engine], (Engine.LOCAL,))
     wake = LocalWake(asyncio.get_running_loop())
     worker = Worker(
         WorkerSettings(owner="w1", slots=1), store=store, wake=wake, blobs=blobs, engines=engines, clock=SystemClock()
     )
     working = asyncio.create_task(worker.run())
     async with asyncio.timeout(WITHIN):
-        while not worker._runs:  # noqa: ASYNC110 (nobody tells of a claim)
-            await asyncio.sleep(0.01)
+        await engine.began.wait()
         while runs := list(worker._runs.values()):
             with suppress(asyncio.CancelledError):
                 await runs[0].activity
