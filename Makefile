@@ -1,9 +1,17 @@
-# Every target sets up what it needs. `make run` and `make test` are all that a newcomer has to know.
-.PHONY: help setup run test check format protos page bench quality fuzz presets cluster cluster-test clean
+# Every target sets up what it needs. `make run` and `make test` are all that a newcomer needs.
+.PHONY: help setup run test check format protos page bench quality fuzz presets cluster cluster-test chaos simulate clean
 
 VENV := .venv
 BIN := $(VENV)/bin
 PHOTOS ?= examples
+STUDIO ?= 1
+ENGINES ?= local
+CHAOS_SECONDS ?= 60
+CHAOS_SEED ?= 1
+CHAOS_SEEDS ?= 1
+CHAOS_STORE ?= both
+SCHEDULES ?= 100000
+SEED ?= 1
 
 help:
 	@echo "make run      start whitebg here and put a photo through it"
@@ -12,26 +20,29 @@ help:
 	@echo "make format   format the code"
 	@echo "make protos   generate the stubs anew"
 	@echo "make page     build the page anew"
-	@echo "make bench    measure speed beside bare peers"
+	@echo "make bench    measure speed beside peers: make bench SAVE=FILE, or COMPARE=FILE of an earlier run"
 	@echo "make cluster  run PostgreSQL, Redis, SeaweedFS, nginx, 2 services, 3 workers, 2 gateways here"
 	@echo "make cluster-test  break that in every way, and measure"
-	@echo "make quality  measure the pictures: make quality PHOTOS=DIR"
+	@echo "make chaos    break the real processes at random under all kinds of clients, and check every guarantee:"
+	@echo "              make chaos CHAOS_SECONDS=60 CHAOS_SEED=1 CHAOS_SEEDS=1 CHAOS_STORE=sqlite|postgres|both"
+	@echo "make simulate run random schedules of store, session and client in virtual time: make simulate SCHEDULES=1000000"
+	@echo "make quality  measure the pictures: make quality PHOTOS=DIR STUDIO=scenes-per-class ENGINES=local,neural,auto WEIGHTS=FILE"
 	@echo "make presets  make every preset's picture and see its own report: make presets PHOTOS=DIR"
 	@echo "make fuzz     throw 100,000 broken files at the engine"
 
 setup: $(VENV)/.ready-dev
 
-$(VENV)/.ready-run: pyproject.toml constraints.txt tools/setup.sh
+$(VENV)/.ready-run: pyproject.toml clients/python/pyproject.toml constraints.txt tools/setup.sh
 	@sh tools/setup.sh run
 
-$(VENV)/.ready-dev: pyproject.toml constraints.txt tools/setup.sh
+$(VENV)/.ready-dev: pyproject.toml clients/python/pyproject.toml constraints.txt tools/setup.sh
 	@sh tools/setup.sh dev
 
 run: $(VENV)/.ready-run
 	@$(BIN)/whitebg up --try examples/photos/pink-cap.jpg --out whitebg-out
 
 test: $(VENV)/.ready-dev
-	$(BIN)/pytest -m "not cluster"
+	$(BIN)/pytest -m "not cluster and not long" -n auto --dist worksteal
 
 check: $(VENV)/.ready-dev
 	$(BIN)/ruff check .
@@ -46,6 +57,10 @@ check: $(VENV)/.ready-dev
 	$(BIN)/python tools/lint_clients.py
 	$(BIN)/python tools/build_page.py --check
 	$(BIN)/python tools/check_deploy.py
+	$(BIN)/python tools/check_workflows.py
+	$(BIN)/python tools/check_version.py
+	$(BIN)/python tools/check_language.py
+	$(BIN)/python tools/configuration_docs.py --check
 
 format: $(VENV)/.ready-dev
 	$(BIN)/ruff check --fix .
@@ -58,17 +73,28 @@ protos: $(VENV)/.ready-dev
 page: $(VENV)/.ready-dev
 	$(BIN)/python tools/build_page.py
 
-bench: $(VENV)/.ready-dev
-	$(BIN)/python -m tests.benchmarks
+bench: $(VENV)/.ready-dev $(VENV)/peers/.ready
+	$(BIN)/python -m tools.benchmarks $(if $(COMPARE),--compare $(COMPARE)) $(if $(SAVE),--save $(SAVE))
+
+$(VENV)/peers/.ready: $(VENV)/.ready-dev tools/benchmarks/peers.txt
+	$(BIN)/python -m venv $(VENV)/peers
+	$(VENV)/peers/bin/pip install --quiet --requirement tools/benchmarks/peers.txt
+	@touch $@
 
 quality: $(VENV)/.ready-dev
-	$(BIN)/python tools/quality.py $(PHOTOS)
+	$(BIN)/python -m tools.quality $(PHOTOS) --studio $(STUDIO) --engines $(ENGINES) $(if $(WEIGHTS),--weights $(WEIGHTS))
 
 cluster: $(VENV)/.ready-dev
-	@$(BIN)/python -m tests.cluster
+	@$(BIN)/python -m tools.cluster
 
 cluster-test: $(VENV)/.ready-dev
 	$(BIN)/pytest tests/cluster
+
+chaos: $(VENV)/.ready-dev
+	$(BIN)/python -m tools.chaos --seconds $(CHAOS_SECONDS) --seed $(CHAOS_SEED) --seeds $(CHAOS_SEEDS) --store $(CHAOS_STORE)
+
+simulate: $(VENV)/.ready-dev
+	$(BIN)/python -m tools.simulation --schedules $(SCHEDULES) --seed $(SEED)
 
 fuzz: $(VENV)/.ready-dev
 	$(BIN)/python tools/fuzz.py $(if $(INPUTS),--inputs $(INPUTS))
@@ -77,4 +103,4 @@ presets: $(VENV)/.ready-dev
 	$(BIN)/python tools/preset_reports.py $(PHOTOS)
 
 clean:
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache quality-out fuzz-out whitebg-out
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache quality-out fuzz-out whitebg-out chaos-out

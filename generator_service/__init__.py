@@ -1,1 +1,1 @@
-"""The generator service: one durable log of tasks, the workers that run them, and the gRPC API that tells of them."""
+"""The generator service: one durable log of tasks, the workers that run them, and the gRPC API for them."""

@@ -1,47 +1,57 @@
-"""Command line: ``python -m generator_service serve``, and ``worker`` for further processes that only work."""
+"""Command line: ``python -P -m generator_service serve``, and ``worker`` for further processes that only work."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
 import json
+import logging
 import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import asdict
 from datetime import timedelta
+from io import TextIOWrapper
 from typing import Protocol
 
+import uvloop
 from pydantic import ValidationError
 
-from generator_service import tracing
-from generator_service.blobs.contract import BlobsUnusable
-from generator_service.data_dir import DataDirInUse, DataDirUnusable, data_dir_lock
-from generator_service.doctor import examine
+from generator_service import backup_command, models_command
+from generator_service.blobs.contract import BlobStoreConfigError, BlobStoreUnavailable
+from generator_service.bootstrap import engine_settings, open_blob_store, open_store
+from generator_service.data_dir import DataDirError, DataDirInUse, data_dir_lock
+from generator_service.domain.clock import SystemClock
+from generator_service.engines.neural.models import ModelUnusable
 from generator_service.engines.registry import NoEngine
-from generator_service.engines.rembg import RembgUnusable
-from generator_service.logs import configure_logs
-from generator_service.metrics_server import PortInUse
-from generator_service.parts import engine_settings
+from generator_service.image_store import ImageStoreGuard
+from generator_service.ops import tracing
+from generator_service.ops.logs import configure_logs
+from generator_service.ops.metrics_server import PortInUse
 from generator_service.server import running_service
-from generator_service.settings import Settings
+from generator_service.settings import MissingSetting, Settings
 from generator_service.store.postgres import renew_postgres
-from generator_service.store.reconnect import StoreAway
+from generator_service.store.reconnect import DatabaseUnavailable
 from generator_service.store.restored import StoreInUse
-from generator_service.store.sqlite import renew_sqlite
-from generator_service.tls import CertificateUnusable
+from generator_service.store.sqlite import DatabaseUnusable, damage, renew_sqlite
 from generator_service.worker_process import UnsuitableSettings, running_worker
+from whitebg_process.certificates import CertificateError
+from whitebg_process.hardening import protect_memory
+from whitebg_process.known_settings import unknown_settings
+from whitebg_process.settings import describe
+
+logger = logging.getLogger(__name__)
 
 
 class Running(Protocol):
-    """A process of the service that is under way."""
+    """A running process of the service."""
 
     @property
     def background(self) -> Sequence[asyncio.Task[None]]:
-        """What goes on all the time; none of it ends by itself."""
+        """Long-running background tasks."""
         ...
 
 
@@ -50,66 +60,132 @@ PROCESSES: dict[str, tuple[str, Process]] = {
     "serve": ("whitebg-service", running_service),
     "worker": ("whitebg-worker", running_worker),
 }
-"""By command: the name under which traces tell of the process, and what it runs."""
+"""The process's name in traces and its main function, by command."""
+
+MISCONFIGURED = (
+    MissingSetting,
+    UnsuitableSettings,
+    BlobStoreConfigError,
+    CertificateError,
+    DatabaseUnusable,
+    DataDirError,
+    PortInUse,
+    tracing.TracingUnavailable,
+)
+"""Errors that a restart can't fix: the exit status is 2. The message names the setting."""
+
+_S3_SECRETS = frozenset({"s3_access_key_id", "s3_secret_access_key", "s3_session_token"})
+UNUSED_SECRETS = {
+    "doctor": frozenset({"jwt_secret", "jwt_former_secrets", "redis_url"}),
+    "models": frozenset({"jwt_secret", "jwt_former_secrets", "redis_url", "gemini_api_key", "database_url"})
+    | _S3_SECRETS,
+    "backup": frozenset({"jwt_secret", "jwt_former_secrets", "redis_url", "gemini_api_key"}),
+    "restore": frozenset({"jwt_secret", "jwt_former_secrets", "redis_url", "gemini_api_key"}),
+    "adopt-images": frozenset({"jwt_secret", "jwt_former_secrets", "redis_url", "gemini_api_key"}),
+    "rotate-epoch": frozenset({"jwt_secret", "jwt_former_secrets", "redis_url", "gemini_api_key"}) | _S3_SECRETS,
+    "restored": frozenset({"jwt_secret", "jwt_former_secrets", "redis_url", "gemini_api_key"}) | _S3_SECRETS,
+}
+"""Secrets that a command runs without: they may be missing, unreadable or invalid."""
 
 SWITCH_SECONDS = 0.0005
-"""How long a thread of the store may keep the interpreter while the event loop waits for it. The default of 5 ms is as
-long as all the rest of an event's way to its watchers."""
+"""How long a thread of the store may hold the interpreter while the event loop waits for it. The default of 5 ms is as
+long as the rest of the latency from an event to its watchers."""
 
 
 def main() -> int:
     """Run a command; return the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m generator_service", description="The whitebg generator service.")
+    parser = argparse.ArgumentParser(
+        prog="python -P -m generator_service", description="The whitebg generator service."
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("serve", help="serve gRPC and run tasks; settings come from WHITEBG_* variables")
     commands.add_parser("worker", help="only run tasks of the database that WHITEBG_DATABASE_URL names")
-    commands.add_parser("restored", help="after a backup was restored, all stopped: give the log a new epoch")
+    rotate = "after a database was restored by other means, all processes stopped: give its log a new epoch"
+    commands.add_parser("rotate-epoch", aliases=["restored"], help=rotate)
+    backup_command.add_backup_arguments(commands.add_parser("backup", help="copy database, images and signing secret"))
+    backup_command.add_restore_arguments(commands.add_parser("restore", help="restore a backup, all processes stopped"))
+    commands.add_parser("adopt-images", help="bind the configured image store to this database, all services stopped")
     doctor = commands.add_parser("doctor", help="look at everything that serving needs, and say what is wrong")
     doctor.add_argument("--json", action="store_true", help="one JSON object per line, for programs")
+    models_command.add_arguments(commands.add_parser("models", help="list, install and remove larger networks"))
     arguments = parser.parse_args()
+    unused = UNUSED_SECRETS.get(arguments.command, frozenset())
     try:
-        settings = Settings()  # type: ignore[call-arg]  # the environment supplies the fields
+        settings, problems = load_settings(unused)
     except ValidationError as error:
-        for problem in error.errors():
-            # What is wrong with several together names them itself.
-            variable = "".join(f"WHITEBG_{name}: ".upper() for name in problem["loc"][:1])
-            sys.stderr.write(f"{variable}{problem['msg']}\n")
+        sys.stderr.writelines(f"{problem}\n" for problem in describe(error, Settings))
         return 2
     if arguments.command == "doctor":
-        return asyncio.run(see_doctor(settings, as_json=arguments.json))
-    if arguments.command == "restored":
-        return asyncio.run(renew(settings))
-    name, run = PROCESSES[arguments.command]
+        return asyncio.run(run_doctor(settings, as_json=arguments.json, problems=problems))
+    if arguments.command == "models":
+        return models_command.run(settings, arguments)
+    if arguments.command in {"backup", "restore"}:
+        return backup_command.run(settings, arguments)
+    if (once := ONCE.get(arguments.command)) is not None:
+        return asyncio.run(once(settings))
+    return run_process(arguments.command, settings)
+
+
+def load_settings(unused: Collection[str]) -> tuple[Settings, Sequence[str]]:
+    """Read the settings; return them with the problems of ``unused`` secrets, which a command does without.
+
+    Raises:
+        pydantic.ValidationError: another setting is invalid.
+
+    """
+    try:
+        return Settings(), ()
+    except ValidationError as error:
+        if not unused:
+            raise
+        problems = tuple(describe(error, Settings))
+    names = {f"WHITEBG_{name}{suffix}".upper() for name in unused for suffix in ("", "_FILE")}
+    for name in [name for name in os.environ if name.upper() in names]:
+        del os.environ[name]
+    return Settings(), problems
+
+
+def run_process(command: str, settings: Settings) -> int:
+    """Run a long-lived process until it is stopped by a signal; return the exit status."""
+    name, run = PROCESSES[command]
     configure_logs(settings.log_level)
+    protect_memory()
+    for problem in (*unknown_settings(os.environ), *settings.deprecated):
+        logger.warning(problem)
     sys.setswitchinterval(SWITCH_SECONDS)
     try:
         if settings.tracing:
             tracing.start(name)
-        asyncio.run(run_until_told(settings, run))
+        uvloop.run(run_until_stopped(settings, run))
     except NoEngine as error:
         sys.stderr.write(f"WHITEBG_ENGINE_ORDER: {error}\n")
         return 2
-    except RembgUnusable as error:
-        sys.stderr.write(f"WHITEBG_REMBG_MODEL: {error}\n")
+    except ModelUnusable as error:
+        sys.stderr.write(f"WHITEBG_NEURAL_MODEL: {error}\n")
         return 2
-    except (UnsuitableSettings, BlobsUnusable, CertificateUnusable, tracing.TracingUnavailable) as error:
+    except MISCONFIGURED as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    except (DataDirInUse, DataDirUnusable, PortInUse, StoreAway) as error:
+    except (DataDirInUse, DatabaseUnavailable) as error:
         sys.stderr.write(f"{error}\n")
         return 1
+    except Exception as error:
+        if found := damage(error):
+            sys.stderr.write(f"the database {settings.database} is damaged: {found}; restore a backup\n")
+            return 2
+        raise
     return 0
 
 
 async def renew(settings: Settings) -> int:
-    """Give a restored database's log a new epoch; return the exit status."""
+    """Rotate the log epoch of a restored database; return the exit status."""
     try:
         if settings.database_url is not None:
             renewed = await asyncio.to_thread(renew_postgres, settings.database_url.get_secret_value())
         else:
             async with data_dir_lock(settings.data_dir, timedelta(0)):
                 renewed = await asyncio.to_thread(renew_sqlite, settings.database)
-    except (DataDirInUse, DataDirUnusable, StoreAway, StoreInUse) as error:
+    except (DataDirInUse, DataDirError, DatabaseUnavailable, StoreInUse) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     except FileNotFoundError as error:
@@ -122,19 +198,61 @@ async def renew(settings: Settings) -> int:
     return 0
 
 
-async def see_doctor(settings: Settings, *, as_json: bool) -> int:
-    """Print what is found; return 1 if anything is wrong."""
+async def adopt_images(settings: Settings) -> int:
+    """Bind the configured image store to this database; return the exit status."""
+    try:
+        async with AsyncExitStack() as stack:
+            if settings.database_url is None:
+                await stack.enter_async_context(data_dir_lock(settings.data_dir, timedelta(0)))
+            store = await open_store(settings, SystemClock(), lambda _: None)
+            stack.push_async_callback(store.close)
+            blobs = await asyncio.to_thread(open_blob_store, settings)
+            await ImageStoreGuard(store, blobs).adopt()
+    except (
+        BlobStoreUnavailable,
+        BlobStoreConfigError,
+        DatabaseUnusable,
+        DataDirInUse,
+        DataDirError,
+        DatabaseUnavailable,
+    ) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    sys.stdout.write(
+        f"the {blobs.where} now belongs to this database; images that none of its tasks names are deleted in two days\n"
+    )
+    return 0
+
+
+ONCE = {"rotate-epoch": renew, "restored": renew, "adopt-images": adopt_images}
+"""Commands that run to their end and need nothing but the settings."""
+
+
+async def run_doctor(settings: Settings, *, as_json: bool, problems: Sequence[str] = ()) -> int:
+    """Print the findings, ``problems`` of the settings first; return 1 if there is a problem."""
+    # Imported here because it checks every engine and needs modules that serving rarely uses.
+    from generator_service.doctor import Finding, examine
+
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # A path may not fit the stream's encoding.
     status = 0
-    async for finding in examine(settings, engine_settings(settings)):
+
+    def show(finding: Finding) -> None:
+        nonlocal status
         status = status if finding.ok else 1
         line = json.dumps(asdict(finding)) if as_json else f"{'ok   ' if finding.ok else 'WRONG'} {finding.subject}: "
         sys.stdout.write(line + ("" if as_json else finding.message) + "\n")
         sys.stdout.flush()
+
+    for problem in problems:
+        show(Finding(subject="settings", ok=False, message=problem))
+    async for finding in examine(settings, engine_settings(settings)):
+        show(finding)
     return status
 
 
-async def run_until_told(settings: Settings, run: Process) -> None:
-    """Run until SIGTERM, SIGINT or, where the settings say so, the end of standard input; then drain."""
+async def run_until_stopped(settings: Settings, run: Process) -> None:
+    """Run until SIGTERM, SIGINT or, if configured, the end of standard input; then drain."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -146,14 +264,14 @@ async def run_until_told(settings: Settings, run: Process) -> None:
         await asyncio.wait({stopped, *running.background}, return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
         for task in running.background:
-            # None of these ends by itself: better to stop and be started again than to go on by halves.
+            # Background tasks never end by design: it is better to stop and be restarted than to run incompletely.
             if task.done():
                 raise RuntimeError(f"background task {task.get_name()} ended") from task.exception()
 
 
 def _on_stdin_eof(then: Callable[[], object]) -> None:
     def wait() -> None:
-        # Not through sys.stdin: its lock, held by a thread that waits, makes the interpreter abort at exit.
+        # Not through sys.stdin: its lock, held by a waiting thread, makes the interpreter abort at exit.
         while os.read(sys.stdin.fileno(), 4096):
             continue
         then()

@@ -1,4 +1,4 @@
-"""The data folder belongs to one service at a time."""
+"""Exclusive use of the data folder by one service at a time."""
 
 from __future__ import annotations
 
@@ -11,43 +11,51 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 
+from whitebg_process.private_files import tighten
+
 RETRY_SECONDS = 0.1
 
 
 class DataDirInUse(Exception):
-    """Another service works on this folder."""
+    """Another service uses this folder."""
 
 
-class DataDirUnusable(Exception):
-    """The folder can't be made or written."""
+class DataDirError(Exception):
+    """The folder can't be created or written."""
 
 
 def make_data_dir(folder: Path) -> None:
-    """Make the folder where it is missing, for its owner only.
+    """Create a missing folder, accessible by its owner only.
 
     Raises:
-        DataDirUnusable: it can't be made.
+        DataDirError: the folder can't be created.
 
     """
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
-        raise DataDirUnusable(f"{folder} can't be made: {error.strerror}; choose another WHITEBG_DATA_DIR") from error
+        raise DataDirError(f"{folder} can't be made: {error.strerror}; choose another WHITEBG_DATA_DIR") from error
+
+
+def tighten_data_dir(folder: Path) -> None:
+    """Remove other users' access to existing files, which earlier releases or other programs may have granted."""
+    database = [folder / f"whitebg.db{end}" for end in ("", "-wal", "-shm")]
+    tighten(*database, folder / "service.lock", folder / "blobs", folder / "models")
 
 
 @asynccontextmanager
 async def data_dir_lock(folder: Path, wait: timedelta) -> AsyncIterator[None]:
-    """Hold the folder. The system lets go of it when the process ends, however it ends.
+    """Hold the folder's lock. The system releases it when the process ends, for any reason.
 
     Raises:
-        DataDirInUse: another process still holds it after ``wait``, the time that a predecessor may take to drain.
-        DataDirUnusable: nothing can be written there.
+        DataDirInUse: another process still holds the lock after ``wait``, in which a predecessor may drain.
+        DataDirError: the folder can't be written.
 
     """
     try:
         lock = os.open(folder / "service.lock", os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
-        raise DataDirUnusable(f"{folder} can't be written: {error.strerror}") from error
+        raise DataDirError(f"{folder} can't be written: {error.strerror}") from error
     try:
         await _acquire(lock, folder, wait)
         os.ftruncate(lock, 0)

@@ -1,11 +1,10 @@
-"""``python -m generator_service doctor``: looks at everything that a service needs, and says what is wrong with it."""
+"""``python -P -m generator_service doctor``: checks storage, database, engines and keys, and reports problems."""
 
 from __future__ import annotations
 
 import asyncio
 import io
 import secrets
-import shutil
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import closing, nullcontext
@@ -15,21 +14,29 @@ from pathlib import Path
 
 from alembic.script import ScriptDirectory
 from PIL import Image, ImageDraw
+from sqlalchemy.exc import DBAPIError
 
-from generator_service.blobs.contract import BlobsAway, BlobsUnusable
-from generator_service.data_dir import DataDirInUse, DataDirUnusable, data_dir_lock, make_data_dir
+from generator_service.blobs.contract import BlobStore, BlobStoreConfigError, BlobStoreUnavailable
+from generator_service.bootstrap import open_blob_store
+from generator_service.data_dir import DataDirError, DataDirInUse, data_dir_lock, make_data_dir
 from generator_service.domain.errors import EngineError
 from generator_service.domain.presets import PictureSpec
 from generator_service.domain.task import Engine, OutputFormat
 from generator_service.engines.base import ImageEngine
-from generator_service.engines.gemini import GeminiEngine
+from generator_service.engines.gemini.engine import GeminiEngine
+from generator_service.engines.neural.files import ModelFolder
+from generator_service.engines.neural.models import ModelUnusable
+from generator_service.engines.neural.settings import offer
 from generator_service.engines.registry import Engines, EngineSettings, NoEngine
-from generator_service.engines.rembg import RembgUnusable
-from generator_service.parts import open_blobs
+from generator_service.image_store import describe, match, read_marker
+from generator_service.ops.disk_space import disk_space
 from generator_service.settings import Settings
+from generator_service.store.contract import ImageBinding
 from generator_service.store.postgres import database_url, look_at_postgres
-from generator_service.store.reconnect import StoreAway
-from generator_service.tls import CertificateUnusable, ServerFiles
+from generator_service.store.reconnect import DatabaseUnavailable
+from generator_service.store.sqlite import look_at_image_binding
+from generator_service.tls import ServerFiles
+from whitebg_process.certificates import CertificateError
 
 LEAST_FREE_BYTES = 1024**3
 RENEW_BEFORE = timedelta(days=14)
@@ -38,7 +45,7 @@ _SPEC = PictureSpec(size_px=200, fill=0.85, format=OutputFormat.PNG)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """What was found of one thing."""
+    """The result of one check."""
 
     subject: str
     ok: bool
@@ -46,7 +53,7 @@ class Finding:
 
 
 async def examine(settings: Settings, engines: EngineSettings) -> AsyncIterator[Finding]:
-    """Yield what was found, thing by thing. Nothing that is there is changed; what is written is deleted again."""
+    """Yield the results, check by check. No data is changed; files written for a check are deleted again."""
     folder_will_do = True
     if settings.needs_data_dir:
         folder = await _folder(settings)
@@ -60,7 +67,9 @@ async def examine(settings: Settings, engines: EngineSettings) -> AsyncIterator[
         yield await _blobs(settings)
     if settings.tls is not None:
         yield _certificates(settings.tls)
-    async for finding in _engines(engines):
+    for sentence in settings.deprecated:
+        yield Finding(subject="settings", ok=True, message=sentence)
+    async for finding in _engines(engines, ModelFolder(settings.models_folder)):
         yield finding
 
 
@@ -68,12 +77,12 @@ async def _folder(settings: Settings) -> Finding:
     folder = settings.data_dir.absolute()
     try:
         make_data_dir(folder)
-        # With PostgreSQL, all processes share it, and nobody locks it.
+        # With PostgreSQL, all processes share the folder, and none locks it.
         async with nullcontext() if settings.database_url else data_dir_lock(folder, timedelta(0)):
-            free = shutil.disk_usage(folder).free
+            free = disk_space(folder).free
     except DataDirInUse:
         return Finding(subject="data folder", ok=True, message=f"{folder}, in use by a service that runs")
-    except DataDirUnusable as error:
+    except DataDirError as error:
         return Finding(subject="data folder", ok=False, message=str(error))
     if free < LEAST_FREE_BYTES:
         message = f"{folder} has only {free / 2**20:.0f} MiB free; make room"
@@ -82,7 +91,7 @@ async def _folder(settings: Settings) -> Finding:
 
 
 def _sqlite(path: Path) -> Finding:
-    """Read it only: a service may be at work on it, and migrating is for the service to do."""
+    """Check the database read-only: a service may be using it, and only the service migrates it."""
     if not path.exists():
         return Finding(subject="database", ok=True, message="there is none yet; the first start makes it")
     try:
@@ -102,7 +111,7 @@ def _postgres(url: str) -> Finding:
     place = f"PostgreSQL database {address.database} on {address.host}"
     try:
         seen = look_at_postgres(url)
-    except StoreAway as error:
+    except DatabaseUnavailable as error:
         message = f"{place} can't be used: {error}; see WHITEBG_DATABASE_URL"
         return Finding(subject="database", ok=False, message=message)
     if seen.synchronous_commit in {"off", "local"}:
@@ -129,26 +138,57 @@ def _schema(place: str, version: str, tasks: int) -> Finding:
 async def _blobs(settings: Settings) -> Finding:
     key, data = f"doctor/{secrets.token_hex(8)}", secrets.token_bytes(64 * 1024)
     try:
-        blobs = await asyncio.to_thread(open_blobs, settings)
+        new = await asyncio.to_thread(_is_new, settings)
+        blobs = await asyncio.to_thread(open_blob_store, settings, create=new)
         try:
             await blobs.put(key, data, content_type="application/octet-stream")
             same = await blobs.get(key) == data
             await blobs.list(after="", limit=1)
         finally:
             await blobs.delete(key)
-    except (BlobsAway, BlobsUnusable) as error:
+    except (BlobStoreUnavailable, BlobStoreConfigError) as error:
         return Finding(subject="images", ok=False, message=str(error))
     if not same:
         message = f"{blobs.where} gives back other bytes than were written; check the disk"
         return Finding(subject="images", ok=False, message=message)
+    if (problem := await _binding(settings, blobs)) is not None:
+        return Finding(subject="images", ok=False, message=problem)
     return Finding(subject="images", ok=True, message=f"{blobs.where} can be written, read and listed")
+
+
+async def _binding(settings: Settings, blobs: BlobStore) -> str | None:
+    """Return why images must not be deleted: they don't belong to this database, or that is unknown."""
+    try:
+        marker = await read_marker(blobs)
+        bound, revision = await asyncio.to_thread(_bound, settings)
+    except (BlobStoreUnavailable, ValueError) as error:
+        return str(error)
+    except (sqlite3.Error, DBAPIError, DatabaseUnavailable):
+        return None  # Reported with the database.
+    return describe(match(bound, marker, revision), blobs.where)
+
+
+def _is_new(settings: Settings) -> bool:
+    """Return whether nothing was stored yet: otherwise, a missing folder of images was unmounted."""
+    try:
+        _, revision = _bound(settings)
+    except (sqlite3.Error, DBAPIError, DatabaseUnavailable):
+        return False
+    return revision == 0
+
+
+def _bound(settings: Settings) -> tuple[ImageBinding | None, int]:
+    if settings.database_url is not None:
+        seen = look_at_postgres(settings.database_url.get_secret_value())
+        return seen.image_binding, seen.revision
+    return look_at_image_binding(settings.database) if settings.database.exists() else (None, 0)
 
 
 def _certificates(files: ServerFiles) -> Finding:
     try:
         files.read()
         name, end = min(files.ends().items(), key=lambda item: item[1])
-    except CertificateUnusable as error:
+    except CertificateError as error:
         return Finding(subject="certificates", ok=False, message=str(error))
     left = end - datetime.now(UTC)
     if left < timedelta(0):
@@ -159,12 +199,12 @@ def _certificates(files: ServerFiles) -> Finding:
     return Finding(subject="certificates", ok=True, message=message)
 
 
-async def _engines(settings: EngineSettings) -> AsyncIterator[Finding]:
+async def _engines(settings: EngineSettings, models: ModelFolder) -> AsyncIterator[Finding]:
     try:
         engines = Engines.from_settings(settings)
         await engines.start()
-    except RembgUnusable as error:
-        yield Finding(subject="rembg", ok=False, message=str(error))
+    except ModelUnusable as error:
+        yield Finding(subject="neural", ok=False, message=str(error))
         return
     except (NoEngine, EngineError) as error:
         yield Finding(subject="engines", ok=False, message=str(error))
@@ -174,6 +214,8 @@ async def _engines(settings: EngineSettings) -> AsyncIterator[Finding]:
         yield Finding(subject="engines", ok=True, message=f"auto takes {names[0]}; there are {', '.join(names)}")
         for name in names:
             yield await _engine(engines.require(name))
+        if Engine.NEURAL not in names:
+            yield Finding(subject="neural", ok=True, message=offer(models.installed()))
         if Engine.GEMINI not in names:
             yield Finding(subject="gemini", ok=True, message="not set up; WHITEBG_GEMINI_API_KEY would do it")
     finally:
@@ -181,20 +223,22 @@ async def _engines(settings: EngineSettings) -> AsyncIterator[Finding]:
 
 
 async def _engine(engine: ImageEngine) -> Finding:
-    """Have an engine make a small picture; of a paid one, only its key and model are looked at."""
+    """Make a small picture with an engine; for a paid engine, only check key and model."""
     try:
         if isinstance(engine, GeminiEngine):
             message = await engine.check()
         else:
             picture = await engine.generate(_photo(), _SPEC, lambda _percent, _stage: None)
             message = f"made a picture of {picture.width} pixels in {len(picture.data)} bytes"
+            if picture.engine is not engine.name and picture.findings:
+                return Finding(subject=engine.name.value, ok=False, message=picture.findings[0].message)
     except EngineError as error:
         return Finding(subject=engine.name.value, ok=False, message=error.message)
     return Finding(subject=engine.name.value, ok=True, message=message)
 
 
 def _photo() -> bytes:
-    """Draw a product."""
+    """Draw a photo of a product."""
     image = Image.new("RGB", (160, 120), "#d8dbe0")
     ImageDraw.Draw(image).ellipse((50, 25, 110, 95), fill="#b3261e")
     file = io.BytesIO()

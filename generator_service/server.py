@@ -1,57 +1,104 @@
-"""Puts the service together, runs it, and takes it down in order."""
+"""Starts the service, runs it, and shuts it down in order."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
+from typing import Any
 
 import grpc
 from grpc import aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
-from generator_service import tracing
-from generator_service.auth import Authenticator
-from generator_service.interceptors import CallInterceptor
-from generator_service.maintenance import EventCompactor, LeaseReaper, OrphanSweeper, TaskReaper, every
-from generator_service.metrics import Metrics
-from generator_service.metrics_server import PortInUse, StateCollector, serve_metrics
-from generator_service.parts import Parts, parts_of
-from generator_service.reflection import enable_reflection
-from generator_service.servicer import Servicer
-from generator_service.settings import Settings
+from generator_service.batching import Batches
+from generator_service.blobs.contract import BlobStoreUnavailable
+from generator_service.bootstrap import Components, parts_of
+from generator_service.deletion import Deletions
+from generator_service.domain.clock import Clock
+from generator_service.domain.revocation import RevocationList
+from generator_service.engines.inspector import Inspector
+from generator_service.engines.registry import Engines
+from generator_service.image_store import ImageStoreGuard
+from generator_service.ops import tracing
+from generator_service.ops.disk_space import DiskGuard
+from generator_service.ops.metrics import Metrics
+from generator_service.ops.metrics_server import PortInUse, Probes, StateCollector, reasons_of, serve_metrics
+from generator_service.ops.readiness import ReadinessMonitor
+from generator_service.rpc.admin.servicer import AdminServicer
+from generator_service.rpc.admin.webhooks import WebhookAdmin
+from generator_service.rpc.auth import Authenticator
+from generator_service.rpc.interceptors import CallInterceptor, Limits
+from generator_service.rpc.receiving import MAX_MESSAGE_BYTES
+from generator_service.rpc.reflection import enable_reflection
+from generator_service.rpc.servicer import Servicer
+from generator_service.settings import Settings, worker_name
 from generator_service.store.contract import Retention
+from generator_service.store.reconnect import DatabaseUnavailable
 from generator_service.submission import Submissions
-from generator_service.tls import Expiry, server_credentials
+from generator_service.tls import server_credentials
+from generator_service.watch.api_keys import ApiKeys
 from generator_service.watch.feed import Feeds
-from generator_service.watch.queue_news import tell_queue_news
+from generator_service.watch.queue_positions import publish_queue_positions
 from generator_service.watch.queue_view import QueueView
+from generator_service.watch.revocations import RevocationTail
 from generator_service.watch.ring import EventRing
 from generator_service.watch.status_log import StatusLog
 from generator_service.watch.tail import LogTail
 from generator_service.watch.watchers import Watchers
-from protos.whitebg.v1 import generator_service_pb2, generator_service_pb2_grpc
+from generator_service.webhooks.deliverer import Deliverer
+from generator_service.webhooks.sender import Sender
+from generator_service.worker.maintenance import (
+    BatchSettler,
+    BreakerReader,
+    DeadlineEnforcer,
+    EventCompactor,
+    LeaseReaper,
+    PriorityAger,
+    RevocationReaper,
+    TaskReaper,
+    UserLimitReader,
+    every,
+)
+from generator_service.worker.orphans import OrphanSweeper
+from whitebg.v1 import (
+    admin_service_pb2,
+    admin_service_pb2_grpc,
+    generator_service_pb2,
+    generator_service_pb2_grpc,
+)
+from whitebg_process.certificates import Expiry
 
 logger = logging.getLogger(__name__)
 
 SERVICE_NAME = generator_service_pb2.DESCRIPTOR.services_by_name["GeneratorService"].full_name
-MAX_MESSAGE_BYTES = 26 * 1024 * 1024
-"""A photo of 25 MiB and what goes with it."""
-
+ADMIN_SERVICE_NAME = admin_service_pb2.DESCRIPTOR.services_by_name["AdminService"].full_name
 REAP_LEASES_EVERY = timedelta(seconds=2)
+READ_BREAKERS_EVERY = timedelta(seconds=1)
+END_OVERDUE_EVERY = timedelta(seconds=10)
+SETTLE_BATCHES_EVERY = timedelta(minutes=1)
+AGE_PRIORITIES_EVERY = timedelta(seconds=10)
 COMPACT_EVERY = timedelta(minutes=10)
 REAP_TASKS_EVERY = timedelta(hours=1)
 SWEEP_EVERY = timedelta(hours=1)
+REMOVE_IMAGES_EVERY = timedelta(seconds=10)
+CHECK_IMAGE_STORE_EVERY = timedelta(seconds=30)
+IMAGE_STORE_SECONDS = 5.0
+"""How long the start waits for the image store."""
 
 STOP_GRACE_SECONDS = 2.0
+
+MAX_CALLS = 20_000
+"""Limit of concurrent calls, including watches, of which there may be thousands."""
 
 SERVER_OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-    # A storm of thousands of streams must wait, not be cancelled.
+    # Thousands of streams opened together must wait, not be cancelled.
     ("grpc.server.max_pending_requests", 20_000),
     ("grpc.server.max_pending_requests_hard_limit", 40_000),
     ("grpc.keepalive_time_ms", 30_000),
@@ -64,98 +111,132 @@ SERVER_OPTIONS = (
 
 @dataclass(slots=True)
 class Running:
-    """A service that runs, and the port it listens on."""
+    """A running service and its port."""
 
     port: int
-    parts: Parts
+    parts: Components
     feeds: Feeds
     server: aio.Server
     health: health.aio.HealthServicer
     background: Sequence[asyncio.Task[None]]
-    """What goes on all the time; none of it ends by itself."""
+    """Long-running background tasks."""
     metrics_port: int | None = None
-    """Where ``/metrics`` is served; None if it is not."""
+    """Port of ``/metrics``; None if it is not served."""
 
 
 @asynccontextmanager
-async def running_service(settings: Settings) -> AsyncIterator[Running]:
-    """Run the whole service, until the block is left; then drain it.
+async def running_service(
+    settings: Settings, inspector: Inspector | None = None, engines: Engines | None = None
+) -> AsyncIterator[Running]:
+    """Run the service until the block is left, then drain it.
 
-    Draining: health says NOT_SERVING, no task is claimed, running tasks and calls get the drain time, open
-    watches end with UNAVAILABLE, and tasks that are still running are given back to the queue.
+    Draining: health reports NOT_SERVING, no task is claimed, running tasks and calls get the drain time, open
+    watches end with UNAVAILABLE, and tasks that are still running return to the queue.
+
+    ``inspector`` replaces the default one, ``engines`` those of the settings.
 
     Raises:
-        BlobsUnusable: there are no credentials for the bucket of images.
-        CertificateUnusable: a file of the port's certificates can't be used.
-        DataDirInUse: another service holds the data folder.
-        DataDirUnusable: the data folder can't be made or written.
+        BlobStoreConfigError: there are no credentials for the bucket of images.
+        CertificateError: a file of the port's certificates can't be used.
+        DatabaseUnusable: the SQLite file is damaged, or can't be written.
+        DataDirInUse: another service holds the lock of the data folder.
+        DataDirError: the data folder can't be created or written.
+        MissingSetting: the secret for verifying tokens is not set.
         NoEngine: the engine order names none that is set up.
-        PortInUse: the address can't be listened on.
-        RembgUnusable: rembg is set up with a model that may not or can't be used.
-        StoreAway: the database can't be reached.
+        PortInUse: the address can't be bound.
+        ModelUnusable: the network that the settings name must not or can't be used.
+        DatabaseUnavailable: the database can't be reached.
 
     """
+    secret = settings.token_secret
     credentials = server_credentials(settings.tls) if settings.tls else None
     async with AsyncExitStack() as stack:
-        parts = await stack.enter_async_context(parts_of(settings))
+        parts = await stack.enter_async_context(parts_of(settings, engines))
+        inspector = await stack.enter_async_context(inspector or Inspector())
         clock, metrics, wake, store, worker = parts.clock, parts.metrics, parts.wake, parts.store, parts.worker
 
-        view = QueueView(clock, slots=max(1, settings.worker_slots))
+        view = QueueView(
+            clock,
+            settings.worker_slots,
+            running_per_user=settings.running_per_user,
+            queue_time=store.queue_time,
+            routing=parts.routing,
+        )
         ring = EventRing(settings.ring_events)
         watchers = Watchers(settings.watcher_queue)
-        listeners = [ring.extend, view.fold, watchers.push] + ([worker.notice] if worker else [])
+        tail = await _start_tail(settings, parts, view, ring, watchers)
+        await _bind_image_store(parts.image_guard)
+        revocations = RevocationTail(store, wake, watchers)
+        await revocations.catch_up()
 
-        async def start_over() -> None:
-            ring.clear()
-            watchers.cut_off_all()
-            view.load((await store.unfinished()).tasks)
-
-        tail = LogTail(store, wake, listeners=listeners, on_gap=start_over, committed=parts.committed)
-        await tail.start(prefill=settings.ring_events)
-        # The past has been logged and counted by whoever was there.
-        tail.join(StatusLog(view.known, asyncio.get_running_loop().call_soon).tell)
-        tail.join(lambda events: metrics.told(events, clock.now()))
-        view.load((await store.unfinished()).tasks)
-        wake.on_progress(view.take_progress)
-        wake.on_progress(watchers.push_progress)
-
+        submissions = Submissions(
+            store=store,
+            images=parts.blobs,
+            engines=parts.engines,
+            inspector=inspector,
+            disk=DiskGuard(folders=settings.folders, min_free=settings.min_free_mib * 1024**2),
+            default_timeout=settings.task_timeout,
+            max_attempts=settings.max_attempts,
+            deadline=settings.task_deadline,
+        )
+        deletions = Deletions(store=store, remover=parts.image_remover)
+        keys = ApiKeys(store, clock)
+        await keys.load()
+        deliverer = _deliverer(settings, parts, stack)
+        admin = AdminServicer(
+            store=store,
+            view=view,
+            submissions=submissions,
+            wake=wake,
+            keys=keys,
+            revocations=revocations,
+            clock=clock,
+            deletions=deletions,
+            revocation_keep=settings.revocation_keep,
+            webhooks=WebhookAdmin(store=store, clock=clock, allow_http=settings.webhook_allow_http),
+        )
         feeds = Feeds(store, tail, ring, watchers, view.present)
         servicer = Servicer(
+            engines=parts.engines.describe(),
             store=store,
             feeds=feeds,
             view=view,
             blobs=parts.blobs,
-            submissions=Submissions(
-                store=store,
-                blobs=parts.blobs,
-                engines=parts.engines,
-                default_timeout=settings.task_timeout,
-                max_attempts=settings.max_attempts,
-            ),
+            batches=Batches(store=store),
+            submissions=submissions,
+            deletions=deletions,
+            revocations=revocations,
+            revocation_keep=settings.revocation_keep,
             clock=clock,
             started_at=clock.now(),
+            readiness=parts.readiness,
         )
-        retention = Retention(events_for=settings.events_for, events_per_user=settings.events_per_user)
         chores = {
             "tail": tail.run(),
-            "queue-news": tell_queue_news(wake, view, watchers),
-            "lease-reaper": every(REAP_LEASES_EVERY, LeaseReaper(store)),
-            "event-compactor": every(COMPACT_EVERY, EventCompactor(store, retention)),
-            "task-reaper": every(REAP_TASKS_EVERY, TaskReaper(store, parts.blobs, clock, settings.tasks_for)),
-            "orphan-sweeper": every(SWEEP_EVERY, OrphanSweeper(store, parts.blobs, clock)),
+            "revocations": revocations.run(),
+            "readiness": parts.readiness.run(),
+            "queue-positions": publish_queue_positions(wake, view, watchers),
+            "webhooks": deliverer.run(),
+            "api-keys": every(READ_BREAKERS_EVERY, keys),
+            "user-limits": every(READ_BREAKERS_EVERY, UserLimitReader(store, view.take_user_limits)),
+            "breakers": every(READ_BREAKERS_EVERY, BreakerReader(store, view.take_breakers, metrics.breakers)),
+            **_maintenance(settings, parts, revocations.revoked),
         }
         background = [asyncio.create_task(chore, name=name) for name, chore in chores.items()]
         stack.push_async_callback(_cancel, background)
         working = [asyncio.create_task(worker.run(), name="worker")] if worker else []
-        server, healthy = _server(settings, servicer, metrics)
+        server, healthy = _server(settings, secret, servicer, admin, metrics, clock)
         taking_calls = asyncio.Event()
         try:
             if settings.tls:
                 expiry = Expiry(settings.tls)
                 metrics.certificates(expiry, expiry.of)
-            metrics.registry.register(StateCollector(feeds, clock, asyncio.get_running_loop()))
-            metrics_port = await serve_metrics(settings, metrics, stack, taking_calls.is_set)
-            port = await _listen(settings, server, healthy, credentials)
+            metrics.registry.register(StateCollector(feeds, view, asyncio.get_running_loop()))
+            probes = Probes(lambda: reasons_of(parts.readiness, taking_calls), asyncio.get_running_loop())
+            metrics_port = await serve_metrics(settings, metrics, stack, probes)
+            port = await _listen(settings, server, credentials)
+            parts.readiness.on_change(partial(_publish_health, healthy, parts.readiness))
+            await _publish_health(healthy, parts.readiness)
             taking_calls.set()
             yield Running(port, parts, feeds, server, healthy, [*background, *working], metrics_port)
         finally:
@@ -164,39 +245,128 @@ async def running_service(settings: Settings) -> AsyncIterator[Running]:
             await healthy.enter_graceful_shutdown()
             if worker is not None:
                 worker.drain()
-            # Watches would never end by themselves; all other calls are short.
+            # Watches never end on their own; all other calls are short.
             await asyncio.gather(server.stop(STOP_GRACE_SECONDS), *working, return_exceptions=True)
             logger.info("drained")
 
 
-def _server(settings: Settings, servicer: Servicer, metrics: Metrics) -> tuple[aio.Server, health.aio.HealthServicer]:
-    secret = settings.jwt_secret.get_secret_value()
+def _deliverer(settings: Settings, parts: Components, stack: AsyncExitStack) -> Deliverer:
+    """Return what delivers webhooks; its connections are closed with the stack."""
+    sender = Sender(allowed=settings.webhook_allowed_networks, allow_http=settings.webhook_allow_http)
+    stack.push_async_callback(sender.close)
+    return Deliverer(parts.store, sender, parts.wake, parts.clock, owner=worker_name())
+
+
+async def _start_tail(
+    settings: Settings, parts: Components, view: QueueView, ring: EventRing, watchers: Watchers
+) -> LogTail:
+    """Follow the log from its end, and update ring, view and watchers from it."""
+    store, wake, metrics, worker = parts.store, parts.wake, parts.metrics, parts.worker
+
+    async def reset() -> None:
+        ring.clear()
+        watchers.resync_all()
+        view.load(await store.unfinished())
+
+    listeners = [ring.extend, view.fold, watchers.push, parts.readiness.on_events]
+    listeners += [worker.notice] if worker else []
+    tail = LogTail(store, wake, listeners=listeners, on_gap=reset, committed=parts.committed)
+    await tail.start(prefill=settings.ring_events)
+    # Earlier events were logged and counted by the processes that published them.
+    tail.join(StatusLog(view.known, asyncio.get_running_loop().call_soon).tell)
+    tail.join(lambda events: metrics.told(events, parts.clock.now()))
+    view.load(await store.unfinished())
+    wake.on_progress(view.take_progress)
+    wake.on_progress(watchers.push_progress)
+    return tail
+
+
+async def _bind_image_store(guard: ImageStoreGuard) -> None:
+    """Bind an unused image store before the first photo can arrive; one that is unavailable is checked again later."""
+    try:
+        async with asyncio.timeout(IMAGE_STORE_SECONDS):
+            await guard.verified()
+    except (BlobStoreUnavailable, DatabaseUnavailable, TimeoutError) as error:
+        logger.warning("image store not checked yet: %r", error)
+
+
+def _maintenance(
+    settings: Settings, parts: Components, revoked: RevocationList
+) -> dict[str, Coroutine[Any, Any, None]]:
+    """Return the periodic tasks by name."""
+    store, blobs, clock = parts.store, parts.blobs, parts.clock
+    guard, remover = parts.image_guard, parts.image_remover
+    retention = Retention(
+        events_for=settings.events_for, events_per_user=settings.events_per_user, tasks_for=settings.tasks_for
+    )
+    sweeper = OrphanSweeper(store, blobs, clock, guard, parts.metrics.orphans_deleted)
+    return {
+        "lease-reaper": every(
+            REAP_LEASES_EVERY, LeaseReaper(store, clock, parts.worker, grace=settings.heartbeat + REAP_LEASES_EVERY)
+        ),
+        "priority-ager": every(AGE_PRIORITIES_EVERY, PriorityAger(store, settings.priority_ageing)),
+        "deadlines": every(END_OVERDUE_EVERY, DeadlineEnforcer(store)),
+        "batches": every(SETTLE_BATCHES_EVERY, BatchSettler(store)),
+        "event-compactor": every(COMPACT_EVERY, EventCompactor(store, retention)),
+        "image-store-check": every(CHECK_IMAGE_STORE_EVERY, guard),
+        "image-remover": every(REMOVE_IMAGES_EVERY, remover),
+        "task-reaper": every(REAP_TASKS_EVERY, TaskReaper(store, remover, clock, settings.tasks_for, guard)),
+        "orphan-sweeper": every(SWEEP_EVERY, sweeper),
+        "revocation-reaper": every(REAP_TASKS_EVERY, RevocationReaper(store, revoked, clock)),
+    }
+
+
+def _server(
+    settings: Settings, secret: str, servicer: Servicer, admin: AdminServicer, metrics: Metrics, clock: Clock
+) -> tuple[aio.Server, health.aio.HealthServicer]:
+    authenticator = Authenticator(
+        secret,
+        settings.jwt_audience,
+        clock,
+        revoked=servicer.revocations.revoked.covers,
+        check_key=admin.keys.check,
+        former=settings.former_secrets,
+    )
     interceptors: list[aio.ServerInterceptor] = [tracing.server_interceptor()] if settings.tracing else []
-    interceptors.append(CallInterceptor(Authenticator(secret, settings.jwt_audience), metrics))
-    server = aio.server(interceptors=interceptors, options=SERVER_OPTIONS)
+    limits = Limits(upload_bytes=settings.upload_memory_mib * 1024**2)
+    interceptors.append(CallInterceptor(authenticator, metrics, limits))
+    options = (
+        *SERVER_OPTIONS,
+        ("grpc.max_connection_age_ms", settings.grpc_connection_age // timedelta(milliseconds=1)),
+        ("grpc.max_connection_age_grace_ms", settings.grpc_connection_grace // timedelta(milliseconds=1)),
+        ("grpc.max_connection_idle_ms", settings.grpc_connection_idle // timedelta(milliseconds=1)),
+    )
+    server = aio.server(interceptors=interceptors, options=options, maximum_concurrent_rpcs=MAX_CALLS)
     generator_service_pb2_grpc.add_GeneratorServiceServicer_to_server(servicer, server)
+    admin_service_pb2_grpc.add_AdminServiceServicer_to_server(admin, server)
     healthy = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
-    enable_reflection((SERVICE_NAME, health.SERVICE_NAME), server)
+    enable_reflection((SERVICE_NAME, ADMIN_SERVICE_NAME, health.SERVICE_NAME), server)
     return server, healthy
 
 
 async def _listen(
     settings: Settings,
     server: aio.Server,
-    healthy: health.aio.HealthServicer,
     credentials: grpc.ServerCredentials | None,
 ) -> int:
-    address = f"{settings.grpc_host}:{settings.grpc_port}"
+    host = f"[{settings.grpc_host}]" if ":" in settings.grpc_host else settings.grpc_host
+    address = f"{host}:{settings.grpc_port}"
     try:
         port = server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
     except RuntimeError as error:
-        raise PortInUse(f"can't listen on {address}: is another service running there?") from error
+        raise PortInUse(
+            f"can't listen on {address}: stop what listens there, or set WHITEBG_GRPC_HOST and WHITEBG_GRPC_PORT"
+        ) from error
     await server.start()
-    for name in ("", SERVICE_NAME):
-        await healthy.set(name, health_pb2.HealthCheckResponse.SERVING)
-    logger.info("serving", extra={"address": f"{settings.grpc_host}:{port}", "data_dir": str(settings.data_dir)})
+    logger.info("serving", extra={"address": f"{host}:{port}", "data_dir": str(settings.data_dir)})
     return port
+
+
+async def _publish_health(healthy: health.aio.HealthServicer, readiness: ReadinessMonitor) -> None:
+    status = health_pb2.HealthCheckResponse
+    for name in ("", SERVICE_NAME):
+        await healthy.set(name, status.NOT_SERVING if readiness.reasons else status.SERVING)
 
 
 async def _cancel(background: Sequence[asyncio.Task[None]]) -> None:

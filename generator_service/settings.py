@@ -7,16 +7,19 @@ import re
 import socket
 from collections.abc import Callable
 from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode
 
 from generator_service.blobs.bucket import Bucket, Keys
 from generator_service.domain.task import Engine
 from generator_service.tls import ServerFiles
+from whitebg_process.secret_files import split_secrets
+from whitebg_process.settings import ProcessSettings
 
 MIN_SECRET_BYTES = 32
 _SCHEMES = {
@@ -28,124 +31,208 @@ _S3_PREFIX = re.compile(r"[\w!.*'()-]+(/[\w!.*'()-]+)*", re.ASCII)
 
 
 def _inherited(*names: str) -> Callable[[], str | None]:
-    """Return what reads the first of AWS's own variables that is set."""
+    """Return a function that reads the first of AWS's own variables that is set."""
     return lambda: next((value for name in names if (value := os.environ.get(name))), None)
 
 
-class Settings(BaseSettings):
-    """Everything that can be set. Spans of time are in seconds, or ISO 8601."""
+class MissingSetting(Exception):
+    """A setting that this process requires is not set."""
 
-    model_config = SettingsConfigDict(env_prefix="WHITEBG_", extra="ignore", frozen=True)
 
+class Settings(ProcessSettings):
+    """Everything that can be set. Durations are written as seconds, ``30s``, ``5m``, ``24h``, ``30d`` or ISO 8601."""
+
+    # --- Storage ---
     data_dir: Path = Path("whitebg-data")
-    """Folder of the SQLite database and of the images; with PostgreSQL, all processes share it for the images.
-
-    Neither made nor used where the database is PostgreSQL and the images are in a bucket."""
-    database_url: SecretStr | None = None
-    """PostgreSQL database that several processes share, such as ``postgresql://user:password@host:5432/whitebg``.
-
-    Unset: a SQLite file in the data folder, which then belongs to this process alone."""
-    redis_url: SecretStr | None = None
-    """Redis that carries hints between processes, ``redis://host:6379``; unset: the PostgreSQL database does."""
-    s3_bucket: str | None = None
-    """Bucket of an S3-compatible store that holds the images; unset: a folder below the data folder does.
-
-    Bucket and prefix belong to one database alone: what no task of it names is deleted after a day."""
-    s3_endpoint: str | None = Field(default_factory=_inherited("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"))
-    """Where the store is, such as ``https://s3.example.com:9000``; unset: AWS's own of the region."""
-    s3_region: str | None = Field(default_factory=_inherited("AWS_REGION", "AWS_DEFAULT_REGION"))
-    """Unset: us-east-1, which stores other than AWS mostly go by."""
-    s3_prefix: str = ""
-    """What all keys in the bucket begin with."""
-    s3_access_key_id: SecretStr | None = None
-    """Unset, as its companion: what AWS's own variables, files and roles give."""
-    s3_secret_access_key: SecretStr | None = None
-    s3_session_token: SecretStr | None = None
-    """What goes with a pair of temporary keys."""
-    s3_ca: Path | None = None
-    """PEM file of a CA of your own that signed the store's certificate, beside those that the system trusts."""
-    s3_path_style: bool = True
-    """Whether the bucket is named in the path of an address; else in its host."""
-    s3_allow_http: bool = False
-    """Whether the store may be spoken with in plain text: photos, and links that anybody on the way could follow."""
-    s3_public_url: str | None = None
-    """Where browsers reach the bucket itself, such as ``https://s3.example.com/images``: gateways that are told the
-    same send them there for images. Unset: all images go through service and gateway."""
+    """Folder of the SQLite database and the images. Unused if the database is PostgreSQL and the images are in a
+    bucket; with PostgreSQL but without a bucket, all processes must share it."""
     data_dir_wait: timedelta = timedelta(seconds=20)
-    """How long to wait for another service to let go of the folder: a predecessor that drains."""
+    """How long to wait at startup for another service to release the data folder."""
+    min_free_mib: Annotated[int, Field(ge=0)] = 1024
+    """Disk space in MiB that stays free in the data folder. With less, new photos are rejected and the process is not
+    ready."""
+    database_url: SecretStr | None = None
+    """PostgreSQL database shared by several processes, such as ``postgresql://user:password@host:5432/whitebg``.
+    Unset: a SQLite file in the data folder, used by this process alone."""
+    redis_url: SecretStr | None = None
+    """Redis that carries notifications and progress between processes, such as ``redis://host:6379``. Unset:
+    PostgreSQL's LISTEN/NOTIFY."""
+    inline_image_kib: Annotated[int, Field(ge=0, le=256)] | None = None
+    """Size in KiB of the largest image that is stored in the database, with its task, instead of a file of its own.
+    Unset: 64 with SQLite and a folder, otherwise 0, since processes of releases before 0.2 don't find such images."""
+
+    # --- Images in a bucket ---
+    s3_bucket: str | None = None
+    """Bucket of an S3-compatible store for the images. Unset: a folder in the data folder. Bucket and prefix belong to
+    one database alone: objects that it does not name are deleted after a day."""
+    s3_prefix: str = ""
+    """Prefix of all keys in the bucket."""
+    s3_endpoint: str | None = Field(default_factory=_inherited("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"))
+    """Address of the store, such as ``https://s3.example.com:9000``. Unset: ``AWS_ENDPOINT_URL_S3``, or AWS itself."""
+    s3_region: str | None = Field(default_factory=_inherited("AWS_REGION", "AWS_DEFAULT_REGION"))
+    """Region of the bucket. Unset: ``AWS_REGION``, or ``us-east-1``."""
+    s3_access_key_id: SecretStr | None = None
+    """S3 credentials. Unset: AWS's own variables, files and roles."""
+    s3_secret_access_key: SecretStr | None = None
+    """S3 credentials: the secret of ``S3_ACCESS_KEY_ID``."""
+    s3_session_token: SecretStr | None = None
+    """S3 credentials: the session token of a temporary key."""
+    s3_ca: Path | None = None
+    """PEM file of a private CA that signed the store's certificate, in addition to the system's."""
+    s3_path_style: bool = True
+    """Whether the bucket's name is in the path of an address; otherwise it is part of the host name."""
+    s3_allow_http: bool = False
+    """Allow plain HTTP to the store: photos and signed links are then readable on the way."""
+    s3_public_url: str | None = None
+    """Address of the bucket for browsers, such as ``https://s3.example.com/images``; set it for service and gateway.
+    Unset: all images pass through service and gateway."""
+
+    # --- gRPC ---
     grpc_host: str = "127.0.0.1"
+    """Address that gRPC listens on."""
     grpc_port: Annotated[int, Field(ge=0, le=65535)] = 50051
-    """0 takes a free one; the log says which."""
+    """Port that gRPC listens on; 0 takes a free one, which the log names."""
     grpc_server_cert: Path | None = None
-    """PEM file of the certificate (chain) that the port shows; read again when it changes. Unset: no TLS."""
+    """PEM file of the port's certificate (chain); read again when it changes. Unset: no TLS."""
     grpc_server_key: Path | None = None
-    """PEM file of its private key."""
+    """PEM file of the certificate's private key."""
     grpc_client_ca: Path | None = None
-    """PEM file of who signs clients' certificates; every client must then show one. Unset: tokens alone decide."""
-    metrics_host: str = "127.0.0.1"
-    metrics_port: Annotated[int, Field(ge=0, le=65535)] | None = None
-    """Port of ``/metrics``, ``/healthz`` and ``/readyz``; unset serves none, 0 takes a free one."""
-    tracing: bool = False
-    """Send traces by OpenTelemetry; where to, its own ``OTEL_EXPORTER_OTLP_*`` variables say."""
-    exit_on_stdin_eof: bool = False
-    """Drain when standard input ends, so that the service never outlives who started it."""
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """PEM file of the CA of clients' certificates; every client must then present one. Unset: tokens alone decide."""
+    grpc_connection_age: Annotated[timedelta, Field(gt=timedelta(0))] = timedelta(hours=1)
+    """Age from which a connection takes no new calls; its client opens another, perhaps to another service."""
+    grpc_connection_grace: Annotated[timedelta, Field(gt=timedelta(0))] = timedelta(minutes=5)
+    """How long running calls may continue after that. A watch is then ended, and its client resumes by its cursor."""
+    grpc_connection_idle: Annotated[timedelta, Field(gt=timedelta(0))] = timedelta(minutes=15)
+    """A connection without calls is closed after this time."""
+    upload_memory_mib: Annotated[int, Field(ge=136)] = 256
+    """Memory in MiB for photos that are being received; more uploads wait. One user may take a quarter of it."""
 
-    jwt_secret: SecretStr
-    """Shared secret of HS256 tokens, at least 32 bytes."""
+    # --- Authentication ---
+    jwt_secret: SecretStr | None = None
+    """Shared secret of HS256 tokens, at least 32 bytes. Workers don't need it; ``whitebg up`` creates one."""
+    jwt_former_secrets: SecretStr | None = None
+    """Further secrets, separated by spaces or lines, whose tokens are valid too: for a rotation of ``JWT_SECRET``."""
     jwt_audience: str = "whitebg"
+    """The ``aud`` that tokens must have."""
+    revocation_keep: timedelta = timedelta(days=30)
+    """How long a revocation lasts if the request names no end; longer than any token lives."""
 
-    engine_order: Annotated[tuple[Engine, ...], NoDecode] = (Engine.GEMINI, Engine.LOCAL)
-    """What "auto" tries, in order; engines that are not configured are passed over."""
+    # --- Engines ---
+    engine_order: Annotated[tuple[Engine, ...], NoDecode] = (Engine.GEMINI, Engine.NEURAL, Engine.LOCAL)
+    """Engines that ``auto`` tries, in order, separated by commas; those that are not configured are skipped."""
+    engine_fallback_after: timedelta = timedelta(seconds=60)
+    """How long an engine must be unusable, or expected to be, before ``auto`` uses the next one."""
     gemini_api_key: SecretStr | None = None
+    """API key for Gemini. Unset: no Gemini."""
     gemini_model: str = "gemini-2.5-flash-image"
+    """Gemini model that makes the pictures."""
     gemini_base_url: str | None = None
+    """Address of a proxy for the Gemini API. Unset: Google's own."""
     gemini_timeout: timedelta = timedelta(seconds=120)
+    """Time limit of one Gemini call."""
     gemini_concurrency: Annotated[int, Field(ge=1, le=256)] = 8
+    """Gemini calls at the same time, in this process."""
     gemini_calls_per_minute: Annotated[int, Field(ge=1)] | None = None
-    """Calls that may begin in any minute, in this process; unset is no limit."""
+    """Gemini calls that may start in any minute, in this process. Unset: no limit."""
     gemini_tries: Annotated[int, Field(ge=1, le=5)] = 2
-    """Pictures asked for, at most, until one shows the same product, whole; the best is kept, with a warning."""
+    """Pictures requested for one photo, at most, until one shows the same, whole product; otherwise the best one."""
+    neural_model: str | None = None
+    """Network of the neural engine, such as ``isnet-general-use``. Unset: the preferred one of those installed."""
+    neural_weights: Path | None = None
+    """ONNX file of the network. Unset: the one that ``whitebg models install`` stored in the data folder."""
+    neural_allow_unverified: bool = False
+    """Accept weights whose checksum is unknown; every result then has a finding."""
+    neural_processes: Annotated[int, Field(ge=1, le=256)] | None = None
+    """Processes that hold the network. Unset: ``POOL_PROCESSES``, or fewer if memory does not suffice."""
+    models_mirror: str | None = None
+    """Address of a folder with the models' files. Unset: their release on GitHub."""
     rembg_model: str | None = None
-    """Model of the optional extra rembg, such as isnet-general-use; unset is no rembg. Only free ones are taken."""
+    """Deprecated: ``NEURAL_MODEL``."""
     rembg_weights: Path | None = None
-    """Its ONNX file; unset is where rembg keeps what it downloads."""
-
-    worker_slots: Annotated[int, Field(ge=0, le=1024)] = os.cpu_count() or 1
-    """Tasks at once in this process; 0 runs no worker here."""
+    """Deprecated: ``NEURAL_WEIGHTS``."""
     pool_processes: Annotated[int, Field(ge=1, le=256)] = os.cpu_count() or 1
-    """Processes for work that burns CPU."""
+    """Processes of the local engine."""
     pool_memory_mib: Annotated[int, Field(ge=512)] = 3072
-    """Address space of each of these processes."""
+    """Address space in MiB of each of these processes."""
     pool_job_timeout: timedelta = timedelta(seconds=120)
     """How long one of these processes may work on one photo before it is killed."""
-    lease: timedelta = timedelta(seconds=15)
-    heartbeat: timedelta = timedelta(seconds=5)
+
+    # --- Tasks and workers ---
+    worker_slots: Annotated[int, Field(ge=0, le=1024)] = os.cpu_count() or 1
+    """Tasks at the same time in this process; 0 runs no worker here."""
     task_timeout: timedelta = timedelta(seconds=180)
-    """Of one attempt, where the request names none."""
+    """Time limit of one attempt, if the request names none."""
+    task_deadline: timedelta = timedelta(hours=24)
+    """How long after its submission a task may still wait for a quota, an engine or the image store; then it fails."""
     max_attempts: Annotated[int, Field(ge=1, le=100)] = 4
+    """Failed attempts after which a task fails."""
+    max_lost_leases: Annotated[int, Field(ge=1, le=100)] = 5
+    """Lost workers after which a task fails."""
     retry_base: timedelta = timedelta(seconds=1)
+    """Longest wait after the first failed attempt; it doubles with each further one."""
     retry_cap: timedelta = timedelta(seconds=60)
+    """Longest wait after any failed attempt."""
+    lease: timedelta = timedelta(seconds=15)
+    """How long a worker may be silent before its tasks are given to others."""
+    heartbeat: timedelta = timedelta(seconds=5)
+    """How often a worker renews its leases."""
     drain: timedelta = timedelta(seconds=15)
-    """How long calls and running tasks may go on after a stop was asked for."""
+    """How long calls and running tasks may continue after a stop was requested."""
+    priority_ageing: Annotated[timedelta, Field(ge=timedelta(seconds=1))] = timedelta(minutes=10)
+    """How long a task waits for each level of priority below the highest waiting one, until it is raised to that."""
+    stalled_after: timedelta = timedelta(seconds=60)
+    """Not ready when, for this long, tasks could run and slots should be free, but no attempt started or ended."""
 
+    # --- Quotas ---
     pending_per_user: Annotated[int, Field(ge=1)] = 1000
+    """Tasks of one user that may wait."""
     running_per_user: Annotated[int, Field(ge=1)] = 4
+    """Tasks of one user that may run at the same time."""
+    stored_mib_per_user: Annotated[int, Field(ge=1)] = 20 * 1024
+    """MiB of photos, results and thumbnails of one user; freed when tasks are deleted."""
 
-    ring_events: Annotated[int, Field(ge=0)] = 50_000
-    """Events kept in memory for replays."""
-    watcher_queue: Annotated[int, Field(ge=100)] = 10_000
-    """Durable events that may wait for one watcher before it is cut off."""
-    events_for: timedelta = timedelta(hours=24)
-    events_per_user: Annotated[int, Field(ge=0)] = 1000
+    # --- Webhooks ---
+    webhook_allowed_networks: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()
+    """Networks that webhooks may connect to although not public, such as ``10.0.0.0/8``, separated by commas."""
+    webhook_allow_http: bool = False
+    """Allow webhooks over plain HTTP: messages are then readable on the way."""
+
+    # --- Retention and delivery ---
     tasks_for: timedelta = timedelta(days=30)
+    """How long ended tasks and their images are kept; no event is kept longer."""
+    events_for: timedelta = timedelta(hours=24)
+    """How long events are kept, at least."""
+    events_per_user: Annotated[int, Field(ge=0)] = 1000
+    """Latest events of each user that are kept beyond ``EVENTS_FOR``."""
+    ring_events: Annotated[int, Field(ge=0)] = 50_000
+    """Events kept in memory for clients that reconnect."""
+    watcher_queue: Annotated[int, Field(ge=100)] = 10_000
+    """Events that may wait for one slow watcher before it is disconnected."""
+
+    # --- Operation ---
+    metrics_host: str = "127.0.0.1"
+    """Address that the metrics listen on."""
+    metrics_port: Annotated[int, Field(ge=0, le=65535)] | None = None
+    """Port of ``/metrics``, ``/healthz`` and ``/readyz``; 0 takes a free one. Unset: none."""
+    tracing: bool = False
+    """Send OpenTelemetry traces as configured by ``OTEL_EXPORTER_OTLP_*``. Needs the extra ``otel``."""
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """Lowest level that is logged."""
+    exit_on_stdin_eof: bool = False
+    """Stop when standard input ends, so that the process never outlives its parent."""
 
     @field_validator("jwt_secret")
     @classmethod
-    def _long_enough(cls, secret: SecretStr) -> SecretStr:
-        if len(secret.get_secret_value().encode()) < MIN_SECRET_BYTES:
+    def _long_enough(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret is not None and len(secret.get_secret_value().encode()) < MIN_SECRET_BYTES:
             raise ValueError(f"must have at least {MIN_SECRET_BYTES} bytes; make one with: openssl rand -hex 32")
         return secret
+
+    @field_validator("jwt_former_secrets")
+    @classmethod
+    def _each_long_enough(cls, secrets: SecretStr | None) -> SecretStr | None:
+        split_secrets(secrets)
+        return secrets
 
     @field_validator("database_url", "redis_url")
     @classmethod
@@ -197,12 +284,29 @@ class Settings(BaseSettings):
             _ = parts.port
         except ValueError as error:
             raise ValueError("the port must be a number from 0 to 65535") from error
-        # What is between scheme and host is not repeated: it may be a secret.
+        # The message omits the part between scheme and host, which may be a secret.
         if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.query:
             raise ValueError("must be https:// (or http://) and a host, without name, password or query")
         if parts.path and info.field_name == "s3_endpoint":
             raise ValueError(f"must end with the host or its port; {parts.path} is too much")
         return url
+
+    @field_validator("models_mirror")
+    @classmethod
+    def _a_mirror(cls, url: str | None) -> str | None:
+        if url is not None and (urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).netloc):
+            raise ValueError("must be the address of a folder, such as https://mirror.example.com/models")
+        return url
+
+    @model_validator(mode="after")
+    def _whole_network(self) -> Self:
+        for name in ("model", "weights"):
+            if getattr(self, f"neural_{name}") is not None and getattr(self, f"rembg_{name}") is not None:
+                variable = f"WHITEBG_NEURAL_{name.upper()}"
+                raise ValueError(f"{variable} and WHITEBG_REMBG_{name.upper()} are both set; keep {variable} only")
+        if self.network_weights is not None and self.network is None:
+            raise ValueError("WHITEBG_NEURAL_WEIGHTS is set, but not which model it is: set WHITEBG_NEURAL_MODEL too")
+        return self
 
     @model_validator(mode="after")
     def _whole_bucket(self) -> Self:
@@ -228,10 +332,56 @@ class Settings(BaseSettings):
     def _upper(cls, value: object) -> object:
         return value.upper() if isinstance(value, str) else value
 
+    @field_validator("webhook_allowed_networks", mode="before")
+    @classmethod
+    def _networks(cls, value: object) -> object:
+        return tuple(filter(None, value.replace(" ", "").split(","))) if isinstance(value, str) else value
+
     @field_validator("engine_order", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(filter(None, value.replace(" ", "").split(","))) if isinstance(value, str) else value
+
+    @property
+    def token_secret(self) -> str:
+        """The secret for verifying tokens.
+
+        Raises:
+            MissingSetting: the secret is not set.
+
+        """
+        if self.jwt_secret is None:
+            raise MissingSetting("WHITEBG_JWT_SECRET is not set; set it, or name a file in WHITEBG_JWT_SECRET_FILE")
+        return self.jwt_secret.get_secret_value()
+
+    @property
+    def former_secrets(self) -> tuple[str, ...]:
+        """Further secrets whose tokens are valid."""
+        return split_secrets(self.jwt_former_secrets)
+
+    @property
+    def network(self) -> str | None:
+        """The network named by the current or the deprecated variable."""
+        return self.neural_model or self.rembg_model
+
+    @property
+    def network_weights(self) -> Path | None:
+        """ONNX file of the network, if one is named."""
+        return self.neural_weights or self.rembg_weights
+
+    @property
+    def models_folder(self) -> Path:
+        """The folder of installed networks."""
+        return self.data_dir / "models"
+
+    @property
+    def deprecated(self) -> tuple[str, ...]:
+        """A sentence for each deprecated setting in use."""
+        old = [name for name in ("model", "weights") if getattr(self, f"rembg_{name}") is not None]
+        return tuple(
+            f"WHITEBG_REMBG_{name.upper()} is deprecated and will be removed; use WHITEBG_NEURAL_{name.upper()}"
+            for name in old
+        )
 
     @property
     def tls(self) -> ServerFiles | None:
@@ -247,8 +397,15 @@ class Settings(BaseSettings):
 
     @property
     def blobs_folder(self) -> Path:
-        """The folder of images, where they are in no bucket."""
+        """The folder of images, unless they are in a bucket."""
         return self.data_dir / "blobs"
+
+    @property
+    def inline_image_bytes(self) -> int:
+        """Size of the largest image that is stored in the database; 0 for none."""
+        if self.inline_image_kib is None:
+            return 0 if self.database_url is not None or self.s3_bucket is not None else 64 * 1024
+        return self.inline_image_kib * 1024
 
     @property
     def bucket(self) -> Bucket | None:
@@ -279,11 +436,17 @@ class Settings(BaseSettings):
         )
 
     @property
+    def folders(self) -> tuple[Path, ...]:
+        """The folders that this service writes to."""
+        database = () if self.database_url is not None else (self.data_dir,)
+        return database + (() if self.s3_bucket is not None else (self.blobs_folder,))
+
+    @property
     def needs_data_dir(self) -> bool:
-        """Whether anything is kept in the data folder."""
+        """Whether anything is stored in the data folder."""
         return self.database_url is None or self.s3_bucket is None
 
 
 def worker_name() -> str:
-    """Make a name that no other worker has or will have."""
+    """Create a name that no other worker has or will have."""
     return f"{socket.gethostname()}:{os.getpid()}:{os.urandom(4).hex()}"

@@ -1,4 +1,4 @@
-"""A process that only works: it claims tasks of the shared database and serves nobody."""
+"""A worker process without an API, which claims tasks of the shared database."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+from generator_service.bootstrap import parts_of
 from generator_service.engines.registry import Engines
-from generator_service.metrics_server import serve_metrics
-from generator_service.parts import parts_of
+from generator_service.ops.metrics_server import Probes, reasons_of, serve_metrics
 from generator_service.settings import Settings
 from generator_service.watch.tail import LogTail
 
@@ -18,27 +18,27 @@ logger = logging.getLogger(__name__)
 
 
 class UnsuitableSettings(Exception):
-    """No worker can work by these settings."""
+    """The settings allow no worker process."""
 
 
 @dataclass(slots=True)
 class WorkerRunning:
-    """A worker that works."""
+    """A running worker."""
 
     background: Sequence[asyncio.Task[None]]
-    """What goes on all the time; none of it ends by itself."""
+    """Long-running background tasks."""
     metrics_port: int | None
-    """Where ``/metrics`` is served; None if it is not."""
+    """Port of ``/metrics``; None if it is not served."""
 
 
 @asynccontextmanager
 async def running_worker(settings: Settings, engines: Engines | None = None) -> AsyncIterator[WorkerRunning]:
-    """Work until the block is left; then drain: running tasks get the drain time, and are given back after it.
+    """Run a worker until the block is left, then drain: tasks still running after the drain time are released.
 
     Raises:
-        UnsuitableSettings: the settings name no database to share, or no slot to work in.
-        PortInUse: the address for metrics can't be listened on.
-        Exception: what `parts_of` raises.
+        UnsuitableSettings: the settings name no shared database, or no worker slot.
+        PortInUse: the address for metrics can't be bound.
+        Exception: all errors of `parts_of`.
 
     """
     if settings.database_url is None:
@@ -50,25 +50,34 @@ async def running_worker(settings: Settings, engines: Engines | None = None) -> 
         worker = parts.worker
         assert worker is not None  # noqa: S101 (there are slots)
 
-        async def start_over() -> None:
-            """Do nothing: what was cancelled meanwhile is noticed by the next heartbeat."""
+        async def reset() -> None:
+            """Do nothing: tasks cancelled in the meantime are noticed by the next heartbeat."""
 
-        # Here the log tells of one thing only: that a task of ours is not ours any more.
-        tail = LogTail(parts.store, parts.wake, listeners=[worker.notice], on_gap=start_over, committed=parts.committed)
+        # This process reads the log only to detect lost leases.
+        tail = LogTail(
+            parts.store,
+            parts.wake,
+            listeners=[worker.notice, parts.readiness.on_events],
+            on_gap=reset,
+            committed=parts.committed,
+        )
         await tail.start(prefill=0)
         at_work = asyncio.Event()
-        metrics_port = await serve_metrics(settings, parts.metrics, stack, at_work.is_set)
+        probes = Probes(lambda: reasons_of(parts.readiness, at_work), asyncio.get_running_loop())
+        metrics_port = await serve_metrics(settings, parts.metrics, stack, probes)
         working = asyncio.create_task(worker.run(), name="worker")
         following = asyncio.create_task(tail.run(), name="tail")
+        observing = asyncio.create_task(parts.readiness.run(), name="readiness")
         logger.info("working", extra={"worker": worker.owner, "slots": settings.worker_slots})
         at_work.set()
         try:
-            yield WorkerRunning([working, following], metrics_port)
+            yield WorkerRunning([working, following, observing], metrics_port)
         finally:
             logger.info("draining")
             at_work.clear()
             worker.drain()
             await asyncio.gather(working, return_exceptions=True)
             following.cancel()
-            await asyncio.gather(following, return_exceptions=True)
+            observing.cancel()
+            await asyncio.gather(following, observing, return_exceptions=True)
             logger.info("drained")

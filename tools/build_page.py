@@ -1,6 +1,6 @@
-"""Build the page from ``clients/web`` into ``ws_gateway/static``; with ``--check``, say whether it is built already.
+"""Build the page from ``clients/web`` into ``ws_gateway/static``; with ``--check``, report whether it is up to date.
 
-The built page is committed, so that nobody needs Node to run whitebg.
+The built page is committed, so that running whitebg does not need Node.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tests.support.node import find_node  # noqa: E402 - the repository is no installed package
+from tools.node import find_node  # noqa: E402 - the repository is no installed package
 
 CLIENTS = ROOT / "clients"
 BUILT = ROOT / "ws_gateway" / "static"
 OLDEST_NODE = 22
-"""What Vite and Vitest ask for."""
+"""Required by Vite and Vitest."""
 MOST_BYTES = 1_000_000
 
 

@@ -1,6 +1,6 @@
-"""Make certificates for the gRPC port of an installation of one's own: a CA, one for servers, one for clients.
+"""Make certificates for the gRPC port of your own installation: a CA, one for servers, one for clients.
 
-Run again, it keeps the CA and replaces the other two: that is a rotation. An organisation with a CA has no use for it.
+A further run keeps the CA and replaces the other two, which is a rotation. Not needed if you have a CA already.
 """
 
 from __future__ import annotations
@@ -24,17 +24,27 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 CA_FOR = timedelta(days=3650)
-# The clocks of two hosts never agree.
+# The clocks of two hosts never agree exactly.
 BACKDATED = timedelta(minutes=5)
 
 
-def make_certificates(folder: Path, names: Sequence[str], *, good_for: timedelta = timedelta(days=90)) -> None:
+def make_certificates(
+    folder: Path, names: Sequence[str], *, good_for: timedelta = timedelta(days=90), authority: Path | None = None
+) -> None:
     """Write ``ca.pem``, ``server.pem``, ``server.key``, ``client.pem`` and ``client.key`` into a folder.
 
-    The server's holds all the ``names``, DNS names or addresses. A CA that is there (``ca.pem``, ``ca.key``) is kept.
+    The server's certificate contains all ``names``, DNS names or addresses. An existing CA (``ca.pem``, ``ca.key``) is
+    kept. The CA's key is in ``authority``, by default the same folder; a key in the folder is moved there.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    ca, ca_key = _authority(folder)
+    if authority is None:
+        authority = folder
+    elif authority != folder:
+        authority.mkdir(parents=True, exist_ok=True)
+        _move_authority(folder, authority)
+    ca, ca_key = _authority(authority)
+    if authority != folder:
+        _write(folder / "ca.pem", ca.public_bytes(Encoding.PEM), mode=0o644)
     for kind, usage, held in (
         ("server", ExtendedKeyUsageOID.SERVER_AUTH, names),
         ("client", ExtendedKeyUsageOID.CLIENT_AUTH, ["whitebg-client"]),
@@ -48,6 +58,17 @@ def make_certificates(folder: Path, names: Sequence[str], *, good_for: timedelta
             .sign(ca_key, hashes.SHA256())
         )
         _write_pair(folder, kind, certificate, key)
+
+
+def _move_authority(folder: Path, authority: Path) -> None:
+    """Move the CA of an earlier run out of the folder of the certificates, unless the authority's folder has one."""
+    key = folder / "ca.key"
+    if not key.exists():
+        return
+    if not (authority / "ca.key").exists():
+        _write(authority / "ca.pem", (folder / "ca.pem").read_bytes(), mode=0o644)
+        _write(authority / "ca.key", key.read_bytes(), mode=0o600)
+    key.unlink()
 
 
 def _authority(folder: Path) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
@@ -107,7 +128,7 @@ def _write_pair(folder: Path, kind: str, certificate: x509.Certificate, key: ec.
 
 
 def _write(path: Path, text: bytes, *, mode: int) -> None:
-    """Put a file in the place of one that may be in use."""
+    """Replace a file atomically, because it may be in use."""
     beside = path.with_suffix(path.suffix + ".new")
     beside.unlink(missing_ok=True)
     with open(beside, "wb", opener=lambda name, flags: os.open(name, flags | os.O_EXCL, mode)) as file:
@@ -116,13 +137,19 @@ def _write(path: Path, text: bytes, *, mode: int) -> None:
 
 
 def main() -> None:
-    """Make them in the folder that the command line names."""
+    """Make them in the folder given on the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("names", nargs="+", metavar="NAME", help="DNS name or address of the services")
+    parser.add_argument("--authority", type=Path, metavar="FOLDER", help="folder of the CA's key, by default the same")
     parser.add_argument("--days", type=int, default=90, help="how long they are good; the CA is for ten years")
     arguments = parser.parse_args()
-    make_certificates(arguments.folder, arguments.names, good_for=timedelta(days=arguments.days))
+    make_certificates(
+        arguments.folder,
+        arguments.names,
+        good_for=timedelta(days=arguments.days),
+        authority=arguments.authority,
+    )
     print(f"certificates for {', '.join(arguments.names)} are in {arguments.folder}")
 
 

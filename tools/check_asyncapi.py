@@ -20,7 +20,7 @@ SCHEMA = PACKAGE / "node_modules" / "@asyncapi" / "specs" / "schemas" / "3.0.0-w
 
 
 def main() -> int:
-    """Print what is wrong; return how the process is to end."""
+    """Print the problems; return the exit status."""
     if not SCHEMA.exists():
         command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent", "--prefix", str(PACKAGE)]
         subprocess.run(command, check=True)

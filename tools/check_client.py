@@ -1,6 +1,6 @@
-"""Check the TypeScript client: its types of the HTTP API are the gateway's, it compiles, and it is small enough.
+"""Check the TypeScript client: its types of the HTTP API match the gateway, it compiles, and it is small enough.
 
-``--write`` makes the types anew in place of checking.
+``--write`` regenerates the types instead of checking them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pydantic import SecretStr
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from tests.support.node import Node, find_node  # noqa: E402 - the repository is no installed package
+from tools.node import Node, find_node  # noqa: E402 - the repository is no installed package
 from ws_gateway.app import create_app  # noqa: E402
 from ws_gateway.settings import Settings  # noqa: E402
 
@@ -27,7 +27,7 @@ OLDEST_NODE = 22
 
 
 def main(arguments: list[str]) -> int:
-    """Print what is wrong; return how the process is to end."""
+    """Print the problems; return the exit status."""
     node = find_node(OLDEST_NODE)
     node.install(CLIENTS)
     if "--write" in arguments:
@@ -45,12 +45,12 @@ def main(arguments: list[str]) -> int:
 
 
 def run(node: Node, *script: str) -> int:
-    """Run a script in the package; return how it ended."""
+    """Run a script in the package; return its exit status."""
     return subprocess.run([node.node, *script], cwd=PACKAGE, env=node.environment, check=False).returncode
 
 
 def generated_types(node: Node) -> str:
-    """Return the types of the gateway's HTTP API as it is now."""
+    """Return the types generated from the gateway's current HTTP API."""
     settings = Settings(jwt_secret=SecretStr("0" * 64))
     with tempfile.TemporaryDirectory() as folder:
         schema, types = Path(folder, "openapi.json"), Path(folder, "openapi.ts")

@@ -1,4 +1,4 @@
-"""Lint what can't be run where there is no container engine: the Dockerfile, compose.yaml, the Kubernetes manifests.
+"""Lint deployment files without a container engine: the Dockerfile, compose.yaml, the Kubernetes manifests.
 
 hadolint and the Kubernetes schemas come from PyPI, the linter of compose files from npm (tools/compose).
 """
@@ -16,7 +16,7 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from tests.support.node import find_node  # noqa: E402 - the repository is no installed package
+from tools.node import find_node  # noqa: E402 - the repository is no installed package
 
 DEPLOY = ROOT / "deploy"
 COMPOSE = ROOT / "tools" / "compose"
@@ -25,12 +25,12 @@ KUBERNETES = "1.34"
 
 
 def main() -> int:
-    """Print what is wrong; return how the process is to end."""
+    """Print the problems; return the exit status."""
     failed = subprocess.run([Path(sys.executable).with_name("hadolint"), DEPLOY / "Dockerfile"], check=False).returncode
     node = find_node(OLDEST_NODE)
     node.install(COMPOSE)
     linter = COMPOSE / "node_modules" / "dclint" / "bin" / "dclint.cjs"
-    # The schema and what is wrong, not the order of keys.
+    # Check the schema and for mistakes, but not the order of keys.
     argv = [node.node, str(linter), "--quiet", str(DEPLOY / "compose.yaml")]
     failed |= subprocess.run(argv, env=node.environment, check=False).returncode
     for problem in manifest_problems():
@@ -40,9 +40,9 @@ def main() -> int:
 
 
 def manifest_problems() -> Iterator[str]:
-    """Yield what the schemas of Kubernetes say against the manifests."""
+    """Yield violations of the Kubernetes schemas in the manifests."""
     for path in sorted((DEPLOY / "kubernetes").glob("*.yaml")):
-        if path.name == "kustomization.yaml":  # Of kubectl's own, not of the cluster's API.
+        if path.name == "kustomization.yaml":  # Part of kubectl, not of the cluster's API.
             continue
         for manifest in yaml.safe_load_all(path.read_text()):
             name = f"{path.name}: {manifest['kind']} {manifest['metadata']['name']}"

@@ -1,8 +1,8 @@
-"""Throw mutated real files at the engine's own processes: ``python tools/fuzz.py [--inputs N] [--seed N]``.
+"""Send mutated real files to the engine's own processes: ``python tools/fuzz.py [--inputs N] [--seed N]``.
 
-Hypothesis chooses a file (the photos of ``examples``, in every format that is taken) and what to break in it. Each goes
-through the pool exactly as a task's photo does: decoded, now and then rendered. A picture or a refusal is fine; a dead
-process, an unforeseen exception or a hang is a finding, is written to ``fuzz-out/`` and makes the exit code 1.
+Hypothesis chooses a file (the photos of ``examples``, in every accepted format) and its mutations. Each is processed by
+the pool exactly as a task's photo is: decoded, sometimes rendered. A picture or a rejection is fine; a dead process, an
+unforeseen exception or a hang is a finding, is written to ``fuzz-out/`` and makes the exit code 1.
 """
 
 from __future__ import annotations
@@ -31,28 +31,28 @@ from generator_service.domain.errors import EngineError, ImageRejected
 from generator_service.domain.presets import resolve
 from generator_service.domain.task import Engine, TaskOptions
 from generator_service.engines.jobs import JobPool, RenderJob, ShrinkJob
-from generator_service.engines.pool import PoolSettings
+from generator_service.engines.pool.pool import PoolSettings
 
 EXAMPLES = Path(__file__).parent.parent / "examples" / "photos"
 OUT = Path("fuzz-out")
 BATCH = 2000
 SLOW_SECONDS, HANG_SECONDS = 30.0, 120.0
-"""What takes longer than the first is tried again: a busy machine is slow, too. Longer than the second is a hang."""
+"""Above the first, an input is retried, because a busy machine is slow too. Above the second, it counts as a hang."""
 RENDER_EVERY = 40
-"""Of the inputs that can be decoded, one in so many is rendered, which takes fifty times as long."""
+"""Of the decodable inputs, one in this many is rendered, which takes fifty times as long."""
 SIDE = 96
 SPEC = resolve(TaskOptions(size_px=128))
 BOUNDED = frozenset({"out_of_memory", "result_too_large"})
-"""Refusals of the pool that are its limits at work."""
+"""Rejections caused by the pool's own limits."""
 
 INTERESTING = (0, 1, 2, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 8000, 64)
 MAGIC = 12
-"""So many bytes say what kind of file it is."""
+"""Length of the signature that identifies a file's format."""
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 
 
 def corpus() -> list[bytes]:
-    """Return real photos, small and in every format, and the example files as they are."""
+    """Return small real photos in every format, and the example files unchanged."""
     originals = [path.read_bytes() for path in sorted(EXAMPLES.glob("*.jpg"))]
     if not originals:
         raise SystemExit(f"there are no photos in {EXAMPLES}")
@@ -106,12 +106,12 @@ def _saved(image: Image.Image, kind: str, **options: object) -> bytes:
 
 @st.composite
 def broken_files(draw: st.DrawFn, files: list[bytes]) -> bytes:
-    """Draw a file and break it in one to six places."""
+    """Draw a file and mutate it one to six times."""
     data = bytearray(draw(st.sampled_from(files)))
     for _ in range(draw(st.sampled_from((1, 1, 1, 2, 2, 3, 4, 6)))):
         if len(data) <= MAGIC:
             break
-        # Mostly behind the first bytes, which only say what kind of file it is, and often within the header.
+        # Mostly after the signature, which only identifies the format, and often within the header.
         first = draw(st.sampled_from((0, MAGIC, MAGIC, MAGIC, MAGIC, MAGIC, MAGIC, MAGIC)))
         at = draw(st.integers(first, min(len(data) - 1, 600)) | st.integers(first, len(data) - 1))
         match draw(st.sampled_from((0, 0, 0, 1, 1, 1, 2, 3, 4, 5, 6))):
@@ -134,12 +134,12 @@ def broken_files(draw: st.DrawFn, files: list[bytes]) -> bytes:
                 other = draw(st.sampled_from(files))
                 data[at:] = other[draw(st.integers(0, len(other) - 1)) :]
     broken = bytes(data)
-    # A PNG whose checksums are wrong is refused before anything else is looked at.
+    # A PNG with wrong checksums is rejected before anything else is examined.
     return with_checksums(broken) if broken.startswith(PNG_MAGIC) and draw(st.booleans()) else broken
 
 
 def with_checksums(png: bytes) -> bytes:
-    """Set right the checksum of every chunk of a PNG, as far as its chunks can be followed."""
+    """Correct the checksum of every chunk of a PNG, as far as its chunks can be parsed."""
     data, at = bytearray(png), len(PNG_MAGIC)
     while at + 12 <= len(data):
         end = at + 8 + int.from_bytes(data[at : at + 4], "big")
@@ -152,7 +152,7 @@ def with_checksums(png: bytes) -> bytes:
 
 @dataclass
 class Run:
-    """One run: what came of the inputs, and what was found."""
+    """One run: the outcomes of its inputs, and the findings."""
 
     runner: asyncio.Runner
     pool: JobPool
@@ -166,10 +166,11 @@ class Run:
         return self.outcomes["inputs"]
 
     def try_file(self, data: bytes) -> None:
-        """Put one file through, and note what came of it."""
+        """Process one file and record the outcome."""
         self.outcomes["inputs"] += 1
         began = time.monotonic()
-        outcome = self._outcome(lambda: self.pool.shrink(ShrinkJob(photo=data, max_side_px=SIDE)), data)
+        small = ShrinkJob(photo=data, max_side_px=SIDE)
+        outcome = self._outcome(lambda: self.pool.shrink(small, lambda _percent, _stage: None), data)
         self.outcomes[outcome] += 1
         if outcome == "decoded" and self.outcomes[outcome] % RENDER_EVERY == 0:
             job = RenderJob(photo=data, spec=SPEC, engine=Engine.LOCAL)
@@ -208,7 +209,7 @@ class Run:
 
 
 def attack(run: Run, files: list[bytes], number: int, examples: int) -> None:
-    """Let Hypothesis try so many inputs; ``number`` makes them others than those of another call."""
+    """Let Hypothesis try this many inputs; another ``number`` gives other inputs."""
 
     def one(data: bytes) -> None:
         run.try_file(data)
@@ -231,7 +232,7 @@ def main() -> int:
     parser.add_argument("--inputs", type=int, default=100_000, help="how many files to try")
     parser.add_argument("--seed", type=int, default=0, help="another seed tries other files")
     arguments = parser.parse_args()
-    # What decoders have to say of broken files is not of interest here; each finding is kept to be looked into.
+    # The decoders' warnings about broken files are irrelevant here; each finding is stored for inspection.
     logging.getLogger("generator_service.engines").setLevel(logging.CRITICAL)
     files, began = corpus(), time.monotonic()
     settings_ = PoolSettings(processes=1, jobs_per_process=5000, memory_bytes=3 * 1024**3)

@@ -1,13 +1,11 @@
-"""Generate the typed gRPC stubs from ``protos/``; with ``--check``, say whether the committed ones are current.
+"""Generate the typed gRPC stubs from ``protos/``; with ``--check``, report whether the committed ones are current.
 
-protoc writes imports that start at the proto root (``whitebg.v1``). That name belongs to the Python client, so
-the stubs live in, and import each other from, ``protos.whitebg.v1``. Descriptors keep their own names.
+The Python package of the stubs, ``whitebg.v1``, is named as the proto package, so their imports need no change.
 """
 
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 import tempfile
 from pathlib import Path
@@ -16,11 +14,11 @@ import grpc_tools
 from grpc_tools import protoc
 
 PROTOS = Path(__file__).resolve().parent.parent / "protos"
+STUBS = PROTOS.parent / "clients" / "python"
 GENERATED_SUFFIXES = ("_pb2.py", "_pb2.pyi", "_pb2_grpc.py", "_pb2_grpc.pyi")
 SCRIPTS = Path(sys.executable).parent
 PLUGINS = ("protoc-gen-mypy", "protoc-gen-mypy_grpc")
 WELL_KNOWN = Path(grpc_tools.__file__).parent / "_proto"
-IMPORT_LINE = re.compile(r"^(\s*)(from|import) whitebg\.v1", re.MULTILINE)
 
 
 def generate(target: Path) -> list[Path]:
@@ -42,8 +40,6 @@ def generate(target: Path) -> list[Path]:
     if status != 0:
         raise SystemExit(f"protoc failed with status {status}")
     written = sorted(path for path in target.rglob("*") if path.name.endswith(GENERATED_SUFFIXES))
-    for path in written:
-        path.write_text(IMPORT_LINE.sub(r"\1\2 protos.whitebg.v1", path.read_text()))
     return [path.relative_to(target) for path in written]
 
 
@@ -53,18 +49,18 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="write nothing; fail if a committed stub is not current")
     check = parser.parse_args().check
     if not check:
-        for path in generate(PROTOS):
-            print(f"wrote protos/{path}")
+        for path in generate(STUBS):
+            print(f"wrote {path}")
         return 0
     with tempfile.TemporaryDirectory() as folder:
         fresh = Path(folder)
         names = generate(fresh)
-        committed = {path.relative_to(PROTOS) for path in PROTOS.rglob("*") if path.name.endswith(GENERATED_SUFFIXES)}
+        committed = {path.relative_to(STUBS) for path in STUBS.rglob("*") if path.name.endswith(GENERATED_SUFFIXES)}
         stale = sorted(committed ^ set(names)) + [
-            name for name in names if name in committed and (PROTOS / name).read_bytes() != (fresh / name).read_bytes()
+            name for name in names if name in committed and (STUBS / name).read_bytes() != (fresh / name).read_bytes()
         ]
     for name in stale:
-        print(f"protos/{name} is not what protos/ generates: run `make protos`", file=sys.stderr)
+        print(f"{name} is not what protos/ generates: run `make protos`", file=sys.stderr)
     return 1 if stale else 0
 
 

@@ -1,4 +1,4 @@
-"""Lint the TypeScript client and the page by ``clients/eslint.config.js``; with ``--fix``, mend what can be."""
+"""Lint the TypeScript client and the page by ``clients/eslint.config.js``; with ``--fix``, fix problems if possible."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tests.support.node import find_node  # noqa: E402 - the repository is no installed package
+from tools.node import find_node  # noqa: E402 - the repository is no installed package
 
 CLIENTS = ROOT / "clients"
 OLDEST_NODE = 22
-"""What ESLint asks for, and the page's other tools."""
+"""Required by ESLint and the page's other tools."""
 
 
 def main(arguments: list[str]) -> int:
-    """Print what is wrong; return how the process is to end."""
+    """Print the problems; return the exit status."""
     node = find_node(OLDEST_NODE)
     node.install(CLIENTS)
     command = [*node.npm, "run", "--silent", "lint", "--", *arguments]

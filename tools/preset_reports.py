@@ -1,7 +1,7 @@
-"""Make every preset's picture of every plain photo, and see what its own report says.
+"""Make every preset's picture of every plain photo, and check its compliance report.
 
-``python tools/preset_reports.py DIR``; ``DIR/manifest.csv`` names the photos in its column ``file``. Prints a table of
-what did not pass, and as the last line one JSON object. The exit code is 1 if any report failed.
+``python tools/preset_reports.py DIR``; ``DIR/manifest.csv`` lists the photos in its column ``file``. Prints a table of
+failed checks, and one JSON object as the last line. The exit code is 1 if any report failed.
 """
 
 from __future__ import annotations
@@ -23,13 +23,14 @@ from generator_service.domain.errors import ImageRejected
 from generator_service.domain.presets import PRESETS, resolve
 from generator_service.domain.report import Report, Verdict
 from generator_service.domain.task import Shadow, TaskOptions
-from generator_service.imaging.cutout import find_outline, full_alpha
-from generator_service.imaging.decode import decode
+from generator_service.imaging.cutting.cutout import find_outline, full_alpha
+from generator_service.imaging.cutting.network import own_network
 from generator_service.imaging.render import finish
+from generator_service.imaging.source.decode import decode
 
 
 def photos(folder: Path) -> list[Path]:
-    """Read which photos there are."""
+    """Read the paths of the photos."""
     with (folder / "manifest.csv").open(newline="", encoding="utf-8") as lines:
         return [folder / row["file"] for row in csv.DictReader(lines)]
 
@@ -38,7 +39,7 @@ def reports(photo: Path) -> Iterator[tuple[str, Report]]:
     """Yield each preset's report, without and with a shadow; nothing where the photo is not plain."""
     decoded = decode(photo.read_bytes())
     try:
-        outline = find_outline(decoded)
+        outline = find_outline(decoded, prior=own_network())
     except ImageRejected:
         return
     if outline.coarse is not None and not outline.coarse.backdrop.plain:

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Make .venv with what is needed to run whitebg ("run") or to work on it ("dev"), system packages included.
-# Python 3.11 or newer is taken from the system, and from its package manager where that has none.
+# Create .venv with the dependencies to run whitebg ("run") or to work on it ("dev"), system packages included.
+# Python 3.11 or newer is taken from the system, or else from its package manager.
 set -eu
 kind=${1:?"usage: tools/setup.sh run|dev"}
 cd "$(dirname "$0")/.."
@@ -21,7 +21,7 @@ apt_install() {
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"
 }
 
-# Servers that only the tests and `make cluster` start, each on a free port: none is left running by its package.
+# Only the tests and `make cluster` start these servers, each on a free port; their packages must start none.
 install_servers() {
     if [ -d /etc/systemd/system ] && [ ! -e /usr/sbin/policy-rc.d ]; then
         printf '#!/bin/sh\nexit 101\n' | as_root tee /usr/sbin/policy-rc.d >/dev/null
@@ -60,7 +60,7 @@ case $kind in
     *) echo "setup: unknown kind '$kind'; use run or dev" >&2 && exit 2 ;;
 esac
 echo "setup: installing Python packages ($kind)"
-.venv/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable "$wanted"
+.venv/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable clients/python --editable "$wanted"
 
 # The page is built and tested with Node 22 or newer; the one from PyPI stays within .venv.
 new_enough_node() {
@@ -80,14 +80,14 @@ fi
 
 if [ "$kind" = dev ]; then
     missing=
-    # Where nginx lives, which not everybody has on the path.
+    # The folder of nginx, which is not on every PATH.
     PATH=$PATH:/usr/sbin
     ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || command -v postgres >/dev/null || missing="$missing postgresql"
     command -v redis-server >/dev/null || missing="$missing redis-server"
     command -v nginx >/dev/null || missing="$missing nginx-light"
     if [ -n "$missing" ]; then
         echo "setup: installing$missing for the tests of several processes"
-        # shellcheck disable=SC2086 # names of packages, apart from each other
+        # shellcheck disable=SC2086 # several package names
         install_servers $missing
     fi
 fi

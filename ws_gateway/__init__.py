@@ -1,1 +1,1 @@
-"""The gateway: what happens to a user's tasks, told over WebSocket and HTTP. It has no database; it talks gRPC."""
+"""The gateway: publishes events of a user's tasks over WebSocket and HTTP. It has no database; it calls gRPC."""

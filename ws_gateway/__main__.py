@@ -1,4 +1,4 @@
-"""``python -m ws_gateway``: serve until told to stop. Settings come from ``WHITEBG_*`` in the environment."""
+"""``python -P -m ws_gateway``: serve until stopped by a signal. Settings come from ``WHITEBG_*`` in the environment."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import sys
 
 from pydantic import ValidationError
 
-from ws_gateway import tracing
+from whitebg_process.certificates import CertificateError
+from whitebg_process.settings import describe
 from ws_gateway.server import serve
 from ws_gateway.settings import Settings
-from ws_gateway.tls import CertificateUnusable
+from ws_gateway.telemetry import tracing
 
 
 def main() -> int:
@@ -17,17 +18,14 @@ def main() -> int:
     try:
         settings = Settings()  # type: ignore[call-arg]  # what is required comes from the environment
     except ValidationError as error:
-        for each in error.errors(include_input=False, include_url=False):
-            # What is wrong with several together names them itself.
-            name = "".join(f"WHITEBG_{part}: ".upper() for part in each["loc"][:1])
-            sys.stderr.write(f"{name}{each['msg']}\n")
+        sys.stderr.writelines(f"{problem}\n" for problem in describe(error, Settings))
         return 2
     try:
         if settings.tracing:
             tracing.start("whitebg-gateway")
         if settings.tls is not None:
             settings.tls.read()
-    except (CertificateUnusable, tracing.TracingUnavailable) as error:
+    except (CertificateError, tracing.TracingUnavailable) as error:
         sys.stderr.write(f"{error}\n")
         return 2
     serve(settings)

@@ -11,28 +11,35 @@ from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
 from starlette.middleware.cors import CORSMiddleware
 
-from ws_gateway import notifications, tracing
-from ws_gateway.access_log import AccessLog
 from ws_gateway.clock import Clock, SystemClock
-from ws_gateway.gateway import run_gateway
+from ws_gateway.components import run_gateway
 from ws_gateway.http import (
+    batches,
     config,
     docs,
+    engines,
     health,
     images,
-    metrics,
     page,
     presets,
     problems,
+    prometheus,
     sessions,
     sync,
     tasks,
     tokens,
 )
 from ws_gateway.http.body_limit import BodyLimit
-from ws_gateway.http.uploads import FORM_OVERHEAD
-from ws_gateway.metrics import Metrics
+from ws_gateway.http.compression import CompressJson
+from ws_gateway.http.former_paths import SuccessorHeaders
+from ws_gateway.http.head import HeadAsGet
+from ws_gateway.http.notifications import SocketRoute
+from ws_gateway.http.origin_guard import OriginGuard
 from ws_gateway.settings import Settings
+from ws_gateway.telemetry import tracing
+from ws_gateway.telemetry.access_log import AccessLog
+from ws_gateway.telemetry.metrics import Metrics
+from ws_gateway.telemetry.metrics_server import serving_metrics
 
 _MAX_BODY = 64 * 1024
 
@@ -44,11 +51,14 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with run_gateway(settings, clock, figures) as gateway:
-            app.state.gateway = gateway
+        async with (
+            run_gateway(settings, clock, figures) as gateway,
+            serving_metrics(settings.metrics_host, settings.metrics_port, figures) as port,
+        ):
+            app.state.gateway, app.state.metrics_port = gateway, port
             yield
 
-    # FastAPI whose documentation page needs nothing from elsewhere: it works offline, and tells nobody who reads it.
+    # FastAPI whose documentation page loads nothing from other origins: it works offline and leaks no visitors.
     app = FastAPIOffline(
         title="whitebg",
         description="Product photos on pure white. Messages come live over the WebSocket `/ws/notifications`.",
@@ -59,22 +69,53 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
         generate_unique_id_function=_operation_id,
     )
     problems.install(app)
-    for module in (tasks, presets, sync, tokens, config, images, health, metrics, docs, sessions, notifications, page):
+    for module in (
+        tasks,
+        batches,
+        presets,
+        engines,
+        sync,
+        tokens,
+        config,
+        images,
+        health,
+        prometheus,
+        docs,
+        sessions,
+        page,
+    ):
         app.include_router(module.router)
-    app.add_middleware(BodyLimit, limit_of=partial(_body_limit, settings))
+    app.add_middleware(CompressJson)
+    app.add_middleware(SuccessorHeaders)
+    app.add_middleware(BodyLimit, limit_of=partial(_body_limit, settings), grace=settings.body_grace.total_seconds())
+    app.add_middleware(OriginGuard, allowed=settings.allowed_origins)
     app.add_middleware(
         CORSMiddleware,
         allow_origins=settings.allowed_origins,
-        allow_methods=["GET", "POST"],
+        allow_methods=["DELETE", "GET", "HEAD", "POST"],
         allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "Range", "X-Request-ID"],
-        expose_headers=["Idempotency-Replayed", "Location", "Retry-After", "X-Request-ID"],
+        expose_headers=[
+            "Content-Disposition",
+            "Content-Range",
+            "Date",
+            "Deprecation",
+            "ETag",
+            "Idempotency-Replayed",
+            "Link",
+            "Location",
+            "Result-Reused",
+            "Retry-After",
+            "X-Request-ID",
+        ],
     )
+    app.add_middleware(HeadAsGet)
+    app.add_middleware(SocketRoute)
     app.add_middleware(AccessLog, clock=clock, metrics=figures)
     return app
 
 
 def _body_limit(settings: Settings, path: str) -> int:
-    return settings.max_upload_bytes + FORM_OVERHEAD if path in tasks.UPLOAD_PATHS else _MAX_BODY
+    return tasks.largest_form(path, settings.max_upload_bytes) or _MAX_BODY
 
 
 def _operation_id(route: APIRoute) -> str:

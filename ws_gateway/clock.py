@@ -8,7 +8,7 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Tells the time; everything that needs it is handed one."""
+    """A source of the current time, injected wherever it is needed."""
 
     def now(self) -> datetime:
         """Return the present time in UTC."""

@@ -27,7 +27,7 @@ class Transport(StrEnum):
 
 
 class Flags(BaseModel):
-    """What the flags file holds; what it leaves out has these defaults."""
+    """The content of the flags file; missing keys have these defaults."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -52,9 +52,9 @@ class FlagsFileUnset(Exception):
 
 
 class FlagsFile:
-    """The flags in a file that anybody may replace at any time; read again when it has changed.
+    """The flags in a file that may be replaced at any time; read again when it has changed.
 
-    Content that can't be used is logged, and what was good last stays in force.
+    Invalid content is logged, and the last valid content stays in force.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -121,7 +121,7 @@ def _reason(error: Exception) -> str:
 
 
 def _write(path: Path, flags: Flags) -> None:
-    """Replace the file in one step: whoever reads it finds the old content or the new, never half of it."""
+    """Replace the file atomically: readers find the old content or the new."""
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     temporary = Path(name)
     try:

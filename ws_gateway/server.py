@@ -1,4 +1,4 @@
-"""Running the application under uvicorn, and ending it without cutting anybody off."""
+"""Running the application under uvicorn, and shutting it down gracefully."""
 
 from __future__ import annotations
 
@@ -15,22 +15,30 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
+from whitebg_process.hardening import protect_memory
+from whitebg_process.known_settings import unknown_settings
 from ws_gateway.app import create_app
-from ws_gateway.gateway import Gateway
-from ws_gateway.logs import configure_logs
+from ws_gateway.clock import Clock
+from ws_gateway.components import Gateway
+from ws_gateway.http.security_headers import SecurityHeaders
+from ws_gateway.http.slow_heads import HttpProtocol
 from ws_gateway.settings import Settings
-from ws_gateway.wire import WireProtocol
+from ws_gateway.telemetry.logs import configure_logs
+from ws_gateway.websocket.transport import WireProtocol
 
 log = logging.getLogger(__name__)
 
 # Frames over 64 KiB are closed with 4004 by the session; beyond this uvicorn itself closes, with 1009.
 _WS_MAX_BYTES = 1024 * 1024
+KEEP_ALIVE_S = 75
+"""How long an idle HTTP connection stays open. Longer than proxies keep theirs (nginx: 60 s): one that reuses a
+connection while the gateway closes it can only answer 502, because an upload may not be sent twice."""
 _STDIN = 0
 _MAX_FILES = 1024 * 1024
 
 
 class Server(uvicorn.Server):
-    """uvicorn that tells its sockets to resume elsewhere before it closes them."""
+    """uvicorn that asks its sockets to resume elsewhere before it closes them."""
 
     def __init__(self, config: uvicorn.Config, app: FastAPI, drain_timeout: float) -> None:
         super().__init__(config)
@@ -43,11 +51,12 @@ class Server(uvicorn.Server):
         """Start listening."""
         await super().startup(sockets)
         if self.started:
-            log.info("listening on http://%s:%d", self.config.host, self.port)
+            host = f"[{self.config.host}]" if ":" in self.config.host else self.config.host
+            log.info("listening on http://%s:%d", host, self.port)
             self.listening.set()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Take no more connections, tell the open ones to go, and end requests within the time set."""
+        """Accept no more connections, drain the open ones, and end requests within the configured time."""
         for server in self.servers:
             server.close()
         await self.gateway.connections.drain(self._drain_timeout)
@@ -60,21 +69,29 @@ class Server(uvicorn.Server):
         return gateway
 
     @property
+    def metrics_port(self) -> int | None:
+        """The port of the metrics, None for none; there once ``listening``."""
+        port: int | None = self._app.state.metrics_port
+        return port
+
+    @property
     def port(self) -> int:
         """The port that is listened on; good once ``started``."""
         port: int = self.servers[0].sockets[0].getsockname()[1]
         return port
 
 
-def make_server(settings: Settings) -> Server:
-    """Make the server, not yet running."""
-    app = create_app(settings)
+def make_server(settings: Settings, clock: Clock | None = None) -> Server:
+    """Make the server, not yet running. ``clock`` defaults to the machine's."""
+    app = create_app(settings, clock)
     drain = settings.drain_timeout.total_seconds()
     config = uvicorn.Config(
-        app,
+        SecurityHeaders(app),
         host=settings.http_host,
         port=settings.http_port,
         loop="uvloop",
+        # On h11, which is tested: it answers 400 to a second Host header and 404 to an absolute request target.
+        http=HttpProtocol,
         ws=WireProtocol,
         ws_per_message_deflate=False,
         ws_max_size=_WS_MAX_BYTES,
@@ -84,6 +101,7 @@ def make_server(settings: Settings) -> Server:
         # No proxy is believed about the client's address.
         proxy_headers=False,
         server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=max(1, round(drain)),
     )
     return Server(config, app, drain)
@@ -92,6 +110,9 @@ def make_server(settings: Settings) -> Server:
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM, SIGINT or, if so set, the end of standard input."""
     configure_logs(settings.log_level)
+    protect_memory()
+    for problem in unknown_settings(os.environ):
+        log.warning(problem)
     raise_file_limit()
     server = make_server(settings)
 
@@ -102,7 +123,7 @@ def serve(settings: Settings) -> None:
     if settings.exit_on_stdin_eof:
         on_stdin_eof(stop)
     for number in (signal.SIGTERM, signal.SIGINT):
-        # uvicorn drains on these, then raises them again for whoever was there before: that is us, and all is done.
+        # uvicorn drains on these, then restores the previous handlers, these ones, and raises the signals again.
         signal.signal(number, _drained)
     server.run()
 

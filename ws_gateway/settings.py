@@ -9,101 +9,159 @@ from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, IPvAnyNetwork, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode
 
-from ws_gateway.redis_server import check_url
-from ws_gateway.tls import ClientFiles
+from whitebg_process.secret_files import split_secrets
+from whitebg_process.settings import ProcessSettings
+from ws_gateway.auth.origins import normalise_origin
+from ws_gateway.redis_health import check_url
+from ws_gateway.upstream.tls import ClientFiles
 
 MIB = 1024 * 1024
 
 
-class Settings(BaseSettings):
-    """All that can be set, with its unit and default."""
+class Settings(ProcessSettings):
+    """All that can be set, with its unit and default. Durations are written as in the service's settings."""
 
-    model_config = SettingsConfigDict(env_prefix="WHITEBG_", extra="ignore", frozen=True)
-
+    # --- HTTP ---
     http_host: str = "127.0.0.1"
+    """Address that HTTP and WebSocket listen on."""
     http_port: int = Field(default=8000, ge=0, le=65535)
-    """0 takes a free port."""
+    """Port that HTTP and WebSocket listen on; 0 takes a free one."""
     public_url: str = ""
-    """What image links begin with, such as ``https://img.example.com``; empty makes them relative."""
+    """Prefix of image links, such as ``https://img.example.com``. Empty: relative links."""
     s3_public_url: str = ""
-    """Where browsers reach the bucket of images itself, the same as the service has it; they are then redirected there,
-    with links that are good for minutes, and the page may load images from there. Empty: images are sent from here."""
+    """Address of the image bucket for browsers, as set for the service. Browsers are redirected there with signed links
+    that are valid for minutes. Empty: the gateway sends the images."""
+    image_url_ttl: timedelta = timedelta(hours=24)
+    """How long an image link is valid, at least."""
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = ()
-    """Origins of pages that may call from elsewhere, exactly as browsers send them, separated by commas.
+    """Origins of other sites and desktop apps (such as ``tauri://localhost``) whose pages may call, separated by
+    commas. ``null`` allows every sandboxed frame: take care."""
+    trusted_proxies: Annotated[tuple[IPvAnyNetwork, ...], NoDecode] = ()
+    """Networks (CIDR) of reverse proxies whose ``X-Forwarded-For`` is trusted, separated by commas."""
 
-    Desktop apps count too, such as ``tauri://localhost``, and ``null``, which any sandboxed frame sends: take care."""
+    # --- Connection to the service ---
     grpc_target: str = "127.0.0.1:50051"
+    """Address of the service."""
     grpc_tls: bool = False
-    """Speak TLS with the service."""
+    """Use TLS to the service."""
     grpc_server_ca: Path | None = None
-    """PEM file of who signed the service's certificate; unset: the roots that gRPC brings along."""
+    """PEM file of the CA of the service's certificate. Unset: gRPC's own roots."""
     grpc_server_name: str = ""
-    """Name that the service's certificate must hold; empty: that of ``grpc_target``."""
+    """Expected name in the service's certificate. Empty: the host of ``GRPC_TARGET``."""
     grpc_client_cert: Path | None = None
-    """PEM file of the certificate (chain) that the gateway shows the service; read again when it changes."""
+    """PEM file of the gateway's certificate (chain) for the service; read again when it changes."""
     grpc_client_key: Path | None = None
-    """PEM file of its private key."""
+    """PEM file of the certificate's private key."""
+    call_timeout: timedelta = timedelta(seconds=15)
+    """Time limit of one call to the service."""
+
+    # --- Authentication ---
     jwt_secret: SecretStr
-    """Shared with the service; at least 32 bytes."""
+    """Shared secret of HS256 tokens, the same as the service's, at least 32 bytes."""
+    jwt_former_secrets: SecretStr | None = None
+    """Further secrets, separated by spaces or lines, whose tokens and links are valid too: for a rotation of
+    ``JWT_SECRET``."""
     jwt_audience: str = "whitebg"
+    """The ``aud`` that tokens must have."""
     jwks_url: str = ""
-    """Where an identity provider shows its public keys; empty: only tokens signed with ``jwt_secret`` are good."""
+    """Address of an identity provider's public keys. Empty: only tokens signed with ``JWT_SECRET`` are valid."""
+    jwt_issuer: str = ""
+    """The exact ``iss`` of the provider's tokens; required with ``JWKS_URL``."""
     jwks_algorithms: Annotated[tuple[Literal["RS256", "ES256"], ...], NoDecode] = ("RS256", "ES256")
     """Algorithms that the provider may sign with, separated by commas."""
-    auth_timeout: timedelta = timedelta(seconds=10)
-    """How long a WebSocket without a token in its URL has for sending one."""
-    revocation_keep: timedelta = timedelta(days=30)
-    """How long a revoked session is remembered; longer than any token lives."""
-    guest_login: bool = False
-    """Give tokens to anyone on this machine; works on a loopback ``http_host`` only."""
-    guest_token_ttl: timedelta = timedelta(days=7)
+    jwks_admin: bool = False
+    """Whether the provider's tokens may grant the scope ``admin``; otherwise only tokens of ``JWT_SECRET`` may."""
     ws_token_ttl: timedelta = timedelta(days=7)
-    image_url_ttl: timedelta = timedelta(hours=24)
-    """How long an image link is good, at least."""
-    max_upload_bytes: int = Field(default=25 * MIB, gt=0)
-    """Largest photo; the service has the last word."""
-    max_concurrent_uploads: int = Field(default=16, gt=0)
-    """Photos held in memory at the same time; further ones wait unread."""
-    redis_url: SecretStr | None = None
-    """Redis through which several gateways limit and revoke together, ``redis://host:6379``, or ``rediss://`` for TLS.
+    """Longest lifetime of a token for a WebSocket."""
+    auth_timeout: timedelta = timedelta(seconds=10)
+    """Time for a WebSocket without a token in its URL to send one."""
+    guest_login: bool = False
+    """Issue tokens to anyone on this machine; only with a loopback ``HTTP_HOST``."""
+    guest_hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    """More host names of this machine under which guests may open the page, without a port, separated by commas;
+    ``localhost``, ``127.0.0.0/8`` and ``[::1]`` are always allowed. A name that others control lets their pages
+    log in."""
+    guest_token_ttl: timedelta = timedelta(days=30)
+    """Lifetime of a guest's token. Not shorter than the service's ``TASKS_FOR``, or guests lose access to their photos
+    first."""
 
-    Unset: this gateway counts and remembers by itself."""
-    trusted_proxies: Annotated[tuple[IPvAnyNetwork, ...], NoDecode] = ()
-    """Networks (CIDR) of the proxies in front, believed about ``X-Forwarded-For``, separated by commas."""
-    connections_per_minute: int = Field(default=10, ge=0)
-    """New WebSockets a minute from one client address; 0 means any number."""
-    connections_per_user: int = Field(default=20, ge=0)
-    """WebSockets that one user may have open, at all gateways that share a Redis together; 0 means any number."""
-    connection_lease: timedelta = Field(default=timedelta(seconds=30), ge=timedelta(seconds=1))
-    """How long the sockets of a gateway that was killed still count, where gateways count together."""
-    status_polls_per_minute: int = Field(default=10, ge=0)
-    """Questions a minute for the status of one task; 0 means any number."""
+    # --- Limits ---
+    redis_url: SecretStr | None = None
+    """Redis through which several gateways share limits, ``redis://host:6379``, or ``rediss://`` for TLS. Unset: each
+    gateway counts alone."""
     uploads_per_minute: int = Field(default=120, ge=0)
-    """Photos a minute of one user; 0 means any number."""
+    """Photos per minute and user; 0 means no limit."""
+    max_upload_bytes: int = Field(default=25 * MIB, gt=0)
+    """Largest photo in bytes; the service has its own limit of 25 MiB."""
+    max_concurrent_uploads: int = Field(default=16, gt=0)
+    """Photos in memory at the same time, a quarter of them of one user; more wait in temporary files."""
+    max_receiving_uploads: int = Field(default=256, gt=0)
+    """Photos received at the same time into temporary files, a quarter of them of one user; more wait unread."""
+    body_grace: timedelta = Field(default=timedelta(seconds=30), gt=timedelta(0))
+    """Time for the body of a request, in addition to a second for each 32 KiB received."""
+    connections_per_user: int = Field(default=20, ge=0)
+    """Open WebSockets per user, at all gateways that share a Redis; 0 means no limit."""
+    connections_per_minute: int = Field(default=60, ge=0)
+    """WebSockets that one user may open per minute; 0 means no limit."""
+    connections_per_address: int = Field(default=600, ge=0)
+    """WebSockets that may be opened per minute from one address, perhaps that of an office; 0 means no limit."""
+    failed_handshakes_per_minute: int = Field(default=30, ge=0)
+    """Failed handshakes per minute from one address before further ones are rejected unread; 0 means no limit."""
+    connection_lease: timedelta = Field(default=timedelta(seconds=30), ge=timedelta(seconds=1))
+    """How long the sockets of a killed gateway still count, if gateways share a Redis."""
+    status_polls_per_minute: int = Field(default=10, ge=0)
+    """Status requests per minute for one task; 0 means no limit."""
     max_concurrent_reads: int = Field(default=64, gt=0)
-    """Histories read from the service at the same time; further clients wait."""
+    """Histories read from the service at the same time; more clients wait."""
     ring_events: int = Field(default=20_000, gt=0)
-    """Recent events kept in memory."""
-    call_timeout: timedelta = timedelta(seconds=15)
-    """Deadline of one call to the service."""
+    """Recent events kept in memory for clients that reconnect."""
+
+    # --- Operation ---
+    metrics_host: str = "127.0.0.1"
+    """Address that the metrics listen on."""
+    metrics_port: int | None = Field(default=None, ge=0, le=65535)
+    """Port of ``/metrics`` for Prometheus, without a token; 0 takes a free one. Unset: none; ``/metrics`` on
+    ``HTTP_PORT`` is for administrators."""
     drain_timeout: timedelta = timedelta(seconds=10)
     """How long sockets and requests may take to end at shutdown."""
     flags_file: Path | None = None
-    """JSON file with the rollout flags, read again when it changes; unset: everybody is on the WebSocket."""
+    """JSON file of rollout flags; read again when it changes. Unset: all users get the WebSocket."""
     tracing: bool = False
-    """Send traces by OpenTelemetry; where to, its own ``OTEL_EXPORTER_OTLP_*`` variables say."""
-    exit_on_stdin_eof: bool = False
-    """Shut down when standard input ends: the parent process has gone."""
+    """Send OpenTelemetry traces as configured by ``OTEL_EXPORTER_OTLP_*``. Needs the extra ``otel``."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """Lowest level that is logged."""
+    exit_on_stdin_eof: bool = False
+    """Stop when standard input ends, so that the process never outlives its parent."""
 
-    @field_validator("allowed_origins", "jwks_algorithms", "trusted_proxies", mode="before")
+    @field_validator("allowed_origins", "guest_hosts", "jwks_algorithms", "trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(part for part in (piece.strip() for piece in value.split(",")) if part)
         return value
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(normalise_origin(origin) for origin in value)
+
+    @field_validator("metrics_port", mode="before")
+    @classmethod
+    def _empty_is_unset(cls, value: object) -> object:
+        return None if value == "" else value
+
+    @model_validator(mode="after")
+    def _known_issuer(self) -> Self:
+        if self.jwks_url and not self.jwt_issuer:
+            raise ValueError(
+                "WHITEBG_JWKS_URL is set, but WHITEBG_JWT_ISSUER is not: set it to the iss of the provider's tokens, "
+                "or tokens that the provider made for other issuers would be accepted"
+            )
+        if self.jwt_issuer and not self.jwks_url:
+            raise ValueError("WHITEBG_JWT_ISSUER is set, but WHITEBG_JWKS_URL is not: set both or neither")
+        return self
 
     @model_validator(mode="after")
     def _whole_tls(self) -> Self:
@@ -151,6 +209,17 @@ class Settings(BaseSettings):
         if url is not None:
             check_url(url.get_secret_value())
         return url
+
+    @field_validator("jwt_former_secrets")
+    @classmethod
+    def _each_long_enough(cls, secrets: SecretStr | None) -> SecretStr | None:
+        split_secrets(secrets)
+        return secrets
+
+    @property
+    def former_secrets(self) -> tuple[str, ...]:
+        """Further secrets whose tokens and links are valid."""
+        return split_secrets(self.jwt_former_secrets)
 
     @field_validator("jwt_secret")
     @classmethod

@@ -17,8 +17,6 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     target: "es2022",
-    // One file: the page is small, and everything in it is needed at once.
-    rolldownOptions: { output: { codeSplitting: false } },
     reportCompressedSize: false,
     chunkSizeWarningLimit: 1000,
   },

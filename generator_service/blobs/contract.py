@@ -1,4 +1,4 @@
-"""What every place for images offers. `tests/contract/blobs` holds each to it."""
+"""The interface of image stores. `tests/contract/blobs` verifies every implementation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Protocol
 logger = logging.getLogger(__name__)
 
 CHUNK = 64 * 1024
-KINDS = ("input", "result", "thumbnail")
+KINDS = ("input", "mask", "result", "thumbnail")
 """What keys of images begin with."""
 
 
@@ -20,15 +20,15 @@ class BlobMissing(Exception):
     """There is no object under this key."""
 
 
-class BlobsAway(Exception):
-    """The place can't be reached or refuses; try again shortly. Whether a last `put` was carried out is not known.
+class BlobStoreUnavailable(Exception):
+    """The store is unreachable or refuses; retry shortly. Whether the last `put` took effect is unknown.
 
-    The string is for a person: which place, and why. No secret is in it.
+    The message is for a person: it names the store and the reason, and contains no secret.
     """
 
 
-class BlobsUnusable(Exception):
-    """The settings name a place that can't be used, whatever one waits for; the string says what to change."""
+class BlobStoreConfigError(Exception):
+    """The configured store can't be used, and waiting doesn't help; the message has the remedy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,22 +37,22 @@ class Stored:
 
     key: str
     at: datetime
-    """When it was stored, by the clock of the place."""
+    """When it was stored, by the store's clock."""
 
 
-class Blobs(Protocol):
-    """A place for images. Keys are made by `new_key`; an object is never changed once it is there.
+class BlobStore(Protocol):
+    """A store of images. Keys are made by `new_key`; an object is never changed once stored.
 
-    Every method raises `BlobsAway` if the place can't be used at present.
+    Every method raises `BlobStoreUnavailable` while the store is unavailable.
     """
 
     @property
     def where(self) -> str:
-        """The place in words, such as ``bucket images at https://s3.example.com``."""
+        """A description of the store, such as ``bucket images at https://s3.example.com``."""
         ...
 
     async def put(self, key: str, data: bytes, *, content_type: str) -> None:
-        """Store an object. It is durable and complete once this returns; nobody sees a part of it before."""
+        """Store an object. It is durable and complete once this returns, and invisible before."""
         ...
 
     async def get(self, key: str) -> bytes:
@@ -82,23 +82,23 @@ class Blobs(Protocol):
         ...
 
     async def url(self, key: str, *, lifetime: timedelta, content_type: str, disposition: str) -> str | None:
-        """Sign a link to an object, for who may not use the place: good for ``lifetime``, for this object alone.
+        """Sign a link to an object, for clients without credentials: valid for ``lifetime``, for this object only.
 
-        Who follows it gets ``content_type`` and ``disposition`` as headers. None if nobody can reach the place so.
-        Whether the object is there is not looked at.
+        Responses have ``content_type`` and ``disposition`` as headers. None if the store has no public address.
+        Whether the object exists is not checked.
         """
         ...
 
 
 def new_key(kind: str, suffix: str = "") -> str:
-    """Make a key that nobody can guess, spread over 256 folders."""
+    """Return an unguessable key; keys are spread over 256 folders."""
     name = secrets.token_hex(16)
     return f"{kind}/{name[:2]}/{name}{suffix}"
 
 
-async def discard(blobs: Blobs, *keys: str) -> None:
-    """Delete what nobody needs. What can't be deleted now is left to the sweep of orphans."""
+async def discard(blobs: BlobStore, *keys: str) -> None:
+    """Delete objects that are no longer needed. On failure they are left to the sweep of orphans."""
     try:
         await blobs.delete(*keys)
-    except BlobsAway as error:
-        logger.warning("%d images that nobody needs are left for the sweep: %s", len(keys), error)
+    except BlobStoreUnavailable as error:
+        logger.warning("%d unneeded images are left for the sweep: %s", len(keys), error)

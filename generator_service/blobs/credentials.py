@@ -11,7 +11,7 @@ from botocore.credentials import Credentials
 from botocore.session import Session
 
 from generator_service.blobs.bucket import Bucket
-from generator_service.blobs.contract import BlobsUnusable
+from generator_service.blobs.contract import BlobStoreConfigError
 
 if TYPE_CHECKING:
     from obstore.store import S3Credential  # exists in the stubs only
@@ -21,13 +21,13 @@ ASK_AGAIN = timedelta(minutes=10)
 
 
 class Signer:
-    """Signs links, and tells obstore the credentials that it signs its requests with. Its methods may block."""
+    """Signs links, and provides obstore with the credentials for its requests. Its methods may block."""
 
     def __init__(self, bucket: Bucket) -> None:
         """Find the credentials. May ask the network for a role's.
 
         Raises:
-            BlobsUnusable: there are none.
+            BlobStoreConfigError: there are none.
 
         """
         keys = bucket.keys
@@ -36,7 +36,7 @@ class Signer:
         else:
             found = Session().get_credentials()
         if found is None:
-            raise BlobsUnusable(
+            raise BlobStoreConfigError(
                 f"WHITEBG_S3_BUCKET: there are no credentials for bucket {bucket.name}; set WHITEBG_S3_ACCESS_KEY_ID "
                 "and WHITEBG_S3_SECRET_ACCESS_KEY, or what AWS's own tools go by (AWS_PROFILE, a role, …)"
             )
@@ -54,7 +54,7 @@ class Signer:
         }
 
     def sign(self, url: str, *, lifetime: timedelta, answer: dict[str, str]) -> str:
-        """Return a link to an object that is good for ``lifetime``; ``answer`` is what its headers will say."""
+        """Return a link to an object that is valid for ``lifetime``; ``answer`` are the headers of the response."""
         request = AWSRequest("GET", url, params={f"response-{name}": value for name, value in answer.items()})
         frozen = self._credentials.get_frozen_credentials()
         S3SigV4QueryAuth(frozen, "s3", self._region, expires=max(1, int(lifetime.total_seconds()))).add_auth(request)

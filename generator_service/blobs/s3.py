@@ -17,7 +17,7 @@ from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
 from generator_service.blobs.bucket import Bucket
-from generator_service.blobs.contract import CHUNK, BlobMissing, BlobsAway, BlobsUnusable, Stored
+from generator_service.blobs.contract import CHUNK, BlobMissing, BlobStoreConfigError, BlobStoreUnavailable, Stored
 from generator_service.blobs.credentials import Signer
 
 if TYPE_CHECKING:
@@ -42,11 +42,11 @@ class Patience:
     """How long after its beginning a request that failed is tried again."""
 
 
-class S3Blobs:
-    """Objects in a bucket; see `generator_service.blobs.contract.Blobs`. Nothing is asked of the store when it is made.
+class S3BlobStore:
+    """Objects in a bucket; see `generator_service.blobs.contract.BlobStore`. Its creation asks nothing of the store.
 
     Raises:
-        BlobsUnusable: there are no credentials, or the file of the CA can't be used.
+        BlobStoreConfigError: there are no credentials, or the file of the CA can't be used.
 
     """
 
@@ -101,15 +101,15 @@ class S3Blobs:
     async def stream(self, key: str, *, offset: int, length: int) -> AsyncIterator[bytes]:
         """Read a part of an object in chunks, as they come."""
         with self._told(key):
-            if length == 0:
-                await self._store.head_async(key)
-                return
+            # Also for no bytes: the response to a HEAD does not distinguish a missing object from a missing bucket.
             try:
-                found = await self._store.get_async(key, options={"range": (offset, offset + length)})
+                found = await self._store.get_async(key, options={"range": (offset, offset + max(length, 1))})
             except BaseError as error:
                 if _code(error) == "InvalidRange":  # Past the end.
                     return
                 raise
+            if length == 0:
+                return
             async for piece in found.stream(min_chunk_size=CHUNK):
                 for start in range(0, len(piece), CHUNK):
                     yield piece[start : start + CHUNK]
@@ -143,19 +143,19 @@ class S3Blobs:
 
     @contextmanager
     def _told(self, key: str | None = None) -> Iterator[None]:
-        """Turn what obstore says into what the contract says."""
+        """Translate errors of obstore into those of the contract."""
         try:
             yield
         except FileNotFoundError as error:
-            # A store that has lost its bucket says so in the same way, and what is in it may come back.
+            # A store that has lost its bucket raises the same error, and its objects may come back.
             if key is not None and _code(error) != "NoSuchBucket":
                 raise BlobMissing(key) from None
             raise self._away(error) from error
         except (BaseError, BotoCoreError, OSError) as error:
             raise self._away(error) from error
 
-    def _away(self, error: Exception) -> BlobsAway:
-        return BlobsAway(f"{self.where} can't be used: {_code(error) or 'it does not answer'}")
+    def _away(self, error: Exception) -> BlobStoreUnavailable:
+        return BlobStoreUnavailable(f"{self.where} can't be used: {_code(error) or 'it does not answer'}")
 
 
 def _certificates(file: Path) -> bytes:
@@ -163,13 +163,13 @@ def _certificates(file: Path) -> bytes:
         pem = file.read_bytes()
         load_pem_x509_certificates(pem)
     except OSError as error:
-        raise BlobsUnusable(f"WHITEBG_S3_CA: {file} can't be read: {error.strerror}") from error
+        raise BlobStoreConfigError(f"WHITEBG_S3_CA: {file} can't be read: {error.strerror}") from error
     except ValueError as error:
-        raise BlobsUnusable(f"WHITEBG_S3_CA: {file} holds no certificates in PEM: {error}") from error
+        raise BlobStoreConfigError(f"WHITEBG_S3_CA: {file} holds no certificates in PEM: {error}") from error
     return pem
 
 
 def _code(error: Exception) -> str | None:
-    """Return the store's own word for what is wrong, such as ``AccessDenied``; None if it did not say any."""
+    """Return the store's own error code, such as ``AccessDenied``; None if there is none."""
     text = str(error)
     return next((said[1] for pattern in _SAID if (said := pattern.search(text))), None)

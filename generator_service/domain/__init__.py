@@ -1,1 +1,1 @@
-"""What a task is and how it may change: pure Python, no I/O, no clock but the one passed in."""
+"""Tasks and the rules of their changes: pure Python, without I/O, with clocks passed in."""

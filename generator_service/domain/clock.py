@@ -2,21 +2,39 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import time
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
+
+CLOCK_SKEW = timedelta(seconds=60)
+"""How far the clocks of two hosts may differ: times that another host set are compared with this allowance."""
+
+# Counts on while the machine sleeps, as `time.monotonic` does not on Linux.
+_STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 class Clock(Protocol):
-    """Tells the time; everything that needs it is handed one."""
+    """Wall time, for display and retention, and monotonic time, for durations and timeouts.
+
+    Code that needs the time receives a clock as a dependency.
+    """
 
     def now(self) -> datetime:
-        """Return the present time in UTC, with microseconds."""
+        """Return the wall time in UTC, with microseconds. It may be stepped, forward or back."""
+        ...
+
+    def monotonic(self) -> float:
+        """Return seconds that are never stepped, sleep of the machine included; only differences mean something."""
         ...
 
 
 class SystemClock:
-    """The machine's clock."""
+    """The machine's clocks."""
 
     def now(self) -> datetime:
-        """Return the present time in UTC."""
+        """Return the wall time in UTC."""
         return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        """Return seconds that are never stepped."""
+        return time.clock_gettime(_STEADY)

@@ -1,4 +1,4 @@
-"""Cursors: how a watcher says how far it has read. To clients they are opaque text."""
+"""Cursors: the log position up to which a watcher has read. They are opaque text to clients."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LOG = re.compile(r"([0-9a-f]{1,64}):r([0-9]{1,18})")
 
 @dataclass(frozen=True, slots=True)
 class UserCursor:
-    """A place in one user's log: ``<epoch>:<seq>``. ``position`` is the last ``seq`` read, 0 for none."""
+    """A position in one user's log: ``<epoch>:<seq>``. ``position`` is the last ``seq`` read, 0 for none."""
 
     epoch: str
     position: int
@@ -28,7 +28,7 @@ class UserCursor:
         """Read a cursor back.
 
         Raises:
-            BadCursor: it is not one, or one of the whole log.
+            BadCursor: the text is not a cursor, or is a cursor of the whole log.
 
         """
         match = _USER.fullmatch(text)
@@ -39,7 +39,7 @@ class UserCursor:
 
 @dataclass(frozen=True, slots=True)
 class LogCursor:
-    """A place in the whole log: ``<epoch>:r<revision>``. ``position`` is the last ``revision`` read, 0 for none."""
+    """A position in the whole log: ``<epoch>:r<revision>``. ``position`` is the last ``revision`` read, 0 for none."""
 
     epoch: str
     position: int
@@ -52,7 +52,7 @@ class LogCursor:
         """Read a cursor back.
 
         Raises:
-            BadCursor: it is not one, or one of a single user.
+            BadCursor: the text is not a cursor, or is a cursor of a single user.
 
         """
         match = _LOG.fullmatch(text)

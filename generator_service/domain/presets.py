@@ -1,14 +1,17 @@
-"""Marketplace presets, and how options become the exact picture to make."""
+"""Marketplace presets, and the resolution of options into an exact picture specification."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from generator_service.domain.errors import InvalidRequest
+from generator_service.domain.hints import MAX_HINTS, Hint
 from generator_service.domain.task import CUSTOM_PRESET, Content, OutputFormat, Shadow, TaskOptions
 
 MIN_SIZE_PX, MAX_SIZE_PX = 100, 10_000
+MAX_AUTO_SIZE_PX = 5000
+"""Largest side that is chosen by the product's own pixels."""
 MIN_FILL, MAX_FILL = 0.3, 1.0
 MIN_MARGIN, MAX_MARGIN = 0.0, 0.35
 MAX_PROMPT_LENGTH = 2000
@@ -19,19 +22,20 @@ JPEG, PNG, WEBP = OutputFormat.JPEG, OutputFormat.PNG, OutputFormat.WEBP
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preset:
-    """What one market asks of a main picture, and what is made for it.
+    """One market's requirements for a main picture, and the defaults for its results.
 
-    The picture is made to ``size_px``, ``fill`` and ``format``; the ranges are what the market itself takes, and
-    what a result is judged by.
+    ``size_px``, ``fill`` and ``format`` are the defaults of results; the ranges are the limits of the market, and
+    results are checked against them. A photo that does not fill the default size is enlarged only to the smallest side
+    of the market.
     """
 
     name: str
     rule: str
-    """The rule it follows, in words."""
+    """The market's rule, in words."""
     source: str
-    """Where the rule was read."""
+    """Source of the rule."""
     size_px: int | None = None
-    """Side of the square in pixels; None: as large as the product's own pixels allow, at least 1,000."""
+    """Largest default side of the square in pixels; None: only `MAX_AUTO_SIZE_PX` limits it."""
     fill: float = 0.85
     format: OutputFormat = JPEG
     max_bytes: int | None = None
@@ -134,9 +138,11 @@ class PictureSpec:
     """The exact picture to make: options and preset resolved."""
 
     preset: str = CUSTOM_PRESET
-    """Whose rule the result is judged by."""
+    """Preset against whose rule the result is checked."""
     size_px: int | None
-    """Side of the square; None: as large as the product's own pixels allow, at least 1,000."""
+    """Side of the square; None: as large as the product's own pixels allow, within `sides_px`."""
+    sides_px: tuple[int, int] = (MIN_SIZE_PX, MAX_AUTO_SIZE_PX)
+    """Smallest and largest side where `size_px` is None. Only a side below the smallest is reached by enlargement."""
     fill: float
     format: OutputFormat
     background: tuple[int, int, int] = (255, 255, 255)
@@ -144,13 +150,17 @@ class PictureSpec:
     content: Content = Content.PICTURE
     max_bytes: int | None = None
     prompt: str = ""
+    hints: tuple[Hint, ...] = ()
+    """Regions of the photo that are product or backdrop for sure."""
+    mask: bytes | None = field(default=None, repr=False)
+    """File with the product's mask, which replaces the engine's outline; untrusted."""
 
 
 def resolve(options: TaskOptions) -> PictureSpec:
-    """Turn options into the exact picture to make.
+    """Resolve options into the exact picture to make.
 
     Raises:
-        InvalidRequest: a preset is not known, a value is out of its range, or two options contradict each other.
+        InvalidRequest: the preset is unknown, a value is out of range, or two options contradict each other.
 
     """
     preset = PRESETS.get(options.preset)
@@ -159,10 +169,12 @@ def resolve(options: TaskOptions) -> PictureSpec:
         raise InvalidRequest("options.preset", f"{options.preset!r} is not a preset; known are {known}")
     _check_ranges(options)
     _check_content(options)
+    _check_hints(options)
     colour = bytes.fromhex((options.background or "#FFFFFF")[1:])
     return PictureSpec(
         preset=preset.name,
-        size_px=options.size_px or preset.size_px,
+        size_px=options.size_px,
+        sides_px=(preset.sizes_px[0], preset.size_px or MAX_AUTO_SIZE_PX),
         fill=_fill(options, preset),
         format=options.format or _format(options.content, preset),
         background=(colour[0], colour[1], colour[2]),
@@ -170,6 +182,7 @@ def resolve(options: TaskOptions) -> PictureSpec:
         content=options.content,
         max_bytes=preset.max_bytes,
         prompt=options.prompt,
+        hints=options.hints,
     )
 
 
@@ -203,6 +216,25 @@ def _check_content(options: TaskOptions) -> None:
         raise InvalidRequest("options.format", "JPEG has no transparency; choose PNG or WebP")
 
 
+def _check_hints(options: TaskOptions) -> None:
+    if len(options.hints) > MAX_HINTS:
+        raise InvalidRequest("options.hints", f"there are {len(options.hints)} hints; at most {MAX_HINTS} are allowed")
+    for number, hint in enumerate(options.hints):
+        region = hint.region
+        # Written so that a NaN, which compares as false, is rejected too.
+        if not (0.0 <= region.left < region.right <= 1.0 and 0.0 <= region.top < region.bottom <= 1.0):
+            raise InvalidRequest(
+                f"options.hints[{number}].region",
+                f"left {region.left:g}, top {region.top:g}, right {region.right:g}, bottom {region.bottom:g} is no "
+                "region; use shares of the upright photo from 0 to 1, left below right and top below bottom",
+            )
+    if options.hints and options.engine.generative:
+        raise InvalidRequest(
+            "options.engine",
+            f"{options.engine.value!r} makes a new picture, to which hints don't apply; use auto or local, or no hints",
+        )
+
+
 def _fill(options: TaskOptions, preset: Preset) -> float:
     if options.margin is not None:
         return 1.0 - 2.0 * options.margin
@@ -210,5 +242,5 @@ def _fill(options: TaskOptions, preset: Preset) -> float:
 
 
 def _format(content: Content, preset: Preset) -> OutputFormat:
-    """Return the preset's format, unless it would lose what the content is about."""
+    """Return the preset's format, or PNG for transparent results and masks."""
     return preset.format if content is Content.PICTURE else PNG

@@ -1,4 +1,4 @@
-"""When a failed attempt is tried again, and when not."""
+"""Whether and when a failed attempt is retried."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from generator_service.domain.task import Task
 class RetryPolicy:
     """Exponential backoff with equal jitter: half of the delay is fixed, half is random.
 
-    The fixed half keeps a failing upstream from being asked again at once; the random half spreads a batch that
-    failed together (after "Exponential Backoff And Jitter", AWS Architecture Blog, 2015). An engine's own hint is
+    The fixed half avoids calling a failing upstream again at once; the random half spreads a batch that failed
+    together (after "Exponential Backoff And Jitter", AWS Architecture Blog, 2015). An engine's own hint is
     a lower bound.
     """
 
@@ -33,8 +33,12 @@ class RetryPolicy:
         return max(wait, hint or timedelta(0))
 
     def next_delay(self, task: Task, failure: EngineError) -> timedelta | None:
-        """Return the wait before the next attempt of a task whose present one failed; None if it was the last."""
+        """Return the wait before the next attempt of a task whose current one failed; None if it was the last.
+
+        Only failed attempts count; snoozed ones do not.
+        """
         allowed = min(task.max_attempts, failure.max_attempts or task.max_attempts)
-        if not failure.retryable or task.attempt >= allowed:
+        failures = task.failures + 1
+        if not failure.retryable or failures >= allowed:
             return None
-        return self.delay(task.attempt, failure.retry_after)
+        return self.delay(failures, failure.retry_after)

@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from generator_service.domain.finding import Finding
+from generator_service.domain.hints import Hint
+from generator_service.domain.placement import Placement
 from generator_service.domain.report import Report
 
 CUSTOM_PRESET = "custom"
@@ -13,7 +16,7 @@ MIN_PRIORITY, MAX_PRIORITY = -10, 10
 
 
 class TaskState(StrEnum):
-    """Where a task stands. `generator_service.domain.transitions.TRANSITIONS` has every way out of each."""
+    """State of a task. `generator_service.domain.transitions.TRANSITIONS` lists the transitions between states."""
 
     PENDING = "pending"
     """Waiting for a worker, or for ``run_at``. A claim starts it, a cancellation ends it."""
@@ -22,28 +25,62 @@ class TaskState(StrEnum):
     COMPLETED = "completed"
     """Terminal: there is a result."""
     FAILED = "failed"
-    """Terminal: ``error`` says why."""
+    """Terminal: no result; ``error`` has the reason."""
     TIMEOUT = "timeout"
     """Terminal: an attempt ran longer than ``timeout``."""
     CANCELLED = "cancelled"
-    """Terminal: somebody cancelled it."""
+    """Terminal: cancelled on request."""
 
     @property
     def terminal(self) -> bool:
-        """Whether the state is never left."""
+        """Whether the state is final."""
         return self in TERMINAL_STATES
 
 
 TERMINAL_STATES = frozenset({TaskState.COMPLETED, TaskState.FAILED, TaskState.TIMEOUT, TaskState.CANCELLED})
 
 
+class WaitReason(StrEnum):
+    """Why a task was snoozed: the cause lies outside the task, so no attempt is counted."""
+
+    RATE_LIMITED = "rate_limited"
+    """The engine's quota is used up for now."""
+    ENGINE_UNAVAILABLE = "engine_unavailable"
+    STORE_UNAVAILABLE = "store_unavailable"
+    """The image store can't be used."""
+    WORKER_STOPPED = "worker_stopped"
+    """Its worker shut down."""
+    LEASE_LOST = "lease_lost"
+    """Its worker stopped renewing the lease."""
+    PAUSED = "paused"
+    """An operator paused the queue or the engine. Shown for waiting tasks, never stored with one."""
+
+
 class Engine(StrEnum):
-    """Who makes the picture."""
+    """The engine that makes the picture."""
 
     AUTO = "auto"
     LOCAL = "local"
     GEMINI = "gemini"
-    REMBG = "rembg"
+    NEURAL = "neural"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Engine | None:
+        """Accept the former name of NEURAL, which older rows, settings and requests use."""
+        return cls.NEURAL if value == _OLD_NEURAL else None
+
+    @property
+    def generative(self) -> bool:
+        """Whether the engine generates a new picture, to which masks and regions of the photo do not apply."""
+        return self is Engine.GEMINI
+
+
+_OLD_NEURAL = "rembg"
+
+
+def stored_names(engine: Engine) -> tuple[str, ...]:
+    """Return the names that rows may hold for an engine, the current one first."""
+    return (engine.value, _OLD_NEURAL) if engine is Engine.NEURAL else (engine.value,)
 
 
 class OutputFormat(StrEnum):
@@ -60,7 +97,7 @@ class OutputFormat(StrEnum):
 
 
 class Content(StrEnum):
-    """What of the picture is wanted."""
+    """The kind of result: picture, cut-out or mask."""
 
     PICTURE = "picture"
     """The product on its background."""
@@ -71,16 +108,16 @@ class Content(StrEnum):
 
 
 class Shadow(StrEnum):
-    """What the product throws on its background."""
+    """The shadow drawn under the product."""
 
     NONE = "none"
     CONTACT = "contact"
-    """A soft, short shadow where it would stand."""
+    """A soft, short shadow where the product would stand."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskOptions:
-    """What was asked for. None means: whatever the preset says."""
+    """Options requested for a task. None: the preset's default applies."""
 
     engine: Engine = Engine.AUTO
     preset: str = CUSTOM_PRESET
@@ -90,12 +127,14 @@ class TaskOptions:
     fill: float | None = None
     """Share of the side that the product's longest side takes, 0.3 to 1.0."""
     margin: float | None = None
-    """The same said otherwise: share of the side left free on each side of the product, 0 to 0.35."""
+    """Alternative to ``fill``: share of the side left free on each side of the product, 0 to 0.35."""
     background: str | None = None
     """``#RRGGBB``."""
     shadow: Shadow = Shadow.NONE
     content: Content = Content.PICTURE
     prompt: str = ""
+    hints: tuple[Hint, ...] = ()
+    """Regions that are product or backdrop for sure; a later one wins where they overlap."""
 
 
 _CONTENT_TYPES = {
@@ -111,10 +150,9 @@ _CONTENT_TYPES = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InputInfo:
-    """What was sent in. Width and height are pixels as stored, before any EXIF rotation."""
+class MaskInfo:
+    """The product's mask, as the user supplied it."""
 
-    filename: str
     format: str
     width: int
     height: int
@@ -128,15 +166,46 @@ class InputInfo:
         """The MIME type."""
         return _CONTENT_TYPES.get(self.format, "application/octet-stream")
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputInfo:
+    """The submitted photo. Width and height are pixels as stored, before any EXIF rotation."""
+
+    filename: str
+    format: str
+    width: int
+    height: int
+    size_bytes: int
+    sha256: str
+    blob: str
+    """Key in the blob store."""
+    mask: MaskInfo | None = None
+    """The product's mask, which replaces the engine's outline; None if the user supplied none."""
+
+    @property
+    def content_type(self) -> str:
+        """The MIME type."""
+        return _CONTENT_TYPES.get(self.format, "application/octet-stream")
+
     @property
     def megapixels(self) -> float:
         """Width × height in millions."""
         return self.width * self.height / 1e6
 
+    @property
+    def stored_bytes(self) -> int:
+        """Bytes of photo and mask."""
+        return self.size_bytes + (0 if self.mask is None else self.mask.size_bytes)
+
+    @property
+    def blobs(self) -> tuple[str, ...]:
+        """Keys of photo and mask in the blob store."""
+        return (self.blob,) if self.mask is None else (self.blob, self.mask.blob)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResultInfo:
-    """What came out."""
+    """The result of a task."""
 
     engine: Engine
     format: OutputFormat
@@ -147,13 +216,29 @@ class ResultInfo:
     fill: float
     """The product's longest side as a share of the picture's side, 0 to 1."""
     confidence: float | None = None
-    """How far the engine trusts its cut-out, 0 to 1; None where it can't tell."""
-    warnings: tuple[str, ...] = ()
+    """The engine's confidence in its cut-out, 0 to 1; None if it has no estimate."""
+    findings: tuple[Finding, ...] = ()
+    """Findings for a person to check or know."""
     report: Report | None = None
     """The file measured against its preset's rule; None with results of older versions."""
+    placement: Placement | None = None
+    """Where the photo lies in the result; None where a model generated the picture, and with older results."""
     blob: str
     thumbnail_blob: str
     thumbnail_bytes: int
+    mask_blob: str | None = None
+    """Key of the product's mask, a grey PNG over the upright photo; None where there is none."""
+    mask_bytes: int = 0
+
+    @property
+    def stored_bytes(self) -> int:
+        """Bytes of the result's images."""
+        return self.size_bytes + self.thumbnail_bytes + self.mask_bytes
+
+    @property
+    def blobs(self) -> tuple[str, ...]:
+        """Keys of the result's images in the blob store."""
+        return (self.blob, self.thumbnail_blob, *(() if self.mask_blob is None else (self.mask_blob,)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,21 +252,37 @@ class TaskError:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewTask:
-    """A request for a task, checked and with its photo stored."""
+    """A validated request for a task whose photo is stored."""
 
     user_id: str
     options: TaskOptions
     input: InputInfo
     idempotency_key: str | None = None
     fingerprint: str
-    """Hash over all that makes two requests the same; compared when an idempotency key comes again."""
+    """Hash that identifies equal requests; compared when an idempotency key is used again."""
+    older_fingerprints: tuple[str, ...] = ()
+    """The same request hashed by the rules of earlier releases, which may have stored it."""
     picture_key: str | None = None
-    """Hash over all that makes two pictures the same: the photo and the options."""
+    """Hash that identifies equal pictures, over the photo and the options."""
+    older_picture_keys: tuple[str, ...] = ()
+    """The same picture hashed by the rules of earlier releases."""
     reuse: bool = False
-    """Whether a completed task of the same picture may answer in place of a new one."""
+    """Whether a completed task with the same picture may be returned instead of a new one."""
     priority: int = 0
     timeout: timedelta
     max_attempts: int
+    deadline: timedelta = timedelta(hours=24)
+    """Time from its earliest start after which a task that is still waiting fails."""
+    delay: timedelta = timedelta()
+    """Time from creation to the earliest start."""
+    source_task_id: int | None = None
+    """The earlier task whose photo is reused; None if the photo was uploaded."""
+    batch_id: str | None = None
+    """The batch to which the task is added."""
+    closes_batch: bool = False
+    """Whether the batch, if it begins with this request, is closed: no later request may add to it."""
+    shares_input: bool = False
+    """Whether photo and mask are stored images of the task ``source_task_id``, which must still exist."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,20 +305,50 @@ class Task:
     attempt: int = 0
     """The latest attempt, from 1; 0 before the first claim. Together with ``lease_owner``, the fencing token."""
     run_at: datetime | None = None
-    """Earliest next attempt; set while pending."""
+    """Earliest next attempt, in queue time (see `generator_service.store.queue_clock`); None: at once."""
+    deadline: datetime | None = None
+    """When the task fails if it is still waiting, in queue time; None for tasks of older versions."""
+    wait_reason: WaitReason | None = None
+    """Why it was snoozed; set while pending after a snooze. ``error`` has the actual cause."""
+    failures: int = 0
+    """Failed attempts, limited by ``max_attempts``. Snoozed attempts are not counted."""
+    lost_leases: int = 0
+    """Attempts whose worker was lost."""
     started_at: datetime | None = None
-    """Begin of the latest attempt."""
+    """Start of the latest attempt."""
     finished_at: datetime | None = None
     lease_owner: str | None = None
+    assigned_engine: Engine | None = None
+    """The engine that the claim chose for the running attempt, by which `EngineLimit` counts; never AUTO."""
     lease_expires_at: datetime | None = None
+    """When the attempt counts as lost, in queue time; set while processing."""
     progress: int = 0
     stage: str = ""
     result: ResultInfo | None = None
     error: TaskError | None = None
+    source_task_id: int | None = None
+    """The earlier task whose photo is reused, which may have been deleted since; None if the photo was uploaded."""
+    batch_id: str | None = None
+    """The batch that it was submitted to."""
+
+    @property
+    def stored_bytes(self) -> int:
+        """Bytes of its images."""
+        return self.input.stored_bytes + (0 if self.result is None else self.result.stored_bytes)
+
+    @property
+    def blobs(self) -> tuple[str, ...]:
+        """Keys of its images in the blob store."""
+        return self.input.blobs + (() if self.result is None else self.result.blobs)
+
+    @property
+    def guided(self) -> bool:
+        """Whether the owner supplied a mask or hints that mark the product."""
+        return self.input.mask is not None or bool(self.options.hints)
 
     @property
     def lease(self) -> Lease:
-        """The token that its worker must show; only while processing."""
+        """The token with which the worker proves its claim; only while processing."""
         if self.lease_owner is None:
             raise ValueError(f"task {self.task_id} is {self.state}, nobody holds it")
         return Lease(task_id=self.task_id, owner=self.lease_owner, attempt=self.attempt)
@@ -225,7 +356,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
-    """The right to say what becomes of one attempt of a task."""
+    """The right to record the outcome of one attempt of a task."""
 
     task_id: int
     owner: str
@@ -234,7 +365,7 @@ class Lease:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """The latest news of a task between two events; not durable. ``percent`` is 0 to 100."""
+    """The latest progress of a task between two events; not durable. ``percent`` is 0 to 100."""
 
     task_id: int
     user_id: str
@@ -243,5 +374,5 @@ class Progress:
     stage: str
     updated_at: datetime
     queue_position: int = field(default=0)
-    """Place in the queue, 1 is next; 0 while running."""
+    """1 is next; 0 while running."""
     remaining: timedelta | None = None

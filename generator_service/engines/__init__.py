@@ -1,1 +1,1 @@
-"""Engines make the picture; the pool gives them processes to burn CPU in."""
+"""Engines, which make the pictures, and the pool of processes for their CPU-bound work."""

@@ -1,4 +1,4 @@
-"""What every engine offers, whoever makes the picture."""
+"""The interface that all engines implement."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from generator_service.domain.finding import Finding
+from generator_service.domain.placement import Placement
 from generator_service.domain.presets import PictureSpec
 from generator_service.domain.report import Report
 from generator_service.domain.task import Engine, OutputFormat
@@ -25,13 +27,19 @@ class Picture:
     fill: float
     """The product's longest side as a share of the picture's side, 0 to 1."""
     confidence: float | None
-    """How far the engine trusts its cut-out, 0 to 1; None where it can't tell."""
-    warnings: tuple[str, ...]
+    """The engine's confidence in its cut-out, 0 to 1; None if it has no estimate."""
+    findings: tuple[Finding, ...]
+    """Findings for a person to check or know."""
     report: Report
     """The file measured against its preset's rule."""
+    placement: Placement | None = None
+    """Position and scale of the photo in the picture; None if a model generated the picture."""
     thumbnail: bytes
     """JPEG, at most 320 pixels."""
     engine: Engine
+    mask: bytes | None = None
+    """The product's alpha as a grey PNG over the upright photo, no side longer than 2048 pixels; None if the picture
+    was not cut out of the photo."""
 
 
 class ImageEngine(Protocol):
@@ -39,20 +47,20 @@ class ImageEngine(Protocol):
 
     @property
     def name(self) -> Engine:
-        """Which engine it is; never AUTO."""
+        """The engine's name; never AUTO."""
         ...
 
     async def generate(self, photo: bytes, spec: PictureSpec, report: ProgressReport) -> Picture:
         """Make the picture.
 
-        Cancelling the call stops the work: nothing of it goes on afterwards.
+        Cancelling the call stops all of its work.
 
         Raises:
-            EngineError: there is no picture; it says whether to try again, and when.
+            EngineError: there is no picture; its fields state whether and when to retry.
 
         """
         ...
 
     async def close(self) -> None:
-        """Let go of processes and connections. Calls under way end with a retryable `EngineError`."""
+        """Release processes and connections. Calls under way end with a retryable `EngineError`."""
         ...

@@ -1,4 +1,4 @@
-"""Does the pool's jobs. Imported by child processes only: here is where the heavy imports are."""
+"""Runs the pool's jobs. Imported by child processes only, because its imports are heavy."""
 
 from __future__ import annotations
 
@@ -7,19 +7,24 @@ import warnings
 
 from PIL import Image
 
+from generator_service.domain.task import Engine
 from generator_service.engines.base import Picture, ProgressReport
-from generator_service.engines.jobs import RembgCut, RenderJob, ShrinkJob
-from generator_service.imaging.decode import decode
-from generator_service.imaging.render import Cut, render
+from generator_service.engines.jobs import RenderJob, ShrinkJob
+from generator_service.imaging.cutting.network import Prior, own_network
+from generator_service.imaging.render import render
+from generator_service.imaging.source.decode import decode
 
 _JPEG_QUALITY = 92
 
-# A broken file makes Pillow warn, over and over. Whoever sent it is told what matters; the log needs none of it.
+# A broken file makes Pillow warn repeatedly. Relevant problems are reported to the client, so the log omits them.
 warnings.filterwarnings("ignore", module=r"PIL\.")
+
+# Loaded at import, so that the first photo doesn't wait for it; damaged weights make the process fail at start.
+own_network()
 
 
 def perform(job: object, report: ProgressReport) -> Picture | bytes:
-    """Do one job.
+    """Run one job.
 
     Raises:
         ImageRejected: the photo can't be used.
@@ -27,15 +32,22 @@ def perform(job: object, report: ProgressReport) -> Picture | bytes:
     """
     match job:
         case RenderJob():
-            return _render(job, report)
+            return picture_of(job, report, None)
         case ShrinkJob():
+            report(0, "preparing")
             return shrink(job.photo, job.max_side_px)
         case _:
             raise TypeError(f"{type(job).__name__} is not a job")
 
 
-def _render(job: RenderJob, report: ProgressReport) -> Picture:
-    made = render(job.photo, job.spec, report, original=job.original, cut=_cutter(job.cut))
+def picture_of(job: RenderJob, report: ProgressReport, prior: Prior | None) -> Picture:
+    """Make a picture; ``prior`` is the network of the process, if it has one.
+
+    Raises:
+        ImageRejected: the photo can't be used.
+
+    """
+    made = render(job.photo, job.spec, report, original=job.original, prior=prior, compare=job.compare)
     return Picture(
         data=made.data,
         format=made.format,
@@ -43,32 +55,26 @@ def _render(job: RenderJob, report: ProgressReport) -> Picture:
         height=made.height,
         fill=made.fill,
         confidence=made.confidence,
-        warnings=made.warnings,
+        findings=made.findings,
         report=made.report,
+        placement=made.placement,
         thumbnail=made.thumbnail,
-        engine=job.engine,
+        engine=Engine.LOCAL if prior is not None and not made.by_network else job.engine,
+        mask=made.mask,
     )
-
-
-def _cutter(how: RembgCut | None) -> Cut | None:
-    if how is None:
-        return None
-    from generator_service.engines import rembg_cut  # An optional extra, and slow to import.
-
-    return lambda rgb: rembg_cut.cut(rgb, how)
 
 
 def shrink(photo: bytes, max_side_px: int) -> bytes:
     """Return ``photo`` as a JPEG, upright, in sRGB, no side longer than ``max_side_px``, and without its metadata.
 
     Raises:
-        ImageRejected: as `generator_service.imaging.decode.decode`.
+        ImageRejected: as `generator_service.imaging.source.decode.decode`.
 
     """
     decoded = decode(photo)
     image = Image.fromarray(decoded.rgb)
     if decoded.alpha is not None:
-        # What a cut-out hides is not product.
+        # Pixels hidden by a cut-out are not product.
         image = Image.composite(image, Image.new("RGB", image.size, "white"), Image.fromarray(decoded.alpha))
     image.thumbnail((max_side_px, max_side_px), Image.Resampling.LANCZOS, reducing_gap=3.0)
     jpeg = io.BytesIO()

@@ -1,4 +1,4 @@
-"""The jobs that engines give to the pool. Light to import: the server names them, only the children can do them."""
+"""Jobs that engines submit to the pool. Light to import: the server creates them, child processes run them."""
 
 from __future__ import annotations
 
@@ -7,15 +7,7 @@ from dataclasses import dataclass
 from generator_service.domain.presets import PictureSpec
 from generator_service.domain.task import Engine
 from generator_service.engines.base import Picture, ProgressReport
-from generator_service.engines.pool import PoolSettings, ProcessPool
-
-
-@dataclass(frozen=True, slots=True)
-class RembgCut:
-    """Find the product with this model of rembg, from the ONNX file ``weights``, or from where rembg keeps its own."""
-
-    model: str
-    weights: str | None = None
+from generator_service.engines.pool.pool import PoolSettings, Preparation, ProcessPool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,11 +17,11 @@ class RenderJob:
     photo: bytes
     spec: PictureSpec
     engine: Engine
-    """Who the picture is said to be from."""
+    """The engine recorded as the maker of the picture."""
     original: bytes | None = None
-    """The photo sent in, where ``photo`` was itself made from it; the report compares the two."""
-    cut: RembgCut | None = None
-    """How to find the product; None: as the local engine does."""
+    """The submitted photo, if ``photo`` was generated from it; the report compares the two."""
+    compare: bool = False
+    """With a network: whether to use the better of its mask and the local engine's; ``engine`` is set to match."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,22 +38,27 @@ Job = RenderJob | ShrinkJob
 class JobPool:
     """A pool of processes for these jobs."""
 
-    def __init__(self, settings: PoolSettings) -> None:
-        self._pool = ProcessPool("generator_service.engines.job_runner:perform", settings)
+    def __init__(
+        self,
+        settings: PoolSettings,
+        runner: str = "generator_service.engines.job_runner:perform",
+        preparation: Preparation | None = None,
+    ) -> None:
+        self._pool = ProcessPool(runner, settings, preparation)
 
     async def start(self) -> None:
         """Start the processes; see `ProcessPool.start`."""
         await self._pool.start()
 
     async def close(self) -> None:
-        """End them; see `ProcessPool.close`."""
+        """End the processes; see `ProcessPool.close`."""
         await self._pool.close()
 
     async def render(self, job: RenderJob, report: ProgressReport) -> Picture:
         """Make a picture.
 
         Raises:
-            ImageRejected: there is no picture to be had of this photo.
+            ImageRejected: no picture can be made of this photo.
             EngineError: see `ProcessPool.run`.
 
         """
@@ -70,19 +67,15 @@ class JobPool:
             raise TypeError(f"the runner made a {type(picture).__name__} of a RenderJob")
         return picture
 
-    async def shrink(self, job: ShrinkJob) -> bytes:
+    async def shrink(self, job: ShrinkJob, report: ProgressReport) -> bytes:
         """Make a small JPEG.
 
         Raises:
-            ImageRejected: it is not a photo that can be read.
+            ImageRejected: the photo can't be read.
             EngineError: see `ProcessPool.run`.
 
         """
-        jpeg = await self._pool.run(job, _ignore)
+        jpeg = await self._pool.run(job, report)
         if not isinstance(jpeg, bytes):
             raise TypeError(f"the runner made a {type(jpeg).__name__} of a ShrinkJob")
         return jpeg
-
-
-def _ignore(_percent: int, _stage: str) -> None:
-    """Take progress that nobody wants: shrinking is over in a moment."""

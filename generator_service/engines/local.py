@@ -10,7 +10,7 @@ from generator_service.engines.jobs import JobPool, RenderJob
 
 
 class LocalEngine:
-    """Renders in the pool. The pool belongs to whoever made it, and ends the calls under way when it is closed."""
+    """Renders in the pool, which its creator closes; closing it ends the calls under way."""
 
     def __init__(self, pool: JobPool) -> None:
         self._pool = pool
@@ -28,4 +28,4 @@ class LocalEngine:
             raise EngineError(error.code, str(error), retryable=False) from error
 
     async def close(self) -> None:
-        """Nothing to let go of: the pool is shared."""
+        """Do nothing: the pool is shared."""

@@ -1,40 +1,42 @@
-"""Which engines this service has, and which one a task gets."""
+"""The engines of this service, and the choice of one for a task."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
+from generator_service.domain.engine_info import EngineInfo
 from generator_service.domain.errors import InvalidRequest
 from generator_service.domain.task import Engine
 from generator_service.engines.base import ImageEngine
-from generator_service.engines.gemini import CallObserver, GeminiEngine, GeminiSettings
+from generator_service.engines.gemini_settings import CallObserver, GeminiSettings
 from generator_service.engines.jobs import JobPool
 from generator_service.engines.local import LocalEngine
-from generator_service.engines.pool import PoolSettings
-from generator_service.engines.rembg import RembgEngine, RembgSettings
+from generator_service.engines.neural.engine import NeuralEngine
+from generator_service.engines.neural.models import Model
+from generator_service.engines.neural.settings import NeuralSettings, offer
+from generator_service.engines.pool.pool import PoolSettings
 
-DEFAULT_ORDER = (Engine.GEMINI, Engine.LOCAL)
+DEFAULT_ORDER = (Engine.GEMINI, Engine.NEURAL, Engine.LOCAL)
 
-_MISSING = {
-    Engine.GEMINI: "gemini needs WHITEBG_GEMINI_API_KEY",
-    Engine.REMBG: "rembg needs WHITEBG_REMBG_MODEL and: pip install 'whitebg[rembg]'",
-}
+_GEMINI_MISSING = "gemini needs WHITEBG_GEMINI_API_KEY"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineSettings:
-    """Which engines there are to be."""
+    """Settings of all engines."""
 
     order: Sequence[Engine] = DEFAULT_ORDER
-    """AUTO takes the first of these that is configured."""
+    """Engines that AUTO tries in turn; those that are not configured are skipped."""
     pool: PoolSettings = field(default_factory=PoolSettings)
     gemini: GeminiSettings | None = None
-    """None: no key, so no Gemini."""
-    rembg: RembgSettings | None = None
-    """None: no model was named, so no rembg."""
+    """None: Gemini has no key and is not available."""
+    neural: NeuralSettings | None = None
+    """None: no model is named or installed, so the neural engine is not available."""
+    installed: Sequence[Model] = ()
+    """Models in the data folder."""
 
 
 class NoEngine(ValueError):
@@ -42,13 +44,26 @@ class NoEngine(ValueError):
 
 
 class Engines:
-    """The configured engines, by name, with the pool that they share."""
+    """The configured engines, by name, and their shared pool."""
 
-    def __init__(self, pool: JobPool, engines: Iterable[ImageEngine], order: Sequence[Engine]) -> None:
+    def __init__(
+        self,
+        pool: JobPool,
+        engines: Iterable[ImageEngine],
+        order: Sequence[Engine],
+        neural: NeuralEngine | None = None,
+        missing: Mapping[Engine, str] | None = None,
+        models: Mapping[Engine, str] | None = None,
+    ) -> None:
         self._pool = pool
+        self._neural = neural
+        self._models = models or {}
+        self._missing = missing or {}
+        """Why engines are not available, and the remedy."""
         self._engines = {engine.name: engine for engine in engines}
-        self._auto = next((self._engines[name] for name in order if name in self._engines), None)
-        if self._auto is None:
+        self.order = tuple(name for name in order if name in self._engines)
+        """Engines that AUTO may use, the preferred one first."""
+        if not self.order:
             raise NoEngine(
                 f"the engine order {', '.join(order) or '(empty)'} names no configured engine; "
                 f"set WHITEBG_ENGINE_ORDER to some of: {', '.join(self._engines)}"
@@ -56,21 +71,30 @@ class Engines:
 
     @classmethod
     def from_settings(cls, settings: EngineSettings, on_call: CallObserver | None = None) -> Self:
-        """Make the engines that ``settings`` allow. Nothing runs before `start`; ``on_call`` hears of paid calls.
+        """Create the engines that ``settings`` allow. Nothing runs before `start`; ``on_call`` receives paid calls.
 
         Raises:
-            NoEngine: the order names none of them.
-            RembgUnusable: its model may not or can't be used.
+            NoEngine: the order names none of these engines.
+            ModelUnusable: the neural engine's model must not or can't be used.
 
         """
         pool = JobPool(settings.pool)
-        engines: list[ImageEngine] = [LocalEngine(pool)]
+        local = LocalEngine(pool)
+        engines: list[ImageEngine] = [local]
         if settings.gemini is not None:
+            # Most machines have no key, and the SDK takes most of a second to import.
+            from generator_service.engines.gemini.engine import GeminiEngine
+
             observer = {} if on_call is None else {"on_call": on_call}
             engines.append(GeminiEngine(settings.gemini, pool, **observer))
-        if settings.rembg is not None:
-            engines.append(RembgEngine(settings.rembg, pool))
-        return cls(pool, engines, settings.order)
+        neural = None if settings.neural is None else NeuralEngine(settings.neural, settings.pool, local)
+        if neural is not None:
+            engines.append(neural)
+        missing = {Engine.GEMINI: _GEMINI_MISSING, Engine.NEURAL: offer(settings.installed)}
+        models = {} if settings.gemini is None else {Engine.GEMINI: settings.gemini.model}
+        if settings.neural is not None:
+            models[Engine.NEURAL] = settings.neural.model
+        return cls(pool, engines, settings.order, neural, missing, models)
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -82,27 +106,43 @@ class Engines:
     async def start(self) -> None:
         """Start the processes; see `ProcessPool.start`."""
         await self._pool.start()
+        if self._neural is not None:
+            await self._neural.start()
 
     def available(self) -> tuple[Engine, ...]:
-        """Return the names of the configured engines; what AUTO takes comes first."""
-        return tuple(sorted(self._engines, key=lambda name: self._engines[name] is not self._auto))
+        """Return the names of the configured engines; the one that AUTO prefers comes first."""
+        return tuple(sorted(self._engines, key=lambda name: name is not self.order[0]))
 
-    def require(self, engine: Engine) -> ImageEngine:
-        """Return the engine of this name, or the one that AUTO stands for.
+    def require(self, engine: Engine, *, automatic: bool = False) -> ImageEngine:
+        """Return the engine of this name, or the one that AUTO prefers.
+
+        ``automatic``: the service chose the engine, so the neural engine uses the local engine's cut-out where that is
+        better.
 
         Raises:
-            InvalidRequest: it is not configured.
+            InvalidRequest: the engine is not configured.
 
         """
-        found = self._auto if engine is Engine.AUTO else self._engines.get(engine)
+        found = self._engines.get(self.order[0] if engine is Engine.AUTO else engine)
         if found is None:
             names = ", ".join(self.available())
             raise InvalidRequest(
                 "options.engine",
-                f"{engine.value!r} is not available here ({_MISSING.get(engine, 'not configured')}); "
+                f"{engine.value!r} is not available here ({self._missing.get(engine, 'not configured')}); "
                 f"available are auto, {names}",
             )
+        if self._neural is not None and found is self._neural and (automatic or engine is Engine.AUTO):
+            return self._neural.automatic
         return found
+
+    def describe(self) -> tuple[EngineInfo, ...]:
+        """Return all engines but AUTO, available ones first, in AUTO's order of preference."""
+        there = [*self.order, *(name for name in self._engines if name not in self.order)]
+        missing = [name for name in Engine if name is not Engine.AUTO and name not in self._engines]
+        return (
+            *(EngineInfo(engine=name, available=True, model=self._models.get(name, "")) for name in there),
+            *(EngineInfo(engine=name, available=False, hint=self._missing.get(name, "")) for name in missing),
+        )
 
     async def close(self) -> None:
         """Close all engines, then the pool. Calls under way end with a retryable `EngineError`."""

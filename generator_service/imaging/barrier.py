@@ -1,4 +1,4 @@
-"""How hard it is to reach a pixel from the frame: the lowest barrier on any way there."""
+"""The barrier distance of a pixel from the frame: the lowest barrier on any path to it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def barrier_distance(distance: NDArray[np.float32], levels: NDArray[np.float32])
 
 def reachable(passable: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Mark the passable pixels that are connected, by sides, to the outside of the picture."""
-    # One pixel of outside all around joins everything that touches the frame into one component.
+    # A border of one outside pixel joins all regions that touch the frame into one component.
     padded = np.pad(passable.astype(np.uint8), 1, constant_values=1)
     _, labels = cv2.connectedComponents(padded, connectivity=4, ltype=cv2.CV_32S)
     inside: NDArray[np.bool_] = labels[1:-1, 1:-1] == labels[0, 0]

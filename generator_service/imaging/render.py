@@ -1,4 +1,4 @@
-"""The whole way: a photo's bytes in, a finished picture's bytes out."""
+"""The whole pipeline, from a photo's bytes to a finished picture's bytes."""
 
 from __future__ import annotations
 
@@ -9,25 +9,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from generator_service.domain.compliance import judge
+from generator_service.domain.cutout_checks import MAX_LOST
 from generator_service.domain.errors import ImageRejected
+from generator_service.domain.finding import Finding
+from generator_service.domain.measurements import Measurements
+from generator_service.domain.placement import Placement
 from generator_service.domain.presets import PictureSpec
 from generator_service.domain.report import Report
 from generator_service.domain.task import Content, OutputFormat, Shadow
-from generator_service.imaging.compose import Canvas, bounding_box, compose
-from generator_service.imaging.cutout import Outline, find_outline, full_alpha
-from generator_service.imaging.decode import Photo, decode
-from generator_service.imaging.encode import encode, thumbnail
-from generator_service.imaging.foreground import foreground
-from generator_service.imaging.likeness import Product
-from generator_service.imaging.measure import measure
-from generator_service.imaging.shadow import contact_shadow, shaded, shaded_cutout
+from generator_service.imaging.box import bounding_box
+from generator_service.imaging.checks.evidence import gather
+from generator_service.imaging.checks.likeness import Product
+from generator_service.imaging.checks.measure import measure
+from generator_service.imaging.cutting.choice import choose
+from generator_service.imaging.cutting.cutout import Outline, find_outline, full_alpha, within
+from generator_service.imaging.cutting.foreground import foreground
+from generator_service.imaging.cutting.hints import hinted_alpha, without_dropped
+from generator_service.imaging.cutting.mask import mask_alpha, read_mask
+from generator_service.imaging.cutting.network import Prior, own_network
+from generator_service.imaging.output.compose import Canvas, compose
+from generator_service.imaging.output.encode import encode, encode_mask, thumbnail
+from generator_service.imaging.output.shadow import contact_shadow, shaded, shaded_cutout
+from generator_service.imaging.source.decode import Photo, decode
 
 _MARGIN = 8
 """Pixels of backdrop kept around the product while its edge colours are estimated."""
 _VISIBLE_ENLARGEMENT = 1.5
-
-Cut = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
-"""Finds the product in an H×W×3 photo by other means than ours: returns its H×W alpha."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,13 +48,19 @@ class RenderedPicture:
     fill: float
     """The product's longest side as a share of the picture's side, 0 to 1."""
     confidence: float | None
-    """How far to trust the cut-out, 0 to 1."""
-    warnings: tuple[str, ...]
-    """What the sender should know, in plain English."""
+    """The confidence in the cut-out, 0 to 1; None where the user supplied the mask."""
+    findings: tuple[Finding, ...]
+    """Notes on the picture, for review by a person."""
     report: Report
     """The file measured against its preset's rule."""
+    placement: Placement | None
+    """Position of the photo in the picture; None if a model generated the picture."""
     thumbnail: bytes
     """JPEG, at most 320 pixels."""
+    mask: bytes | None
+    """The product's alpha as a greyscale PNG over the upright photo; None if the photo itself was generated."""
+    by_network: bool = False
+    """Whether the network that `render` was given found the product."""
 
 
 def render(
@@ -56,38 +69,59 @@ def render(
     report: Callable[[int, str], None],
     *,
     original: bytes | None = None,
-    cut: Cut | None = None,
+    prior: Prior | None = None,
+    compare: bool = False,
 ) -> RenderedPicture:
-    """Make the picture that ``spec`` asks for; the same photo and spec always give the same bytes.
+    """Make the picture described by ``spec``; the same photo and spec always yield the same bytes.
 
-    Where ``photo`` was itself made from another one, ``original`` is that: the product must still be the same.
-    ``cut`` finds the product, unless the file's own alpha says what is product; None: as `find_outline` does.
-    ``report`` is called with percent (0 to 100, never falling) and stage as the work goes on.
+    If ``photo`` was itself generated from another photo, ``original`` is that one, and their products are compared.
+    ``prior`` is a network that finds the product, unless the file's own alpha is the cut-out; with ``compare``, the
+    better of its outline and the local one is used (`choose`). A mask in ``spec`` replaces both.
+    ``report`` is called with percent (0 to 100, never falling) and stage during the work.
 
     Raises:
-        ImageRejected: as `inspect_photo`; or ``image_truncated``, ``image_no_product``. Trying again won't help.
+        ImageRejected: as `inspect_photo`, `read_mask` and `mask_alpha`; or ``image_truncated``, ``image_no_product``.
+            A retry won't help.
 
     """
     report(0, "decoding")
     decoded = decode(photo)
     report(15, "segmenting")
-    if cut is not None and decoded.alpha is None:
-        alpha = cut(decoded.rgb)
-        # Whoever cut it has no opinion of its own on how well that went.
-        unjudged = Outline(coarse=None, confidence=0.0, warnings=())
+    if spec.mask is not None:
+        alpha, notices = hinted_alpha(within(_users_alpha(decoded, spec.mask), decoded), decoded.rgb, spec.hints)
+        unjudged = Outline(coarse=None, confidence=0.0, findings=notices)  # It is the user's decision.
         return replace(finish(decoded, unjudged, alpha, spec, report), confidence=None)
-    outline = find_outline(decoded)
+    sent = None if original is None else decode(original)
+    if sent is not None:
+        decoded = replace(decoded, dpi=sent.dpi, findings=(*sent.findings, *decoded.findings))
+    by_network = False
+    if prior is None or decoded.alpha is not None:
+        outline = find_outline(decoded, prior=own_network(), hints=spec.hints)
+    else:
+        choice = choose(decoded, prior, compare=compare, hints=spec.hints)
+        outline, by_network = choice.outline, choice.by_network
     report(45, "refining")
     alpha = full_alpha(decoded, outline)
-    return finish(
+    if outline.coarse is not None:
+        alpha = without_dropped(alpha, spec.hints)
+    else:
+        alpha, notices = hinted_alpha(alpha, decoded.rgb, spec.hints)
+        outline = replace(outline, findings=(*outline.findings, *notices))
+    picture = finish(
         decoded,
         outline,
         alpha,
         spec,
         report,
-        original=None if original is None else _product_of(original),
+        original=None if sent is None else _product_of(sent),
         generated=original is not None,
     )
+    return replace(picture, by_network=by_network)
+
+
+def _users_alpha(photo: Photo, mask: bytes) -> NDArray[np.uint8]:
+    alpha = mask_alpha(read_mask(mask), photo.rgb)
+    return alpha if photo.alpha is None else np.minimum(alpha, photo.alpha)
 
 
 def finish(
@@ -102,28 +136,29 @@ def finish(
 ) -> RenderedPicture:
     """Turn a cut-out photo into the file: the second half of `render`.
 
-    A photo that was ``generated`` is marked so; ``original`` is the product it was made from, if that can be told.
+    A photo that was ``generated`` is marked so; ``original`` is the product it was made from, if it was found.
 
     Raises:
         ImageRejected: ``image_no_product``, where the alpha (H×W, 0 to 255) is zero everywhere.
 
     """
     report(65, "compositing")
-    canvas = _on_canvas(photo, alpha, spec)
+    canvas, placement = _on_canvas(photo, alpha, spec)
     pixels = _content(canvas, spec)
     report(85, "encoding")
-    file = encode(pixels, spec.format, border_colour(spec), spec.max_bytes, generated=generated)
+    file = encode(pixels, spec.format, border_colour(spec), spec.max_bytes, generated=generated, dpi=photo.dpi)
     report(92, "checking")
     side = canvas.pixels.shape[0]
     measured = measure(
         pixels=file.pixels,
-        alpha=canvas.alpha,
+        canvas=canvas,
         spec=spec,
         size_bytes=len(file.data),
         source=Product.cut(photo.rgb, alpha),
         border=border_colour(spec),
         outline=outline,
-        enlargement=canvas.enlargement,
+        placement=placement,
+        evidence=None if photo.alpha is not None else gather(photo.rgb, alpha, photo.visible),
         original=original,
     )
     picture = RenderedPicture(
@@ -133,28 +168,36 @@ def finish(
         height=side,
         fill=round(canvas.fill, 4),
         confidence=outline.confidence,
-        warnings=(*photo.warnings, *outline.warnings, *_size_warnings(canvas), *file.warnings),
+        findings=(
+            *photo.findings,
+            *outline.findings,
+            *_lost_findings(measured, outline),
+            *_size_findings(canvas),
+            *file.findings,
+        ),
         report=judge(measured, spec),
+        # A generative model doesn't report the position of the photo's parts.
+        placement=None if generated else placement,
         thumbnail=thumbnail(pixels),
+        mask=None if generated else encode_mask(alpha),
     )
     report(100, "checking")
     return picture
 
 
-def _product_of(photo: bytes) -> Product | None:
-    """Find the product in a photo that is only compared with; None where it can't be told from its backdrop."""
-    decoded = decode(photo)
+def _product_of(photo: Photo) -> Product | None:
+    """Find the product in a photo used only for comparison; None if it can't be separated from its backdrop."""
     try:
-        outline = find_outline(decoded)
+        outline = find_outline(photo, prior=own_network())
     except ImageRejected:
         return None
     if outline.coarse is not None and not outline.coarse.backdrop.plain:
-        return None  # What is found on a cluttered photo is no yardstick.
-    return Product.cut(decoded.rgb, full_alpha(decoded, outline))
+        return None  # An outline on a cluttered backdrop is no reliable reference.
+    return Product.cut(photo.rgb, full_alpha(photo, outline))
 
 
 def border_colour(spec: PictureSpec) -> tuple[int, ...]:
-    """Return what the border of the result shall be, a number per channel."""
+    """Return the required colour of the result's border, a number per channel."""
     match spec.content:
         case Content.PICTURE:
             return spec.background
@@ -164,7 +207,8 @@ def border_colour(spec: PictureSpec) -> tuple[int, ...]:
             return (0,)
 
 
-def _on_canvas(photo: Photo, alpha: NDArray[np.uint8], spec: PictureSpec) -> Canvas:
+def _on_canvas(photo: Photo, alpha: NDArray[np.uint8], spec: PictureSpec) -> tuple[Canvas, Placement]:
+    """Return the product on its canvas, and the photo's position in it."""
     box = bounding_box(alpha > 0)
     if box is None:
         raise ImageRejected("image_no_product", "the photo is fully transparent; send one that shows the product")
@@ -174,11 +218,22 @@ def _on_canvas(photo: Photo, alpha: NDArray[np.uint8], spec: PictureSpec) -> Can
     if photo.alpha is None:
         colours = foreground(colours, alpha)
     background = None if spec.content is Content.TRANSPARENT else spec.background
-    return compose(colours, alpha, size_px=spec.size_px, fill=spec.fill, background=background)
+    canvas = compose(
+        colours, alpha, size_px=spec.size_px, sides_px=spec.sides_px, fill=spec.fill, background=background
+    )
+    height, width = photo.rgb.shape[:2]
+    placement = Placement(
+        scale=canvas.enlargement,
+        x=canvas.offset[0] - near.left * canvas.enlargement,
+        y=canvas.offset[1] - near.top * canvas.enlargement,
+        photo_width=width,
+        photo_height=height,
+    )
+    return canvas, placement
 
 
 def _content(canvas: Canvas, spec: PictureSpec) -> NDArray[np.uint8]:
-    """Return what was asked for: N×N×3 with a background, N×N×4 without, or the N×N mask."""
+    """Return the requested content: N×N×3 with a background, N×N×4 without, or the N×N mask."""
     if spec.content is Content.MASK:
         return canvas.alpha
     if spec.shadow is Shadow.CONTACT:
@@ -189,7 +244,19 @@ def _content(canvas: Canvas, spec: PictureSpec) -> NDArray[np.uint8]:
     return np.dstack([canvas.pixels, canvas.alpha]) if spec.content is Content.TRANSPARENT else canvas.pixels
 
 
-def _size_warnings(canvas: Canvas) -> tuple[str, ...]:
+def _lost_findings(measured: Measurements, outline: Outline) -> tuple[Finding, ...]:
+    """Return a finding about product parts cut away, unless the engine itself reported them."""
+    cutout = measured.cutout
+    if cutout is None or cutout.lost is None or cutout.lost <= MAX_LOST:
+        return ()
+    if any(finding.code == "part_dropped" for finding in outline.findings):
+        return ()
+    message = "A part of the photo that differs from the backdrop was left out; check that it is not the product's."
+    return (Finding(code="part_dropped", message=message, region=cutout.lost_region),)
+
+
+def _size_findings(canvas: Canvas) -> tuple[Finding, ...]:
     if canvas.enlargement <= _VISIBLE_ENLARGEMENT:
         return ()
-    return (f"The product was enlarged {canvas.enlargement:.1f} times, so it looks soft; send a larger photo.",)
+    message = f"The product was enlarged {canvas.enlargement:.1f} times, so it looks soft; send a larger photo."
+    return (Finding(code="enlarged", message=message),)

@@ -1,4 +1,4 @@
-"""Work on the narrow band only: square tiles that hold anything to do, each read with a margin around it."""
+"""Square tiles that cover a narrow band of work, each read with a margin around it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-TILE = 160
+TILE = 96
 
 Window = tuple[slice, slice]
 
@@ -18,11 +18,11 @@ class Tile:
     """A part of a picture to work on."""
 
     outer: Window
-    """What to read: the tile with its margin, cut off at the picture's edge."""
+    """The window to read: the tile with its margin, clipped at the picture's edge."""
     inner: Window
-    """What to write."""
+    """The window to write."""
     core: Window
-    """Where ``inner`` lies within ``outer``."""
+    """``inner``, relative to ``outer``."""
 
 
 def tiles(busy: NDArray[np.bool_], margin: int) -> Iterator[Tile]:

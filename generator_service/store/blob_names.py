@@ -14,23 +14,26 @@ from sqlalchemy.sql.functions import FunctionElement
 
 
 class FieldOf(FunctionElement[str]):
-    """A field of a column that holds JSON as text."""
+    """A field of a column that holds JSON as text, or a field within one."""
 
     type = String()
     name = "field_of"
     inherit_cache = True
 
-    def __init__(self, column: Column[Any], field: str) -> None:
-        super().__init__(column, literal_column(field))
+    def __init__(self, column: Column[Any], *path: str) -> None:
+        super().__init__(column, *(literal_column(field) for field in path))
 
 
 @compiles(FieldOf, "sqlite")
 def _on_sqlite(element: FieldOf, compiler: SQLCompiler, **options: Any) -> str:
-    column, field = (compiler.process(each, **options) for each in element.clauses)
-    return f"json_extract({column}, '$.{field}')"
+    column, *path = (compiler.process(each, **options) for each in element.clauses)
+    return f"json_extract({column}, '$.{'.'.join(path)}')"
 
 
 @compiles(FieldOf, "postgresql")
 def _on_postgresql(element: FieldOf, compiler: SQLCompiler, **options: Any) -> str:
-    column, field = (compiler.process(each, **options) for each in element.clauses)
-    return f"(CAST({column} AS JSON) ->> '{field}')"
+    column, *outer, field = (compiler.process(each, **options) for each in element.clauses)
+    value = f"CAST({column} AS JSON)"
+    for each in outer:
+        value = f"({value} -> '{each}')"
+    return f"({value} ->> '{field}')"

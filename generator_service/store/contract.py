@@ -2,8 +2,9 @@
 
 Invariants, whatever happens:
 
-I1  ``revision`` orders the whole log, gap-free; whoever sees revision r sees every smaller one.
-I2  ``seq`` numbers one user's events 1, 2, 3 … without a gap.
+I1  ``revision`` orders the whole log, gap-free; a reader that sees revision r sees every smaller one.
+I2  ``seq`` numbers one user's events 1, 2, 3 … without a gap. The log of a new user begins after the numbers of all
+    deleted users, so that no cursor is ever resumed in another log than its own.
 I3  No state change without its event, no event without its state change.
 I4  A worker whose ``(lease_owner, attempt)`` is no longer the row's can change nothing.
 I5  The limits of running and of pending tasks per user hold under any number of workers.
@@ -12,14 +13,27 @@ I6  The same ``(user_id, idempotency_key)`` is the same task; with another reque
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Protocol
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Protocol
 
-from generator_service.domain.errors import EngineError
+from generator_service.domain.batch import Batch
+from generator_service.domain.breaker import Breaker, Outage
+from generator_service.domain.errors import EngineError, QuotaExceeded, StorageQuotaExceeded
 from generator_service.domain.event import TaskEvent
+from generator_service.domain.readiness import Backlog
+from generator_service.domain.revocation import NewRevocation, Revocation
 from generator_service.domain.task import Lease, NewTask, ResultInfo, Task, TaskState
+
+if TYPE_CHECKING:
+    from generator_service.store.admin_contract import AdminStore
+    from generator_service.store.webhook_contract import WebhookStore
+
+NO_IMAGES: Mapping[str, bytes] = MappingProxyType({})
+LEASE = timedelta(seconds=15)
+"""How long a worker may be silent, by default."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +43,41 @@ class Limits:
     pending_per_user: int = 1000
     running_per_user: int = 4
     retry_after: timedelta = timedelta(seconds=10)
+    stored_bytes_per_user: int = 20 * 1024**3
+
+    def of(self, own: UserLimits) -> Limits:
+        """Return the limits of a user who has ``own`` ones."""
+        return replace(
+            self,
+            pending_per_user=self.pending_per_user if own.pending is None else own.pending,
+            running_per_user=self.running_per_user if own.running is None else own.running,
+            stored_bytes_per_user=self.stored_bytes_per_user if own.stored_bytes is None else own.stored_bytes,
+        )
+
+    def require(self, user_id: str, *, pending: int, stored_bytes: int) -> None:
+        """Check that a user with ``pending`` tasks may have another, and then ``stored_bytes`` bytes of images.
+
+        Raises:
+            QuotaExceeded: too many tasks are pending.
+            StorageQuotaExceeded: too many bytes would be stored.
+
+        """
+        if pending >= self.pending_per_user:
+            raise QuotaExceeded(user_id, self.pending_per_user, self.retry_after)
+        if stored_bytes > self.stored_bytes_per_user:
+            raise StorageQuotaExceeded(user_id, stored_bytes, self.stored_bytes_per_user)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserLimits:
+    """Limits of one user in place of the defaults; None: the default."""
+
+    pending: int | None = None
+    """Tasks that may wait, 0 or more."""
+    running: int | None = None
+    """Tasks that may run at the same time, 0 or more."""
+    stored_bytes: int | None = None
+    """Bytes of images, 0 or more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +90,15 @@ class Enqueued:
     task: Task
     deduplicated: bool
     reused: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeletedTasks:
+    """The tasks that were deleted, and the images that are to be removed with them."""
+
+    task_ids: Sequence[int]
+    images: Sequence[str]
+    """Keys of images that no other task uses; they stay recorded until `TaskStore.end_image_deletions`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +142,19 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class QueueSnapshot:
+    """The queue at one revision of the log: what `generator_service.domain.claim_order` needs to go on from there."""
+
+    tasks: Sequence[Task]
+    """All tasks that are not terminal, oldest first."""
+    revision: int
+    started: int
+    """Number of the latest start."""
+    served: Mapping[str, int]
+    """Number of each user's latest start; users are left out who would count as served `CREDIT` starts ago anyway."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TaskPage:
     """A page of a user's tasks, newest first."""
 
@@ -98,8 +169,17 @@ class QueueCounts:
     """The queue in figures."""
 
     by_state: dict[TaskState, int]
-    oldest_runnable: datetime | None
-    """Since when the task has been waiting that could have run for longest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A write that failed because the database was unavailable."""
+
+    at: float
+    """When, by `time.monotonic`."""
+    message: str
+    partial: bool
+    """Whether smaller writes may succeed all the same, so that a probe that succeeds proves little."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,43 +188,77 @@ class Retention:
 
     events_for: timedelta = timedelta(hours=24)
     events_per_user: int = 1000
-    """At least this many of each user's latest events are kept, however old."""
+    """At least this many of each user's latest events are kept for longer."""
+    tasks_for: timedelta = timedelta(days=30)
+    """The longest that any event is kept, if that is longer than ``events_for``."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageBinding:
+    """The image store that a database belongs with, by the random id that both hold."""
+
+    id: str
+    confirmed: bool
+    """Whether the image store is known to hold the id too."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevocationPage:
+    """Revocations after a number, lowest first, and the highest number given out (0 for none) at the same moment."""
+
+    revocations: Sequence[Revocation]
+    head: int
+    epoch: str
+    """Of the log; numbers of another epoch mean nothing."""
 
 
 class Claimant(Protocol):
     """A worker of this process that takes tasks as soon as they are runnable. Its methods are safe from any thread."""
-
-    @property
-    def owner(self) -> str:
-        """Name of the worker."""
-        ...
-
-    @property
-    def lease_for(self) -> timedelta:
-        """How long its leases hold."""
-        ...
 
     def reserve(self) -> int:
         """Take all free slots; return how many."""
         ...
 
     def deliver(self, tasks: Sequence[Task], reserved: int) -> None:
-        """Take over claimed tasks, which are committed; what was reserved beyond them is free again."""
+        """Take over claimed and committed tasks; further reserved slots are released."""
         ...
 
 
 class TaskStore(Protocol):
     """Tasks and their log. Every method is safe to call from the event loop and does not block it."""
 
-    async def enqueue(self, new: NewTask) -> Enqueued:
+    async def enqueue(self, new: NewTask, images: Mapping[str, bytes] = NO_IMAGES) -> Enqueued:
         """Store a new task, or find it by its idempotency key.
 
+        ``images`` are its small ones, by key: they are stored with the row of a new task, and deleted with it.
+
         Where the request may ``reuse`` a stored result, the user's latest completed task of the same ``picture_key``
-        is returned in place of a new one; no key is noted then.
+        is returned in place of a new one; a key stands for that task from then on.
 
         Raises:
+            BatchClosed: no more tasks can be added to its batch.
             IdempotencyConflict: the key stands for another request.
             QuotaExceeded: the user has too many tasks pending.
+            StorageQuotaExceeded: the user has too many bytes of images stored.
+
+        """
+        ...
+
+    async def enqueue_all(self, news: Sequence[NewTask], images: Mapping[str, bytes] = NO_IMAGES) -> Sequence[Enqueued]:
+        """Store several new tasks of one user as `enqueue` does, in one transaction: all, or on an error none.
+
+        Raises:
+            TaskNotFound: a task whose stored photo is used was deleted.
+
+        """
+        ...
+
+    async def require_room(self, user_id: str, *, idempotency_key: str | None, size_bytes: int) -> None:
+        """Check whether `enqueue` would take a photo of this size now; a known idempotency key always passes.
+
+        Raises:
+            QuotaExceeded: as `enqueue`.
+            StorageQuotaExceeded: as `enqueue`.
 
         """
         ...
@@ -152,20 +266,21 @@ class TaskStore(Protocol):
     async def claim(self, owner: str, *, limit: int, lease_for: timedelta) -> Sequence[Task]:
         """Give up to ``limit`` runnable tasks to a worker.
 
-        Higher priority first, then the user with fewest running, then age.
+        The order is that of `generator_service.domain.claim_order`. Tasks that need an open breaker's engine are passed
+        over; where it is half-open, one is claimed as the probe.
         """
         ...
 
-    def claim_along(self, claimant: Claimant) -> None:
-        """Let a worker's claims ride along: they are made in the same transaction that makes a task runnable."""
+    def claim_within_commits(self, claimant: Claimant, *, owner: str, lease_for: timedelta) -> None:
+        """Claim for a worker of this process in the very transactions that make tasks runnable, from now on."""
         ...
 
     async def heartbeat(self, beats: Sequence[Beat], *, lease_for: timedelta) -> Collection[Lease]:
         """Prolong leases and keep the progress; return those that are lost."""
         ...
 
-    async def complete(self, lease: Lease, result: ResultInfo) -> Task:
-        """End a task with its picture.
+    async def complete(self, lease: Lease, result: ResultInfo, images: Mapping[str, bytes] = NO_IMAGES) -> Task:
+        """End a task with its picture; ``images`` are the small ones, as for `enqueue`.
 
         Raises:
             LeaseLost: the worker no longer holds it.
@@ -174,7 +289,7 @@ class TaskStore(Protocol):
         ...
 
     async def fail(self, lease: Lease, failure: EngineError) -> Task:
-        """End an attempt without a picture: the retry policy says whether the task waits again or fails.
+        """End an attempt without a picture: the retry policy decides whether the task waits again or fails.
 
         Raises:
             LeaseLost: the worker no longer holds it.
@@ -192,7 +307,7 @@ class TaskStore(Protocol):
         ...
 
     async def release(self, lease: Lease) -> Task:
-        """Give a task back unfinished, to be run again at once: its worker shuts down. Costs no attempt's backoff.
+        """Give a task back unfinished, to be run again at once: its worker shuts down. A snooze.
 
         Raises:
             LeaseLost: the worker no longer holds it.
@@ -200,8 +315,25 @@ class TaskStore(Protocol):
         """
         ...
 
+    async def snooze(self, lease: Lease, outage: Outage) -> Task:
+        """End an attempt that has to wait and does not count, and open the breaker of the dependency it waits for.
+
+        Raises:
+            LeaseLost: the worker no longer holds it.
+
+        """
+        ...
+
+    async def trip(self, outage: Outage) -> Mapping[str, Breaker]:
+        """Open the breaker of an outage's dependency; return all breakers by name."""
+        ...
+
+    async def breakers(self) -> Mapping[str, Breaker]:
+        """Read the breakers that were ever opened, by name."""
+        ...
+
     async def cancel(self, task_id: int, user_id: str | None) -> Task:
-        """Cancel a task; a cancelled one is returned as it is. ``user_id`` None means whoever owns it.
+        """Cancel a task; a cancelled one is returned unchanged. ``user_id`` None means any owner.
 
         Raises:
             TaskNotFound: there is none, or it is not this user's.
@@ -210,12 +342,72 @@ class TaskStore(Protocol):
         """
         ...
 
-    async def requeue_expired(self) -> Sequence[Task]:
-        """Take tasks from workers whose leases ran out; they wait again, or fail if it was their last attempt."""
+    async def delete_tasks(self, task_ids: Collection[int], user_id: str | None) -> DeletedTasks:
+        """Delete tasks, each with a DELETED event; those that have not ended are cancelled first.
+
+        ``user_id`` None means any owner. Tasks that don't exist, or are another user's, are left out. The images to be
+        removed are recorded in the same transaction, and the tasks' idempotency keys are free again. An owner without
+        further tasks is deleted by compaction, once the events are old.
+        """
+        ...
+
+    async def task_ids(
+        self, user_id: str, *, batch_id: str | None = None, before: int | None, limit: int
+    ) -> Sequence[int]:
+        """Read the ids of a user's tasks, or of those of one batch, below ``before``, highest first."""
+        ...
+
+    async def batch(self, user_id: str, batch_id: str) -> Batch:
+        """Read a batch with the number of its tasks by state. It exists as long as one of its tasks.
+
+        Raises:
+            BatchNotFound: there is none.
+
+        """
+        ...
+
+    async def close_batch(self, user_id: str, batch_id: str) -> None:
+        """Let no more tasks be added to a batch; a closed one stays as it is.
+
+        The transaction in which a batch is closed and all of its tasks have ended has its one BATCH_FINISHED event.
+
+        Raises:
+            BatchNotFound: there is none.
+
+        """
+        ...
+
+    async def settle_batches(self) -> int:
+        """Finish batches whose last task an older release ended, and delete those whose last task it deleted.
+
+        Returns how many, up to a limit; 0 if none is left.
+        """
+        ...
+
+    async def cancel_unfinished(self, task_ids: Collection[int]) -> None:
+        """Cancel those of these tasks that have not ended; of any owner."""
+        ...
+
+    async def requeue_expired(self, *, alive: Sequence[Beat] = (), lease_for: timedelta = LEASE) -> Sequence[Task]:
+        """Take tasks from workers whose leases ran out; they are snoozed, or fail if that happened too often.
+
+        ``alive`` are the attempts of this process's own worker: their leases are prolonged first, in the same moment.
+        """
+        ...
+
+    async def renew_epoch(self, seen: str) -> None:
+        """Give the log a new epoch, and pass over the task ids that may have been lost, if its epoch is still ``seen``.
+
+        For a log that was found to have lost events: any number of processes may find that at once.
+        """
+        ...
+
+    async def end_overdue(self) -> Sequence[Task]:
+        """End tasks that still wait at their deadline; return them."""
         ...
 
     async def get(self, task_id: int, user_id: str | None) -> Task:
-        """Read a task. ``user_id`` None means whoever owns it.
+        """Read a task. ``user_id`` None means any owner.
 
         Raises:
             TaskNotFound: there is none, or it is not this user's.
@@ -224,9 +416,16 @@ class TaskStore(Protocol):
         ...
 
     async def list_tasks(
-        self, user_id: str, *, states: Collection[TaskState], before: int | None, skip: int, limit: int
+        self,
+        user_id: str,
+        *,
+        states: Collection[TaskState],
+        before: int | None,
+        skip: int,
+        limit: int,
+        batch_id: str | None = None,
     ) -> TaskPage:
-        """Read a user's tasks with an id below ``before``, newest first. No ``states`` means all."""
+        """Read a user's tasks with an id below ``before``, newest first. No ``states`` means all, as does no batch."""
         ...
 
     async def events_after(self, revision: int, *, limit: int) -> EventPage:
@@ -242,15 +441,22 @@ class TaskStore(Protocol):
         ...
 
     async def snapshot(self, user_id: str | None) -> Snapshot:
-        """Read all kept tasks of a user (or of all), and the head they stood at."""
+        """Read the kept tasks of a user (or of all), ordered by id, and the head they stood at."""
         ...
 
-    async def unfinished(self) -> Snapshot:
-        """Read all tasks that are not terminal, and the head they stood at."""
+    async def unfinished(self) -> QueueSnapshot:
+        """Read all tasks that are not terminal, and whose turn it is."""
         ...
 
-    async def next_run_at(self, *, after: datetime) -> datetime | None:
-        """Read when the next of those tasks becomes runnable that were not yet at ``after``; None if there is none."""
+    async def next_due(self, *, since: timedelta) -> timedelta | None:
+        """Read how long until the next of those tasks is due that were not yet ``since`` ago; None if there is none.
+
+        Not positive if it has become due meanwhile.
+        """
+        ...
+
+    def queue_time(self) -> datetime:
+        """Return the present queue time, by which tasks become due, as far as it is known without a read."""
         ...
 
     async def counts(self) -> QueueCounts:
@@ -261,18 +467,89 @@ class TaskStore(Protocol):
         """Delete events that need not be kept; return how many."""
         ...
 
+    async def backlog(self) -> Backlog:
+        """Read whether a task could start now, and how many each worker runs."""
+        ...
+
+    async def probe(self) -> None:
+        """Write something that changes nothing, to see whether writes are possible."""
+        ...
+
+    @property
+    def last_refusal(self) -> Refusal | None:
+        """The latest write that failed because the database was unavailable; None if there was none."""
+        ...
+
     async def finished_before(self, cutoff: datetime, *, limit: int) -> Sequence[Task]:
         """Read terminal tasks that ended before ``cutoff``."""
+        ...
+
+    async def inline_image(self, key: str) -> bytes | None:
+        """Read an image that was stored with its task's row; None if there is none."""
         ...
 
     async def named_blobs(self, keys: Collection[str]) -> Collection[str]:
         """Return those of these keys that a task names as its photo, its result or its thumbnail; up to 1000."""
         ...
 
+    async def image_binding(self) -> ImageBinding | None:
+        """Read which image store belongs to this database; None if none was bound yet."""
+        ...
+
+    async def propose_image_binding(self, binding_id: str) -> ImageBinding:
+        """Bind an image store, not yet confirmed, unless one is bound; return the binding that holds now."""
+        ...
+
+    async def confirm_image_binding(self, binding_id: str) -> None:
+        """Bind this image store, confirmed, in place of any other."""
+        ...
+
+    async def orphan_marks(self, keys: Collection[str]) -> Mapping[str, datetime]:
+        """Read which of these keys are marked for deletion, and since when; up to 1000."""
+        ...
+
+    async def update_orphan_marks(self, *, add: Mapping[str, datetime], remove: Collection[str]) -> None:
+        """Mark keys for deletion, up to 1000, and take marks back; an existing mark keeps its time."""
+        ...
+
     async def forget(self, task_ids: Collection[int]) -> None:
-        """Delete terminal tasks. Their events stay until compaction."""
+        """Delete terminal tasks without an event, and record the images to be removed in the same transaction.
+
+        Their events stay until compaction, or until the user has no task left. Such a user is deleted with all events;
+        only their numbers are remembered, so that they are not issued again.
+        """
+        ...
+
+    async def image_deletions(self, *, limit: int) -> Sequence[str]:
+        """Read the keys of images that are still to be removed, earliest request first."""
+        ...
+
+    async def end_image_deletions(self, keys: Collection[str]) -> None:
+        """Note that these images, up to 1000, were removed."""
+        ...
+
+    async def revoke(self, new: NewRevocation) -> Revocation:
+        """Record an end to sessions and number it. A session that was revoked before keeps its revocation."""
+        ...
+
+    async def revocations_after(self, number: int, *, limit: int) -> RevocationPage:
+        """Read the revocations after a number. A reader that has seen number n has seen every lower one kept."""
+        ...
+
+    async def forget_revocations(self, before: datetime) -> int:
+        """Delete those whose tokens had all expired before a time, but not the latest; return how many."""
+        ...
+
+    @property
+    def admin(self) -> AdminStore:
+        """Control of the queue."""
+        ...
+
+    @property
+    def webhooks(self) -> WebhookStore:
+        """Webhook endpoints and dead letters."""
         ...
 
     async def close(self) -> None:
-        """Finish what is under way and let go of the database."""
+        """Finish pending operations and close the database."""
         ...

@@ -19,13 +19,13 @@ logger = logging.getLogger(__name__)
 def migrate(database: Engine, *, patience: timedelta = timedelta(0), alone: Executable | None = None) -> None:
     """Run the migrations that the database has not seen, all in one transaction.
 
-    A schema that is newer than this code is left as it is: migrations only ever add what older code can do without,
-    so that processes of two releases can work side by side, and a release can be taken back.
+    A schema that is newer than this code is left unchanged: migrations only add parts that older code can ignore, so
+    that processes of two releases can work side by side, and a release can be rolled back.
 
     ``alone`` is a statement that returns when no other process is migrating.
 
     Raises:
-        StoreAway: the database could not be reached within ``patience``.
+        DatabaseUnavailable: the database could not be reached within ``patience``.
 
     """
     config = Config()

@@ -1,76 +1,112 @@
 """Every write, as a function of a unit of work: read, decide in the domain, write.
 
-An operation raises what is wrong with the request before its first change (see `UnitOfWork`).
+An operation validates its request before its first change (see `UnitOfWork`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
-from sqlalchemy import and_, delete, func, select, update
+from sqlalchemy import and_, delete, func, or_, select, update
 
 from generator_service.domain import transitions
+from generator_service.domain.breaker import BLOBS, Breaker, Outage, engine_breaker
 from generator_service.domain.errors import (
+    BatchClosed,
+    BatchNotFound,
     EngineError,
     IdempotencyConflict,
     LeaseLost,
-    QuotaExceeded,
     TaskNotFound,
 )
 from generator_service.domain.event import EventType
 from generator_service.domain.retry import RetryPolicy
-from generator_service.domain.task import TERMINAL_STATES, Lease, NewTask, ResultInfo, Task, TaskError, TaskState
-from generator_service.store import rows, statements
-from generator_service.store.contract import Beat, Enqueued, Limits, Retention
+from generator_service.domain.routing import WaitPolicy
+from generator_service.domain.task import (
+    TERMINAL_STATES,
+    Lease,
+    NewTask,
+    ResultInfo,
+    Task,
+    TaskError,
+    TaskState,
+    WaitReason,
+)
+from generator_service.store import image_records, rows, statements
+from generator_service.store.contract import Beat, DeletedTasks, Enqueued, Limits, Retention
 from generator_service.store.tables import events, tasks, users
 from generator_service.store.unit_of_work import UnitOfWork
 
 COMPACT_CHUNK = 1000
+SETTLE_CHUNK = 200
+WORKER_STOPPED = Outage(
+    reason=WaitReason.WORKER_STOPPED, code="worker_stopped", message="the worker shut down; the task runs again"
+)
 
 
-def enqueue(uow: UnitOfWork, new: NewTask, limits: Limits) -> Enqueued:
-    """Store a new task, or find it by its idempotency key or, where that is asked for, by its picture."""
+def enqueue(uow: UnitOfWork, news: Sequence[NewTask], images: Mapping[str, bytes], limits: Limits) -> list[Enqueued]:
+    """Store new tasks of one user, or find them by idempotency key or, where that is asked for, by picture.
+
+    Either all are stored or, on an error, none. ``images`` are their small images by key.
+    """
+    known = [_known(uow, new) for new in news]
+    fresh = [new for new, found in zip(news, known, strict=True) if found is None]
+    if fresh:
+        _require_room(uow, fresh, limits)
+    enqueued: list[Enqueued] = []
+    left = images
+    for new, found in zip(news, known, strict=True):
+        if found is None:
+            task = uow.insert_task(transitions.create(new, task_id=0, at=uow.now, queue_time=uow.queue_time), new)
+            # The first one owns the images, which they share; see `UnitOfWork.delete_tasks`.
+            uow.add_images(task, left)
+            left = {}
+            enqueued.append(Enqueued(task, deduplicated=False))
+        else:
+            if found.reused and new.idempotency_key is not None:
+                uow.record_key(found.task, new.idempotency_key, new.fingerprint)
+            enqueued.append(found)
+    return enqueued
+
+
+def _known(uow: UnitOfWork, new: NewTask) -> Enqueued | None:
+    """Return the existing task for a request; None if there is none."""
     if new.idempotency_key is not None and (known := uow.task_by_key(new.user_id, new.idempotency_key)) is not None:
         task, fingerprint = known
-        if fingerprint != new.fingerprint:
+        if fingerprint not in {new.fingerprint, *new.older_fingerprints}:
             raise IdempotencyConflict(new.idempotency_key, task.task_id)
         return Enqueued(task, deduplicated=True)
-    if new.reuse:
-        made = uow.query(
-            statements.TASK_BY_PICTURE, {"user_id": new.user_id, "picture_key": new.picture_key}
-        ).one_or_none()
-        if made is not None:
-            return Enqueued(rows.task_from_row(made), deduplicated=False, reused=True)
-    if uow.user(new.user_id).pending >= limits.pending_per_user:
-        raise QuotaExceeded(new.user_id, limits.pending_per_user, limits.retry_after)
-    task = uow.insert_task(
-        transitions.create(new, task_id=0, at=uow.now),
-        idempotency_key=new.idempotency_key,
-        fingerprint=new.fingerprint,
-        picture_key=new.picture_key,
+    if not new.reuse or new.picture_key is None:
+        return None
+    made = uow.query(
+        statements.TASK_BY_PICTURE,
+        {"user_id": new.user_id, "picture_keys": (new.picture_key, *new.older_picture_keys)},
+    ).one_or_none()
+    return None if made is None else Enqueued(rows.task_from_row(made), deduplicated=False, reused=True)
+
+
+def _require_room(uow: UnitOfWork, fresh: Sequence[NewTask], limits: Limits) -> None:
+    """Check that these new tasks of one user may be stored."""
+    for new in fresh:
+        if new.shares_input and (new.source_task_id is None or uow.task(new.source_task_id) is None):
+            raise TaskNotFound(new.source_task_id or 0)
+        if new.batch_id is not None and uow.batch_closed(new.user_id, new.batch_id):
+            raise BatchClosed(new.batch_id)
+    user = uow.user(fresh[0].user_id)
+    limits.of(uow.limits_of(fresh[0].user_id)).require(
+        fresh[0].user_id,
+        pending=user.pending + len(fresh) - 1,
+        stored_bytes=user.stored_bytes + sum(new.input.stored_bytes for new in fresh),
     )
-    return Enqueued(task, deduplicated=False)
 
 
-def claim(uow: UnitOfWork, owner: str, limit: int, lease_for: timedelta, limits: Limits) -> list[Task]:
-    """Start up to ``limit`` tasks for a worker."""
-    claimed: list[Task] = []
-    runnable = {"now": uow.now, "running_per_user": limits.running_per_user}
-    more = True
-    while more and (left := limit - len(claimed)):
-        found = uow.query(statements.NEXT, runnable | {"at_most": left}).all()
-        if not found:
-            break
-        uow.adopt_users(found)
-        # Equals go together. The others wait for the next look: a user's second task may come before their first.
-        equals = [row for row in found if (row.priority, row.running) == (found[0].priority, found[0].running)]
-        for task in uow.read_tasks([row.task_id for row in equals]):
-            started = transitions.start(task, owner=owner, lease_for=lease_for, at=uow.now)
-            claimed.append(uow.update_task(task, EventType.STARTED, started))
-        more = len(found) == left or any(uow.user(row.user_id).pending for row in found)
-    return claimed
+def _renew_probes(uow: UnitOfWork, task_id: int, until: datetime) -> None:
+    for name, breaker in uow.breakers().items():
+        if breaker.probe_task == task_id:
+            uow.change_breaker(name, partial(Breaker.renew_probe, task_id=task_id, until=until))
 
 
 def heartbeat(uow: UnitOfWork, beats: Sequence[Beat], lease_for: timedelta) -> list[Lease]:
@@ -82,7 +118,9 @@ def heartbeat(uow: UnitOfWork, beats: Sequence[Beat], lease_for: timedelta) -> l
         except LeaseLost:
             lost.append(beat.lease)
         else:
-            uow.renew_task(replace(task, lease_expires_at=uow.now + lease_for, progress=beat.percent, stage=beat.stage))
+            expires = uow.queue_time + lease_for
+            _renew_probes(uow, task.task_id, expires)
+            uow.renew_task(replace(task, lease_expires_at=expires, progress=beat.percent, stage=beat.stage))
     return lost
 
 
@@ -98,9 +136,15 @@ def _held(uow: UnitOfWork, lease: Lease) -> Task:
     return task
 
 
-def complete(uow: UnitOfWork, lease: Lease, result: ResultInfo) -> Task:
-    """End a task with its picture."""
+def complete(uow: UnitOfWork, lease: Lease, result: ResultInfo, images: Mapping[str, bytes]) -> Task:
+    """End a task with its picture; its engine and the image store evidently work."""
     task = _held(uow, lease)
+    # In queue time, as breakers are; a step of the wall clock since the start is no reason to doubt the success.
+    began = uow.queue_time - max(timedelta(), uow.now - (task.started_at or uow.now))
+    for name in (engine_breaker(result.engine), BLOBS):
+        if name in uow.breakers() and not uow.breakers()[name].closed:
+            uow.change_breaker(name, partial(Breaker.succeed, began=began, task_id=task.task_id))
+    uow.add_images(task, images)
     return uow.update_task(task, EventType.COMPLETED, transitions.complete(task, result=result, at=uow.now))
 
 
@@ -111,8 +155,27 @@ def fail(uow: UnitOfWork, lease: Lease, failure: EngineError, policy: RetryPolic
     delay = policy.next_delay(task, failure)
     if delay is None:
         return uow.update_task(task, EventType.FAILED, transitions.fail(task, error=error, at=uow.now))
-    after = transitions.retry(task, error=error, run_at=uow.now + delay, at=uow.now)
+    after = transitions.retry(task, error=error, run_at=uow.queue_time + delay, at=uow.now)
     return uow.update_task(task, EventType.RETRYING, after)
+
+
+def trip(uow: UnitOfWork, outage: Outage, waits: WaitPolicy) -> Mapping[str, Breaker]:
+    """Open the breaker of an outage's dependency; return all breakers."""
+    if outage.dependency is not None and outage.observed:
+        uow.change_breaker(
+            outage.dependency, partial(Breaker.trip, outage=outage, now=uow.queue_time, policy=waits.reopen)
+        )
+    return uow.breakers()
+
+
+def snooze(uow: UnitOfWork, lease: Lease, outage: Outage, waits: WaitPolicy) -> Task:
+    """Give a task back that has to wait; no attempt is counted."""
+    task = _held(uow, lease)
+    breaker = trip(uow, outage, waits).get(outage.dependency or "")
+    error = TaskError(code=outage.code, message=outage.message, retryable=True)
+    run_at = uow.queue_time if breaker is None else breaker.run_at(uow.queue_time)
+    after = transitions.snooze(task, reason=outage.reason, error=error, run_at=run_at, at=uow.now, stage=outage.stage)
+    return uow.update_task(task, EventType.SNOOZED, after)
 
 
 def time_out(uow: UnitOfWork, lease: Lease) -> Task:
@@ -121,12 +184,9 @@ def time_out(uow: UnitOfWork, lease: Lease) -> Task:
     return uow.update_task(task, EventType.TIMED_OUT, transitions.time_out(task, at=uow.now))
 
 
-def release(uow: UnitOfWork, lease: Lease) -> Task:
-    """Give a task back unfinished."""
-    task = _held(uow, lease)
-    error = TaskError(code="worker_stopped", message="the worker shut down; the task runs again", retryable=True)
-    after = transitions.retry(task, error=error, run_at=uow.now, at=uow.now)
-    return uow.update_task(task, EventType.RETRYING, after)
+def release(uow: UnitOfWork, lease: Lease, waits: WaitPolicy) -> Task:
+    """Give a task back because its worker shuts down."""
+    return snooze(uow, lease, WORKER_STOPPED, waits)
 
 
 def cancel(uow: UnitOfWork, task_id: int, user_id: str | None) -> Task:
@@ -139,34 +199,105 @@ def cancel(uow: UnitOfWork, task_id: int, user_id: str | None) -> Task:
     return uow.update_task(task, EventType.CANCELLED, transitions.cancel(task, at=uow.now))
 
 
-def requeue_expired(uow: UnitOfWork) -> list[Task]:
-    """Take tasks from workers whose leases ran out."""
+def cancel_unfinished(uow: UnitOfWork, task_ids: Collection[int]) -> None:
+    """Cancel those of these tasks that have not ended."""
+    for task in uow.read_tasks(task_ids):
+        if not task.state.terminal:
+            uow.update_task(task, EventType.CANCELLED, transitions.cancel(task, at=uow.now))
+
+
+def close_batch(uow: UnitOfWork, user_id: str, batch_id: str) -> None:
+    """Close a batch."""
+    match uow.batch_closed(user_id, batch_id):
+        case None:
+            raise BatchNotFound(batch_id)
+        case False:
+            uow.close_batch(user_id, batch_id)
+
+
+def settle_batches(uow: UnitOfWork) -> int:
+    """Finish and delete batches whose last task was ended or deleted by an older release, which knows no batches."""
+    found = uow.query(statements.UNSETTLED_BATCHES, {"at_most": SETTLE_CHUNK}).all()
+    if not found:
+        return 0
     # Users whom another process is changing are left to the next time.
-    held = set(uow.adopt_users(uow.query(statements.USERS_OF_EXPIRED, {"now": uow.now})))
-    expired = uow.query(statements.EXPIRED, {"now": uow.now}).all() if held else ()
+    names = sorted({row.user_id for row in found})
+    free = set(uow.adopt_users(uow.query(statements.LOCK_FREE_USERS, {"names": names})))
+    settled = [row for row in found if row.user_id in free]
+    for row in settled:
+        uow.settle_batch(row.user_id, row.batch_id)
+    return len(settled) + uow.query(statements.DELETE_BATCHES_WITHOUT_USER).rowcount
+
+
+def delete_tasks(uow: UnitOfWork, task_ids: Collection[int], user_id: str | None) -> DeletedTasks:
+    """Delete tasks; those that have not ended are cancelled first."""
+    found = [task for task in uow.read_tasks(dict.fromkeys(task_ids)) if user_id in {None, task.user_id}]
+    ended = [
+        task
+        if task.state.terminal
+        else uow.update_task(task, EventType.CANCELLED, transitions.cancel(task, at=uow.now))
+        for task in found
+    ]
+    uow.delete_tasks(ended)
+    images = image_records.request_deletion(uow, ended)
+    return DeletedTasks(task_ids=[task.task_id for task in ended], images=images)
+
+
+def requeue_expired(uow: UnitOfWork, alive: Sequence[Beat], lease_for: timedelta, waits: WaitPolicy) -> list[Task]:
+    """Take tasks from workers whose leases ran out, after prolonging those of the worker that is ``alive``.
+
+    Both by one reading of the clock: however long this process was frozen, and wherever, it takes nothing from itself.
+    """
+    heartbeat(uow, alive, lease_for)
+    # Users whom another process is changing are left to the next time.
+    held = set(uow.adopt_users(uow.query(statements.USERS_OF_EXPIRED, {"now": uow.queue_time})))
+    expired = uow.query(statements.EXPIRED, {"now": uow.queue_time}).all() if held else ()
     requeued = []
     for task in uow.read_tasks([row.task_id for row in expired if row.user_id in held]):
-        last = task.attempt >= task.max_attempts
-        what_now = f"it was the last of {task.max_attempts}" if last else "it runs again"
+        if task.lost_leases + 1 >= waits.lost_leases:
+            requeued.append(uow.update_task(task, EventType.FAILED, transitions.lose(task, at=uow.now)))
+            continue
         error = TaskError(
             code="lease_lost",
-            message=f"the worker of attempt {task.attempt} was lost; {what_now}",
+            message=f"the worker of attempt {task.attempt} was lost; the task runs again",
             retryable=True,
         )
-        if last:
-            after = transitions.fail(task, error=error, at=uow.now)
-        else:
-            after = transitions.retry(task, error=error, run_at=uow.now, at=uow.now)
-        requeued.append(uow.update_task(task, EventType.FAILED if last else EventType.RETRYING, after))
+        after = transitions.snooze(task, reason=WaitReason.LEASE_LOST, error=error, run_at=uow.queue_time, at=uow.now)
+        requeued.append(uow.update_task(task, EventType.SNOOZED, after))
     return requeued
+
+
+def end_overdue(uow: UnitOfWork) -> list[Task]:
+    """End tasks that still wait at their deadline."""
+    held = set(uow.adopt_users(uow.query(statements.USERS_OF_OVERDUE, {"now": uow.queue_time})))
+    overdue = uow.query(statements.OVERDUE, {"now": uow.queue_time}).all() if held else ()
+    return [
+        uow.update_task(task, EventType.FAILED, transitions.miss_deadline(task, at=uow.now))
+        for task in uow.read_tasks([row.task_id for row in overdue if row.user_id in held])
+    ]
 
 
 def compact(uow: UnitOfWork, retention: Retention) -> int:
     """Delete a chunk of events that need not be kept; return how many. Zero means that nothing is left to do."""
-    cutoff = uow.now - retention.events_for
+    recent = uow.now - retention.events_for
+    oldest = min(recent, uow.now - retention.tasks_for)
+    oldest_kept = and_(events.c.user_id == users.c.user_id, events.c.seq == users.c.compacted_seq + 1)
+    idle = ~select(tasks.c.task_id).where(tasks.c.user_id == users.c.user_id).exists()
     candidates = uow.query(
         select(users.c.user_id)
-        .where(users.c.seq - users.c.compacted_seq > retention.events_per_user)
+        .where(
+            or_(
+                users.c.seq - users.c.compacted_seq > retention.events_per_user,
+                select(events.c.revision).where(oldest_kept, events.c.occurred_at < oldest).exists(),
+                and_(
+                    idle,
+                    or_(
+                        users.c.seq == users.c.compacted_seq,
+                        select(events.c.revision).where(oldest_kept, events.c.occurred_at < recent).exists(),
+                    ),
+                ),
+            )
+        )
         .order_by(users.c.user_id)
     ).scalars()
     deleted = 0
@@ -175,15 +306,32 @@ def compact(uow: UnitOfWork, retention: Retention) -> int:
         free = uow.query(statements.FREE_USER, {"user_id": user_id}).one_or_none()
         if free is None:
             continue
-        deleted += _compact_user(uow, user_id, free.seq - retention.events_per_user, cutoff, COMPACT_CHUNK - deleted)
+        # Of a user who deleted all tasks, no event is kept for longer than others need it, and then no row.
+        has_tasks = uow.query(statements.ANY_TASK, {"user_id": user_id}).first() is not None
+        cutoffs = (free.seq, oldest if has_tasks else recent), (free.seq - retention.events_per_user, recent)
+        for through, cutoff in cutoffs:
+            if deleted < COMPACT_CHUNK:
+                deleted += _compact_user(uow, user_id, through, cutoff, COMPACT_CHUNK - deleted)
+        if not has_tasks and uow.query(statements.ANY_EVENT, {"user_id": user_id}).first() is None:
+            uow.forget_user(user_id)
         if deleted >= COMPACT_CHUNK:
             break
     return deleted
 
 
+def probe(uow: UnitOfWork) -> None:
+    """Write something that changes nothing."""
+    uow.touch()
+
+
+def renew_epoch(uow: UnitOfWork, seen: str) -> None:
+    """Give the log a new epoch, unless another process did so first."""
+    uow.renew_log(seen)
+
+
 def _compact_user(uow: UnitOfWork, user_id: str, through: int, cutoff: datetime, limit: int) -> int:
     of_user = and_(events.c.user_id == user_id, events.c.seq <= through)
-    # Only a whole prefix may go: what is above ``compacted_seq`` is all there.
+    # Only a whole prefix may be deleted: events above ``compacted_seq`` are complete.
     first_kept = uow.query(select(func.min(events.c.seq)).where(of_user, events.c.occurred_at >= cutoff)).scalar_one()
     if first_kept is not None:
         of_user = and_(of_user, events.c.seq < first_kept)
@@ -199,10 +347,7 @@ def _compact_user(uow: UnitOfWork, user_id: str, through: int, cutoff: datetime,
 
 
 def forget(uow: UnitOfWork, task_ids: Collection[int]) -> None:
-    """Delete terminal tasks."""
-    uow.query(
-        delete(tasks).where(
-            tasks.c.task_id.in_(task_ids), tasks.c.state.in_([state.value for state in TERMINAL_STATES])
-        )
-    )
-    uow.forgotten(task_ids)
+    """Delete terminal tasks without an event."""
+    terminal = [task for task in uow.read_tasks(task_ids) if task.state in TERMINAL_STATES]
+    uow.forget_tasks(terminal)
+    image_records.request_deletion(uow, terminal)

@@ -2,33 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
+from typing import TypeVar
 
 from sqlalchemy import URL, Connection, Engine, create_engine, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from generator_service.domain.clock import Clock
 from generator_service.domain.retry import RetryPolicy
-from generator_service.store.contract import Limits
+from generator_service.domain.routing import WaitPolicy
+from generator_service.store import image_records
+from generator_service.store.contract import ImageBinding, Limits
 from generator_service.store.migrate import migrate
-from generator_service.store.reconnect import Reconnecting, StoreAway
+from generator_service.store.queue_clock import DatabaseClock, QueueClock
+from generator_service.store.reconnect import DatabaseUnavailable, Reconnecting
 from generator_service.store.restored import Renewed, StoreInUse, renew_log
 from generator_service.store.sql import READERS, SqlTaskStore
 from generator_service.store.unit_of_work import Backend
 from generator_service.store.writer import CommitListener
 
-PATIENCE = timedelta(seconds=10)
-"""How long a write or a read waits for a server that has gone away: a restart, or a failover."""
+T = TypeVar("T")
 
-STATEMENT_TIMEOUT = timedelta(seconds=30)
-LOCK_TIMEOUT = timedelta(seconds=10)
+PATIENCE = timedelta(seconds=10)
+"""How long a write or a read waits for an unavailable server, as during a restart or a failover."""
+
+READ_TIMEOUT = timedelta(seconds=30)
+WRITE_TIMEOUT = timedelta(seconds=10)
+"""Of one statement of a write, all its waits for locks together: renewals of leases wait for it to end."""
+LOCK_TIMEOUT = timedelta(seconds=3)
+"""Of one lock. With a heartbeat every 5 s and a lease of 15 s, two such waits still leave time to renew the lease."""
+NEVER = timedelta(0)
+"""A timeout that is off."""
 IDLE_IN_TRANSACTION_TIMEOUT = timedelta(seconds=5)
-"""A process that freezes in the middle of a transaction loses it then, or its locks would stop everybody."""
+"""A process that freezes during a transaction loses it after this time, so that its locks don't block others."""
 
 ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(20260108)")
-"""Held by whoever migrates, so that processes that start together do not."""
+"""Lock of a migration, so that processes that start together don't run it twice."""
 
 OTHERS = text(
     "SELECT count(*) FROM pg_stat_activity"
@@ -50,29 +62,41 @@ def open_postgres(
     retry: RetryPolicy,
     on_commit: CommitListener,
     patience: timedelta = PATIENCE,
+    queue_clock: QueueClock | None = None,
+    waits: WaitPolicy | None = None,
 ) -> SqlTaskStore:
     """Open the database at ``url``, making or migrating its tables where necessary. Blocks while it does.
 
+    Tasks become due and leases expire by the database's own clock, unless another ``queue_clock`` is given.
+
     Raises:
         ValueError: the URL is none of a PostgreSQL database.
-        StoreAway: the server can't be reached.
+        DatabaseUnavailable: the server can't be reached.
 
     """
     address = database_url(url)
-    writing = _engine(address, pool_size=1, isolation_level="READ COMMITTED")
-    migrate(writing, patience=patience, alone=ONE_AT_A_TIME)
+    # The migration of a large table takes long, and other processes wait for it as long.
+    migrating = _engine(address, pool_size=1, isolation_level="READ COMMITTED", timeout=NEVER, lock_timeout=NEVER)
+    try:
+        migrate(migrating, patience=patience, alone=ONE_AT_A_TIME)
+    finally:
+        migrating.dispose()
+    writing = _engine(address, pool_size=1, isolation_level="READ COMMITTED", timeout=WRITE_TIMEOUT)
     reading = _engine(address, pool_size=READERS, isolation_level="REPEATABLE READ").execution_options(
         postgresql_readonly=True
     )
+    if queue_clock is None:
+        queue_clock = Reconnecting(reading, patience).run(partial(DatabaseClock, clock))
     return SqlTaskStore(
         writing,
         reading,
-        backend=Backend(begin=_begin, new_ids=_new_ids),
+        backend=Backend(begin=_begin, new_ids=_new_ids, skip_ids=_skip_ids, queue_clock=queue_clock),
         patience=patience,
         clock=clock,
         limits=limits,
         retry=retry,
         on_commit=on_commit,
+        waits=waits or WaitPolicy(),
     )
 
 
@@ -82,26 +106,46 @@ def renew_postgres(url: str) -> Renewed:
     Raises:
         ValueError: the URL is none of a PostgreSQL database.
         StoreInUse: services or workers are connected.
-        StoreAway: the server can't be reached.
+        DatabaseUnavailable: the server can't be reached.
 
     """
 
     def renew(connection: Connection) -> Renewed:
-        connection.execute(ONE_AT_A_TIME)
-        if others := connection.scalar(OTHERS):
-            raise StoreInUse(f"{others} connections of services and workers are open; stop them all first")
-        return renew_log(connection, lambda connection, last: connection.execute(SKIP_IDS, {"last": last}))
+        _require_unused(connection)
+        return renew_log(connection, _skip_ids)
 
+    return _run_once(url, renew)
+
+
+def require_unused(url: str) -> None:
+    """Check that no process uses a database. Blocks while it does.
+
+    Raises:
+        ValueError: the URL is none of a PostgreSQL database.
+        StoreInUse: services or workers are connected.
+        DatabaseUnavailable: the server can't be reached.
+
+    """
+    _run_once(url, _require_unused)
+
+
+def _require_unused(connection: Connection) -> None:
+    connection.execute(ONE_AT_A_TIME)
+    if others := connection.scalar(OTHERS):
+        raise StoreInUse(f"{others} connections of services and workers are open; stop them all first")
+
+
+def _run_once(url: str, operation: Callable[[Connection], T]) -> T:
     engine = _engine(database_url(url), pool_size=1, isolation_level="READ COMMITTED")
     try:
-        return Reconnecting(engine, timedelta(0)).run(renew)
+        return Reconnecting(engine, timedelta(0)).run(operation)
     finally:
         engine.dispose()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """A database as somebody found it who changed nothing."""
+    """A database's state, as found by a read-only check."""
 
     schema: str | None
     """Version of its tables; None if there are none yet."""
@@ -109,6 +153,9 @@ class Seen:
     may_create: bool
     """Whether the user may make tables."""
     synchronous_commit: str
+    image_binding: ImageBinding | None
+    revision: int
+    """Head of the log; 0 without tables."""
 
 
 def look_at_postgres(url: str) -> Seen:
@@ -116,21 +163,24 @@ def look_at_postgres(url: str) -> Seen:
 
     Raises:
         ValueError: the URL is none of a PostgreSQL database.
-        StoreAway: it can't be reached; the reason is the server's or the driver's own, and without the password.
+        DatabaseUnavailable: the database is unreachable; the message has the driver's reason without the password.
 
     """
     engine = _engine(database_url(url), pool_size=1, isolation_level="READ COMMITTED")
     try:
         with engine.connect() as connection:
             made = connection.scalar(text("SELECT to_regclass('alembic_version') IS NOT NULL"))
+            bound, revision = image_records.look(connection)
             return Seen(
+                image_binding=bound,
+                revision=revision,
                 schema=connection.scalar(text("SELECT version_num FROM alembic_version")) if made else None,
                 tasks=connection.scalar(text("SELECT count(*) FROM tasks")) if made else 0,
                 may_create=connection.scalar(text("SELECT has_schema_privilege(current_schema(), 'CREATE')")) or False,
                 synchronous_commit=connection.scalar(text("SHOW synchronous_commit")) or "",
             )
     except DBAPIError as error:
-        raise StoreAway(str(error.orig).strip().splitlines()[0]) from error
+        raise DatabaseUnavailable(str(error.orig).strip().splitlines()[0]) from error
     finally:
         engine.dispose()
 
@@ -164,10 +214,21 @@ def _new_ids(connection: Connection, count: int) -> Sequence[int]:
     return connection.execute(NEW_IDS, {"count": count}).scalars().all()
 
 
-def _engine(address: URL, *, pool_size: int, isolation_level: str) -> Engine:
+def _skip_ids(connection: Connection, last: int) -> None:
+    connection.execute(SKIP_IDS, {"last": last})
+
+
+def _engine(
+    address: URL,
+    *,
+    pool_size: int,
+    isolation_level: str,
+    timeout: timedelta = READ_TIMEOUT,
+    lock_timeout: timedelta = LOCK_TIMEOUT,
+) -> Engine:
     timeouts = {
-        "statement_timeout": STATEMENT_TIMEOUT,
-        "lock_timeout": LOCK_TIMEOUT,
+        "statement_timeout": timeout,
+        "lock_timeout": lock_timeout,
         "idle_in_transaction_session_timeout": IDLE_IN_TRANSACTION_TIMEOUT,
     }
     return create_engine(
@@ -179,7 +240,7 @@ def _engine(address: URL, *, pool_size: int, isolation_level: str) -> Engine:
             "application_name": "whitebg",
             "options": " ".join(f"-c {name}={span // timedelta(milliseconds=1)}" for name, span in timeouts.items()),
             "connect_timeout": 5,
-            # A host that vanished says no goodbye.
+            # A lost host closes no connections.
             "keepalives_idle": 10,
             "keepalives_interval": 5,
             "keepalives_count": 3,

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import BindParameter, Connection, bindparam, func, select
+from sqlalchemy import ColumnElement, Connection, func, or_, select
 
-from generator_service.domain.errors import TaskNotFound
+from generator_service.domain.batch import Batch
+from generator_service.domain.breaker import Breaker
+from generator_service.domain.claim_order import CREDIT
+from generator_service.domain.errors import BatchNotFound, TaskNotFound
 from generator_service.domain.event import TaskEvent
+from generator_service.domain.readiness import Backlog
+from generator_service.domain.routing import Routing
 from generator_service.domain.task import TERMINAL_STATES, Task, TaskState
-from generator_service.store import rows, statements
-from generator_service.store.contract import EventPage, Head, QueueCounts, Snapshot, TaskPage
-from generator_service.store.tables import INPUT_BLOB, RESULT_BLOB, THUMBNAIL_BLOB, events, tasks
+from generator_service.store import queue_control, rows, statements
+from generator_service.store.contract import EventPage, Head, Limits, QueueCounts, QueueSnapshot, Snapshot, TaskPage
+from generator_service.store.queue_clock import QueueClock
+from generator_service.store.tables import events, tasks, users
 
 _RUN_TIMES = select(tasks.c.run_at).where(tasks.c.state == TaskState.PENDING.value)
 _TERMINAL = [state.value for state in TERMINAL_STATES]
-_KEYS: BindParameter[str] = bindparam("keys", expanding=True)
-# Where a partial index is to be found, its condition stands in the statement too.
-NAMED_BLOBS = (
-    select(INPUT_BLOB).where(INPUT_BLOB.in_(_KEYS)),
-    select(RESULT_BLOB).where(tasks.c.result.is_not(None), RESULT_BLOB.in_(_KEYS)),
-    select(THUMBNAIL_BLOB).where(tasks.c.result.is_not(None), THUMBNAIL_BLOB.in_(_KEYS)),
-)
 
 
 def log_position(connection: Connection) -> Head:
@@ -33,11 +32,12 @@ def log_position(connection: Connection) -> Head:
 
 def user_position(connection: Connection, user_id: str) -> Head:
     """Read the head of one user's log."""
-    epoch = log_position(connection).epoch
+    log = connection.execute(statements.LOG_HEAD).one()
     row = connection.execute(statements.USER, {"user_id": user_id}).one_or_none()
-    if row is None:
-        return Head(epoch=epoch, position=0, compacted=0)
-    return Head(epoch=epoch, position=row.seq, compacted=row.compacted_seq)
+    if row is None or row.seq == 0:
+        # Nothing has happened yet; the first event will have the next number after this one.
+        return Head(epoch=log.epoch, position=log.forgotten_seq, compacted=log.forgotten_seq)
+    return Head(epoch=log.epoch, position=row.seq, compacted=row.compacted_seq)
 
 
 def get(connection: Connection, task_id: int, user_id: str | None) -> Task:
@@ -48,6 +48,29 @@ def get(connection: Connection, task_id: int, user_id: str | None) -> Task:
     return rows.task_from_row(row)
 
 
+def inline_image(connection: Connection, key: str) -> bytes | None:
+    """Read an image that is stored beside its task."""
+    data: bytes | None = connection.execute(statements.IMAGE, {"key": key}).scalar_one_or_none()
+    return data
+
+
+def require_room(
+    connection: Connection, user_id: str, idempotency_key: str | None, size_bytes: int, limits: Limits
+) -> None:
+    """Check whether a user may have another task; one whose key is known already has it."""
+    user = connection.execute(statements.USER, {"user_id": user_id}).one_or_none()
+    pending, stored = (0, 0) if user is None else (user.pending, user.stored_bytes)
+    if idempotency_key is not None:
+        keys = {"user_keys": [(user_id, idempotency_key)]}
+        known = (statements.TASKS_BY_KEY, statements.TASKS_BY_REUSE_KEY)
+        if any(connection.execute(statement, keys).first() is not None for statement in known):
+            return
+    own = connection.execute(statements.USER_LIMITS, {"user_id": user_id}).one_or_none()
+    if own is not None:
+        limits = limits.of(rows.user_limits_from_row(own))
+    limits.require(user_id, pending=pending, stored_bytes=stored + size_bytes)
+
+
 def list_tasks(
     connection: Connection,
     user_id: str,
@@ -56,9 +79,10 @@ def list_tasks(
     before: int | None,
     skip: int,
     limit: int,
+    batch_id: str | None,
 ) -> TaskPage:
     """Read a page of a user's tasks, newest first."""
-    matching = [tasks.c.user_id == user_id]
+    matching = [tasks.c.user_id == user_id, *_in_batch(batch_id)]
     if states:
         matching.append(tasks.c.state.in_([state.value for state in states]))
     total = connection.execute(select(func.count()).select_from(tasks).where(*matching)).scalar_one()
@@ -73,6 +97,31 @@ def list_tasks(
         head=user_position(connection, user_id),
         has_more=len(page) > limit,
     )
+
+
+def _in_batch(batch_id: str | None) -> list[ColumnElement[bool]]:
+    # The condition of the partial index too, or it would not be found.
+    return [] if batch_id is None else [tasks.c.batch_id.is_not(None), tasks.c.batch_id == batch_id]
+
+
+def task_ids(
+    connection: Connection, user_id: str, *, batch_id: str | None, before: int | None, limit: int
+) -> list[int]:
+    """Read the ids of a user's tasks, or of one batch, below ``before``, highest first."""
+    wanted = select(tasks.c.task_id).where(tasks.c.user_id == user_id, *_in_batch(batch_id))
+    if before is not None:
+        wanted = wanted.where(tasks.c.task_id < before)
+    return list(connection.execute(wanted.order_by(tasks.c.task_id.desc()).limit(limit)).scalars())
+
+
+def batch(connection: Connection, user_id: str, batch_id: str) -> Batch:
+    """Read a batch, and the number of its tasks by state."""
+    named = {"batches": [(user_id, batch_id)]}
+    row = connection.execute(statements.BATCHES, named).one_or_none()
+    counts = {TaskState(each.state): each.tasks for each in connection.execute(statements.COUNT_BATCHES, named)}
+    if row is None or not counts:
+        raise BatchNotFound(batch_id)
+    return rows.batch_from_row(row, counts)
 
 
 def events_after(connection: Connection, revision: int, limit: int) -> EventPage:
@@ -103,7 +152,7 @@ def latest_events(connection: Connection, limit: int) -> EventPage:
 
 
 def snapshot(connection: Connection, user_id: str | None) -> Snapshot:
-    """Read all kept tasks of a user, or of all, oldest first."""
+    """Read the kept tasks of a user, or of all, oldest first."""
     wanted = select(tasks).order_by(tasks.c.task_id)
     if user_id is not None:
         wanted = wanted.where(tasks.c.user_id == user_id)
@@ -115,29 +164,46 @@ def snapshot(connection: Connection, user_id: str | None) -> Snapshot:
     )
 
 
-def unfinished(connection: Connection) -> Snapshot:
-    """Read all tasks that are not terminal, oldest first."""
-    head = log_position(connection)
+def unfinished(connection: Connection) -> QueueSnapshot:
+    """Read all tasks that are not terminal, and whose turn it is."""
+    head = connection.execute(statements.LOG_HEAD).one()
     live = select(tasks).where(tasks.c.state.not_in(_TERMINAL)).order_by(tasks.c.task_id)
-    return Snapshot(
-        tasks=[rows.task_from_row(row) for row in connection.execute(live)], revision=head.position, head=head
+    turns = select(users.c.user_id, users.c.served).where(
+        or_(users.c.pending > 0, users.c.served > head.started - CREDIT)
+    )
+    return QueueSnapshot(
+        tasks=[rows.task_from_row(row) for row in connection.execute(live)],
+        revision=head.revision,
+        started=head.started,
+        served={row.user_id: row.served for row in connection.execute(turns)},
     )
 
 
-def next_run_at(connection: Connection, after: datetime) -> datetime | None:
-    """Read when the next pending task becomes runnable that was not yet at ``after``."""
-    return connection.execute(
-        _RUN_TIMES.where(tasks.c.run_at > after).order_by(tasks.c.run_at).limit(1)
+def next_due(connection: Connection, clock: QueueClock, since: timedelta) -> timedelta | None:
+    """Read how long until the next pending task is due that was not yet ``since`` ago."""
+    now = clock.read(connection)
+    next_run_at = connection.execute(
+        _RUN_TIMES.where(tasks.c.run_at > now - since).order_by(tasks.c.run_at).limit(1)
     ).scalar_one_or_none()
+    return None if next_run_at is None else next_run_at - now
 
 
 def counts(connection: Connection) -> QueueCounts:
     """Count the queue."""
     by_state = connection.execute(select(tasks.c.state, func.count()).group_by(tasks.c.state)).all()
-    return QueueCounts(
-        by_state={TaskState(state): count for state, count in by_state},
-        oldest_runnable=connection.execute(_RUN_TIMES.order_by(tasks.c.run_at).limit(1)).scalar_one_or_none(),
-    )
+    return QueueCounts(by_state={TaskState(state): count for state, count in by_state})
+
+
+def backlog(connection: Connection, clock: QueueClock, running_per_user: int, routing: Routing) -> Backlog:
+    """Read whether a task could start, and how many each worker runs."""
+    now = clock.read(connection)
+    gates, limits = rows.breakers_and_limits(connection.execute(statements.BREAKERS))
+    full = queue_control.full_engines(connection, limits, now)
+    blocked = routing.bound_for(full, gates, now) | set(routing.blocked(gates, now))
+    asked = {"now": now, "running_per_user": running_per_user, "blocked": list(blocked)}
+    runnable = connection.execute(statements.ANY_RUNNABLE, asked)
+    running = connection.execute(statements.RUNNING_BY_OWNER)
+    return Backlog(runnable=runnable.first() is not None, running={row.lease_owner: row.tasks for row in running})
 
 
 def finished_before(connection: Connection, cutoff: datetime, limit: int) -> list[Task]:
@@ -154,4 +220,9 @@ def finished_before(connection: Connection, cutoff: datetime, limit: int) -> lis
 def named_blobs(connection: Connection, keys: Collection[str]) -> set[str]:
     """Read which of these keys tasks name."""
     asked = {"keys": list(keys)}
-    return {key for named in NAMED_BLOBS for key in connection.execute(named, asked).scalars()}
+    return {key for named in statements.NAMED_BLOBS for key in connection.execute(named, asked).scalars()}
+
+
+def breakers(connection: Connection) -> dict[str, Breaker]:
+    """Read the breakers that were ever opened, by name."""
+    return rows.breakers_and_limits(connection.execute(statements.BREAKERS))[0]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from functools import partial
@@ -12,25 +13,40 @@ from typing import TypeVar
 from sqlalchemy import Connection
 from sqlalchemy import Engine as Database
 
+from generator_service.domain.batch import Batch
+from generator_service.domain.breaker import Breaker, Outage
 from generator_service.domain.clock import Clock
 from generator_service.domain.errors import EngineError
+from generator_service.domain.readiness import Backlog
 from generator_service.domain.retry import RetryPolicy
+from generator_service.domain.revocation import NewRevocation, Revocation
+from generator_service.domain.routing import WaitPolicy
 from generator_service.domain.task import Lease, NewTask, ResultInfo, Task, TaskState
-from generator_service.store import operations, queries
-from generator_service.store.companion import ClaimCompanion
+from generator_service.store import claiming, image_records, operations, queries, revoking
+from generator_service.store.admin import SqlAdminStore
+from generator_service.store.claiming import CommitClaims
 from generator_service.store.contract import (
+    LEASE,
+    NO_IMAGES,
     Beat,
     Claimant,
+    DeletedTasks,
     Enqueued,
     EventPage,
+    ImageBinding,
     Limits,
     QueueCounts,
+    QueueSnapshot,
+    Refusal,
     Retention,
+    RevocationPage,
     Snapshot,
     TaskPage,
 )
-from generator_service.store.reconnect import Reconnecting
+from generator_service.store.reconnect import DatabaseUnavailable, Reconnecting
+from generator_service.store.unavailable import PARTIAL
 from generator_service.store.unit_of_work import Backend, Touched, UnitOfWork
+from generator_service.store.webhook_store import SqlWebhookStore
 from generator_service.store.writer import CommitListener, GroupCommitWriter
 
 T = TypeVar("T")
@@ -57,43 +73,81 @@ class SqlTaskStore:
         limits: Limits,
         retry: RetryPolicy,
         on_commit: CommitListener,
+        waits: WaitPolicy,
     ) -> None:
         self._writing = writing
         self._reading = reading
+        self.last_refusal: Refusal | None = None
         self._limits = limits
         self._retry = retry
+        self._queue_clock = backend.queue_clock
+        self._waits = waits
         self._writer = GroupCommitWriter(Reconnecting(writing, patience), clock, backend, on_commit)
         self._moments = Reconnecting(reading, patience)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="store-reader")
+        self.admin = SqlAdminStore(self._write, self._read)
+        self.webhooks = SqlWebhookStore(self._write, self._read)
 
-    async def enqueue(self, new: NewTask) -> Enqueued:
-        """Store a new task, or find it by its idempotency key."""
+    async def enqueue(self, new: NewTask, images: Mapping[str, bytes] = NO_IMAGES) -> Enqueued:
+        """Store a new task with its small images, or find it by its idempotency key."""
+        (enqueued,) = await self.enqueue_all([new], images)
+        return enqueued
+
+    async def enqueue_all(self, news: Sequence[NewTask], images: Mapping[str, bytes] = NO_IMAGES) -> Sequence[Enqueued]:
+        """Store several new tasks of one user."""
         return await self._write(
-            partial(operations.enqueue, new=new, limits=self._limits),
-            users=[new.user_id],
-            keys=[] if new.idempotency_key is None else [(new.user_id, new.idempotency_key)],
+            partial(operations.enqueue, news=news, images=images, limits=self._limits),
+            users=[news[0].user_id],
+            new_tasks=len(news),
+            tasks=[new.source_task_id for new in news if new.shares_input and new.source_task_id is not None],
+            keys=[(new.user_id, new.idempotency_key) for new in news if new.idempotency_key is not None],
+            batches=[(new.user_id, new.batch_id) for new in news if new.batch_id is not None],
+        )
+
+    async def require_room(self, user_id: str, *, idempotency_key: str | None, size_bytes: int) -> None:
+        """Check whether `enqueue` would take a photo of this size now."""
+        await self._read(
+            partial(
+                queries.require_room,
+                user_id=user_id,
+                idempotency_key=idempotency_key,
+                size_bytes=size_bytes,
+                limits=self._limits,
+            )
         )
 
     async def claim(self, owner: str, *, limit: int, lease_for: timedelta) -> Sequence[Task]:
         """Give up to ``limit`` runnable tasks to a worker."""
         return await self._write(
-            partial(operations.claim, owner=owner, limit=limit, lease_for=lease_for, limits=self._limits)
+            partial(
+                claiming.claim,
+                owner=owner,
+                limit=limit,
+                lease_for=lease_for,
+                limits=self._limits,
+                routing=self._waits.routing,
+            )
         )
 
-    def claim_along(self, claimant: Claimant) -> None:
-        """Let a worker's claims ride along with what others write."""
-        self._writer.accompany(ClaimCompanion(claimant, self._limits))
+    def claim_within_commits(self, claimant: Claimant, *, owner: str, lease_for: timedelta) -> None:
+        """Claim for a worker of this process in the transactions that make tasks runnable."""
+        self._writer.claims = CommitClaims(
+            claimant, owner=owner, lease_for=lease_for, limits=self._limits, routing=self._waits.routing
+        )
 
     async def heartbeat(self, beats: Sequence[Beat], *, lease_for: timedelta) -> Collection[Lease]:
         """Prolong leases; return those that are lost."""
         return await self._write(
             partial(operations.heartbeat, beats=beats, lease_for=lease_for),
             tasks=[beat.lease.task_id for beat in beats],
+            urgent=True,
         )
 
-    async def complete(self, lease: Lease, result: ResultInfo) -> Task:
-        """End a task with its picture."""
-        return await self._write(partial(operations.complete, lease=lease, result=result), tasks=[lease.task_id])
+    async def complete(self, lease: Lease, result: ResultInfo, images: Mapping[str, bytes] = NO_IMAGES) -> Task:
+        """End a task with its picture, and store its small images."""
+        return await self._write(
+            partial(operations.complete, lease=lease, result=result, images=images), tasks=[lease.task_id]
+        )
 
     async def fail(self, lease: Lease, failure: EngineError) -> Task:
         """End an attempt without a picture."""
@@ -107,15 +161,40 @@ class SqlTaskStore:
 
     async def release(self, lease: Lease) -> Task:
         """Give a task back unfinished."""
-        return await self._write(partial(operations.release, lease=lease), tasks=[lease.task_id])
+        return await self._write(partial(operations.release, lease=lease, waits=self._waits), tasks=[lease.task_id])
+
+    async def snooze(self, lease: Lease, outage: Outage) -> Task:
+        """Give a task back that has to wait."""
+        return await self._write(
+            partial(operations.snooze, lease=lease, outage=outage, waits=self._waits), tasks=[lease.task_id]
+        )
+
+    async def trip(self, outage: Outage) -> Mapping[str, Breaker]:
+        """Open the breaker of an outage's dependency."""
+        return await self._write(partial(operations.trip, outage=outage, waits=self._waits))
+
+    async def breakers(self) -> Mapping[str, Breaker]:
+        """Read the breakers."""
+        return await self._read(queries.breakers)
 
     async def cancel(self, task_id: int, user_id: str | None) -> Task:
         """Cancel a task."""
         return await self._write(partial(operations.cancel, task_id=task_id, user_id=user_id), tasks=[task_id])
 
-    async def requeue_expired(self) -> Sequence[Task]:
-        """Take tasks from workers whose leases ran out."""
-        return await self._write(operations.requeue_expired)
+    async def delete_tasks(self, task_ids: Collection[int], user_id: str | None) -> DeletedTasks:
+        """Delete tasks, each with an event."""
+        return await self._write(partial(operations.delete_tasks, task_ids=task_ids, user_id=user_id), tasks=task_ids)
+
+    async def requeue_expired(self, *, alive: Sequence[Beat] = (), lease_for: timedelta = LEASE) -> Sequence[Task]:
+        """Take tasks from workers whose leases ran out, after prolonging those of this process's own worker."""
+        return await self._write(
+            partial(operations.requeue_expired, alive=alive, lease_for=lease_for, waits=self._waits),
+            tasks=[beat.lease.task_id for beat in alive],
+        )
+
+    async def end_overdue(self) -> Sequence[Task]:
+        """End tasks that still wait at their deadline."""
+        return await self._write(operations.end_overdue)
 
     async def compact(self, retention: Retention) -> int:
         """Delete events that need not be kept, in chunks, so that other writes get in between."""
@@ -125,20 +204,67 @@ class SqlTaskStore:
         return deleted
 
     async def forget(self, task_ids: Collection[int]) -> None:
-        """Delete terminal tasks."""
+        """Delete terminal tasks without an event."""
         await self._write(partial(operations.forget, task_ids=task_ids), tasks=task_ids)
+
+    async def renew_epoch(self, seen: str) -> None:
+        """Give a log that lost events a new epoch."""
+        await self._write(partial(operations.renew_epoch, seen=seen))
 
     async def get(self, task_id: int, user_id: str | None) -> Task:
         """Read a task."""
         return await self._read(partial(queries.get, task_id=task_id, user_id=user_id))
 
     async def list_tasks(
-        self, user_id: str, *, states: Collection[TaskState], before: int | None, skip: int, limit: int
+        self,
+        user_id: str,
+        *,
+        states: Collection[TaskState],
+        before: int | None,
+        skip: int,
+        limit: int,
+        batch_id: str | None = None,
     ) -> TaskPage:
         """Read a page of a user's tasks."""
         return await self._read(
-            partial(queries.list_tasks, user_id=user_id, states=states, before=before, skip=skip, limit=limit)
+            partial(
+                queries.list_tasks,
+                user_id=user_id,
+                states=states,
+                before=before,
+                skip=skip,
+                limit=limit,
+                batch_id=batch_id,
+            )
         )
+
+    async def task_ids(
+        self, user_id: str, *, batch_id: str | None = None, before: int | None, limit: int
+    ) -> Sequence[int]:
+        """Read the ids of a user's tasks, highest first."""
+        return await self._read(
+            partial(queries.task_ids, user_id=user_id, batch_id=batch_id, before=before, limit=limit)
+        )
+
+    async def batch(self, user_id: str, batch_id: str) -> Batch:
+        """Read a batch."""
+        return await self._read(partial(queries.batch, user_id=user_id, batch_id=batch_id))
+
+    async def close_batch(self, user_id: str, batch_id: str) -> None:
+        """Close a batch."""
+        await self._write(
+            partial(operations.close_batch, user_id=user_id, batch_id=batch_id),
+            users=[user_id],
+            batches=[(user_id, batch_id)],
+        )
+
+    async def settle_batches(self) -> int:
+        """Finish and delete batches that an older release left."""
+        return await self._write(operations.settle_batches)
+
+    async def cancel_unfinished(self, task_ids: Collection[int]) -> None:
+        """Cancel those of these tasks that have not ended."""
+        await self._write(partial(operations.cancel_unfinished, task_ids=task_ids), tasks=task_ids)
 
     async def events_after(self, revision: int, *, limit: int) -> EventPage:
         """Read the whole log after a revision."""
@@ -155,31 +281,94 @@ class SqlTaskStore:
         return await self._read(partial(queries.latest_events, limit=limit))
 
     async def snapshot(self, user_id: str | None) -> Snapshot:
-        """Read all kept tasks and the head they stood at."""
+        """Read kept tasks and the head they stood at."""
         return await self._read(partial(queries.snapshot, user_id=user_id))
 
-    async def unfinished(self) -> Snapshot:
-        """Read all tasks that are not terminal."""
+    async def unfinished(self) -> QueueSnapshot:
+        """Read all tasks that are not terminal, and whose turn it is."""
         return await self._read(queries.unfinished)
 
-    async def next_run_at(self, *, after: datetime) -> datetime | None:
-        """Read when the next pending task becomes runnable."""
-        return await self._read(partial(queries.next_run_at, after=after))
+    async def next_due(self, *, since: timedelta) -> timedelta | None:
+        """Read how long until the next pending task is due."""
+        return await self._read(partial(queries.next_due, clock=self._queue_clock, since=since))
+
+    def queue_time(self) -> datetime:
+        """Return the present queue time, as far as it is known without a read."""
+        return self._queue_clock.estimate()
 
     async def counts(self) -> QueueCounts:
         """Count the queue."""
         return await self._read(queries.counts)
 
+    async def backlog(self) -> Backlog:
+        """Read whether a task could start, and who runs how many."""
+        return await self._read(
+            partial(
+                queries.backlog,
+                clock=self._queue_clock,
+                running_per_user=self._limits.running_per_user,
+                routing=self._waits.routing,
+            )
+        )
+
+    async def probe(self) -> None:
+        """Write something that changes nothing."""
+        await asyncio.wrap_future(self._writer.submit(operations.probe, Touched()))
+
     async def finished_before(self, cutoff: datetime, *, limit: int) -> Sequence[Task]:
         """Read terminal tasks that ended before a time."""
         return await self._read(partial(queries.finished_before, cutoff=cutoff, limit=limit))
+
+    async def inline_image(self, key: str) -> bytes | None:
+        """Read an image that is stored beside its task."""
+        return await self._read(partial(queries.inline_image, key=key))
 
     async def named_blobs(self, keys: Collection[str]) -> Collection[str]:
         """Read which of these keys tasks name."""
         return await self._read(partial(queries.named_blobs, keys=keys))
 
+    async def image_binding(self) -> ImageBinding | None:
+        """Read which image store belongs to this database."""
+        return await self._read(image_records.binding)
+
+    async def propose_image_binding(self, binding_id: str) -> ImageBinding:
+        """Bind an image store, not yet confirmed, unless one is bound."""
+        return await self._write(partial(image_records.propose_binding, binding_id=binding_id))
+
+    async def confirm_image_binding(self, binding_id: str) -> None:
+        """Bind this image store, confirmed, in place of any other."""
+        await self._write(partial(image_records.confirm_binding, binding_id=binding_id))
+
+    async def image_deletions(self, *, limit: int) -> Sequence[str]:
+        """Read which images are still to be removed."""
+        return await self._read(partial(image_records.deletions, limit=limit))
+
+    async def end_image_deletions(self, keys: Collection[str]) -> None:
+        """Note that these images were removed."""
+        await self._write(partial(image_records.end_deletions, keys=keys))
+
+    async def orphan_marks(self, keys: Collection[str]) -> Mapping[str, datetime]:
+        """Read which of these keys are marked for deletion, and since when."""
+        return await self._read(partial(image_records.marks, keys=keys))
+
+    async def update_orphan_marks(self, *, add: Mapping[str, datetime], remove: Collection[str]) -> None:
+        """Mark keys for deletion and take marks back."""
+        await self._write(partial(image_records.update_marks, add=add, remove=remove))
+
+    async def revoke(self, new: NewRevocation) -> Revocation:
+        """Record an end to sessions."""
+        return await self._write(partial(revoking.revoke, new=new))
+
+    async def revocations_after(self, number: int, *, limit: int) -> RevocationPage:
+        """Read the revocations after a number."""
+        return await self._read(partial(revoking.after, number=number, limit=limit))
+
+    async def forget_revocations(self, before: datetime) -> int:
+        """Delete those whose tokens had all expired before a time."""
+        return await self._write(partial(revoking.forget, before=before))
+
     async def close(self) -> None:
-        """Finish what is under way and let go of the database."""
+        """Finish pending operations and close the database."""
         await asyncio.to_thread(self._writer.close)
         await asyncio.to_thread(self._readers.shutdown)
         self._writing.dispose()
@@ -192,8 +381,16 @@ class SqlTaskStore:
         users: Collection[str] = (),
         tasks: Collection[int] = (),
         keys: Collection[tuple[str, str]] = (),
+        batches: Collection[tuple[str, str]] = (),
+        new_tasks: int = 1,
+        urgent: bool = False,
     ) -> T:
-        return await asyncio.wrap_future(self._writer.submit(operation, Touched(users=users, tasks=tasks, keys=keys)))
+        touched = Touched(users=users, new_tasks=new_tasks, tasks=tasks, keys=keys, batches=batches)
+        try:
+            return await asyncio.wrap_future(self._writer.submit(operation, touched, urgent=urgent))
+        except DatabaseUnavailable as away:
+            self.last_refusal = Refusal(time.monotonic(), str(away), away.reason in PARTIAL)
+            raise
 
     async def _read(self, query: Callable[[Connection], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._moments.run, query)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from traceback import format_exception
 from typing import Any, Generic, Protocol, TypeVar
 
 from sqlalchemy import Connection
@@ -16,7 +17,10 @@ from generator_service.domain.clock import Clock
 from generator_service.domain.errors import WhitebgError
 from generator_service.domain.event import TaskEvent
 from generator_service.store import queries
-from generator_service.store.reconnect import Reconnecting, StoreAway
+from generator_service.store.claiming import CommitClaims
+from generator_service.store.lanes import LaneFull, Lanes, LanesClosed
+from generator_service.store.reconnect import DatabaseUnavailable, Reconnecting
+from generator_service.store.unavailable import Reason
 from generator_service.store.unit_of_work import Backend, Touched, UnitOfWork
 
 logger = logging.getLogger(__name__)
@@ -25,6 +29,8 @@ T = TypeVar("T")
 
 MAX_BATCH = 256
 MAX_WAITING = 10_000
+RERUN_SECONDS = 5.0
+"""How long a failed batch may be run again one by one; others wait meanwhile, leases among them."""
 
 
 class StoreBusy(Exception):
@@ -36,22 +42,10 @@ class StoreClosed(Exception):
 
 
 class CommitListener(Protocol):
-    """Told of what was committed, from the writer's thread, before any caller learns that its write is done."""
+    """Receives commits, on the writer's thread, before any caller learns that its write is done."""
 
     def __call__(self, events: Sequence[TaskEvent]) -> None:
         """Take note of the events of one commit, oldest first."""
-        ...
-
-
-class Companion(Protocol):
-    """Joins every transaction that changes a state, after the operations of the callers; on the writer's thread."""
-
-    def join(self, uow: UnitOfWork) -> None:
-        """Add changes of its own; once more if the transaction has to be run again."""
-        ...
-
-    def settle(self, *, committed: bool) -> None:
-        """Learn what became of the transaction it joined."""
         ...
 
 
@@ -73,11 +67,18 @@ class _Job(Generic[T]):
             return _Outcome(refusal=refusal)
 
     def settle(self, outcome: _Outcome) -> None:
-        """Tell the caller."""
+        """Give the caller the outcome."""
         if outcome.refusal is not None:
-            self.future.set_exception(outcome.refusal)
+            self.fail(outcome.refusal)
         else:
             self.future.set_result(outcome.result)
+
+    def fail(self, error: Exception) -> None:
+        """Give the caller an error, without the traceback of this thread; of an unexpected one it becomes a note."""
+        if not isinstance(error, WhitebgError | DatabaseUnavailable):
+            error.add_note("".join(format_exception(error)))
+        _drop_tracebacks(error)
+        self.future.set_exception(error)
 
 
 @dataclass(slots=True)
@@ -86,14 +87,23 @@ class _Outcome:
     refusal: WhitebgError | None = None
 
 
-class _Attempt:
-    """A batch in a transaction; called again if the database went away, perhaps in the moment of the commit."""
+def _drop_tracebacks(error: BaseException | None) -> None:
+    """Drop the tracebacks of an error and of its causes.
 
-    def __init__(
-        self, batch: Sequence[_Job[Any]], companions: Sequence[Companion], clock: Clock, backend: Backend
-    ) -> None:
+    Their frames, and the frames that called them, hold the jobs and so the futures that hold the error. With such a
+    cycle, the caller's own frames (and the photo in them) would stay in memory until a full garbage collection.
+    """
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__
+
+
+class _Attempt:
+    """A batch in a transaction; called again if the connection was lost, possibly during the commit."""
+
+    def __init__(self, batch: Sequence[_Job[Any]], claims: CommitClaims | None, clock: Clock, backend: Backend) -> None:
         self._batch = batch
-        self._companions = companions
+        self._claims = claims
         self._clock = clock
         self._backend = backend
         self.outcomes: list[_Outcome] = []
@@ -108,10 +118,9 @@ class _Attempt:
             return
         self.events = []
         self.outcomes = [job.decide(uow) for job in self._batch]
-        if uow.has_events:
-            for companion in self._companions:
-                uow.begin_operation()
-                companion.join(uow)
+        if uow.has_events and self._claims is not None:
+            uow.begin_operation()
+            self._claims.make(uow)
         self.events = uow.flush()
 
 
@@ -119,7 +128,12 @@ class GroupCommitWriter:
     """Runs operations on one thread, all that wait in one transaction: one fsync pays for many.
 
     An operation that fails in the database takes its batch down with it; the batch is then run again one by one,
-    so that each caller gets its own outcome. Companions join no such second run: whatever ails them costs nobody else.
+    so that each caller gets its own outcome, and without claims: an error of theirs affects no caller.
+    A batch that fails because the database is unavailable (`DatabaseUnavailable`) fails as a whole: each of its
+    operations would fail for the same reason, after a lock timeout of its own.
+
+    Urgent operations overtake the others, in transactions of their own: a lease must be renewed in time, whatever
+    else waits or fails.
     """
 
     def __init__(self, database: Reconnecting, clock: Clock, backend: Backend, on_commit: CommitListener) -> None:
@@ -127,14 +141,13 @@ class GroupCommitWriter:
         self._clock = clock
         self._backend = backend
         self._on_commit = on_commit
-        self._jobs: queue.Queue[_Job[Any] | None] = queue.Queue(MAX_WAITING)
-        self._lock = threading.Lock()
-        self._closed = False
-        self._companions: list[Companion] = []
+        self._jobs: Lanes[_Job[Any]] = Lanes(MAX_WAITING)
+        self.claims: CommitClaims | None = None
+        """Made within every transaction that changes a state, after the operations of the callers."""
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
 
-    def submit(self, operation: Callable[[UnitOfWork], T], touched: Touched) -> Future[T]:
+    def submit(self, operation: Callable[[UnitOfWork], T], touched: Touched, *, urgent: bool = False) -> Future[T]:
         """Queue an operation; the future is done when it is committed, or refused.
 
         Raises:
@@ -143,72 +156,64 @@ class GroupCommitWriter:
 
         """
         job = _Job(operation, touched, Future[T]())
-        with self._lock:
-            if self._closed:
-                raise StoreClosed("the store is closed")
-            try:
-                self._jobs.put_nowait(job)
-            except queue.Full:
-                raise StoreBusy(f"{MAX_WAITING} writes are waiting; try again shortly") from None
+        try:
+            self._jobs.put(job, urgent=urgent)
+        except LanesClosed:
+            raise StoreClosed("the store is closed") from None
+        except LaneFull:
+            raise StoreBusy(f"{MAX_WAITING} writes are waiting; try again shortly") from None
         return job.future
 
-    def accompany(self, companion: Companion) -> None:
-        """Let a companion join all transactions from now on."""
-        self._companions.append(companion)
-
     def close(self) -> None:
-        """Finish what is queued and end the thread."""
-        with self._lock:
-            if self._closed:
-                return
-            self._closed = True
-        self._jobs.put(None)
+        """Finish queued operations and end the thread."""
+        self._jobs.close()
         self._thread.join()
 
     def _run(self) -> None:
-        running = True
-        while running:
-            batch: list[_Job[Any]] = []
-            job = self._jobs.get()
-            while job is not None:
-                # A caller who has gone before its write began wants nothing written.
-                if job.future.set_running_or_notify_cancel():
-                    batch.append(job)
-                if len(batch) >= MAX_BATCH:
-                    break
-                try:
-                    job = self._jobs.get_nowait()
-                except queue.Empty:
-                    break
-            running = job is not None
+        while taken := self._jobs.take(MAX_BATCH):
+            # A caller that was cancelled before its write began expects no write.
+            batch = [job for job in taken if job.future.set_running_or_notify_cancel()]
+            # A finished job must not live until the next one comes.
+            del taken
             if batch:
-                self._commit(batch, list(self._companions))
+                self._commit(batch, self.claims)
+            del batch
 
-    def _commit(self, batch: list[_Job[Any]], companions: Sequence[Companion]) -> None:
-        attempt = _Attempt(batch, companions, self._clock, self._backend)
+    def _commit(self, batch: list[_Job[Any]], claims: CommitClaims | None) -> DatabaseUnavailable | None:
+        """Run a batch and settle its jobs; return why the database is unavailable, if it is."""
+        attempt = _Attempt(batch, claims, self._clock, self._backend)
+        failure: Exception | None = None
         try:
             self._database.run(attempt)
-        except StoreAway as error:
-            for companion in companions:
-                companion.settle(committed=False)
-            for job in batch:
-                job.future.set_exception(error)
-            return
         except Exception as error:  # noqa: BLE001 (whatever it is belongs to the caller; the thread lives on)
-            for companion in companions:
-                companion.settle(committed=False)
-            if len(batch) == 1 and not companions:
-                batch[0].future.set_exception(error)
-                return
-            for job in batch:
-                self._commit([job], ())
-            return
-        if attempt.events:
+            failure = error
+        if failure is None and attempt.events:
             self._tell(attempt.events)
-        for job, outcome in zip(batch, attempt.outcomes, strict=True):
-            job.settle(outcome)
-        for companion in companions:
-            companion.settle(committed=True)
+        if claims is not None:
+            claims.deliver(committed=failure is None)
+        if failure is None:
+            for job, outcome in zip(batch, attempt.outcomes, strict=True):
+                job.settle(outcome)
+        elif isinstance(failure, DatabaseUnavailable):
+            _fail(batch, failure)
+            return failure
+        elif len(batch) == 1 and claims is None:
+            _fail(batch, failure)
+        else:
+            _drop_tracebacks(failure)
+            self._rerun(batch)
+        return None
+
+    def _rerun(self, batch: list[_Job[Any]]) -> None:
+        """Run the jobs of a failed batch one by one, until the database is unavailable or the time is up."""
+        deadline = time.monotonic() + RERUN_SECONDS
+        for number, job in enumerate(batch):
+            if time.monotonic() > deadline:
+                _fail(batch[number:], DatabaseUnavailable(reason=Reason.OVERLOADED))
+                return
+            if (away := self._commit([job], None)) is not None:
+                _fail(batch[number + 1 :], away)
+                return
 
     def _tell(self, events: Sequence[TaskEvent]) -> None:
         try:
@@ -216,3 +221,8 @@ class GroupCommitWriter:
         except Exception:
             # The events are in the log, where all who missed this will find them.
             logger.exception("the listener of commits failed")
+
+
+def _fail(batch: Sequence[_Job[Any]], error: Exception) -> None:
+    for job in batch:
+        job.fail(error)

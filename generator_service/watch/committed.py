@@ -1,4 +1,4 @@
-"""What this process has committed itself, on its way from the writer's thread to the event loop's."""
+"""Commits of this process, on their way from the writer's thread to the event loop's."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from generator_service.domain.event import TaskEvent
 
 
-class Committed:
+class LocalCommitBuffer:
     """The latest events of this process's own commits, oldest first; ``most`` of them, for the log has them all."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, most: int) -> None:
@@ -34,6 +34,10 @@ class Committed:
 
         """
         return self._events.popleft()
+
+    def clear(self) -> None:
+        """Drop all of them."""
+        self._events.clear()
 
     def listen(self, listener: Callable[[], object]) -> None:
         """Call the listener after every hand-over, in the event loop's thread, before its writer learns of it."""

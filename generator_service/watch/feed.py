@@ -1,4 +1,4 @@
-"""What one watcher is sent: replay or snapshot, then live, with no gap and no repeat between them."""
+"""The stream of one watcher: replay or snapshot, then live, without gap or repetition between them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from enum import Enum, auto
 from generator_service.domain.cursor import Cursor, LogCursor, UserCursor
 from generator_service.domain.errors import CursorGap, GapReason
 from generator_service.domain.event import TaskEvent
+from generator_service.domain.revocation import Revocation, Session
 from generator_service.domain.task import Progress, Task
 from generator_service.store.contract import EventPage, Head, TaskStore
 from generator_service.watch.ring import EventRing
@@ -44,17 +45,17 @@ class SnapshotEnd:
 
 @dataclass(frozen=True, slots=True)
 class Bookmark:
-    """A cursor without news; ``caught_up`` when what follows is live."""
+    """A cursor without updates; ``caught_up`` when live updates follow."""
 
     caught_up: bool
 
 
-Item = TaskEvent | Progress | Task | SnapshotBegin | SnapshotEnd | Bookmark
+Item = TaskEvent | Progress | Task | SnapshotBegin | SnapshotEnd | Bookmark | Revocation
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """News, and the cursor to resume from once they are taken in; None inside a snapshot."""
+    """Updates, and the cursor to resume from after them; None inside a snapshot."""
 
     items: Sequence[Item]
     cursor: Cursor | None
@@ -69,13 +70,15 @@ class WatchRequest:
     on_gap: OnGap = OnGap.SNAPSHOT
     snapshot: bool = False
     stop_at_head: bool = False
+    session: Session | None = None
+    """Of the watcher's token; the watch ends with it."""
 
 
 def check_cursor(after: Cursor, head: Head) -> None:
     """Check that all events after a cursor are there.
 
     Raises:
-        CursorGap: they are not; it says why, and how far the log reaches.
+        CursorGap: they are not; the error has the reason and the log's range.
 
     """
     if after.epoch != head.epoch:
@@ -106,7 +109,7 @@ class ReplayCount:
 class Feeds:
     """Makes feeds.
 
-    ``present`` adds to a task what is known of it here and now, such as its latest progress; ``batch`` is how many
+    ``present`` adds the state in memory to a task, such as its latest progress; ``batch`` is how many
     events or tasks are read, and sent, at once.
     """
 
@@ -122,11 +125,12 @@ class Feeds:
         """Yield batches without end, or to the head.
 
         Raises:
-            CursorGap: the cursor can't be resumed and the request says FAIL.
+            CursorGap: the cursor can't be resumed and the request has ``FAIL``.
+            SessionRevoked: the session was ended.
             SlowConsumer: the batches are not taken fast enough; the last cursor still resumes exactly.
 
         """
-        with self.watchers.open(request.scope) as watcher:
+        with self.watchers.open(request.scope, request.session) as watcher:
             feed = _Feed(self, watcher, request)
             async for batch in feed.catch_up():
                 yield batch
@@ -149,22 +153,16 @@ class _Feed:
         self._position = 0
 
     async def catch_up(self) -> AsyncIterator[Batch]:
-        """Yield what was there when the watcher came, and a bookmark."""
+        """Yield the updates up to the watcher's start, and a bookmark."""
         request = self._request
         if request.after is None and not request.snapshot:
-            self._stand_at((await self._read(0, limit=1)).head)
+            self._set_position((await self._read(0, limit=1)).head)
         elif request.after is None:
             async for batch in self._snapshot(None):
                 yield batch
         else:
-            try:
-                async for batch in self._replay(await self._first_page(request.after)):
-                    yield batch
-            except CursorGap as gap:
-                if request.on_gap is OnGap.FAIL:
-                    raise
-                async for batch in self._snapshot(gap.reason):
-                    yield batch
+            async for batch in self._resume(request.after):
+                yield batch
         yield Batch([Bookmark(caught_up=True)], self._cursor())
 
     async def live(self) -> AsyncIterator[Batch]:
@@ -172,7 +170,14 @@ class _Feed:
         next_bookmark = time.monotonic() + BOOKMARK_SECONDS
         while True:
             news = await self._watcher.take(max(0.0, next_bookmark - time.monotonic()), self._batch)
-            items: list[Item] = [*self._pass_on(news.events), *news.progress]
+            if news.resync or self._misses(news.events):
+                if news.revocations:
+                    yield Batch(list(news.revocations), self._cursor())
+                async for batch in self._resume(self._cursor()):
+                    yield batch
+                yield Batch([Bookmark(caught_up=True)], self._cursor())
+                continue
+            items: list[Item] = [*news.revocations, *self._advance(news.events), *news.progress]
             if news.position is not None:
                 self._position = max(self._position, news.position)
             if not items:
@@ -181,6 +186,17 @@ class _Feed:
                 items.append(Bookmark(caught_up=False))
             next_bookmark = time.monotonic() + BOOKMARK_SECONDS
             yield Batch(items, self._cursor())
+
+    async def _resume(self, after: Cursor) -> AsyncIterator[Batch]:
+        """Yield what follows a cursor, or the tasks as they stand where that can't be resumed."""
+        try:
+            async for batch in self._replay(await self._first_page(after)):
+                yield batch
+        except CursorGap as gap:
+            if self._request.on_gap is OnGap.FAIL:
+                raise
+            async for batch in self._snapshot(gap.reason):
+                yield batch
 
     async def _first_page(self, after: Cursor) -> Sequence[TaskEvent]:
         """Read what follows the cursor, from memory where that holds all of it."""
@@ -205,10 +221,10 @@ class _Feed:
     async def _replay(self, page: Sequence[TaskEvent]) -> AsyncIterator[Batch]:
         while page:
             for start in range(0, len(page), self._batch):
-                items = self._pass_on(page[start : start + self._batch])
+                items = self._advance(page[start : start + self._batch])
                 if items:
                     yield Batch(items, self._cursor())
-            # A page from memory reaches to the tail, and the watcher was told of all that came later.
+            # A page from memory reaches to the tail, and the watcher has received everything after it.
             if len(page) != self._batch:
                 return
             following = await self._read(self._position)
@@ -217,13 +233,14 @@ class _Feed:
             page = following.events
 
     async def _snapshot(self, reason: GapReason | None) -> AsyncIterator[Batch]:
+        """Yield the tasks as they stand at the log's head, read at once: pages would show different moments."""
         self._feeds.count.from_database += 1
         snapshot = await self._feeds.store.snapshot(self._scope.user_id)
         shown = [self._feeds.present(task) for task in snapshot.tasks if self._scope.shows(task.task_id)]
         yield Batch([SnapshotBegin(reason)], None)
         for start in range(0, len(shown), self._batch):
             yield Batch(shown[start : start + self._batch], None)
-        self._stand_at(snapshot.head)
+        self._set_position(snapshot.head)
         yield Batch([SnapshotEnd(len(shown))], self._cursor())
 
     async def _read(self, position: int, *, limit: int | None = None) -> EventPage:
@@ -232,7 +249,7 @@ class _Feed:
             return await self._feeds.store.events_after(position, limit=limit)
         return await self._feeds.store.user_events_after(self._scope.user_id, position, limit=limit)
 
-    def _pass_on(self, events: Sequence[TaskEvent]) -> list[Item]:
+    def _advance(self, events: Sequence[TaskEvent]) -> list[Item]:
         """Move along the log; return the events that are new and asked for."""
         items: list[Item] = []
         for event in events:
@@ -246,7 +263,15 @@ class _Feed:
                 items.append(event)
         return items
 
-    def _stand_at(self, head: Head) -> None:
+    def _misses(self, events: Sequence[TaskEvent]) -> bool:
+        """Return whether events lie between the position and these.
+
+        So it is where a user's log begins later than it was going to, because another user was deleted meanwhile.
+        """
+        following = (position for event in events if (position := self._scope.position(event)) > self._position)
+        return self._scope.task_ids is None and next(following, self._position + 1) != self._position + 1
+
+    def _set_position(self, head: Head) -> None:
         self._epoch, self._position = head.epoch, head.position
 
     def _cursor(self) -> Cursor:

@@ -33,7 +33,7 @@ class EventRing:
                 del self._by_user[oldest.user_id]
 
     def clear(self) -> None:
-        """Forget everything: what follows does not continue what was held."""
+        """Drop all events; the next one does not continue them."""
         self._events.clear()
         self._by_user.clear()
 
@@ -49,7 +49,7 @@ class EventRing:
 def _after(held: deque[TaskEvent] | None, number: Callable[[TaskEvent], int], position: int) -> list[TaskEvent] | None:
     """Return the end of a log from ``position + 1`` on, if it is held without a hole.
 
-    What is read at the start may have holes, where other users' events have been compacted. Numbers only rise, so
+    Events read at startup may have gaps, where other users' events have been compacted. Numbers only rise, so
     an end of ``missing`` events that begins with ``position + 1`` has none.
     """
     if not held:

@@ -6,14 +6,14 @@ import logging
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from generator_service.domain.event import TaskEvent
+from generator_service.domain.event import EventType, TaskEvent
 from generator_service.domain.task import Task
 
 logger = logging.getLogger(__name__)
 
 
 class StatusLog:
-    """A listener of the log's tail, told before whoever keeps the tasks that ``known`` finds.
+    """A listener of the log's tail, called before the one that keeps the tasks that ``known`` finds.
 
     ``elapsed_ms`` is how long the task was in its old state; both are null where that state is not known here.
     The lines are written by ``later``, once those who wait for the events have them.
@@ -28,6 +28,8 @@ class StatusLog:
         latest: dict[int, Task] = {}
         changes = []
         for event in events:
+            if event.type is EventType.BATCH_FINISHED:
+                continue
             task_id = event.task.task_id
             changes.append((latest.get(task_id) or self._known(task_id), event))
             latest[task_id] = event.task
@@ -43,7 +45,7 @@ def _write(changes: Sequence[tuple[Task | None, TaskEvent]]) -> None:
             "attempt": task.attempt,
             "revision": event.revision,
             "old": None if old is None else old.state.value,
-            "new": task.state.value,
+            "new": event.type.value if event.type is EventType.DELETED else task.state.value,
             "elapsed_ms": None if old is None else round((task.updated_at - old.updated_at).total_seconds() * 1000),
             "code": None if task.error is None else task.error.code,
         }

@@ -1,21 +1,22 @@
-"""The open watchers of this process, and what each has yet to be told."""
+"""The open watchers of this process, and the pending updates of each."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from generator_service.domain.errors import SlowConsumer
+from generator_service.domain.errors import SessionRevoked, SlowConsumer, WhitebgError
 from generator_service.domain.event import TaskEvent
+from generator_service.domain.revocation import Revocation, Session
 from generator_service.domain.task import Progress
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a watcher sees: one user's tasks, or (``user_id`` None) everybody's; ``task_ids`` None means all."""
+    """A watcher's scope: one user's tasks, or (``user_id`` None) those of all users; ``task_ids`` None means all."""
 
     user_id: str | None
     task_ids: frozenset[int] | None = None
@@ -30,12 +31,17 @@ class Scope:
 
 
 @dataclass(frozen=True, slots=True)
-class News:
-    """What gathered for a watcher; ``position`` is how far the log was read for it, filtered events included."""
+class PendingUpdates:
+    """What gathered for a watcher; ``position`` is how far the log was read for it, filtered events included.
+
+    With ``resync`` there is nothing else: the next events need not follow those taken before.
+    """
 
     events: Sequence[TaskEvent]
     progress: Sequence[Progress]
     position: int | None
+    resync: bool = False
+    revocations: Sequence[Revocation] = ()
 
 
 class Watcher:
@@ -45,19 +51,23 @@ class Watcher:
     has more than ``limit`` of them waiting is cut off.
     """
 
-    def __init__(self, scope: Scope, limit: int) -> None:
+    def __init__(self, scope: Scope, limit: int, session: Session | None = None) -> None:
         self.scope = scope
+        self.session = session
+        """Of the token that the watch was opened with; None if there is none."""
         self._limit = limit
         self._events: deque[TaskEvent] = deque()
         self._progress: dict[int, Progress] = {}
         self._position: int | None = None
-        self._cut_off = False
+        self._revocations: tuple[Revocation, ...] = ()
+        self._ended: WhitebgError | None = None
+        self._resync = False
         self._ready = asyncio.Event()
 
     def push(self, event: TaskEvent) -> None:
         """Take an event of this scope's log."""
         self._position = self.scope.position(event)
-        if self._cut_off or not self.scope.shows(event.task.task_id):
+        if self._ended is not None or not self.scope.shows(event.task.task_id):
             return
         self._progress.pop(event.task.task_id, None)
         if len(self._events) >= self._limit:
@@ -68,24 +78,48 @@ class Watcher:
 
     def push_progress(self, progress: Progress) -> None:
         """Take the latest progress of a task."""
-        if self._cut_off or not self.scope.shows(progress.task_id):
+        if self._ended is not None or not self.scope.shows(progress.task_id):
             return
         if progress.task_id not in self._progress and len(self._progress) >= self._limit:
             return
         self._progress[progress.task_id] = progress
         self._ready.set()
 
+    def push_revocations(self, revocations: Sequence[Revocation]) -> None:
+        """Take ends of sessions; only where all users are watched."""
+        if self._ended is not None:
+            return
+        if len(self._revocations) + len(revocations) > self._limit:
+            self.cut_off()
+            return
+        self._revocations = (*self._revocations, *revocations)
+        self._ready.set()
+
     def cut_off(self) -> None:
-        """Let the next `take` raise: what comes now can't be told any more."""
-        self._cut_off = True
+        """Let the next `take` raise, because updates were dropped."""
+        self.end(SlowConsumer(self._limit))
+
+    def end(self, error: WhitebgError) -> None:
+        """Let the next `take` raise this error; the first one stands."""
+        self._ended = self._ended or error
+        self._events.clear()
+        self._progress.clear()
+        self._revocations = ()
+        self._ready.set()
+
+    def resync(self) -> None:
+        """Drop pending updates, and let the next `take` report that the log must be read from the last position."""
+        self._resync = True
+        self._position = None
         self._events.clear()
         self._progress.clear()
         self._ready.set()
 
-    async def take(self, timeout: float, limit: int) -> News:
-        """Wait for news for at most ``timeout`` seconds; return up to ``limit`` events and all progress.
+    async def take(self, timeout: float, limit: int) -> PendingUpdates:
+        """Wait for updates for at most ``timeout`` seconds; return up to ``limit`` events and all progress.
 
         Raises:
+            SessionRevoked: the session that opened the watch was ended.
             SlowConsumer: the watcher was cut off.
 
         """
@@ -93,18 +127,24 @@ class Watcher:
             async with asyncio.timeout(timeout):
                 await self._ready.wait()
         except TimeoutError:
-            # News may have come in the very moment that the time was up.
+            # Updates may have arrived at the moment of the timeout.
             if not self._ready.is_set():
-                return News((), (), self._position)
-        if self._cut_off:
-            raise SlowConsumer(self._limit)
+                return PendingUpdates((), (), self._position)
+        if self._ended is not None:
+            raise self._ended
+        revocations, self._revocations = self._revocations, ()
+        if self._resync:
+            self._resync = False
+            if not self._events and not self._progress:
+                self._ready.clear()
+            return PendingUpdates((), (), None, resync=True, revocations=revocations)
         events = [self._events.popleft() for _ in range(min(limit, len(self._events)))]
         if self._events:
-            return News(events, (), self.scope.position(events[-1]))
+            return PendingUpdates(events, (), self.scope.position(events[-1]), revocations=revocations)
         progress = list(self._progress.values())
         self._progress.clear()
         self._ready.clear()
-        return News(events, progress, self._position)
+        return PendingUpdates(events, progress, self._position, revocations=revocations)
 
 
 class Watchers:
@@ -119,9 +159,9 @@ class Watchers:
         return len(self._of_all) + sum(map(len, self._of_user.values()))
 
     @contextmanager
-    def open(self, scope: Scope) -> Iterator[Watcher]:
-        """Register a watcher: it is told all that the tail tells from now on."""
-        watcher = Watcher(scope, self._limit)
+    def open(self, scope: Scope, session: Session | None = None) -> Iterator[Watcher]:
+        """Register a watcher for all events that the tail dispatches from now on."""
+        watcher = Watcher(scope, self._limit, session)
         user_id = scope.user_id
         (self._of_all if user_id is None else self._of_user[user_id]).add(watcher)
         try:
@@ -135,11 +175,11 @@ class Watchers:
                     del self._of_user[user_id]
 
     def watched(self, user_id: str) -> bool:
-        """Return whether anybody watches this user's tasks."""
+        """Return whether a watcher covers this user's tasks."""
         return bool(self._of_all) or user_id in self._of_user
 
     def push(self, events: Sequence[TaskEvent]) -> None:
-        """Tell events to those who watch them."""
+        """Pass events to their watchers."""
         for event in events:
             for watcher in self._of_all:
                 watcher.push(event)
@@ -147,13 +187,24 @@ class Watchers:
                 watcher.push(event)
 
     def push_progress(self, progress: Progress) -> None:
-        """Tell progress to those who watch it."""
+        """Pass progress to its watchers."""
         for watcher in self._of_all:
             watcher.push_progress(progress)
         for watcher in self._of_user.get(progress.user_id, ()):
             watcher.push_progress(progress)
 
-    def cut_off_all(self) -> None:
-        """End all watchers: they resume by their cursors."""
+    def push_revocations(self, revocations: Sequence[Revocation]) -> None:
+        """Pass ended sessions to the watchers of all users."""
+        for watcher in self._of_all:
+            watcher.push_revocations(revocations)
+
+    def end_revoked(self, revoked: Callable[[Session], bool]) -> None:
+        """End the watchers whose session was ended."""
         for watcher in self._of_all.union(*self._of_user.values()):
-            watcher.cut_off()
+            if watcher.session is not None and revoked(watcher.session):
+                watcher.end(SessionRevoked())
+
+    def resync_all(self) -> None:
+        """Let all watchers read the log from their last position."""
+        for watcher in self._of_all.union(*self._of_user.values()):
+            watcher.resync()

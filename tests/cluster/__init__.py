@@ -1,1 +1,1 @@
-"""The whole topology on one machine, as real processes: to use (`make cluster`) and to break (`make cluster-test`)."""
+"""The topology of `tools/cluster` with every kind of failure: `make cluster-test`."""

@@ -1,4 +1,4 @@
-"""The figures of the acceptance: gathered by its tests, and printed as the last line of all."""
+"""Figures of the acceptance test: collected by its tests, and printed as the very last line."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ FIGURES = pytest.StashKey[dict[str, Any]]()
 
 @pytest.fixture(scope="session")
 def figures(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """Give the place for what was measured."""
+    """Return the dictionary for measured figures."""
     return request.config.stash.setdefault(FIGURES, {})
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Print the figures, after everything else."""
+    """Print the figures after everything else."""
     if found := config.stash.get(FIGURES, None):
         sys.stdout.write(json.dumps(found) + "\n")

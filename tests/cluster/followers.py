@@ -1,4 +1,4 @@
-"""Clients that follow a log over every break of the connection, as clients should: with their last cursor."""
+"""Clients that follow a log through every disconnection, resuming with their last cursor as clients should."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from grpc import aio
 from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
 
-from protos.whitebg.v1 import event_pb2
 from tests.support.api import TERMINAL, Api
+from whitebg.v1 import event_pb2
 
 AGAIN_SECONDS = 0.2
 
 
 @dataclass
 class BrowserFollower:
-    """One tab of one user, on whichever gateway nginx takes it to."""
+    """One tab of one user, on the gateway selected by nginx."""
 
     base: str
     token: str
     cursor: str
     seqs: list[int] = field(default_factory=list)
-    """Of each durable message, the first time that it came."""
+    """The seq of each durable message, when first received."""
     repeated: int = 0
     out_of_order: int = 0
     breaks: int = 0
@@ -40,7 +40,7 @@ class BrowserFollower:
                     async for text in socket:
                         self._take(json.loads(text))
             self.breaks += 1
-            # A server that is away does not say when it is back.
+            # Nothing signals that a server is available again.
             await asyncio.sleep(AGAIN_SECONDS)
 
     def _take(self, message: dict[str, object]) -> None:
@@ -68,7 +68,7 @@ class LogFollower:
     async def follow(self) -> None:
         """Follow until cancelled."""
         while True:
-            # Of a cursor that is refused, rather than a connection that is lost, the missing events will tell.
+            # A rejected cursor, unlike a lost connection, shows in the missing events.
             with suppress(aio.AioRpcError):
                 async with self.api.watch(settled=False, all_users=True, after=self.after) as watch:
                     while items := await watch.next():
@@ -80,6 +80,8 @@ class LogFollower:
             await asyncio.sleep(AGAIN_SECONDS)
 
     async def ended(self, number: int, within: float) -> None:
-        """Return when so many terminal events have come."""
-        async with asyncio.timeout(within), self._news:
-            await self._news.wait_for(lambda: sum(event.type in TERMINAL for event in self.events) >= number)
+        """Return once this many terminal events were received; fail if none arrives for ``within`` seconds."""
+        async with self._news:
+            while sum(event.type in TERMINAL for event in self.events) < number:
+                async with asyncio.timeout(within):
+                    await self._news.wait()

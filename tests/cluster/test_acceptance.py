@@ -1,4 +1,4 @@
-"""The acceptance of the cluster: every kind of process is killed while tasks run, and nothing shows for it."""
+"""The acceptance test of the cluster: every kind of process is killed while tasks run, with no visible effect."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import httpx
 import pytest
 from grpc import aio
 
-from generator_service.blobs.s3 import S3Blobs
+from generator_service.blobs.s3 import S3BlobStore
 from generator_service.domain.clock import SystemClock
 from generator_service.domain.event import EventType, TaskEvent
 from generator_service.domain.retry import RetryPolicy
@@ -27,14 +27,14 @@ from generator_service.store.contract import Limits
 from generator_service.store.postgres import open_postgres
 from generator_service.store.sql import SqlTaskStore
 from tests.cluster.followers import BrowserFollower, LogFollower
-from tests.cluster.slow_worker import SECONDS
-from tests.cluster.topology import Topology, topology
 from tests.support.api import Api, open_channel, token
 from tests.support.photos import product_photo
 from tests.support.postgres import PostgresServer
 from tests.support.processes import ServiceProcess, WorkerProcess
 from tests.support.s3 import S3Server
+from tests.support.slow_worker import SECONDS
 from tests.support.store import new_task, read_log
+from tools.cluster.topology import Topology, topology
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
@@ -78,23 +78,23 @@ async def browsers(
 
 
 async def caught_up(tabs: Mapping[str, Sequence[BrowserFollower]], heads: Mapping[str, int]) -> None:
-    """Return when every tab has come to the end of its user's log."""
+    """Return once every tab has reached the end of its user's log."""
     async with asyncio.timeout(30):
         while any(tab.seqs[-1:] != [heads[user]] for user in tabs for tab in tabs[user]):  # noqa: ASYNC110 (many tabs)
             await asyncio.sleep(AGAIN_SECONDS)
 
 
 async def submit(http: httpx.AsyncClient, cluster: Topology, user: str, number: int) -> tuple[int, int]:
-    """Submit a photo as a client does that means to get through: the same key until there is an answer.
+    """Submit a photo with the same key until there is a response, as a persistent client does.
 
-    Return the task's id, and how often there was none.
+    Return the task's id, and the number of failed attempts.
     """
     refused = 0
     headers = {"Authorization": f"Bearer {token(user, secret=cluster.secret)}", "Idempotency-Key": f"photo-{number}"}
     while True:
         try:
             answer = await http.post(
-                "/api/v2/tasks/async", files={"file": ("mug.png", PHOTO)}, data={"engine": "local"}, headers=headers
+                "/api/v2/tasks", files={"file": ("mug.png", PHOTO)}, data={"engine": "local"}, headers=headers
             )
         except httpx.TransportError:
             answer = None
@@ -106,7 +106,7 @@ async def submit(http: httpx.AsyncClient, cluster: Topology, user: str, number: 
 
 
 async def images_lost(http: httpx.AsyncClient, cluster: Topology, owners: Mapping[int, str]) -> int:
-    """Fetch every photo and every result as a browser does, from wherever the gateway says; count what is not there."""
+    """Fetch every photo and every result as a browser does, following redirects; count the missing ones."""
     lost = 0
     for task_id, user in owners.items():
         headers = {"Authorization": f"Bearer {token(user, secret=cluster.secret)}"}
@@ -120,14 +120,14 @@ async def images_lost(http: httpx.AsyncClient, cluster: Topology, owners: Mappin
 
 
 def open_store(url: str) -> SqlTaskStore:
-    """Open the log to look at it, past all the processes under test."""
+    """Open the log for inspection, without any of the processes under test."""
     return open_postgres(
         url, clock=SystemClock(), limits=Limits(running_per_user=4), retry=RetryPolicy(), on_commit=lambda _: None
     )
 
 
 def doubled_terminals(log: Sequence[TaskEvent]) -> int:
-    """Count the terminal events that came after a task's first one."""
+    """Count the terminal events after a task's first one."""
     ends = Counter(event.task.task_id for event in log if event.task.state in TERMINAL_STATES)
     return sum(count - 1 for count in ends.values())
 
@@ -161,7 +161,7 @@ async def test_every_kind_of_process_is_killed_and_nothing_is_lost(cluster: Topo
             asyncio.create_task(submit(http, cluster, USERS[number % len(USERS)], number)) for number in range(TASKS)
         ]
         for done, name in enumerate(KILLS, start=1):
-            # Killed one after the other, each in the midst of the work that is left.
+            # Killed one after the other, each in the middle of the remaining work.
             await follower.ended(TASKS * done // (2 * len(KILLS)), WITHIN)
             await asyncio.to_thread(cluster.kill, name)
         task_ids = [task_id for task_id, _ in await asyncio.gather(*submitting)]
@@ -192,11 +192,11 @@ async def test_every_kind_of_process_is_killed_and_nothing_is_lost(cluster: Topo
     assert missing == 0
     assert not cluster.no_folder.exists(), "something was kept outside of PostgreSQL, Redis and S3"
     assert sum(tab.out_of_order for tab, _ in everyone) == 0
-    assert all(tab.breaks for tab, _ in everyone), "the kills cut nobody off"
+    assert all(tab.breaks for tab, _ in everyone), "the kills disconnected no client"
 
 
 async def test_every_process_is_replaced_in_order_while_tasks_run(cluster: Topology) -> None:
-    """As an upgrade does it: nobody is refused more than once, no attempt and no event is lost, none comes twice."""
+    """As in an upgrade: no client is rejected more than once, no attempt or event is lost, and none comes twice."""
     store = await asyncio.to_thread(open_store, cluster.database_url)
     head = (await store.latest_events(1)).head
     users = ["eve", "hal"]
@@ -246,7 +246,7 @@ async def test_every_process_is_replaced_in_order_while_tasks_run(cluster: Topol
     assert max(refusals) <= 1, refusals
     assert [event.revision for event in follower.events] == [event.revision for event in log]
     assert all(tab.seqs == list(range(1, heads[user] + 1)) for user in users for tab in tabs[user])
-    assert all(tab.breaks for user in users for tab in tabs[user]), "the replaced gateways cut nobody off"
+    assert all(tab.breaks for user in users for tab in tabs[user]), "the replaced gateways disconnected no client"
 
 
 async def test_limits_hold_for_all_gateways_together(cluster: Topology) -> None:
@@ -259,7 +259,7 @@ async def test_limits_hold_for_all_gateways_together(cluster: Topology) -> None:
 
 
 async def test_who_shows_no_certificate_gets_no_answer(cluster: Topology) -> None:
-    """Neither from nginx nor, past it, from a service."""
+    """Neither nginx nor, when called directly, a service answers."""
     ca = grpc.ssl_channel_credentials((cluster.certificates / "ca.pem").read_bytes())
     service = cluster.processes["service-1"]
     assert isinstance(service, ServiceProcess)
@@ -275,21 +275,21 @@ async def test_who_shows_no_certificate_gets_no_answer(cluster: Topology) -> Non
 
 
 async def _rate(postgres: PostgresServer, s3: S3Server, folder: Path, workers: int, tasks: int) -> float:
-    """Return how many tasks a second so many workers complete, from the first start to the last end."""
+    """Return the completed tasks per second with this many workers, from the first start to the last end."""
     url = postgres.url(postgres.create())
     photo = new_task().input
     bucket = s3.bucket()
-    await S3Blobs(bucket).put(photo.blob, PHOTO, content_type="image/png")
+    await S3BlobStore(bucket).put(photo.blob, PHOTO, content_type="image/png")
     store = await asyncio.to_thread(open_store, url)
     settings = s3.settings | {"s3_prefix": bucket.prefix}
-    start = partial(WorkerProcess, folder, "0" * 64, url, module="tests.cluster.slow_worker", **settings)
+    start = partial(WorkerProcess, folder, "0" * 64, url, module="tests.support.slow_worker", **settings)
     with ThreadPoolExecutor(2) as starting:
         running = list(starting.map(lambda _: start(), range(workers)))
     try:
         new = [replace(new_task(f"user {number % 8}"), timeout=timedelta(minutes=1)) for number in range(tasks)]
         await asyncio.gather(*(store.enqueue(each) for each in new))
         async with asyncio.timeout(120):
-            # Looking must not cost what is measured: twice a second will do.
+            # Polling must not distort the measurement: twice a second is enough.
             while (await store.counts()).by_state.get(TaskState.COMPLETED) != tasks:  # noqa: ASYNC110
                 await asyncio.sleep(0.5)
     finally:
@@ -306,7 +306,7 @@ async def test_four_workers_do_nearly_four_times_the_work(
     postgres: PostgresServer, s3: S3Server, tmp_path: Path, figures: dict[str, Any]
 ) -> None:
     one = four = 0.0
-    # The best of each: what else the machine does in a round is not what is measured.
+    # The best of each: the machine's other load in a round should not count.
     for _ in range(ROUNDS):
         one = max(one, await _rate(postgres, s3, tmp_path, 1, 40))
         four = max(four, await _rate(postgres, s3, tmp_path, 4, 160))

@@ -1,4 +1,4 @@
-"""A client in another language, which knows the service by reflection alone."""
+"""A client in another language that knows the service only by reflection."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ import asyncio
 import json
 from pathlib import Path
 
-import pytest
-
 from tests.support.api import SECRET, TINY, token
-from tests.support.node import find_node
-from tests.support.processes import PATIENCE, service_process
+from tests.support.patience import PATIENCE
+from tests.support.processes import service_process
+from tools.node import find_node
 
 FOLDER = Path(__file__).with_name("node")
 
@@ -21,7 +20,6 @@ def test_the_lock_file_names_no_registry() -> None:
     assert all(package["integrity"] for name, package in packages.items() if name)
 
 
-@pytest.mark.timeout(170)
 async def test_grpc_js_lists_submits_and_watches_by_reflection(tmp_path: Path) -> None:
     node = find_node()
     await asyncio.to_thread(node.install, FOLDER)

@@ -1,4 +1,4 @@
-"""`whitebg up`: everything on one machine, as the person at the keyboard has it."""
+"""`whitebg up`: everything on one machine, as run by a user at the terminal."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -19,10 +20,10 @@ import pytest
 from PIL import Image
 from websockets.asyncio.client import ClientConnection, connect
 
+from tests.support.http import http_client
+from tests.support.patience import PATIENCE
 from tests.support.photos import product_photo
-from tests.support.processes import PATIENCE, Program, children, program
-
-pytestmark = pytest.mark.timeout(120)
+from tests.support.processes import Program, children, program
 
 WHITEBG = [sys.executable, "-m", "whitebg"]
 TERMINAL = {"task_complete", "task_failed"}
@@ -63,15 +64,13 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
 
 @dataclass
 class Guest:
-    """Somebody at the page."""
+    """A guest who visits the page."""
 
     http: httpx.AsyncClient
     socket: ClientConnection
 
     async def upload(self, photo: bytes, **options: str) -> int:
-        answer = await self.http.post(
-            "/api/v2/tasks/async", files={"file": ("mug.png", photo, "image/png")}, data=options
-        )
+        answer = await self.http.post("/api/v2/tasks", files={"file": ("mug.png", photo, "image/png")}, data=options)
         assert answer.status_code == 202, answer.text
         task_id: int = answer.json()["task_id"]
         return task_id
@@ -90,18 +89,18 @@ class Guest:
 
 @asynccontextmanager
 async def guest(up: Up) -> AsyncIterator[Guest]:
-    async with httpx.AsyncClient(base_url=up.http_url, timeout=PATIENCE) as http:
-        login = (await http.post("/api/guest-token")).json()
+    async with http_client(up.http_url) as http:
+        login = (await http.post("/api/v2/guest-token")).json()
         http.headers["Authorization"] = f"Bearer {login['token']}"
         url = f"{up.http_url.replace('http', 'ws', 1)}/ws/notifications?token={login['token']}"
-        async with connect(url, compression=None) as socket:
+        async with connect(url, compression=None, open_timeout=PATIENCE) as socket:
             await socket.send(json.dumps({"type": "ping"}))
             assert json.loads(await socket.recv())["type"] == "pong"
             yield Guest(http, socket)
 
 
 def check_picture(path: Path) -> None:
-    """The border is exactly white after encoding, and the product fills what was promised."""
+    """The border is exactly white after encoding, and the product fills the specified share."""
     pixels = np.asarray(Image.open(path).convert("RGB"))
     border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
     assert (border == 255).all()
@@ -140,7 +139,7 @@ async def test_the_service_is_killed_and_the_open_socket_still_hears_the_end_onc
         assert up.service_pid != killed
         assert frames[-1]["type"] == "task_complete"
         assert frames[-1]["data"]["attempt"] == 2
-        # Another task goes all the way through the same socket, and the first is not spoken of again.
+        # Another task is processed on the same socket, which receives nothing more about the first.
         other = await page.upload(product_photo(64, 48), size_px="100")
         later: list[dict[str, Any]] = []
         while not later or (later[-1]["task_id"], later[-1]["type"]) != (other, "task_complete"):
@@ -175,3 +174,131 @@ def test_a_second_one_on_the_same_folder_says_where_the_first_is(up: Up) -> None
     with program([*WHITEBG, "up", "--data-dir", str(up.data_dir), "--http-port", "0", "--grpc-port", "0"]) as second:
         assert second.wait() == 1
         assert up.http_url in second.output.replace("\n", "")
+
+
+@pytest.mark.parametrize(
+    ("settings", "reported"),
+    [
+        ({"task_timeout": "soon"}, "WHITEBG_TASK_TIMEOUT: 'soon' is not a duration"),
+        ({"log_level": "loud"}, "WHITEBG_LOG_LEVEL: 'LOUD' can't be used"),
+        ({"image_url_ttl": "later"}, "WHITEBG_IMAGE_URL_TTL: 'later' is not a duration"),
+    ],
+)
+def test_a_wrong_setting_stops_it_at_once_and_is_reported_once(
+    tmp_path: Path, settings: dict[str, str], reported: str
+) -> None:
+    arguments = ["up", "--data-dir", str(tmp_path), "--http-port", "0", "--grpc-port", "0"]
+    with program([*WHITEBG, *arguments], **settings) as process:
+        assert process.wait() == 1
+        assert process.output.count(reported) == 1, process.output
+        assert "starting it again" not in process.output
+        assert "Traceback" not in process.output
+
+
+def test_a_damaged_database_is_reported_on_the_terminal(tmp_path: Path) -> None:
+    (tmp_path / "whitebg.db").write_bytes(b"no pages of a database " * 400)
+    arguments = ["up", "--data-dir", str(tmp_path), "--http-port", "0", "--grpc-port", "0"]
+    with program([*WHITEBG, *arguments]) as process:
+        assert process.wait() == 1
+        assert process.output.count(f"the database {tmp_path / 'whitebg.db'} can't be used") == 1, process.output
+        assert "restore a backup" in process.output
+    with program([*WHITEBG, "doctor", "--data-dir", str(tmp_path)]) as process:
+        assert process.wait() == 1
+        assert "WRONG database" in process.output
+
+
+@pytest.mark.parametrize("name", ["HTTP", "GRPC"])
+def test_a_port_in_use_names_the_variable_for_make(tmp_path: Path, name: str) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        ports = {"http_port": "0", "grpc_port": "0", f"{name.lower()}_port": str(taken.getsockname()[1])}
+        with program([*WHITEBG, "up", "--data-dir", str(tmp_path)], **ports) as process:
+            assert process.wait() == 1
+            assert f"WHITEBG_{name}_PORT=N for `make run`" in process.output
+
+
+def test_a_misspelt_setting_is_reported_on_the_terminal(tmp_path: Path) -> None:
+    with program([*WHITEBG, "list", "--data-dir", str(tmp_path)], task_timout="300", jwks_url="") as process:
+        assert process.wait() == 1
+        assert process.output.count("did you mean WHITEBG_TASK_TIMEOUT?") == 1
+        assert "JWKS" not in process.output
+
+
+HOSTILE = ("grpc", "json", "numpy", "cv2", "pydantic", "generator_service", "ws_gateway", "whitebg_process", "PIL")
+
+
+@pytest.fixture
+def hostile(tmp_path: Path) -> Path:
+    """A folder of files named like modules, each of which leaves a marker file when it runs."""
+    folder = tmp_path / "hostile"
+    folder.mkdir()
+    for name in HOSTILE:
+        (folder / f"{name}.py").write_text(
+            f"open({str(tmp_path / 'ran')!r}, 'a').write({name!r})\nraise SystemExit(9)\n"
+        )
+    return folder
+
+
+def test_python_files_in_the_current_folder_never_run(
+    hostile: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(hostile)
+    whitebg = str(Path(sys.executable).with_name("whitebg"))
+    photo, out = tmp_path / "mug.jpg", tmp_path / "out"
+    photo.write_bytes(product_photo(file_format="JPEG", quality=95))
+    ports = ["--http-port", "0", "--grpc-port", "0"]
+    arguments = ["up", "--data-dir", str(tmp_path / "data"), *ports, "--try", str(photo), "--out", str(out)]
+    with program([whitebg, *arguments], worker_slots="1", pool_processes="1") as process:
+        process.wait_for("still serving")
+        process.terminate()
+        assert process.wait() == 0, process.output
+    check_picture(out / "mug-white.png")
+    with program([whitebg, "doctor", "--data-dir", str(tmp_path / "data")], pool_processes="1") as process:
+        assert process.wait() == 0, process.output
+    assert not (tmp_path / "ran").exists(), (tmp_path / "ran").read_text()
+
+
+def test_no_file_of_the_data_folder_is_open_to_others(tmp_path: Path) -> None:
+    """Neither new files, for any umask, nor files from an existing folder."""
+    data_dir = tmp_path / "data"
+    for folder in (data_dir, data_dir / "blobs", data_dir / "logs"):
+        folder.mkdir()
+        folder.chmod(0o755)
+    for name in ("whitebg.db", "logs/service.log", "logs/service.log.1"):
+        (data_dir / name).touch()
+        (data_dir / name).chmod(0o644)
+    photo = tmp_path / "mug.jpg"
+    photo.write_bytes(product_photo(file_format="JPEG", quality=95))
+    arguments = ["up", "--data-dir", str(data_dir), "--http-port", "0", "--grpc-port", "0"]
+    arguments += ["--try", str(photo), "--out", str(tmp_path / "out")]
+    umask = os.umask(0)
+    try:
+        with program([*WHITEBG, *arguments], worker_slots="1", pool_processes="1") as process:
+            process.wait_for("still serving")
+            found = {path.relative_to(data_dir): path.stat().st_mode & 0o777 for path in data_dir.rglob("*")}
+            process.terminate()
+            assert process.wait() == 0, process.output
+    finally:
+        os.umask(umask)
+    assert {
+        Path("whitebg.db"),
+        Path("whitebg.db-wal"),
+        Path("whitebg.db-shm"),
+        Path("logs/gateway.log"),
+    } <= found.keys()
+    assert any(path.parts[0] == "blobs" and len(path.parts) > 1 for path in found)
+    assert {str(path): oct(mode) for path, mode in found.items() if mode & 0o077} == {}
+
+
+async def test_sign_in_link_opens_the_photos_of_the_command_line(up: Up) -> None:
+    command = [*WHITEBG, "token", "--link", "--data-dir", str(up.data_dir)]
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    output, _ = await process.communicate()
+    page, _, secret = output.decode().strip().partition("#token=")
+    assert page == f"{up.http_url}/"
+    async with httpx.AsyncClient(timeout=PATIENCE, headers={"Authorization": f"Bearer {secret}"}) as http:
+        assert (await http.get(page)).status_code == 200
+        assert (await http.get(f"{up.http_url}/api/v2/tasks")).status_code == 200
+    # The output of this one is no terminal but a log, in which a token would be found by others.
+    assert "#token=" not in up.process.output

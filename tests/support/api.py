@@ -1,4 +1,4 @@
-"""Calls of a real service through the generated stubs, and what its errors say."""
+"""Calls to a real service through the generated stubs, and parsing of its errors."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ import pytest
 from google.rpc import error_details_pb2, status_pb2
 from grpc import aio
 
-from protos.whitebg.v1 import event_pb2, task_pb2
-from protos.whitebg.v1 import generator_service_pb2 as pb
-from protos.whitebg.v1.generator_service_pb2_grpc import GeneratorServiceStub
+from tests.support.patience import PATIENCE
 from tests.support.photos import product_photo
-from tests.support.processes import PATIENCE
+from whitebg.v1 import event_pb2, task_pb2
+from whitebg.v1 import generator_service_pb2 as pb
+from whitebg.v1.generator_service_pb2_grpc import GeneratorServiceStub
 
 SECRET = secrets.token_hex(32)
 if TYPE_CHECKING:
-    # Of the stubs alone: at run time one class serves both kinds of channel.
-    from protos.whitebg.v1.generator_service_pb2_grpc import GeneratorServiceAsyncStub
+    # Exists in the stubs only: at run time one class serves both kinds of channel.
+    from whitebg.v1.generator_service_pb2_grpc import GeneratorServiceAsyncStub
 
 MAX_MESSAGE = ("grpc.max_send_message_length", 64 * 1024 * 1024)
 
 TINY = product_photo(64, 48)
 QUICK = task_pb2.TaskOptions(engine=task_pb2.ENGINE_LOCAL, size_px=100)
-"""With `TINY`, a picture in some 50 ms."""
+"""With `TINY`, takes about 50 ms."""
 
 TERMINAL = {
     event_pb2.EVENT_TYPE_COMPLETED,
@@ -42,7 +42,7 @@ TERMINAL = {
 
 
 def claims(user: str, **others: Any) -> dict[str, Any]:
-    """Return the claims of a good token; None leaves one out."""
+    """Return the claims of a valid token; None leaves one out."""
     expires = datetime.now(UTC) + timedelta(minutes=10)
     named = {"sub": user, "aud": "whitebg", "exp": expires, "scope": "tasks"} | others
     return {name: value for name, value in named.items() if value is not None}
@@ -55,7 +55,7 @@ def token(user: str, *, secret: str = SECRET, **others: Any) -> str:
 
 @dataclass
 class Watch:
-    """An open WatchTasks stream, and all that came so far."""
+    """An open WatchTasks stream, and all items received so far."""
 
     call: aio.UnaryStreamCall[pb.WatchTasksRequest, pb.WatchTasksResponse]
     items: list[pb.WatchItem] = field(default_factory=list)
@@ -66,7 +66,7 @@ class Watch:
         return [item.event for item in self.items if item.HasField("event")]
 
     async def next(self) -> list[pb.WatchItem]:
-        """Return the items of the next response; none at the stream's end."""
+        """Return the items of the next response; none at the end of the stream."""
         response = await self.call.read()
         if not isinstance(response, pb.WatchTasksResponse):
             return []
@@ -75,17 +75,17 @@ class Watch:
         return list(response.items)
 
     async def until(self, enough: Callable[[pb.WatchItem], bool]) -> pb.WatchItem:
-        """Return the first item that fits, of those to come."""
+        """Return the first matching item of those to come."""
         async with asyncio.timeout(PATIENCE):
             while True:
                 items = await self.next()
-                assert items, "the stream ended before what was waited for"
+                assert items, "the stream ended before the expected item"
                 for item in items:
                     if enough(item):
                         return item
 
     async def until_event(self, kind: event_pb2.EventType.ValueType, task_id: int = 0) -> event_pb2.TaskEvent:
-        """Return the first event of this kind (and task) that has come or comes."""
+        """Return the first event of this type (and task), received already or later."""
 
         def fits(item: pb.WatchItem) -> bool:
             return item.event.type == kind and task_id in {0, item.event.task.task_id}
@@ -135,8 +135,14 @@ class Api:
         request = pb.CancelTaskRequest(task_id=task_id, **fields)
         return (await self.stub.CancelTask(request, metadata=self.metadata, timeout=PATIENCE)).task
 
+    async def delete(self, **fields: Any) -> pb.DeleteTasksResponse:
+        return await self.stub.DeleteTasks(pb.DeleteTasksRequest(**fields), metadata=self.metadata, timeout=PATIENCE)
+
     async def events(self, **fields: Any) -> pb.ListEventsResponse:
         return await self.stub.ListEvents(pb.ListEventsRequest(**fields), metadata=self.metadata, timeout=PATIENCE)
+
+    async def engines(self) -> pb.ListEnginesResponse:
+        return await self.stub.ListEngines(pb.ListEnginesRequest(), metadata=self.metadata, timeout=PATIENCE)
 
     async def presets(self) -> pb.ListPresetsResponse:
         return await self.stub.ListPresets(pb.ListPresetsRequest(), metadata=self.metadata, timeout=PATIENCE)
@@ -144,8 +150,16 @@ class Api:
     async def stats(self) -> pb.GetQueueStatsResponse:
         return await self.stub.GetQueueStats(pb.GetQueueStatsRequest(), metadata=self.metadata, timeout=PATIENCE)
 
+    async def revoke(self, **which: Any) -> pb.Revocation:
+        request = pb.RevokeSessionRequest(**which)
+        return (await self.stub.RevokeSession(request, metadata=self.metadata, timeout=PATIENCE)).revocation
+
+    async def revocations(self, **fields: Any) -> pb.ListRevocationsResponse:
+        request = pb.ListRevocationsRequest(**fields)
+        return await self.stub.ListRevocations(request, metadata=self.metadata, timeout=PATIENCE)
+
     async def download(self, task_id: int, kind: pb.ImageKind.ValueType, **fields: Any) -> tuple[pb.ImageInfo, bytes]:
-        """Return what is said of an image, and its bytes. Only the first message may carry the former."""
+        """Return the metadata of an image, and its bytes. Only the first message may carry the metadata."""
         request = pb.DownloadImageRequest(task_id=task_id, kind=kind, **fields)
         messages = [
             message async for message in self.stub.DownloadImage(request, metadata=self.metadata, timeout=PATIENCE)
@@ -154,9 +168,17 @@ class Api:
         assert all(len(message.chunk) <= 64 * 1024 for message in messages)
         return messages[0].info, b"".join(message.chunk for message in messages)
 
+    async def image(self, task_id: int, kind: pb.ImageKind.ValueType) -> pb.ImageInfo:
+        request = pb.GetImageRequest(task_id=task_id, kind=kind)
+        return (await self.stub.GetImage(request, metadata=self.metadata, timeout=PATIENCE)).image
+
+    async def image_url(self, task_id: int, kind: pb.ImageKind.ValueType, **fields: Any) -> pb.CreateImageUrlResponse:
+        request = pb.CreateImageUrlRequest(task_id=task_id, kind=kind, **fields)
+        return await self.stub.CreateImageUrl(request, metadata=self.metadata, timeout=PATIENCE)
+
     @asynccontextmanager
     async def watch(self, *, settled: bool = True, wait_for_ready: bool = False, **fields: Any) -> AsyncIterator[Watch]:
-        """Open a watch; unless told otherwise, return once all that was there has come and what follows is live."""
+        """Open a watch; with ``settled``, return once all existing tasks were received and the stream is live."""
         request = pb.WatchTasksRequest(**fields)
         watch = Watch(self.stub.WatchTasks(request, metadata=self.metadata, wait_for_ready=wait_for_ready))
         try:
@@ -167,7 +189,7 @@ class Api:
             watch.call.cancel()
 
     async def finished(self, *task_ids: int) -> list[task_pb2.Task]:
-        """Wait until the tasks have ended; return them as they stand then."""
+        """Wait until the tasks have ended; return them."""
         async with self.watch(snapshot=True, task_ids=task_ids) as watch:
             shown = [item.snapshot_task for item in watch.items if item.HasField("snapshot_task")]
             ended = {task.task_id for task in shown if task.HasField("finished_at")}
@@ -179,7 +201,7 @@ class Api:
 async def open_channel(target: str, credentials: grpc.ChannelCredentials | None = None) -> AsyncIterator[aio.Channel]:
     """Connect, in plain text unless there are credentials.
 
-    Messages larger than the service takes can be sent, so that it is the service that refuses them.
+    Messages above the service's limit can be sent, so that the service itself rejects them.
     """
     options = [MAX_MESSAGE]
     async with (
@@ -192,7 +214,7 @@ async def open_channel(target: str, credentials: grpc.ChannelCredentials | None 
 
 @dataclass(frozen=True)
 class Refusal:
-    """An error of the service, details unpacked."""
+    """An error of the service with its details unpacked."""
 
     code: grpc.StatusCode
     message: str
@@ -207,19 +229,19 @@ class Refusal:
 
     @property
     def fields(self) -> list[str]:
-        """The request's fields that were at fault."""
+        """The invalid fields of the request."""
         return [violation.field for violation in self.bad_request.field_violations]
 
 
 async def refusal(call: Awaitable[object]) -> Refusal:
-    """Make a call that must be refused by the service itself, with details."""
+    """Make a call that the service itself must reject, with details."""
     with pytest.raises(aio.AioRpcError) as caught:
         await call
     return read_refusal(caught.value)
 
 
 def read_refusal(error: aio.AioRpcError) -> Refusal:
-    """Unpack an error's details. Every error of the service names its reason, and says something to a person."""
+    """Unpack the details of an error; check that it has a reason and a message."""
     found = Refusal(
         error.code(),
         error.details() or "",

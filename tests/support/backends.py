@@ -1,4 +1,4 @@
-"""The store's backends, and empty databases of each. A further one joins by a class and its name in `BACKENDS`."""
+"""The store's backends, with empty databases. To add one, write a class and add its name to `BACKENDS`."""
 
 from __future__ import annotations
 
@@ -7,47 +7,58 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
 from psycopg import sql
 
 from generator_service.domain.clock import Clock
 from generator_service.domain.retry import RetryPolicy
+from generator_service.domain.routing import WaitPolicy
 from generator_service.store.contract import Limits
 from generator_service.store.postgres import open_postgres
+from generator_service.store.queue_clock import SteadyClock
 from generator_service.store.sql import SqlTaskStore
 from generator_service.store.sqlite import open_sqlite
+from generator_service.store.tables import log_head, metadata
 from generator_service.store.writer import CommitListener
 from tests.support.clock import SettableClock
 from tests.support.postgres import PostgresServer
 
 
-class Database(Protocol):
-    """One empty database."""
+@dataclass(frozen=True, slots=True)
+class Database:
+    """An empty database, which can be opened several times."""
 
-    def open(self, *, clock: Clock, limits: Limits, retry: RetryPolicy, on_commit: CommitListener) -> SqlTaskStore:
-        """Open it; opened again, it is the same database."""
-        ...
+    opener: Callable[..., SqlTaskStore]
+
+    def open(
+        self,
+        *,
+        clock: Clock,
+        limits: Limits,
+        retry: RetryPolicy,
+        on_commit: CommitListener,
+        waits: WaitPolicy | None = None,
+    ) -> SqlTaskStore:
+        """Open it."""
+        return self.opener(clock=clock, limits=limits, retry=retry, on_commit=on_commit, waits=waits)
 
 
 class Backend(Protocol):
-    """Makes databases, from one that was migrated once: migrating each would take most of the time."""
+    """Makes databases by copying one that was migrated once: migrating each would take most of the time."""
 
     def database(self) -> AbstractContextManager[Database]:
         """Make an empty database for the block."""
         ...
 
 
-class SqliteFile:
-    """A database in a file."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def open(self, *, clock: Clock, limits: Limits, retry: RetryPolicy, on_commit: CommitListener) -> SqlTaskStore:
-        return open_sqlite(self.path, clock=clock, limits=limits, retry=retry, on_commit=on_commit)
+def sqlite_file(path: Path) -> Database:
+    """Return the database in a file."""
+    return Database(partial(open_sqlite, path))
 
 
 class Sqlite:
@@ -56,42 +67,42 @@ class Sqlite:
     def __init__(self, _request: pytest.FixtureRequest, folder: Path) -> None:
         self._folder = folder
         self._fresh = folder / "fresh.db"
-        migrate_once(SqliteFile(self._fresh))
+        migrate_once(sqlite_file(self._fresh))
 
     @contextmanager
-    def database(self) -> Iterator[SqliteFile]:
+    def database(self) -> Iterator[Database]:
         folder = Path(tempfile.mkdtemp(dir=self._folder))
         shutil.copy(self._fresh, folder / "tasks.db")
-        yield SqliteFile(folder / "tasks.db")
+        yield sqlite_file(folder / "tasks.db")
         shutil.rmtree(folder)
 
 
-class PostgresDatabase:
-    """A database of a server."""
+def postgres_database(url: str) -> Database:
+    """Return a database of a server. The test's clock replaces the server's, which can't be set."""
 
-    def __init__(self, url: str) -> None:
-        self.url = url
+    def open_it(*, clock: Clock, **others: Any) -> SqlTaskStore:
+        return open_postgres(url, clock=clock, queue_clock=SteadyClock(clock, clock.now()), **others)
 
-    def open(self, *, clock: Clock, limits: Limits, retry: RetryPolicy, on_commit: CommitListener) -> SqlTaskStore:
-        return open_postgres(self.url, clock=clock, limits=limits, retry=retry, on_commit=on_commit)
+    return Database(open_it)
 
 
 class Postgres:
-    """One database of the server that the tests share, emptied again and again: making one takes longer."""
+    """One database of a server shared by the tests, emptied for each: creating one takes longer."""
 
     EMPTY = sql.SQL(
-        "TRUNCATE users, tasks, events RESTART IDENTITY; UPDATE log_head SET revision = 0, compacted_revision = 0"
-    )
+        "TRUNCATE {tables} RESTART IDENTITY;"
+        " UPDATE log_head SET revision = 0, compacted_revision = 0, started = 0, forgotten_seq = 0"
+    ).format(tables=sql.SQL(", ").join(sql.Identifier(name) for name in metadata.tables if name != log_head.name))
 
     def __init__(self, request: pytest.FixtureRequest, _folder: Path) -> None:
         self._server: PostgresServer = request.getfixturevalue("postgres")
         self._name = self._server.create()
-        migrate_once(PostgresDatabase(self._server.url(self._name)))
+        migrate_once(postgres_database(self._server.url(self._name)))
 
     @contextmanager
-    def database(self) -> Iterator[PostgresDatabase]:
+    def database(self) -> Iterator[Database]:
         self._server.execute(self.EMPTY, self._name)
-        yield PostgresDatabase(self._server.url(self._name))
+        yield postgres_database(self._server.url(self._name))
 
 
 BACKENDS: dict[str, Callable[[pytest.FixtureRequest, Path], Backend]] = {"sqlite": Sqlite, "postgres": Postgres}

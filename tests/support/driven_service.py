@@ -1,4 +1,4 @@
-"""The real service in this process, without a worker: a test plays it, and decides what becomes of each task."""
+"""The real service in this process, without a worker: the test acts as the worker and decides each task's outcome."""
 
 from __future__ import annotations
 
@@ -9,26 +9,31 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import replace
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from pydantic import SecretStr
 
 from generator_service.blobs.contract import new_key
+from generator_service.bootstrap import Components, parts_of
 from generator_service.data_dir import make_data_dir
 from generator_service.domain.errors import EngineError
+from generator_service.domain.revocation import NewRevocation, Revocation
 from generator_service.domain.task import Lease, NewTask, Progress, ResultInfo, Task, TaskState
-from generator_service.parts import Parts, parts_of
+from generator_service.notifier.contract import Signal, Topic
 from generator_service.server import Running, running_service
 from generator_service.settings import Settings
 from generator_service.store.contract import Retention
-from generator_service.wake.contract import Signal, Topic
+from tests.support.late_inspector import LateInspector
+from tests.support.patience import PATIENCE
 from tests.support.photos import product_photo
-from tests.support.processes import PATIENCE
 from tests.support.store import PHOTO, RESULT, new_task
 
 EPOCH = "e0"
 PICTURE = product_photo(64, 64)
+MASK = b"the mask of a result"
 THUMBNAIL = product_photo(16, 16, file_format="JPEG")
 LEASE = timedelta(minutes=10)
 _WORKER = "the test"
@@ -40,65 +45,75 @@ _DEFAULTS: dict[str, Any] = {
 }
 
 
+@cache
+def _usual_settings(secret: str) -> Settings:
+    """Read the settings once: that takes longer than many of the tests."""
+    return Settings(**_DEFAULTS | {"jwt_secret": SecretStr(secret)})
+
+
 Player = Callable[["DrivenService"], Coroutine[Any, Any, None]]
-"""Plays the worker from a start to the next stop."""
+"""Acts as the worker from a start to the next stop."""
 
 
 class DrivenService:
-    """A service on one folder and one port, from one start to the next; the epoch of its log is `EPOCH` at first.
+    """A service on one folder and one port, from one start to the next; the initial epoch of its log is `EPOCH`.
 
-    The verbs do to a task what a worker would, through the service's own store, and return the task as it is then.
+    The methods change a task as a worker would, through the service's own store, and return the updated task.
     """
 
     def __init__(self, folder: Path, secret: str, *, player: Player | None = None, **settings: Any) -> None:
         self._player = player
-        self._settings = Settings(**_DEFAULTS | {"data_dir": folder, "jwt_secret": SecretStr(secret)} | settings)
+        self._settings = (
+            Settings(**_DEFAULTS | {"data_dir": folder, "jwt_secret": SecretStr(secret)} | settings)
+            if settings
+            else _usual_settings(secret).model_copy(update={"data_dir": folder})
+        )
         self._running: Running | None = None
-        self._unserved: Parts | None = None
+        self._unserved: Components | None = None
         self._stop = asyncio.Event()
         self._life: asyncio.Task[None] | None = None
 
     @property
     def target(self) -> str:
-        """Its address, which stays."""
+        """Its address, which is the same after a restart."""
         return f"127.0.0.1:{self._settings.grpc_port}"
 
     @property
     def running(self) -> Running:
-        """What runs; only while it does."""
+        """The running service; only between start and stop."""
         assert self._running is not None, "the service is stopped"
         return self._running
 
     @property
     def watchers(self) -> int:
-        """How many streams are open."""
+        """Number of open streams."""
         return len(self.running.feeds.watchers)
 
     @property
     def replays(self) -> int:
-        """How many replays and snapshots it has served since its start."""
+        """Number of replays and snapshots served since the start."""
         return self.running.feeds.count.from_ring + self.database_reads
 
     @property
     def database_reads(self) -> int:
-        """How many of these took the database."""
+        """Number of those that read the database."""
         return self.running.feeds.count.from_database
 
     async def start(self, **changes: Any) -> None:
-        """Serve, with these settings changed for good."""
+        """Start serving; changed settings apply to later starts too."""
         self._settings = self._settings.model_copy(update=changes)
         if not self._settings.database.exists():
             await _make_folder(self._settings)
         started: asyncio.Future[Running] = asyncio.get_running_loop().create_future()
         self._stop.clear()
-        # A task of its own, for what is opened in one task has to be closed there.
+        # A separate task, because resources opened in one task have to be closed there.
         self._life = asyncio.create_task(self._live(started))
         async with asyncio.timeout(PATIENCE):
             port = (await started).port
         self._settings = self._settings.model_copy(update={"grpc_port": port})
 
     async def stop(self) -> None:
-        """End at once, whatever is open; the folder and the port are kept."""
+        """Stop at once, even with open streams; keep the folder and the port."""
         if self._running is None or self._life is None:
             return
         await self._running.server.stop(None)
@@ -109,7 +124,7 @@ class DrivenService:
     async def _live(self, started: asyncio.Future[Running]) -> None:
         async with AsyncExitStack() as stack:
             try:
-                running = await stack.enter_async_context(running_service(self._settings))
+                running = await stack.enter_async_context(running_service(self._settings, LateInspector()))
             except BaseException as error:
                 started.set_exception(error)
                 raise
@@ -129,18 +144,30 @@ class DrivenService:
 
     @asynccontextmanager
     async def unserved(self) -> AsyncIterator[None]:
-        """Let the verbs work while it is stopped, as a worker on another host would go on."""
+        """Allow changes while it is stopped, as made by a worker on another host."""
         async with parts_of(self._settings) as self._unserved:
             yield
         self._unserved = None
 
     def restore(self, epoch: str) -> None:
-        """Come back from a backup, as far as clients can tell: another epoch. Only while it is stopped."""
+        """Simulate a restore from a backup by changing the epoch. Only while it is stopped."""
         assert self._running is None
         _write_epoch(self._settings.database, epoch)
 
+    def back_up(self) -> Path:
+        """Copy the database while the service runs; return the copy's path."""
+        backup = self._settings.database.with_name("backup.db")
+        with closing(sqlite3.connect(self._settings.database)) as source:
+            source.execute("VACUUM INTO ?", (str(backup),))
+        return backup
+
+    def bring_back(self, backup: Path) -> None:
+        """Restore a copy of the database while the service runs."""
+        with closing(sqlite3.connect(backup)) as copy, closing(sqlite3.connect(self._settings.database)) as target:
+            copy.backup(target)
+
     async def submit(self, user: str, *, filename: str = "cup.png", **fields: Any) -> Task:
-        """Put a photo in the queue."""
+        """Submit a photo."""
         blob = await self._put("input", PICTURE)
         photo = replace(
             PHOTO,
@@ -155,7 +182,7 @@ class DrivenService:
         return (await self._parts.store.enqueue(new)).task
 
     async def work(self, task_id: int) -> Task:
-        """Begin with a task, as soon as it may run; it has to be the next in the queue."""
+        """Start a task as soon as it may run; it has to be the next in the queue."""
         async with asyncio.timeout(PATIENCE):
             # The pause before a retry ends without a signal.
             while not (claimed := await self._parts.store.claim(_WORKER, limit=1, lease_for=LEASE)):  # noqa: ASYNC110
@@ -164,11 +191,11 @@ class DrivenService:
         return claimed[0]
 
     async def work_on_all(self) -> Sequence[Task]:
-        """Begin with every task that may run."""
+        """Start every task that may run."""
         return await self._parts.store.claim(_WORKER, limit=1000, lease_for=LEASE)
 
     async def progress(self, task_id: int, percent: int, stage: str = "segmenting") -> None:
-        """Tell how far a task is."""
+        """Report the progress of a task."""
         task = await self.task(task_id)
         now = self._parts.clock.now()
         self._parts.wake.publish(
@@ -183,7 +210,7 @@ class DrivenService:
         )
 
     async def complete(self, task_id: int, picture: bytes = PICTURE) -> Task:
-        """End a task that is worked on with a picture."""
+        """Complete a running task with a picture."""
         result: ResultInfo = replace(
             RESULT,
             size_bytes=len(picture),
@@ -191,16 +218,18 @@ class DrivenService:
             thumbnail_bytes=len(THUMBNAIL),
             blob=await self._put("result", picture),
             thumbnail_blob=await self._put("thumbnail", THUMBNAIL),
+            mask_bytes=len(MASK),
+            mask_blob=await self._put("mask", MASK),
         )
         return await self._parts.store.complete(await self._lease(task_id), result)
 
     async def fail(self, task_id: int, code: str = "blocked", message: str = "the photo was refused") -> Task:
-        """End a task that is worked on for good."""
+        """Fail a running task permanently."""
         failure = EngineError(code, message, retryable=False)
         return await self._parts.store.fail(await self._lease(task_id), failure)
 
     async def retry(self, task_id: int) -> Task:
-        """End an attempt: the task waits for the next one."""
+        """Fail an attempt: the task waits for the next one."""
         failure = EngineError("engine_crashed", "the engine crashed", retryable=True)
         return await self._parts.store.fail(await self._lease(task_id), failure)
 
@@ -208,8 +237,14 @@ class DrivenService:
         """Cancel a task."""
         return await self._parts.store.cancel(task_id, None)
 
+    async def revoke(self, session_id: str) -> Revocation:
+        """Revoke a session, as another process would."""
+        now = self._parts.clock.now()
+        new = NewRevocation(session_id=session_id, revoked_at=now, expires_at=now + timedelta(days=1))
+        return await self._parts.store.revoke(new)
+
     async def compact(self, keep: int) -> None:
-        """Drop all but each user's latest ``keep`` events."""
+        """Compact all but each user's latest ``keep`` events."""
         await self._parts.store.compact(Retention(events_for=timedelta(0), events_per_user=keep))
 
     async def task(self, task_id: int) -> Task:
@@ -217,11 +252,11 @@ class DrivenService:
         return await self._parts.store.get(task_id, None)
 
     async def submit_many(self, user: str, count: int) -> None:
-        """Put so many photos in the queue, at once."""
+        """Submit this many photos at once."""
         await asyncio.gather(*(self.submit(user) for _ in range(count)))
 
     def news(self) -> Signal:
-        """Return what is set after every change."""
+        """Return the signal that is set after every change."""
         return self._parts.wake.subscribe(Topic.LOG)
 
     async def reached(self, task_id: int, state: TaskState) -> None:
@@ -240,8 +275,12 @@ class DrivenService:
         """Read an image."""
         return await self._parts.blobs.get(blob)
 
+    async def delete_image(self, blob: str) -> None:
+        """Delete an image, as if it were lost."""
+        await self._parts.blobs.delete(blob)
+
     @property
-    def _parts(self) -> Parts:
+    def _parts(self) -> Components:
         return self._unserved or self.running.parts
 
     async def _lease(self, task_id: int) -> Lease:
@@ -258,15 +297,22 @@ def _digest(data: bytes) -> str:
 
 
 _empty: dict[str, bytes] = {}
-"""The database of a service that has just been set up. To make it takes longer than most of the tests do."""
+"""The databases of newly set up services. Making one takes longer than most of the tests."""
 
 
 async def _make_folder(settings: Settings) -> None:
     if not _empty:
-        async with running_service(settings):
-            pass
-        _write_epoch(settings.database, EPOCH)
-        _empty["database"] = settings.database.read_bytes()
+        # A separate folder: this service may bind the image folder that it uses.
+        with TemporaryDirectory() as folder:
+            own = {"data_dir": Path(folder) / "data", "jwt_secret": settings.jwt_secret}
+            template = Settings(**_DEFAULTS | own)
+            async with running_service(template, LateInspector()):
+                pass
+            _write_epoch(template.database, EPOCH)
+            with closing(sqlite3.connect(template.database)) as connection, connection:
+                # Each image folder is bound by the service that first uses it.
+                connection.execute("DELETE FROM image_store")
+            _empty["database"] = template.database.read_bytes()
     make_data_dir(settings.data_dir)
     settings.database.write_bytes(_empty["database"])
 

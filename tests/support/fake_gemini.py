@@ -1,4 +1,4 @@
-"""A server on a real socket that speaks Gemini's wire form, and answers what a test tells it to."""
+"""A server on a real socket that implements Gemini's wire format and returns the answers queued by a test."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from starlette.routing import Route
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the server says to one request."""
+    """The server's answer to one request."""
 
     body: bytes = b"{}"
     status: int = 200
@@ -47,7 +47,7 @@ def candidate(*parts: object, finish: str = "STOP") -> dict[str, object]:
 
 
 def picture(data: bytes) -> Answer:
-    """A thought, an unfinished picture that is only thought of, some text, and the picture."""
+    """A thought, an unfinished picture that is part of the thoughts, some text, and the picture."""
     return answer(
         candidate(
             {"text": "Let me see.", "thought": True},
@@ -73,7 +73,7 @@ def retry_info(delay: str) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """A request as it came."""
+    """A received request."""
 
     method: str
     path: str
@@ -87,13 +87,15 @@ class Recorded:
 
 
 class FakeGemini:
-    """``async with FakeGemini() as server``: gives its queued answers in turn; with none left it keeps silent."""
+    """``async with FakeGemini() as server``: returns its queued answers in turn; without one it does not answer."""
 
     def __init__(self) -> None:
         self.requests: list[Recorded] = []
         self.answers: deque[Answer] = deque()
+        self.always: Answer | None = None
+        """The answer used when none is queued; None for no answer."""
         self.asked = asyncio.Semaphore(0)
-        """Released once for each request that has come in whole."""
+        """Released once for each completely received request."""
         self.most_at_once = 0
         self._present = 0
         self._end_of_silence = asyncio.Event()
@@ -106,7 +108,7 @@ class FakeGemini:
         return f"http://127.0.0.1:{self._socket.getsockname()[1]}/"
 
     async def __aenter__(self) -> Self:
-        # The socket already listens: whoever connects before the server runs only waits a moment.
+        # The socket already listens: clients that connect before the server runs wait a moment.
         self._serving = asyncio.create_task(self._server.serve(sockets=[self._socket]))
         return self
 
@@ -116,7 +118,7 @@ class FakeGemini:
         await self._serving
 
     def speak(self) -> None:
-        """Give an empty answer to whoever still waits."""
+        """Send an empty answer to every client that is still waiting."""
         self._end_of_silence.set()
 
     async def _handle(self, request: Request) -> Response:
@@ -127,16 +129,16 @@ class FakeGemini:
         self._present += 1
         self.most_at_once = max(self.most_at_once, self._present)
         self.asked.release()
-        if not self.answers:
+        if not self.answers and self.always is None:
             await self._end_of_silence.wait()
         self._present -= 1
-        said = self.answers.popleft() if self.answers else Answer()
+        said = self.answers.popleft() if self.answers else self.always or Answer()
         return Response(said.body, said.status, dict(said.headers))
 
 
 @contextmanager
 def gemini_in_a_thread(*answers: Answer) -> Iterator[FakeGemini]:
-    """Run the server beside a test that has no event loop of its own; its answers are given beforehand."""
+    """Run the server for a test that has no event loop of its own; its answers are queued first."""
     server, end = FakeGemini(), asyncio.Event()
     server.answers.extend(answers)
     loops: queue.Queue[asyncio.AbstractEventLoop] = queue.Queue()

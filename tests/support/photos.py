@@ -1,4 +1,4 @@
-"""Small photos made on the spot."""
+"""Small generated photos."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def product_photo(
     shift: float = 0.0,
     **save: object,
 ) -> bytes:
-    """A box with a label on a plain backdrop: standing or lying, in the middle or shifted by a share of the width."""
+    """Draw a labelled box on a plain backdrop, upright or lying, centred or shifted by a share of the width."""
     image = Image.new("RGB", (width, height), backdrop)
     draw = ImageDraw.Draw(image)
-    # Where the box is in a photo of 4:3; in one of another shape it keeps its own.
+    # The position in a photo of 4:3; in other formats the box keeps its proportions.
     left, top, unit = width / 2 + shift * width, height / 2, min(width / 4, height / 3)
     across, down = (1.3, 0.5) if lies else (0.8, 0.975)
     box = (

@@ -1,4 +1,4 @@
-"""What a pool under test runs in its children. A job is a name from ``JOBS`` and arguments."""
+"""Jobs that a pool under test runs in its children. A job is a name from ``JOBS`` and arguments."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def chatter(report: Report) -> None:
 
 
 def hang(report: Report, fifo: str = "") -> bytes:
-    """Say by ``fifo`` that the job runs, then read a pipe that nobody writes to."""
+    """Signal through ``fifo`` that the job runs, then block on reading a pipe without a writer."""
     report(1, "hanging")
     if fifo:
         Path(fifo).write_bytes(str(os.getpid()).encode())
@@ -89,7 +89,7 @@ def hang(report: Report, fifo: str = "") -> bytes:
 
 
 def meet(report: Report, mine: str, theirs: str) -> bytes:
-    """Exchange a word with another job; opening a FIFO blocks until its other end is open too."""
+    """Exchange a message with another job; opening a FIFO blocks until its other end is open too."""
     if mine < theirs:
         Path(mine).write_bytes(b"here")
         return Path(theirs).read_bytes()

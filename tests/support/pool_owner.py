@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from generator_service.engines.pool import PoolSettings, ProcessPool
+from generator_service.engines.pool.pool import PoolSettings, ProcessPool
 
 
 async def main(fifo: str) -> None:

@@ -1,4 +1,4 @@
-"""A PostgreSQL server of our own: on a free port, in a folder of its own, gone afterwards."""
+"""A temporary PostgreSQL server on a free port, in its own folder."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ SUPERUSER = "postgres"
 
 
 class NoPostgres(Exception):
-    """The server's programs are not installed."""
+    """The PostgreSQL programs are not installed."""
 
 
 def programs() -> Path:
-    """Return the folder of the newest server's programs.
+    """Return the folder of the newest installed PostgreSQL programs.
 
     Raises:
-        NoPostgres: there is none.
+        NoPostgres: none are installed.
 
     """
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: float(path.parts[-3]))
@@ -40,9 +40,9 @@ def programs() -> Path:
 
 
 class PostgresServer:
-    """A server that can be stopped, killed and started again on the same data and port.
+    """A server that can be stopped, killed and restarted with the same data and port.
 
-    What it has committed survives its own death, not a power cut: it does not wait for the disk.
+    Committed data survives a kill of the server, but not a power failure: it does not wait for the disk.
     """
 
     def __init__(self, *, durable: bool = False) -> None:
@@ -51,8 +51,8 @@ class PostgresServer:
         self._folder = Path(tempfile.mkdtemp(prefix="whitebg-postgres-"))
         self._as_user: list[str] = []
         if os.getuid() == 0:
-            # The server refuses to run as root, and its own user can't look into other people's folders. Another
-            # program changes the user: Python would fork for that, and a child of gRPC's threads may crash.
+            # The server refuses to run as root, and its own user can't read other users' folders. Another program
+            # changes the user: Python would fork for that, and a child with gRPC's threads may crash.
             shutil.chown(self._folder, SUPERUSER)
             self._as_user = ["setpriv", f"--reuid={SUPERUSER}", f"--regid={SUPERUSER}", "--init-groups", "--"]
         self.port = free_port()
@@ -68,7 +68,7 @@ class PostgresServer:
         return f"postgresql://{SUPERUSER}@127.0.0.1:{self.port}/{database}"
 
     def start(self) -> None:
-        """Return when it takes connections."""
+        """Start it, and return once it accepts connections."""
         self._process = Program(
             [
                 *self._as_user,
@@ -80,26 +80,32 @@ class PostgresServer:
         )
         self._process.wait_for("database system is ready to accept connections")
 
+    @property
+    def process(self) -> Program:
+        """The server's process; only while it runs."""
+        assert self._process is not None, "it was not started"
+        return self._process
+
     def stop(self) -> None:
-        """Stop it in order; its clients are cut off."""
+        """Stop it cleanly; its clients are disconnected."""
         assert self._process is not None
-        # SIGINT is its "fast" shutdown; SIGTERM would wait for all clients to go.
+        # SIGINT is its "fast" shutdown; SIGTERM would wait for all clients to disconnect.
         self._process.signal(signal.SIGINT)
         self._process.wait()
         self._process.close()
 
     def kill(self) -> None:
-        """Kill it, and all that serves its clients."""
+        """Kill it with all of its server processes."""
         assert self._process is not None
         self._process.close()
 
     def restart(self) -> None:
-        """Stop it in order, and start it again."""
+        """Stop it cleanly and start it again."""
         self.stop()
         self.start()
 
     def close(self) -> None:
-        """Leave nothing behind."""
+        """Stop it and delete its folder."""
         if self._process is not None:
             self._process.close()
         shutil.rmtree(self._folder, ignore_errors=True)
@@ -110,18 +116,18 @@ class PostgresServer:
             connection.execute(statement)
 
     def create(self, template: str = "template1") -> str:
-        """Make a database like another one; return its name."""
+        """Create a database from a template; return its name."""
         name = f"db_{uuid.uuid4().hex}"
         statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
         self.execute(statement)
         return name
 
     def tool(self, name: str) -> str:
-        """Return where one of the programs that come with the server is, such as pg_dump."""
+        """Return the path of a program that comes with the server, such as pg_dump."""
         return str(self._bin / name)
 
     def drop(self, database: str) -> None:
-        """Delete a database, whoever uses it."""
+        """Drop a database, even one in use."""
         self.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(database)))
 
 

@@ -1,7 +1,8 @@
-"""Real processes under test: started where a port is free, heard to their last word, and never left behind."""
+"""Real processes under test: started on free ports, with all output collected, and always stopped."""
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import random
@@ -15,41 +16,48 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-PATIENCE = 30.0
-"""Seconds that anything may take before a test gives up: far more than it should."""
+from tests.support.patience import PATIENCE
 
 
 def children(pid: int) -> list[int]:
-    """Return the ids of the processes that ``pid`` has started and that still live."""
+    """Return the ids of the live processes started by ``pid``."""
     found = []
     for tasks in Path(f"/proc/{pid}/task").glob("*/children"):
-        with suppress(FileNotFoundError, ProcessLookupError):  # a thread that has ended since
+        with suppress(FileNotFoundError, ProcessLookupError):  # a thread that has ended meanwhile
             found += [int(child) for child in tasks.read_text().split()]
     return sorted(child for child in found if alive(child))
 
 
 def alive(pid: int) -> bool:
-    """Say whether a process runs; one that waits to be reaped does not."""
+    """Return whether a process runs; a zombie does not."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):  # gone before it was opened, or before it was read
+    except (FileNotFoundError, ProcessLookupError):  # ended before it was opened, or before it was read
         return False
     return stat.rpartition(")")[2].split()[0] != "Z"
 
 
+def engine_pids(pid: int) -> list[int]:
+    """Return the ids of the engine processes of a service."""
+    return [child for child in children(pid) if b"job_runner" in Path(f"/proc/{child}/cmdline").read_bytes()]
+
+
 def environment(**settings: str) -> dict[str, str]:
-    """Return our own environment with these ``WHITEBG_`` settings and no others."""
+    """Return the current environment with only these ``WHITEBG_`` settings."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("WHITEBG_")}
     return inherited | {f"WHITEBG_{name.upper()}": value for name, value in settings.items()}
 
 
-def free_port() -> int:
-    """Return a port that nobody listens on, and that no connection is given by the system before a server takes it."""
-    while True:
-        port = random.randrange(10_000, _first_ephemeral_port())
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
+def _ports() -> Iterator[int]:
+    """Yield this run's ports one after the other; parallel workers share none.
+
+    The system assigns none of them to outgoing connections, so a port that is free now is free when its server starts.
+    """
+    worker, workers = os.environ.get("PYTEST_XDIST_WORKER", "gw0"), os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")
+    ours = range(10_000 + int(worker.removeprefix("gw")), _first_ephemeral_port(), int(workers))
+    # Concurrent runs, as of two checkouts, start with different ports.
+    first = random.randrange(len(ours))
+    return itertools.cycle([*ours[first:], *ours[:first]])
 
 
 def _first_ephemeral_port() -> int:
@@ -57,12 +65,24 @@ def _first_ephemeral_port() -> int:
     return int(given_out.read_text().split()[0]) if given_out.exists() else 32_768
 
 
+_PORTS = _ports()
+
+
+def free_port() -> int:
+    """Return a port without a listener that was not returned before."""
+    for port in _PORTS:
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("the ports never end")
+
+
 class Ended(AssertionError):
-    """The process ended before it did what it was waited for."""
+    """The process ended before the expected event."""
 
 
 class Program:
-    """One process. A thread takes in what it prints, so that no full pipe can stop it, and waiting is for a line."""
+    """A process. A thread reads its output, so that a full pipe never blocks it; tests wait for lines."""
 
     def __init__(self, argv: Sequence[str], settings: Mapping[str, str]) -> None:
         self.lines: list[str] = []
@@ -86,17 +106,17 @@ class Program:
 
     @property
     def children(self) -> list[int]:
-        """The processes that it has started."""
+        """The child processes."""
         return children(self.pid)
 
     @property
     def output(self) -> str:
-        """All that it has printed so far."""
+        """The output so far."""
         with self._news:
             return "\n".join(self.lines)
 
     def wait_for(self, text: str, *, within: float = PATIENCE) -> str:
-        """Return the first line that contains ``text``, once it has been printed."""
+        """Return the first line that contains ``text``, waiting until it is printed."""
         with self._news:
             self._news.wait_for(lambda: self._ended or any(text in line for line in self.lines), within)
             for line in self.lines:
@@ -108,32 +128,38 @@ class Program:
         self._process.send_signal(number)
 
     def terminate(self) -> None:
-        """Ask it to drain and end."""
+        """Request a drain and an orderly exit."""
         self._process.terminate()
 
+    def send_line(self, text: str) -> None:
+        """Let it read a line on its standard input."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{text}\n")
+        self._process.stdin.flush()
+
     def close_stdin(self) -> None:
-        """Let it read the end of its standard input."""
+        """Close its standard input."""
         assert self._process.stdin is not None
         self._process.stdin.close()
 
     def wait(self, within: float = PATIENCE) -> int:
-        """Return its exit status once it has ended and everything it printed was taken in."""
+        """Return its exit status once it has ended and all its output was read."""
         status = self._process.wait(within)
         self._listener.join(within)
         return status
 
     def kill(self) -> None:
-        """End it with SIGKILL, and return when it is gone."""
+        """End it with SIGKILL; return once it has ended."""
         self._process.kill()
         self.wait()
 
     def close(self) -> None:
-        """Leave nothing of it behind, whatever state it is in."""
+        """End it and its children, in any state."""
         orphans = children(self.pid) if self._process.poll() is None else []
         self._process.kill()
         self._process.wait(PATIENCE)
         for orphan in orphans:
-            # Stopped ones (SIGSTOP) do not notice that their parent has gone, and some would go on without it.
+            # Stopped ones (SIGSTOP) do not notice that their parent has ended, and some would go on without it.
             if alive(orphan):
                 os.kill(orphan, signal.SIGKILL)
         self.wait()
@@ -152,11 +178,11 @@ class Program:
 
 
 class ServiceProcess(Program):
-    """`python -m generator_service serve` on a data folder; serving once it is made."""
+    """`python -m generator_service serve` on a data folder; ready once constructed."""
 
-    def __init__(self, data_dir: Path, secret: str, **settings: str) -> None:
+    def __init__(self, data_dir: Path, secret: str, *, module: str = "generator_service", **settings: str) -> None:
         chosen = {"data_dir": str(data_dir), "jwt_secret": secret, "grpc_port": "0"} | settings
-        super().__init__([sys.executable, "-m", "generator_service", "serve"], chosen)
+        super().__init__([sys.executable, "-m", module, "serve"], chosen)
         try:
             serving: dict[str, Any] = json.loads(self.wait_for('"message": "serving"'))
         except BaseException:
@@ -167,12 +193,17 @@ class ServiceProcess(Program):
 
     @property
     def engine_pids(self) -> list[int]:
-        """The processes of its engine pool."""
-        return self.children
+        """Ids of the processes of its engine pool."""
+        return engine_pids(self.pid)
+
+    @property
+    def inspector_pids(self) -> list[int]:
+        """Ids of the processes that read photo headers."""
+        return [pid for pid in self.children if b"inspect_runner" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
 
 class WorkerProcess(Program):
-    """`python -m generator_service worker`; working once it is made."""
+    """`python -m generator_service worker`; ready once constructed."""
 
     def __init__(
         self, data_dir: Path, secret: str, database_url: str, *, module: str = "generator_service", **settings: str

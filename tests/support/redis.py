@@ -1,4 +1,4 @@
-"""A Redis server of our own: on a free port, in memory only."""
+"""A temporary Redis server on a free port, in memory only."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from tests.support.processes import Program, free_port
 
 
 class RedisServer:
-    """A server that can be killed and started again on the same port."""
+    """A server that can be killed and restarted on the same port."""
 
     def __init__(self, tls: Path | None = None) -> None:
-        """With a folder of certificates (`tools.certificates`) it speaks nothing but TLS."""
+        """With a folder of certificates (`tools.certificates`) it accepts only TLS."""
         program = shutil.which("redis-server")
         assert program, "no Redis server is installed; run: sh tools/setup.sh dev"
         self._program = program
@@ -27,7 +27,7 @@ class RedisServer:
         self._process: Program | None = None
 
     def start(self) -> None:
-        """Return when it takes connections."""
+        """Start it, and return once it accepts connections."""
         options = {"port": self.port, "bind": "127.0.0.1", "save": "", "appendonly": "no", "daemonize": "no"}
         if self._tls is not None:
             files = {"cert-file": "server.pem", "key-file": "server.key", "ca-cert-file": "ca.pem"}
@@ -44,11 +44,11 @@ class RedisServer:
         return self._process
 
     def freeze(self) -> None:
-        """Let it hold its connections and answer nothing, as a host that hangs does."""
+        """Keep connections open without answering, as a hung host does."""
         self.process.signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Let it go on."""
+        """Resume it."""
         self.process.signal(signal.SIGCONT)
 
     def kill(self) -> None:

@@ -1,4 +1,4 @@
-"""An S3 server of our own: SeaweedFS, which checks signatures as the stores on the net do. Gone afterwards."""
+"""A temporary S3 server: SeaweedFS, which verifies signatures as cloud stores do."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ from tests.support.processes import Program, free_port
 REGION = "us-east-1"
 BUCKET = "images"
 DOMAIN = "s3.example.com"
-"""What the server takes for its own name, where the bucket is part of a host's."""
+"""The server's own host name, for addresses with the bucket in the host name."""
 PARTS = ("master", "volume", "filer", "s3")
 
 
 class S3Server:
-    """A server that can be killed and started again on the same data and ports, with one bucket in it."""
+    """A server with one bucket that can be killed and restarted with the same data and ports."""
 
     def __init__(self, *, certificates: Path | None = None) -> None:
-        """With ``certificates``, a folder as `tools.certificates` makes it, it speaks TLS."""
+        """With ``certificates``, a folder made by `tools.certificates`, it uses TLS."""
         program = Path(sys.executable).with_name("weed")
         assert program.exists(), "SeaweedFS is not installed; run: sh tools/setup.sh dev"
         self._program = str(program)
@@ -45,9 +45,9 @@ class S3Server:
         self.endpoint = f"http{'s' if certificates else ''}://127.0.0.1:{self._ports['s3'][0]}"
         self.admin = Keys(access_key_id="admin", secret_access_key=secrets.token_hex(20))
         self.keys = Keys(access_key_id="whitebg", secret_access_key=secrets.token_hex(20))
-        """Of who may use the bucket, and nothing else."""
+        """Credentials with full access to the bucket."""
         self.readers_keys = Keys(access_key_id="reader", secret_access_key=secrets.token_hex(20))
-        """Of who may change nothing in it."""
+        """Credentials with read-only access to it."""
         identities = [
             ("admin", self.admin, ["Admin"]),
             ("reader", self.readers_keys, [f"{action}:{BUCKET}" for action in ("Read", "List")]),
@@ -72,13 +72,13 @@ class S3Server:
         self._made = False
 
     def bucket(self, **other: str) -> Bucket:
-        """Return the bucket, under a prefix that nobody else uses."""
+        """Return the bucket under a unique prefix."""
         whole = Bucket(name=BUCKET, endpoint=self.endpoint, region=REGION, prefix=uuid.uuid4().hex, keys=self.keys)
         return replace(whole, **other)  # type: ignore[arg-type]  # those that are given are text
 
     @property
     def settings(self) -> dict[str, str]:
-        """The settings of processes that keep their images in it, all under one prefix."""
+        """Settings of processes that store their images in it, all under one prefix."""
         return {
             "s3_bucket": BUCKET,
             "s3_endpoint": self.endpoint,
@@ -89,13 +89,13 @@ class S3Server:
         }
 
     def start(self) -> None:
-        """Return when it takes requests and the bucket is there."""
+        """Start it; return once it accepts requests and the bucket exists."""
         options = {
             "dir": self._folder,
             "ip": "127.0.0.1",
             "ip.bind": "127.0.0.1",
             "master.telemetry": "false",
-            # It elects itself, and need not wait for others to object.
+            # The only node elects itself; no need to wait for others.
             "master.electionTimeout": "500ms",
             "master.heartbeatInterval": "100ms",
             "master.volumeSizeLimitMB": 64,
@@ -125,18 +125,18 @@ class S3Server:
             self._made = True
 
     def kill(self) -> None:
-        """Kill it; what it has stored stays."""
+        """Kill it; stored data is kept."""
         if self._process is not None:
             self._process.close()
         forget_sockets(*(grpc for _, grpc in self._ports.values()))
 
     def close(self) -> None:
-        """Leave nothing behind."""
+        """Stop it and delete its data."""
         self.kill()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def set_cors(self, rules: dict[str, Any]) -> None:
-        """Say which pages of other origins may read what is in the bucket, as `PutBucketCors` takes it."""
+        """Set the bucket's CORS rules, as taken by `PutBucketCors`."""
         client = Session().create_client(
             "s3",
             region_name=REGION,
@@ -158,7 +158,7 @@ class S3Server:
 
 
 def forget_sockets(*ports: int) -> None:
-    """Delete what a server that was killed leaves behind."""
+    """Delete the sockets that a killed server leaves behind."""
     for port in ports:
         for socket in Path("/tmp").glob(f"seaweedfs-*-grpc-{port}.sock"):
             socket.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""What tests of the store need: task builders, a listener of commits, and the audit of the log."""
+"""Helpers for tests of the store: task builders, a listener for commits, and the audit of the log."""
 
 from __future__ import annotations
 
@@ -9,16 +9,20 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from typing import Any
 
 from sqlalchemy import select
 
 from generator_service.domain.errors import EngineError
 from generator_service.domain.event import TaskEvent
+from generator_service.domain.finding import Finding, Region
+from generator_service.domain.placement import Placement
 from generator_service.domain.report import Check, Report, Verdict
 from generator_service.domain.task import (
     Engine,
     InputInfo,
     Lease,
+    MaskInfo,
     NewTask,
     OutputFormat,
     ResultInfo,
@@ -26,7 +30,7 @@ from generator_service.domain.task import (
     TaskOptions,
     TaskState,
 )
-from generator_service.store.contract import Head
+from generator_service.store.contract import Head, QueueSnapshot
 from generator_service.store.sql import SqlTaskStore
 from generator_service.store.tables import users
 from tests.support.clock import SettableClock
@@ -35,6 +39,7 @@ LEASE = timedelta(seconds=15)
 PHOTO = InputInfo(
     filename="杯子 cup.jpg", format="JPEG", width=1200, height=900, size_bytes=7, sha256="ab" * 32, blob="input/1"
 )
+MASK = MaskInfo(format="PNG", width=1200, height=900, size_bytes=11, sha256="ef" * 32, blob="mask/1")
 RESULT = ResultInfo(
     engine=Engine.LOCAL,
     format=OutputFormat.PNG,
@@ -44,7 +49,14 @@ RESULT = ResultInfo(
     sha256="cd" * 32,
     fill=0.851,
     confidence=0.97,
-    warnings=("the product touches the edge",),
+    findings=(
+        Finding(
+            code="product_touches_frame",
+            message="the product touches the edge",
+            region=Region(left=0.25, top=0.5, right=0.75, bottom=1.0),
+        ),
+        Finding(code="enlarged", message="the product was enlarged"),
+    ),
     report=Report(
         preset="jd",
         checks=(
@@ -52,6 +64,7 @@ RESULT = ResultInfo(
             Check(name="format", verdict=Verdict.FAILED, limit="JPEG", message="The market does not take PNG."),
         ),
     ),
+    placement=Placement(scale=0.5, x=-10.0, y=120.5, photo_width=1200, photo_height=900),
     blob="result/1",
     thumbnail_blob="thumbnail/1",
     thumbnail_bytes=3,
@@ -67,6 +80,7 @@ def new_task(
     max_attempts: int = 3,
     picture_key: str | None = None,
     reuse: bool = False,
+    **fields: Any,
 ) -> NewTask:
     """Make a request for a task."""
     return NewTask(
@@ -80,18 +94,24 @@ def new_task(
         priority=priority,
         timeout=timedelta(seconds=60, microseconds=1),
         max_attempts=max_attempts,
+        **fields,
     )
+
+
+def queue_of(*tasks: Task) -> QueueSnapshot:
+    """Make a snapshot of a queue in which no user has been served yet."""
+    return QueueSnapshot(tasks=tasks, revision=0, started=0, served={})
 
 
 def failure(
     *, retryable: bool = True, retry_after: timedelta | None = None, max_attempts: int | None = None
 ) -> EngineError:
-    """Make an engine's failure."""
+    """Make an engine failure."""
     return EngineError("busy", "is busy", retryable=retryable, retry_after=retry_after, max_attempts=max_attempts)
 
 
 class Commits:
-    """Notes what each commit brought, and can hold up the writer, so that what waits becomes one batch."""
+    """Records the events of each commit, and can block the writer, so that pending writes become one batch."""
 
     def __init__(self) -> None:
         self.batches: list[Sequence[TaskEvent]] = []
@@ -100,7 +120,7 @@ class Commits:
         self._stuck = threading.Event()
 
     def __call__(self, events: Sequence[TaskEvent]) -> None:
-        """Take note; wait while held."""
+        """Record the events; wait while blocked."""
         self.batches.append(events)
         if not self._open.is_set():
             self._stuck.set()
@@ -108,7 +128,7 @@ class Commits:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Let the next commit, and with it the writer, wait until the block is left."""
+        """Block the writer in its next commit until the block is left."""
         self._stuck.clear()
         self._open.clear()
         try:
@@ -117,17 +137,17 @@ class Commits:
             self._open.set()
 
     def go_on(self) -> None:
-        """Let the writer go on before the block of `held` is left."""
+        """Unblock the writer before the block of `held` is left."""
         self._open.set()
 
     async def stuck(self) -> None:
-        """Wait until the writer is held up, its commit done and its caller not told yet."""
+        """Wait until the writer is blocked: its commit is done, its caller not notified yet."""
         assert await asyncio.to_thread(self._stuck.wait, 30), "nothing was committed"
 
 
 @dataclass
-class Desk:
-    """A store, and what it was opened with."""
+class StoreHarness:
+    """A store, and the parameters that it was opened with."""
 
     store: SqlTaskStore
     clock: SettableClock
@@ -154,12 +174,12 @@ class Desk:
 
 
 def lease(task: Task, *, owner: str | None = None, attempt: int | None = None) -> Lease:
-    """Make a lease, right or wrong."""
+    """Make a lease, valid or not."""
     return Lease(task_id=task.task_id, owner=owner or task.lease.owner, attempt=attempt or task.attempt)
 
 
 async def read_log(store: SqlTaskStore, *, page: int = 7) -> tuple[list[TaskEvent], Head]:
-    """Read all that is kept of the log, page by page."""
+    """Read the retained log, page by page."""
     log: list[TaskEvent] = []
     while True:
         read = await store.events_after(log[-1].revision if log else 0, limit=page)
@@ -169,12 +189,12 @@ async def read_log(store: SqlTaskStore, *, page: int = 7) -> tuple[list[TaskEven
 
 
 def fold(events: Sequence[TaskEvent], start: Collection[Task] = ()) -> dict[int, Task]:
-    """Return each task as its last event left it."""
+    """Return each task as of its last event."""
     return {task.task_id: task for task in start} | {event.task.task_id: event.task for event in events}
 
 
 def durable(tasks: Collection[Task]) -> dict[int, Task]:
-    """Return the tasks without what a heartbeat may change between two events."""
+    """Return the tasks without the fields that a heartbeat may change between two events."""
     return {
         task.task_id: replace(task, progress=0, stage="", lease_expires_at=None)
         if task.state is TaskState.PROCESSING
@@ -184,13 +204,19 @@ def durable(tasks: Collection[Task]) -> dict[int, Task]:
 
 
 async def counters(store: SqlTaskStore) -> dict[str, tuple[int, int]]:
-    """Read how many tasks of each user wait and run, as the users' rows have it."""
+    """Read the counts of pending and running tasks from the users' rows."""
     rows = await store._read(lambda connection: connection.execute(select(users)).all())
     return {row.user_id: (row.pending, row.running) for row in rows}
 
 
+async def stored_bytes(store: SqlTaskStore) -> dict[str, int]:
+    """Read each user's image bytes from the users' rows."""
+    rows = await store._read(lambda connection: connection.execute(select(users)).all())
+    return {row.user_id: row.stored_bytes for row in rows}
+
+
 async def audit(store: SqlTaskStore) -> list[TaskEvent]:
-    """Check I1, I2 and I3 on a log of which nothing is compacted, and the counters behind I5; return the log."""
+    """Check I1, I2 and I3 on an uncompacted log, and the counters behind I5; return the log."""
     log, head = await read_log(store)
     assert [event.revision for event in log] == list(range(1, head.position + 1)), "I1: revisions have a gap"
     by_user: dict[str, list[int]] = {}
@@ -206,7 +232,7 @@ async def audit(store: SqlTaskStore) -> list[TaskEvent]:
 
 
 async def audit_counters(store: SqlTaskStore, tasks: Sequence[Task]) -> None:
-    """Check that the users' rows count their tasks rightly."""
+    """Check that the users' rows count their tasks correctly."""
     states = Counter((task.user_id, task.state) for task in tasks)
     for user, counted in (await counters(store)).items():
         assert counted == (states[user, TaskState.PENDING], states[user, TaskState.PROCESSING]), f"I5: {user}"

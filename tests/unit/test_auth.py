@@ -1,10 +1,11 @@
-"""Tokens of callers: only what is signed with our secret and HS256, in time, and for us."""
+"""Tokens of callers are accepted only if signed with our secret and HS256, currently valid, and issued for us."""
 
 from __future__ import annotations
 
 import base64
 import json
 import time
+from datetime import timedelta
 from typing import Any
 
 import jwt
@@ -14,23 +15,25 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generator_service.auth import Authenticator, Caller, Scope
-from generator_service.domain.errors import PermissionDenied, Unauthenticated
+from generator_service.domain.clock import CLOCK_SKEW
+from generator_service.domain.errors import PermissionDenied, SessionRevoked, Unauthenticated
+from generator_service.rpc.auth import Authenticator, Caller, Scope
+from tests.support.clock import NOON, SettableClock
 
 SECRET = "only the tests know this secret, which is long enough for HS512, too, to be happy"
 authenticator = Authenticator(SECRET, "whitebg")
 
 
 def token(key: Any = SECRET, algorithm: str | None = "HS256", **changes: Any) -> str:
-    """Sign a good token with some claims changed; None leaves one out."""
-    # Made when tests are collected, long before the last of them runs.
+    """Sign a valid token with some claims changed; None leaves one out."""
+    # Signed when tests are collected, long before the last of them runs.
     claims = {"sub": "ann", "aud": "whitebg", "exp": int(time.time()) + 3600, "scope": "tasks"} | changes
     present = {name: value for name, value in claims.items() if value is not None}
     return jwt.encode(present, key, algorithm=algorithm)
 
 
 def refusal(header: str | None) -> str:
-    """Return why a header is refused."""
+    """Return the reason why a header is rejected."""
     with pytest.raises(Unauthenticated) as refused:
         authenticator.authenticate(header)
     return str(refused.value)
@@ -47,10 +50,44 @@ def test_scopes_are_whole_words_and_may_be_missing() -> None:
     assert authenticator.authenticate(f"Bearer {token(scope=None)}").scopes == frozenset()
 
 
+SECOND = timedelta(seconds=1)
+
+
+@pytest.mark.parametrize("skew", [-CLOCK_SKEW + SECOND, timedelta(0), CLOCK_SKEW - SECOND, timedelta(hours=1)], ids=str)
+def test_a_token_of_a_host_whose_clock_differs_is_accepted(skew: timedelta) -> None:
+    """A token just minted on that host, or one just valid there: ``iat`` may be any time in the future."""
+    theirs = NOON + skew
+    here = Authenticator(SECRET, "whitebg", SettableClock())
+    minted = token(iat=theirs, exp=theirs + timedelta(minutes=15), nbf=min(theirs, NOON + CLOCK_SKEW))
+    assert here.authenticate(f"Bearer {minted}").subject == "ann"
+
+
+@pytest.mark.parametrize(
+    ("times", "accepted"),
+    [
+        ({"exp": NOON - CLOCK_SKEW + SECOND}, True),
+        ({"exp": NOON - CLOCK_SKEW}, False),
+        ({"nbf": NOON + CLOCK_SKEW}, True),
+        ({"nbf": NOON + CLOCK_SKEW + SECOND}, False),
+    ],
+)
+def test_expiry_and_beginning_have_a_minute_of_leeway(times: dict[str, Any], accepted: bool) -> None:
+    """By the given clock, in whole seconds as in tokens."""
+    clock = SettableClock(NOON.replace(microsecond=0))
+    times = {name: time.replace(microsecond=0) for name, time in times.items()}
+    here = Authenticator(SECRET, "whitebg", clock)
+    bearer = f"Bearer {token(**{'exp': NOON + timedelta(hours=1)} | times)}"
+    if accepted:
+        assert here.authenticate(bearer).subject == "ann"
+        return
+    with pytest.raises(Unauthenticated, match=r"has expired|not yet valid"):
+        here.authenticate(bearer)
+
+
 @pytest.mark.parametrize(
     ("bad", "why"),
     [
-        (token(exp=int(time.time()) - 1), "has expired"),
+        (token(exp=int(time.time()) - 61), "has expired"),
         (token(aud="whitebg-ws"), "its audience must be 'whitebg'"),
         (token(aud=None), "audience|aud"),
         (token(exp=None), "exp"),
@@ -86,7 +123,7 @@ def test_a_header_that_says_none_does_not_unsign_a_token() -> None:
 
 
 def test_a_public_key_is_never_taken_for_a_shared_secret() -> None:
-    """A service set up with a public key would otherwise take what anybody signs with it as HS256."""
+    """Otherwise a service configured with a public key would accept tokens that anyone signs with it as HS256."""
     public = rsa.generate_private_key(public_exponent=65537, key_size=2048).public_key()
     pem = public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
     with pytest.raises(jwt.InvalidKeyError):
@@ -111,7 +148,7 @@ def test_garbage_is_refused(garbage: str) -> None:
 @given(st.data())
 def test_a_token_changed_anywhere_is_refused(data: st.DataObject) -> None:
     good = token()
-    # The last character carries bits that no decoder looks at.
+    # The last character carries bits that decoders ignore.
     place = data.draw(st.integers(0, len(good) - 2))
     other = data.draw(st.sampled_from("abcXYZ019-_").filter(lambda char: char != good[place]))
     refusal(f"Bearer {good[:place]}{other}{good[place + 1 :]}")
@@ -147,3 +184,47 @@ def test_one_of_the_scopes_is_enough() -> None:
     ADMIN.require(Scope.SERVICE, Scope.ADMIN)
     with pytest.raises(PermissionDenied, match="must contain 'service' or 'admin'"):
         ANN.require(Scope.SERVICE, Scope.ADMIN)
+
+
+def test_a_token_that_was_accepted_before_is_refused_once_it_expires_or_its_session_is_revoked() -> None:
+    clock, revoked = SettableClock(), list[bool]()
+    here = Authenticator(SECRET, "whitebg", clock, revoked=lambda _: bool(revoked))
+    header = f"Bearer {token(exp=int(NOON.timestamp()) + 60, sid='one')}"
+    assert here.authenticate(header).subject == "ann"
+    assert here.authenticate(header).subject == "ann"
+    clock.advance(timedelta(seconds=60) + CLOCK_SKEW)
+    with pytest.raises(Unauthenticated, match="has expired"):
+        here.authenticate(header)
+    later = f"Bearer {token(exp=int(NOON.timestamp()) + 3600, sid='one')}"
+    assert here.authenticate(later).subject == "ann"
+    revoked.append(True)
+    with pytest.raises(SessionRevoked):
+        here.authenticate(later)
+
+
+def test_an_accepted_token_vouches_for_no_other_signature() -> None:
+    here = Authenticator(SECRET, "whitebg")
+    good = token()
+    here.authenticate(f"Bearer {good}")
+    forged = good.rpartition(".")[0] + "." + token(key="another secret, which is long enough, too").rpartition(".")[2]
+    with pytest.raises(Unauthenticated):
+        here.authenticate(f"Bearer {forged}")
+
+
+def test_only_so_many_tokens_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("generator_service.rpc.auth.MAX_VERIFIED", 2)
+    here = Authenticator(SECRET, "whitebg")
+    for user in ("ann", "bob", "cat", "ann"):
+        assert here.authenticate(f"Bearer {token(sub=user)}").subject == user
+    assert len(here._verified) == 2
+
+
+def test_tokens_of_former_secrets_are_valid_during_a_rotation() -> None:
+    former = "the secret before the rotation, which is long enough, too"
+    rotating = Authenticator(SECRET, "whitebg", former=[former])
+    for secret in (SECRET, former):
+        assert rotating.authenticate(f"Bearer {token(secret)}").subject == "ann"
+    with pytest.raises(Unauthenticated, match="Signature"):
+        rotating.authenticate(f"Bearer {token('a secret that was never in use, and is long enough')}")
+    with pytest.raises(Unauthenticated, match="audience"):
+        rotating.authenticate(f"Bearer {token(former, aud='another')}")

@@ -1,4 +1,4 @@
-"""What a client is told to do, and the switch that changes it for everybody."""
+"""The configuration of clients, and the switch that changes it for all of them."""
 
 from __future__ import annotations
 
@@ -13,19 +13,21 @@ from ws_gateway.http.problems import Problem, documented
 
 router = APIRouter()
 
+_ALWAYS = documented(HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.SERVICE_UNAVAILABLE)
+
 
 class ClientConfig(BaseModel):
     """How this user's clients are to learn what happens to their tasks."""
 
-    websocket_only: bool = Field(description="Use the WebSocket and do not poll; the same as `transport` says")
+    websocket_only: bool = Field(description="Use the WebSocket instead of polling; equivalent to `transport`")
     transport: Transport
     polling_interval_ms: int = Field(description="Milliseconds between two polls, where `transport` is polling")
     rollout_percent: float = Field(description="Share of the users on the WebSocket")
 
 
-@router.get("/api/v2/config", tags=["config"], responses=documented(HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN))
+@router.get("/api/v2/config", tags=["config"], responses=_ALWAYS)
 async def config(response: Response, gateway: InGateway, user: TaskUser) -> ClientConfig:
-    """Say whether the caller uses the WebSocket or polls. Ask at start and after every reconnect: it may change."""
+    """Return whether to use the WebSocket or to poll. Ask at startup and after every reconnect, since it may change."""
     flags = await gateway.flags.current()
     transport = flags.transport(user.subject)
     response.headers["Cache-Control"] = "no-store"
@@ -37,7 +39,7 @@ async def config(response: Response, gateway: InGateway, user: TaskUser) -> Clie
     )
 
 
-@router.get("/admin/flags", tags=["operations"], responses=documented(HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN))
+@router.get("/admin/flags", tags=["operations"], responses=_ALWAYS)
 async def flags(gateway: InGateway, _: Admin) -> Flags:
     """Show the flags in force."""
     return await gateway.flags.current()
@@ -46,9 +48,7 @@ async def flags(gateway: InGateway, _: Admin) -> Flags:
 @router.put(
     "/admin/flags",
     tags=["operations"],
-    responses=documented(
-        HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY
-    ),
+    responses=_ALWAYS | documented(HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY),
 )
 async def replace_flags(new: Flags, gateway: InGateway, _: Admin) -> Flags:
     """Put flags in force without a restart, on every gateway that reads the same file."""

@@ -1,4 +1,4 @@
-"""What routes ask for: the gateway's parts, and who is calling."""
+"""Dependencies of routes: the gateway's components, and the caller."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from fastapi import Depends, Path, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.requests import HTTPConnection
 
-from ws_gateway.auth import Claims, Scope, TokenExpired, TokenRejected
-from ws_gateway.gateway import Gateway
+from ws_gateway.auth.jwt import Claims, Scope, TokenExpired, TokenRejected
+from ws_gateway.components import Gateway
 from ws_gateway.http.problems import Problem
-from ws_gateway.rate_limits import RateLimit
+from ws_gateway.limits.rates import RateLimit
 
 _bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="A session token, HS256")
 Bearer = Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
@@ -34,7 +34,7 @@ InGateway = Annotated[Gateway, Depends(in_gateway)]
 
 
 async def check_bearer(gateway: Gateway, credentials: HTTPAuthorizationCredentials | None, scope: Scope) -> Claims:
-    """Return who is calling.
+    """Return the caller's claims.
 
     Raises:
         Problem: 401 without a good token, 403 if it lacks the scope.
@@ -61,13 +61,13 @@ async def _admin(gateway: InGateway, credentials: Bearer) -> Claims:
 
 
 TaskUser = Annotated[Claims, Depends(_task_user)]
-"""Someone who may work with their own tasks."""
+"""A caller with access to their own tasks."""
 Admin = Annotated[Claims, Depends(_admin)]
-"""Someone who may see the queue."""
+"""A caller with access to the queue."""
 
 
 async def within(limit: RateLimit, what: str, *key: str) -> None:
-    """Count one use of what is limited.
+    """Count one use of a limited resource.
 
     Raises:
         Problem: 429, if it was one too many.

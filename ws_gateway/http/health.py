@@ -1,17 +1,19 @@
-"""How the process does, for whoever runs it."""
+"""Health, readiness and the queue, for operators."""
 
 from __future__ import annotations
 
 from http import HTTPStatus
+from typing import Annotated, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 
-from protos.whitebg.v1 import task_pb2
+from whitebg.v1 import generator_service_pb2 as pb
+from whitebg.v1 import task_pb2
+from ws_gateway.auth.revocations import RevocationsUnknown
 from ws_gateway.http.dependencies import Admin, InGateway
-from ws_gateway.http.models import Health, QueueStats
-from ws_gateway.http.problems import RETRY_AFTER_S, Problem, documented
-from ws_gateway.messages import seconds, utc_millis
-from ws_gateway.revocations.contract import RevocationsUnknown
+from ws_gateway.http.models import BreakerOut, Health, NotReadyReason, QueueStats
+from ws_gateway.http.problems import RETRY_AFTER_S, Problem, ProblemDetail, documented
+from ws_gateway.protocol.messages import WAIT_REASONS, seconds, utc_millis
 
 router = APIRouter()
 
@@ -23,10 +25,15 @@ async def healthz() -> Health:
 
 
 @router.get("/readyz", tags=["operations"], responses=documented(HTTPStatus.SERVICE_UNAVAILABLE))
-async def readyz(gateway: InGateway) -> Health:
-    """Say whether clients can be served: 503 while the service is away, or while the gateway shuts down.
+async def readyz(
+    gateway: InGateway,
+    exclude: Annotated[
+        Literal["service_not_ready"] | None, Query(description="A reason to disregard; for probes that route traffic")
+    ] = None,
+) -> Health:
+    """Return whether clients can be served: 503 while the service is unavailable or not ready, with its own reasons.
 
-    Also at the start, until it is known what was revoked.
+    Also while the gateway shuts down, and after each connect until the revocations have been read.
     """
     if gateway.connections.draining:
         raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "shutting_down", "the gateway is shutting down")
@@ -34,14 +41,22 @@ async def readyz(gateway: InGateway) -> Health:
         raise Problem(
             HTTPStatus.SERVICE_UNAVAILABLE,
             "service_unavailable",
-            f"the generator service at {gateway.settings.grpc_target} is away; sockets stay open until it is back",
+            f"the generator service at {gateway.settings.grpc_target} is unavailable; sockets stay open",
             retry_after=RETRY_AFTER_S,
         )
     if not gateway.revocations.known:
         raise Problem(
             HTTPStatus.SERVICE_UNAVAILABLE,
             RevocationsUnknown.code,
-            "Redis is away, so what was revoked is not known; nobody is let in until it was read",
+            "the revocation list is not loaded; rejecting all clients until it is",
+            retry_after=RETRY_AFTER_S,
+        )
+    if exclude is None and (reasons := await gateway.service.not_ready_reasons()):
+        raise Problem(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "service_not_ready",
+            f"the generator service is not ready: {'; '.join(reason.message for reason in reasons)}",
+            details=[ProblemDetail(field=reason.code, message=reason.message) for reason in reasons],
             retry_after=RETRY_AFTER_S,
         )
     return Health(status="ready")
@@ -58,7 +73,17 @@ async def queue_stats(gateway: InGateway, _: Admin) -> QueueStats:
     names = {
         each.state: task_pb2.TaskState.Name(each.state).removeprefix("TASK_STATE_").lower() for each in stats.states
     }
+    resident_bytes = gateway.metrics.resident_bytes()
     return QueueStats(
+        total_tasks=sum(each.count for each in stats.states),
+        active_connections=len(gateway.connections),
+        memory_usage_mb=None if resident_bytes is None else round(resident_bytes / 2**20, 1),
+        ready=stats.ready,
+        not_ready_reasons=[
+            NotReadyReason(code=reason.code, message=reason.message) for reason in stats.not_ready_reasons
+        ],
+        queue_stalled_seconds=seconds(stats.queue_stalled),
+        breakers=[_breaker(each) for each in stats.breakers],
         tasks={names[each.state]: each.count for each in stats.states},
         oldest_pending_seconds=seconds(stats.oldest_pending_age),
         epoch=stats.epoch,
@@ -69,8 +94,21 @@ async def queue_stats(gateway: InGateway, _: Admin) -> QueueStats:
         database_replays=stats.database_replays,
         service_started_at=utc_millis(stats.process_started_at),
         connections=len(gateway.connections),
-        resident_bytes=gateway.metrics.resident_bytes(),
+        resident_bytes=resident_bytes,
         hub_connected=gateway.hub.connected,
         hub_lag_seconds=round(gateway.hub.lag, 6),
         hub_ring_events=gateway.hub.ring_events,
+    )
+
+
+def _breaker(breaker: pb.CircuitBreaker) -> BreakerOut:
+    return BreakerOut.model_validate(
+        {
+            "name": breaker.name,
+            "state": pb.BreakerState.Name(breaker.state).removeprefix("BREAKER_STATE_").lower(),
+            "reason": WAIT_REASONS.get(breaker.reason),
+            "message": breaker.message,
+            "failing_since": utc_millis(breaker.failing_since),
+            "open_until": utc_millis(breaker.open_until),
+        }
     )

@@ -1,6 +1,6 @@
 """Images by signed link or by the owner's token: streamed through, never whole in memory, or fetched from the bucket.
 
-Where browsers reach the bucket of images, they are redirected to it; who may see an image is decided here all the same.
+Browsers that can reach the bucket of images are redirected to it; access to an image is still decided here.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ from urllib.parse import quote
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
-from protos.whitebg.v1 import generator_service_pb2 as pb
-from ws_gateway.auth import Scope
-from ws_gateway.gateway import Gateway
-from ws_gateway.http.dependencies import Bearer, InGateway, TaskId, check_bearer
+from whitebg.v1 import generator_service_pb2 as pb
+from ws_gateway.auth.image_urls import Link, LinkExpired, LinkRejected
+from ws_gateway.auth.jwt import Scope
+from ws_gateway.components import Gateway
+from ws_gateway.http.dependencies import Bearer, InGateway, TaskId, TaskUser, check_bearer
+from ws_gateway.http.head import WITHOUT_BODY
 from ws_gateway.http.problems import Problem, documented
 from ws_gateway.http.ranges import ByteRange, Unsatisfiable, parse_range
-from ws_gateway.image_urls import LinkExpired, LinkRejected
 
 router = APIRouter(tags=["images"])
 
@@ -38,6 +39,7 @@ class ImageName(StrEnum):
     INPUT = "input"
     RESULT = "result"
     THUMBNAIL = "thumbnail"
+    MASK = "mask"
 
     @property
     def kind(self) -> pb.ImageKind.ValueType:
@@ -62,8 +64,19 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.get("/images/{task_id}/{kind}", response_class=Response, responses=_RESPONSES)
+Download = Annotated[bool, Query(description="Save instead of show")]
+
+
+@router.get("/api/v2/tasks/{task_id}/images/{kind}", response_class=Response, responses=_RESPONSES)
 async def image(
+    request: Request, task_id: TaskId, kind: ImageName, gateway: InGateway, user: TaskUser, download: Download = False
+) -> Response:
+    """Fetch an image of one of the caller's tasks."""
+    return await _image(request, gateway, user.subject, task_id, kind, _REDIRECT_FOR, download=download)
+
+
+@router.get("/images/{task_id}/{kind}", response_class=Response, responses=_RESPONSES)
+async def linked_image(
     request: Request,
     task_id: TaskId,
     kind: ImageName,
@@ -71,47 +84,65 @@ async def image(
     credentials: Bearer,
     user: Annotated[str, Query(max_length=255, description="The owner, as in the signed link")] = "",
     exp: Annotated[int, Query(ge=0, description="When the link expires, in Unix seconds")] = 0,
+    sid: Annotated[str, Query(max_length=255, description="The session that the link was given to")] = "",
+    iat: Annotated[int | None, Query(ge=0, le=2**40, description="When its token was issued, in Unix seconds")] = None,
     sig: Annotated[str, Query(max_length=100, description="The link's signature")] = "",
-    download: Annotated[bool, Query(description="Save instead of show")] = False,
+    download: Download = False,
 ) -> Response:
-    """Fetch an image: with a signed link as the API gives it, or with the owner's token."""
+    """Fetch an image by a signed link from another response, without a token.
+
+    A token in place of the signature is accepted for older clients; see `/api/v2/tasks/{task_id}/images/{kind}`.
+    """
     if sig:
+        link = Link(task_id=task_id, kind=kind, user_id=user, expires=exp, session_id=sid, issued=iat)
         try:
-            gateway.image_urls.check(task_id=task_id, kind=kind, user_id=user, expires=exp, signature=sig)
+            gateway.image_urls.check(link, sig)
         except LinkExpired as error:
             raise Problem(HTTPStatus.GONE, "link_expired", str(error)) from None
         except LinkRejected as error:
             raise Problem(HTTPStatus.FORBIDDEN, "bad_signature", str(error)) from None
+        if (await gateway.authority.revocations()).covers(
+            user_id=user, session_ids=[sid] if sid else [], issued_at=link.issued_at
+        ):
+            raise Problem(HTTPStatus.FORBIDDEN, "session_revoked", "the link's session was revoked; sign in again")
         owner = user
         good_for = min(_REDIRECT_FOR, timedelta(seconds=max(1, exp - int(gateway.clock.now().timestamp()))))
     else:
         owner = (await check_bearer(gateway, credentials, Scope.TASKS)).subject
         good_for = _REDIRECT_FOR
-    info = await gateway.service.describe(
-        owner,
-        task_id,
-        kind.kind,
-        url_lifetime=good_for if gateway.settings.s3_public_url else None,
-        attachment=download,
-    )
-    if info is None:
-        raise Problem(HTTPStatus.BAD_GATEWAY, "bad_gateway", "the service sent an image without a description")
-    if info.url:
-        return _redirect(info.url, good_for)
-    return _respond(request, gateway, owner, task_id, kind, info, download=download)
+    return await _image(request, gateway, owner, task_id, kind, good_for, download=download)
+
+
+async def _image(
+    request: Request,
+    gateway: Gateway,
+    owner: str,
+    task_id: int,
+    kind: ImageName,
+    good_for: timedelta,
+    *,
+    download: bool,
+) -> Response:
+    """Redirect to the bucket for at most ``good_for`` where there is one, else respond with the image."""
+    if gateway.settings.s3_public_url:
+        url = await gateway.service.image_url(owner, task_id, kind.kind, lifetime=good_for, attachment=download)
+        if url:
+            return _redirect(url, good_for)
+    info = await gateway.service.image(owner, task_id, kind.kind)
+    return await _respond(request, gateway, owner, task_id, kind, info, download=download)
 
 
 def _redirect(url: str, good_for: timedelta) -> Response:
     headers = {
         "Location": url,
         "Cache-Control": f"private, max-age={int(good_for.total_seconds()) // 2}",
-        # The link that led here is nobody else's business.
+        # The link contains a signature and must not reach other sites.
         "Referrer-Policy": "no-referrer",
     }
     return Response(status_code=HTTPStatus.TEMPORARY_REDIRECT, headers=headers)
 
 
-def _respond(
+async def _respond(
     request: Request, gateway: Gateway, owner: str, task_id: int, kind: ImageName, info: pb.ImageInfo, *, download: bool
 ) -> Response:
     etag = f'"{info.etag}"'
@@ -137,22 +168,23 @@ def _respond(
     headers["Content-Length"] = str((part or whole).length)
     if part is not None:
         headers["Content-Range"] = f"bytes {part.start}-{part.last}/{info.size_bytes}"
-    return StreamingResponse(
-        _chunks(gateway, owner, task_id, kind, part or whole),
-        status_code=HTTPStatus.OK if part is None else HTTPStatus.PARTIAL_CONTENT,
-        media_type=info.content_type,
-        headers=headers,
-    )
+    status = HTTPStatus.OK if part is None else HTTPStatus.PARTIAL_CONTENT
+    if WITHOUT_BODY in request.scope:
+        return Response(status_code=status, media_type=info.content_type, headers=headers)
+    span = part or whole
+    stream = gateway.service.download(owner, task_id, kind.kind, offset=span.start, length=span.length)
+    # Waits for the first bytes, because a status can't be taken back: an image that is lost is a 404.
+    first = await anext(stream)
+    return StreamingResponse(_chunks(first, stream), status_code=status, media_type=info.content_type, headers=headers)
 
 
 async def _chunks(
-    gateway: Gateway, owner: str, task_id: int, kind: ImageName, part: ByteRange
-) -> AsyncGenerator[bytes, None]:
-    stream = gateway.service.download(owner, task_id, kind.kind, offset=part.start, length=part.length)
-    async with aclosing(stream) as messages:
+    first: pb.DownloadImageResponse, rest: AsyncGenerator[pb.DownloadImageResponse]
+) -> AsyncGenerator[bytes]:
+    async with aclosing(rest) as messages:
+        yield first.chunk
         async for message in messages:
-            if message.chunk:
-                yield message.chunk
+            yield message.chunk
 
 
 def _matches(if_none_match: str | None, etag: str) -> bool:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Iterator
+from dataclasses import dataclass
 from http import HTTPStatus
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
 from fastapi import APIRouter, Request, Response
 
-from ws_gateway.gateway import Gateway
+from ws_gateway.components import Gateway
+from ws_gateway.http.compression import accepts_gzip
 from ws_gateway.http.dependencies import InGateway
+from ws_gateway.http.guests import own_address
 from ws_gateway.http.problems import Problem
 
 router = APIRouter(include_in_schema=False)
@@ -26,6 +30,16 @@ _FOREVER = "public, max-age=31536000, immutable"
 """For files whose name changes with their content."""
 
 
+@dataclass(frozen=True, slots=True)
+class PageFile:
+    """One file of the page."""
+
+    media_type: str
+    plain: bytes
+    gzipped: bytes
+    """The same by gzip; made once, when the gateway starts."""
+
+
 def _headers(gateway: Gateway, cache: str) -> dict[str, str]:
     # The page needs nothing from elsewhere but images, where they are in a bucket; it makes no script or style of its
     # own, and shows in no frame. Photos that were not sent yet are blobs.
@@ -38,6 +52,7 @@ def _headers(gateway: Gateway, cache: str) -> dict[str, str]:
         "Cache-Control": cache,
         "Content-Security-Policy": policy,
         "Cross-Origin-Opener-Policy": "same-origin",
+        "Vary": "Accept-Encoding",
         "Referrer-Policy": "no-referrer",
         "X-Content-Type-Options": "nosniff",
     }
@@ -51,22 +66,36 @@ def _read(folder: Traversable, prefix: str = "") -> Iterator[tuple[str, bytes]]:
             yield prefix + entry.name, entry.read_bytes()
 
 
-FILES = dict(_read(files("ws_gateway").joinpath("static")))
+FILES = {
+    path: PageFile(_CONTENT_TYPES[path.rpartition(".")[2]], content, gzip.compress(content, mtime=0))
+    for path, content in _read(files("ws_gateway").joinpath("static"))
+}
 """All files of the page by their path: under 1 MB together, read once."""
 
 
-@router.api_route("/", methods=["GET", "HEAD"])
-async def index(gateway: InGateway) -> Response:
-    """Return the page, which names the files that it is made of."""
-    headers = _headers(gateway, _REVALIDATE)
-    return Response(FILES["index.html"], media_type=_CONTENT_TYPES["html"], headers=headers)
+def _respond(request: Request, gateway: Gateway, file: PageFile, cache: str) -> Response:
+    headers, body = _headers(gateway, cache), file.plain
+    if accepts_gzip(request.headers.get("accept-encoding", "")):
+        headers["Content-Encoding"], body = "gzip", file.gzipped
+    return Response(body, media_type=file.media_type, headers=headers)
 
 
-@router.api_route("/assets/{name}", methods=["GET", "HEAD"])
+@router.get("/")
+async def index(request: Request, gateway: InGateway) -> Response:
+    """Return the page, which names the files that it is made of.
+
+    Guests are redirected to one name of this machine: a browser stores a session for each name separately.
+    """
+    if (address := own_address(request, gateway)) is not None:
+        headers = {"Location": address, "Cache-Control": "no-store"}
+        return Response(status_code=HTTPStatus.TEMPORARY_REDIRECT, headers=headers)
+    return _respond(request, gateway, FILES["index.html"], _REVALIDATE)
+
+
+@router.get("/assets/{name}")
 async def asset(request: Request, gateway: InGateway, name: str) -> Response:
     """Return a file of the page."""
-    body = FILES.get(f"assets/{name}")
-    if body is None:
+    file = FILES.get(f"assets/{name}")
+    if file is None:
         raise Problem(HTTPStatus.NOT_FOUND, "not_found", f"there is no {request.url.path}; reload the page")
-    media_type = _CONTENT_TYPES[name.rpartition(".")[2]]
-    return Response(body, media_type=media_type, headers=_headers(gateway, _FOREVER))
+    return _respond(request, gateway, file, _FOREVER)

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
-from protos.whitebg.v1 import generator_service_pb2 as pb
+from whitebg.v1 import generator_service_pb2 as pb
 from ws_gateway.http.dependencies import InGateway, TaskUser
 from ws_gateway.http.models import FORMAT_NAMES
 from ws_gateway.http.problems import documented
@@ -16,12 +16,12 @@ router = APIRouter()
 
 
 class PresetOut(BaseModel):
-    """A preset: what is made for a market, and what its rule takes."""
+    """A preset: the settings for a marketplace, and the limits of its rule."""
 
     name: str
     rule: str
     source: str = Field(description="Where the rule was read")
-    size_px: int | None = Field(description="Side of the square that is made; null: as large as the product's pixels")
+    size_px: int | None = Field(description="Largest default side of the square; null: the product's own pixels")
     fill: float = Field(description="Share of the side that the product's longest side takes")
     format: str
     max_bytes: int | None

@@ -16,13 +16,13 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ws_gateway.auth import TokenUncheckable
-from ws_gateway.errors import ServiceError
+from ws_gateway.auth.jwt import TokenUncheckable
+from ws_gateway.upstream.errors import ServiceError
 
 log = logging.getLogger(__name__)
 
 RETRY_AFTER_S = 2
-"""When to try again if the service is away and nobody knows better."""
+"""Seconds until a retry where the service is unavailable and gives no time itself."""
 
 
 class ProblemDetail(BaseModel):
@@ -36,7 +36,7 @@ class ProblemBody(BaseModel):
     """What went wrong."""
 
     code: str = Field(description="Stable name in lower_snake_case", examples=["task_not_found"])
-    message: str = Field(description="What was wrong and what to do, for a person")
+    message: str = Field(description="Problem and remedy, for people")
     details: list[ProblemDetail] = Field(default_factory=list)
 
 
@@ -77,16 +77,23 @@ _BY_STATUS: Mapping[grpc.StatusCode, HTTPStatus] = {
     grpc.StatusCode.CANCELLED: HTTPStatus.SERVICE_UNAVAILABLE,
     grpc.StatusCode.DEADLINE_EXCEEDED: HTTPStatus.GATEWAY_TIMEOUT,
 }
-# Where the service's reason says more than its status.
+UNNAMED = "UNAVAILABLE"
+"""The service's reason where only its message names the unavailable component."""
+# Where the service's reason is more specific than its status.
 _BY_REASON: Mapping[str, HTTPStatus] = {
     "IMAGE_TOO_LARGE": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "IMAGE_TOO_MANY_PIXELS": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "IMAGE_NOT_RECOGNISED": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    "IMAGE_UNSUPPORTED": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    "MASK_TOO_LARGE": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    "MASK_TOO_MANY_PIXELS": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    "MASK_NOT_RECOGNISED": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    "MASK_UNSUPPORTED": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
 }
 
 
 def problem_of(error: ServiceError) -> Problem:
-    """Translate what the service said.
+    """Translate an error of the service.
 
     Statuses that only a fault of the gateway can cause, such as UNAUTHENTICATED for its own token, are 502.
     """
@@ -95,12 +102,7 @@ def problem_of(error: ServiceError) -> Problem:
         status = HTTPStatus.UNPROCESSABLE_ENTITY
     code = (error.reason or error.status.name).lower()
     if status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT):
-        return Problem(
-            status,
-            "service_unavailable",
-            f"the generator service is away; nothing is lost, try again in {RETRY_AFTER_S} s",
-            retry_after=error.retry_after or RETRY_AFTER_S,
-        )
+        return _unavailable(error, status)
     if status is HTTPStatus.BAD_GATEWAY:
         log.error("the service refused the gateway itself: %s", error)
         return Problem(status, "bad_gateway", "the generator service could not answer; see the gateway's log")
@@ -113,6 +115,19 @@ def problem_of(error: ServiceError) -> Problem:
         error.message,
         details=[ProblemDetail(field=each.field, message=each.description) for each in error.violations],
         retry_after=retry_after,
+    )
+
+
+def _unavailable(error: ServiceError, status: HTTPStatus) -> Problem:
+    """Return the service's own reason if it answered with one; otherwise report the service as unavailable."""
+    named = error.reason not in {"", UNNAMED}
+    return Problem(
+        status,
+        error.reason.lower() if named else "service_unavailable",
+        error.message
+        if error.reason
+        else f"the generator service is unavailable; nothing is lost, try again in {RETRY_AFTER_S} s",
+        retry_after=error.retry_after or RETRY_AFTER_S,
     )
 
 
@@ -155,7 +170,7 @@ def install(app: FastAPI) -> None:
 
 
 def invalid(fields: list[tuple[str, str]]) -> Problem:
-    """Say which fields of a request can't be used, and why."""
+    """Report the invalid fields of a request, each with the reason."""
     return Problem(
         HTTPStatus.UNPROCESSABLE_ENTITY,
         "invalid_request",

@@ -22,7 +22,7 @@ class ByteRange:
 
     @property
     def last(self) -> int:
-        """The last byte's place, inclusive."""
+        """The last byte's offset, inclusive."""
         return self.start + self.length - 1
 
 

@@ -3,34 +3,50 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from typing import Annotated
 
 import orjson
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 
-from ws_gateway.cursor import Since, Start, parse_since
+from ws_gateway.auth.jwt import Claims
+from ws_gateway.components import Gateway
 from ws_gateway.http.dependencies import InGateway, TaskUser
-from ws_gateway.http.models import SyncIn, SyncOut
+from ws_gateway.http.former_paths import succeeded_by
+from ws_gateway.http.models import SINCE, SINCE_EXAMPLES, SyncIn, SyncOut
 from ws_gateway.http.problems import documented, invalid
+from ws_gateway.protocol.cursor import Since, Start, parse_since
 
 router = APIRouter(tags=["messages"])
 
+AfterCursor = Annotated[str, Query(max_length=200, description=SINCE, examples=SINCE_EXAMPLES)]
 
-@router.post(
-    "/api/messages/sync",
-    response_model=SyncOut,
-    responses=documented(
-        HTTPStatus.UNAUTHORIZED,
-        HTTPStatus.FORBIDDEN,
-        HTTPStatus.UNPROCESSABLE_ENTITY,
-        HTTPStatus.SERVICE_UNAVAILABLE,
-    ),
+_EVENTS = "/api/v2/events"
+_RESPONSES = documented(
+    HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.SERVICE_UNAVAILABLE
 )
+
+
+@router.get(_EVENTS, response_model=SyncOut, responses=_RESPONSES)
+async def events(
+    gateway: InGateway,
+    user: TaskUser,
+    since: AfterCursor = "",
+) -> Response:
+    """Return the messages after `since`: every event, or the current tasks where not all events are stored."""
+    return await _missed(gateway, user, since)
+
+
+@router.post("/api/messages/sync", response_model=SyncOut, responses=_RESPONSES, **succeeded_by(_EVENTS))
 async def sync(body: SyncIn, gateway: InGateway, user: TaskUser) -> Response:
-    """Return what the caller missed: every event since, or the tasks as they stand where not all are kept."""
+    """Return the messages after `since`, as `GET /api/v2/events`."""
+    return await _missed(gateway, user, body.since)
+
+
+async def _missed(gateway: Gateway, user: Claims, text: str | None) -> Response:
     since: Since = Start.SNAPSHOT
-    if body.since:
+    if text:
         try:
-            since = parse_since(body.since)
+            since = parse_since(text)
         except ValueError as error:
             raise invalid([("since", str(error).removeprefix("since: "))]) from None
     page = await gateway.history.read(user.subject, since)
@@ -38,8 +54,8 @@ async def sync(body: SyncIn, gateway: InGateway, user: TaskUser) -> Response:
         "mode": page.mode.value,
         "reason": page.reason,
         # Already JSON, the same text as on the WebSocket.
-        "messages": [orjson.Fragment(message.text) for message in page.messages],
+        "messages": [orjson.Fragment(gateway.image_urls.fill(message.text, user)) for message in page.messages],
         "cursor": str(page.head),
         "has_more": page.more,
     }
-    return Response(orjson.dumps(answer), media_type="application/json")
+    return Response(orjson.dumps(answer), media_type="application/json", headers={"Cache-Control": "no-store"})

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import io
+import os
+import tempfile
 import uuid
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import aclosing
 from datetime import timedelta
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import BinaryIO, Self, cast, overload
 
-from protos.whitebg.v1 import generator_service_pb2 as pb
 from whitebg import convert, errors
+from whitebg.files import Photo, StrPath, copy_to, read_mask, read_photo
 from whitebg.models import (
+    Batch,
+    DeletedTasks,
+    EngineInfo,
     Image,
     ImageInfo,
     ImageKind,
@@ -31,29 +37,32 @@ from whitebg.models import (
 )
 from whitebg.retry import Backoff
 from whitebg.transfer import AtomicFile, fetch
+from whitebg.v1 import generator_service_pb2 as pb
 from whitebg.watch import OnRetry, WatchRequest, follow
 from whitebg.wire import Tls, Token, Wire
 
-MAX_IMAGE_BYTES = 25 * 1024 * 1024
-"""The largest photo that the service takes."""
+_MAX_DELETED = 1000
+"""Tasks that one call of the service may delete."""
+_SPOOL_BYTES = 8 * 1024 * 1024
+"""Bytes of a download to a file object that are held in memory; more go to a temporary file."""
 
 
-class GeneratorClient:
+class AsyncClient:
     """Talks to the generator service.
 
     ::
 
-        async with GeneratorClient("127.0.0.1:50051", token) as client:
+        async with AsyncClient("127.0.0.1:50051", token) as client:
             task = await client.submit(Path("shoe.jpg"), TaskOptions(preset="amazon"))
             task = await client.wait(task.task_id)
             await client.download(task.raise_for_state().task_id, Path("shoe-white.jpg"))
 
-    Calls are repeated by themselves while the service is away, with backoff and within their timeout: every one of
+    Calls are retried automatically while the service is unavailable, with backoff and within their timeout: each of
     them can be repeated safely. Where a call takes a ``user_id``, None means the token's own subject; another one
     needs a token with the scope ``service``.
 
     Every call may raise `Unauthenticated`, `PermissionDenied`, `ServiceUnavailable`, `DeadlineExceeded` and
-    `ServiceError`, all of them a `WhitebgError`; what else it raises stands with it.
+    `ServiceError`, all of them a `WhitebgError`; further errors are listed with each call.
     """
 
     def __init__(
@@ -71,7 +80,8 @@ class GeneratorClient:
             target: ``host:port`` of the service.
             token: a JWT, or a function (async or not) that returns one; it is asked before every call.
             tls: False for plain text, True for TLS with gRPC's own roots, a `ClientTls`, or credentials of your own.
-            timeout: seconds that one call may take with its repetitions. Watches have none.
+            timeout: seconds that one call may take with its repetitions, and a watch until its first connection;
+                afterwards a watch is resumed for as long as it takes.
             backoff: waits between repetitions; 0.1 to 10 s with full jitter unless given.
 
         """
@@ -101,7 +111,7 @@ class GeneratorClient:
 
     async def submit(
         self,
-        image: bytes | Path,
+        image: Photo,
         options: TaskOptions | None = None,
         *,
         filename: str | None = None,
@@ -110,34 +120,97 @@ class GeneratorClient:
         priority: int = 0,
         task_timeout: timedelta | None = None,
         reuse: bool = False,
+        mask: Photo | None = None,
+        batch_id: str | None = None,
     ) -> Task:
         """Send a photo. When it returns, the task is durable.
 
         Args:
-            image: the photo's bytes, or its path; at most 25 MiB.
+            image: the photo's bytes, its path, or a binary file, read to its end; at most 25 MiB.
             options: what the picture should be.
-            filename: the name to show; the path's name unless given.
+            filename: the name to show; the file's name unless given. Bytes that are not UTF-8 are replaced.
             idempotency_key: the same key always means the same task, 1 to 200 characters; a fresh one unless
                 given, so that repetitions within this call are safe.
             user_id: the owner.
             priority: higher runs first, -10 to 10; above 0 needs the scope ``service``.
             task_timeout: how long one attempt may run, 1 s to 15 min.
-            reuse: whether an earlier completed task of the same photo and options may answer.
+            reuse: whether an earlier completed task of the same photo, mask and options may answer.
+            mask: the product's outline in place of the engine's own, in one of the forms of ``image``: a PNG, WebP or
+                JPEG in white and black, or transparent where there is no product, with the upright photo's aspect
+                ratio; at most 8 MiB.
+            batch_id: add the task to the user's batch of this name, which begins with its first task: up to 100
+                letters, digits and ``._~:-``. Call `close_batch` after the last one.
 
         Raises:
-            InvalidRequest: the photo or an option can't be taken.
+            InvalidRequest: the photo, the mask or an option can't be taken.
+            WrongState: the batch is closed.
             IdempotencyConflict: the key was used with another photo or other options.
             QuotaExceeded: too many tasks are waiting.
-            OSError: the path can't be read.
+            OSError: the file can't be read.
+            TypeError: the image or the mask is neither bytes nor a path nor a binary file.
 
         """
-        if isinstance(image, Path):
-            filename = image.name if filename is None else filename
-            image = await asyncio.to_thread(_read_photo, image)
-        _check_size(filename or "the image", len(image))
+        data, name = await asyncio.to_thread(read_photo, image, filename)
         request = _submission(options, idempotency_key, user_id, priority, task_timeout)
-        request.image, request.filename, request.reuse = image, filename or "", reuse
+        request.image, request.filename, request.reuse, request.batch_id = data, name, reuse, batch_id or ""
+        request.mask = await asyncio.to_thread(read_mask, mask)
         return convert.task_from_proto((await self._wire.call(self._wire.stub.SubmitTask, request)).task)
+
+    async def submit_outputs(
+        self,
+        image: Photo | int,
+        outputs: Sequence[TaskOptions],
+        *,
+        filename: str | None = None,
+        idempotency_key: str | None = None,
+        user_id: str | None = None,
+        priority: int = 0,
+        task_timeout: timedelta | None = None,
+        reuse: bool = False,
+        mask: Photo | None = None,
+        drop_mask: bool = False,
+        batch_id: str | None = None,
+    ) -> list[Task]:
+        """Make several pictures of one photo, such as one for each market: a task each, all or none.
+
+        The photo is sent and stored once. Without ``batch_id``, the tasks are a closed batch of their own.
+
+        Args:
+            image: the photo as in `submit`, or the id of an earlier task whose photo is used, with its mask.
+            outputs: the options of the pictures, 1 to 20.
+            filename: as in `submit`.
+            idempotency_key: as in `submit`; it stands for all tasks.
+            user_id: as in `submit`.
+            priority: as in `submit`.
+            task_timeout: as in `submit`.
+            reuse: as in `submit`, for each picture.
+            mask: as in `submit`, for all pictures.
+            drop_mask: whether the earlier task's mask is not to be used again.
+            batch_id: as in `submit`, for all tasks.
+
+        Raises:
+            ValueError: there are no outputs.
+            InvalidRequest: the photo, the mask or an option can't be taken, or there are too many outputs.
+            NotFound: there is no such earlier task, or its photo is no longer kept.
+            WrongState: the batch is closed.
+            IdempotencyConflict: the key was used with another photo or other options.
+            QuotaExceeded: too many tasks are waiting.
+            OSError: a file can't be read.
+            TypeError: the image or the mask is neither bytes nor a path nor a binary file.
+
+        """
+        if not outputs:
+            raise ValueError("there are no outputs; name the options of at least one picture")
+        request = _submission(outputs[0], idempotency_key, user_id, priority, task_timeout)
+        request.more_options.extend(convert.options_to_proto(each) for each in outputs[1:])
+        if isinstance(image, int):
+            request.source_task_id, request.filename, request.drop_source_mask = image, filename or "", drop_mask
+        else:
+            request.image, request.filename = await asyncio.to_thread(read_photo, image, filename)
+        request.reuse, request.batch_id = reuse, batch_id or ""
+        request.mask = await asyncio.to_thread(read_mask, mask)
+        answer = await self._wire.call(self._wire.stub.SubmitTask, request)
+        return [convert.task_from_proto(task) for task in (answer.task, *answer.more_tasks)]
 
     async def resubmit(
         self,
@@ -148,18 +221,39 @@ class GeneratorClient:
         user_id: str | None = None,
         priority: int = 0,
         task_timeout: timedelta | None = None,
+        reuse: bool = False,
+        mask: Photo | None = None,
+        drop_mask: bool = False,
+        batch_id: str | None = None,
     ) -> Task:
-        """Make a new task of an earlier task's photo. Arguments are those of `submit`.
+        """Make a new version of an earlier task's result: a new task of its photo. The earlier result stays.
+
+        Args:
+            source_task_id: the earlier task.
+            options: what the picture should be; those of the earlier task are not used again.
+            idempotency_key: as in `submit`.
+            user_id: the owner of both tasks.
+            priority: as in `submit`.
+            task_timeout: as in `submit`.
+            reuse: as in `submit`.
+            mask: a corrected mask, as in `submit`; the earlier task's own, if it has one, unless given.
+            drop_mask: whether the earlier task's mask is not to be used again.
+            batch_id: as in `submit`.
 
         Raises:
             NotFound: there is no such task, or its photo is no longer kept.
-            InvalidRequest: an option can't be taken.
+            InvalidRequest: the mask or an option can't be taken.
+            WrongState: the batch is closed.
             IdempotencyConflict: the key was used with another photo or other options.
             QuotaExceeded: too many tasks are waiting.
+            OSError: the mask's file can't be read.
+            TypeError: the mask is neither bytes nor a path nor a binary file.
 
         """
         request = _submission(options, idempotency_key, user_id, priority, task_timeout)
-        request.source_task_id = source_task_id
+        request.source_task_id, request.reuse, request.drop_source_mask = source_task_id, reuse, drop_mask
+        request.batch_id = batch_id or ""
+        request.mask = await asyncio.to_thread(read_mask, mask)
         return convert.task_from_proto((await self._wire.call(self._wire.stub.SubmitTask, request)).task)
 
     async def get(self, task_id: int, *, user_id: str | None = None) -> Task:
@@ -173,16 +267,25 @@ class GeneratorClient:
         return convert.task_from_proto((await self._wire.call(self._wire.stub.GetTask, request)).task)
 
     async def list_tasks(
-        self, *, states: Iterable[TaskState] = (), user_id: str | None = None, page_size: int = 100
+        self,
+        *,
+        states: Iterable[TaskState] = (),
+        batch_id: str | None = None,
+        user_id: str | None = None,
+        page_size: int = 100,
     ) -> AsyncGenerator[Task]:
         """Yield a user's tasks, newest first, in one of ``states`` (all when empty); pages are fetched as needed.
+
+        With ``batch_id``, only those of that batch.
 
         Raises:
             InvalidRequest: ``page_size`` is not within 1 to 500.
 
         """
         wanted = [convert.state_to_proto(state) for state in states]
-        request = pb.ListTasksRequest(user_id=user_id or "", states=wanted, page_size=page_size)
+        request = pb.ListTasksRequest(
+            user_id=user_id or "", states=wanted, page_size=page_size, batch_id=batch_id or ""
+        )
         while True:
             page = await self._wire.call(self._wire.stub.ListTasks, request)
             for task in page.tasks:
@@ -208,6 +311,67 @@ class GeneratorClient:
         request = pb.CancelTaskRequest(task_id=task_id, user_id=user_id or "")
         return convert.task_from_proto((await self._wire.call(self._wire.stub.CancelTask, request)).task)
 
+    async def delete(self, task_ids: Iterable[int], *, user_id: str | None = None) -> DeletedTasks:
+        """Delete tasks with their images. Those that have not ended are cancelled first.
+
+        Tasks that don't exist are returned as missing, so the call can be repeated. The idempotency keys of deleted
+        tasks are free again.
+        """
+        wanted, deleted, missing = iter(dict.fromkeys(task_ids)), list[int](), list[int]()
+        while chunk := list(islice(wanted, _MAX_DELETED)):
+            request = pb.DeleteTasksRequest(task_ids=chunk, user_id=user_id or "")
+            answer = await self._wire.call(self._wire.stub.DeleteTasks, request)
+            deleted += answer.task_ids
+            missing += answer.missing_task_ids
+        return DeletedTasks(task_ids=tuple(deleted), missing=tuple(missing))
+
+    async def delete_all(self, *, user_id: str | None = None) -> DeletedTasks:
+        """Delete all tasks that a user has now, with their images; otherwise as `delete`."""
+        request = pb.DeleteTasksRequest(all=True, user_id=user_id or "")
+        answer = await self._wire.call(self._wire.stub.DeleteTasks, request)
+        return DeletedTasks(task_ids=tuple(answer.task_ids))
+
+    async def delete_batch(self, batch_id: str, *, user_id: str | None = None) -> DeletedTasks:
+        """Delete all tasks of a batch, with their images; otherwise as `delete`.
+
+        Raises:
+            NotFound: there is no such batch.
+
+        """
+        request = pb.DeleteTasksRequest(batch_id=batch_id, user_id=user_id or "")
+        answer = await self._wire.call(self._wire.stub.DeleteTasks, request)
+        return DeletedTasks(task_ids=tuple(answer.task_ids))
+
+    async def get_batch(self, batch_id: str, *, user_id: str | None = None) -> Batch:
+        """Return a batch with the number of its tasks by state.
+
+        Raises:
+            NotFound: there is no such batch.
+
+        """
+        request = pb.GetBatchRequest(batch_id=batch_id, user_id=user_id or "")
+        return convert.batch_from_proto((await self._wire.call(self._wire.stub.GetBatch, request)).batch)
+
+    async def close_batch(self, batch_id: str, *, user_id: str | None = None) -> Batch:
+        """Let no more tasks be added to a batch; once all have ended, one event of type BATCH_FINISHED follows.
+
+        Raises:
+            NotFound: there is no such batch.
+
+        """
+        request = pb.CloseBatchRequest(batch_id=batch_id, user_id=user_id or "")
+        return convert.batch_from_proto((await self._wire.call(self._wire.stub.CloseBatch, request)).batch)
+
+    async def cancel_batch(self, batch_id: str, *, user_id: str | None = None) -> Batch:
+        """Close a batch, and cancel its tasks that have not ended.
+
+        Raises:
+            NotFound: there is no such batch.
+
+        """
+        request = pb.CancelBatchRequest(batch_id=batch_id, user_id=user_id or "")
+        return convert.batch_from_proto((await self._wire.call(self._wire.stub.CancelBatch, request)).batch)
+
     async def watch(
         self,
         after: str | None = None,
@@ -222,20 +386,21 @@ class GeneratorClient:
     ) -> AsyncGenerator[WatchUpdate]:
         """Yield what happens to tasks, in order, each event once, over as many connections as it takes.
 
-        Keep ``update.cursor`` to resume later. Without ``after`` it begins now: a `Bookmark` with ``caught_up``
-        says that it has.
+        Keep ``update.cursor`` to resume later. Without ``after`` it begins now, with a `Bookmark` whose
+        ``caught_up`` is true.
 
         Args:
             after: resume behind this cursor.
             task_ids: only these tasks, at most 1,000; all when empty.
-            snapshot: without ``after``, begin with the tasks as they stand.
-            all_users: watch everybody's tasks; needs the scope ``service``. Its cursors are of another kind.
+            snapshot: without ``after``, begin with the current tasks.
+            all_users: watch the tasks of all users; needs the scope ``service``. Its cursors are of another kind.
             user_id: watch this user's tasks.
             on_gap: what to do when ``after`` can't be resumed.
             stop_at_head: end when all that was there at the beginning has been yielded.
             on_retry: called with the error and the seconds until the next try, whenever a stream broke.
 
         Raises:
+            DeadlineExceeded: the service did not answer at all within the client's timeout.
             CursorGap: ``after`` can't be resumed and ``on_gap`` is FAIL.
             InvalidRequest: ``after`` is not a cursor, or one of the other kind.
 
@@ -253,6 +418,7 @@ class GeneratorClient:
             lambda request: self._wire.stream(self._wire.stub.WatchTasks, request),
             request,
             backoff=self._backoff,
+            connect_timeout=self._wire.timeout,
             on_retry=on_retry,
             renewable_token=self._wire.renewable_token,
         )
@@ -261,51 +427,73 @@ class GeneratorClient:
                 yield update
 
     async def wait(self, task_id: int, timeout: float | None = None, *, user_id: str | None = None) -> Task:
-        """Wait until a task ends, however it ends, and return it; `Task.raise_for_state` tells the two apart.
+        """Wait until a task ends, and return it; `Task.raise_for_state` raises unless it completed.
 
         Args:
             task_id: the task.
-            timeout: seconds to wait at most; None is for as long as it takes.
+            timeout: seconds to wait at most; None waits for as long as it takes.
             user_id: the owner.
 
         Raises:
             NotFound: there is no such task.
-            DeadlineExceeded: it did not end in time; it goes on.
+            DeadlineExceeded: it did not end in time and continues, or the service did not answer at all within
+                ``timeout`` or the client's own timeout.
 
         """
+        trouble = f"the service at {self._wire.target} has not answered; check the address"
+
+        def note(problem: str) -> None:
+            nonlocal trouble
+            trouble = problem
+
         try:
             async with asyncio.timeout(timeout):
-                return await self._wait(task_id, user_id)
+                return await self._wait(task_id, user_id, note)
         except errors.DeadlineExceeded:
             raise
         except TimeoutError:
-            raise errors.DeadlineExceeded(f"task {task_id} did not end within {timeout:g} s; it goes on") from None
+            late = f"task {task_id} did not end within {timeout:g} s"
+            raise errors.DeadlineExceeded(f"{late}: {trouble}" if trouble else f"{late}; it continues") from None
 
-    async def _wait(self, task_id: int, user_id: str | None) -> Task:
+    async def _wait(self, task_id: int, user_id: str | None, note: Callable[[str], None]) -> Task:
+        """Wait for the task's end. ``note`` is called with the connection's problem, empty if there is none."""
         seen = False
-        updates = self.watch(task_ids=(task_id,), snapshot=True, user_id=user_id)
+        updates = self.watch(
+            task_ids=(task_id,), snapshot=True, user_id=user_id, on_retry=lambda error, _delay: note(error.message)
+        )
         async with aclosing(updates):
             async for update in updates:
+                note("")
                 if isinstance(update, SnapshotTask | TaskEvent) and update.task.task_id == task_id:
                     seen = True
                     if update.task.state.terminal:
                         return update.task
                 elif isinstance(update, SnapshotEnd) and not seen:
-                    task = await self.get(task_id, user_id=user_id)  # Says that there is none, or is the end of it.
+                    task = await self.get(task_id, user_id=user_id)  # Raises if there is none.
                     if task.state.terminal:
                         return task
         raise AssertionError("a watch without stop_at_head does not end")
 
+    @overload
     async def download(
-        self, task_id: int, to: Path, kind: ImageKind = ImageKind.RESULT, *, user_id: str | None = None
-    ) -> Path:
-        """Save one of a task's images, and return where it lies; a broken stream resumes where it broke.
+        self, task_id: int, to: StrPath, kind: ImageKind = ImageKind.RESULT, *, user_id: str | None = None
+    ) -> Path: ...
+    @overload
+    async def download(
+        self, task_id: int, to: BinaryIO, kind: ImageKind = ImageKind.RESULT, *, user_id: str | None = None
+    ) -> None: ...
+    async def download(
+        self, task_id: int, to: StrPath | BinaryIO, kind: ImageKind = ImageKind.RESULT, *, user_id: str | None = None
+    ) -> Path | None:
+        """Save one of a task's images and return its path; a broken stream resumes where it broke.
 
-        The file appears under its name only when it is complete, and takes the place of one that is there.
+        The file appears under its name only when it is complete, and replaces an existing one. A file object is
+        written only after the whole image has arrived.
 
         Args:
             task_id: the task.
-            to: the file to write, or a folder, where the service's own name for the image is used.
+            to: the file to write, a folder, where the service's own name for the image is used, or a binary file,
+                which need not be seekable.
             kind: which image.
             user_id: the owner.
 
@@ -315,10 +503,18 @@ class GeneratorClient:
             OSError: the file can't be written.
 
         """
+        request = _image_request(task_id, kind, user_id)
+        if not isinstance(to, str | os.PathLike):
+            # Kept apart until it is complete: an image that changes on the way starts over, and a pipe can't.
+            with tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES) as spool:
+                await self._fetch(request, cast("BinaryIO", spool))
+                await asyncio.to_thread(copy_to, cast("BinaryIO", spool), to)
+            return None
+        to = Path(to)
         is_folder = await asyncio.to_thread(to.is_dir)
         file = await asyncio.to_thread(AtomicFile, to if is_folder else to.parent)
         try:
-            info = await self._fetch(_image_request(task_id, kind, user_id), file.sink)
+            info = await self._fetch(request, file.sink)
             path = to / info.filename if is_folder else to
             await asyncio.to_thread(file.commit, path)
         finally:
@@ -345,6 +541,47 @@ class GeneratorClient:
             data=sink.getvalue(),
         )
 
+    async def image_info(
+        self, task_id: int, kind: ImageKind = ImageKind.RESULT, *, user_id: str | None = None
+    ) -> ImageInfo:
+        """Return the metadata of one of a task's images without its bytes.
+
+        Raises:
+            NotFound: there is no such task, or it has no such image (yet).
+
+        """
+        request = pb.GetImageRequest(task_id=task_id, user_id=user_id or "", kind=convert.kind_to_proto(kind))
+        return convert.image_info_from_proto((await self._wire.call(self._wire.stub.GetImage, request)).image)
+
+    async def image_url(
+        self,
+        task_id: int,
+        kind: ImageKind = ImageKind.RESULT,
+        *,
+        lifetime: timedelta = timedelta(minutes=10),
+        attachment: bool = False,
+        user_id: str | None = None,
+    ) -> str | None:
+        """Return a URL to download one of a task's images from without a token; None where the service has none.
+
+        Args:
+            task_id: the task.
+            kind: which image.
+            lifetime: how long the URL is valid, 1 s to 1 h.
+            attachment: whether a browser that opens the URL saves the image instead of displaying it.
+            user_id: the owner.
+
+        Raises:
+            NotFound: there is no such task, or it has no such image (yet).
+            InvalidRequest: the lifetime is out of range.
+
+        """
+        request = pb.CreateImageUrlRequest(
+            task_id=task_id, user_id=user_id or "", kind=convert.kind_to_proto(kind), attachment=attachment
+        )
+        request.lifetime.FromTimedelta(lifetime)
+        return (await self._wire.call(self._wire.stub.CreateImageUrl, request)).url or None
+
     async def _fetch(self, request: pb.DownloadImageRequest, sink: BinaryIO) -> ImageInfo:
         return await fetch(
             lambda part: self._wire.stream(self._wire.stub.DownloadImage, part), request, sink, backoff=self._backoff
@@ -354,6 +591,11 @@ class GeneratorClient:
         """Return the marketplace presets, ``custom`` first."""
         response = await self._wire.call(self._wire.stub.ListPresets, pb.ListPresetsRequest())
         return [convert.preset_from_proto(each) for each in response.presets]
+
+    async def engines(self) -> list[EngineInfo]:
+        """Return all engines but AUTO: those that the service has first, in the order in which AUTO prefers them."""
+        response = await self._wire.call(self._wire.stub.ListEngines, pb.ListEnginesRequest())
+        return [convert.engine_from_proto(each) for each in response.engines]
 
     async def stats(self) -> QueueStats:
         """Return the state of the queue; needs the scope ``admin`` or ``service``."""
@@ -367,12 +609,15 @@ def _submission(
     priority: int,
     task_timeout: timedelta | None,
 ) -> pb.SubmitTaskRequest:
-    request = pb.SubmitTaskRequest(
-        user_id=user_id or "",
-        options=convert.options_to_proto(options or TaskOptions()),
-        idempotency_key=idempotency_key or str(uuid.uuid4()),
-        priority=priority,
-    )
+    try:
+        request = pb.SubmitTaskRequest(
+            user_id=user_id or "",
+            options=convert.options_to_proto(options or TaskOptions()),
+            idempotency_key=idempotency_key or str(uuid.uuid4()),
+            priority=priority,
+        )
+    except UnicodeEncodeError as error:
+        raise errors.InvalidRequest(f"{error.object!r} is not valid Unicode; remove the lone surrogates") from error
     if task_timeout is not None:
         request.timeout.FromTimedelta(task_timeout)
     return request
@@ -382,12 +627,5 @@ def _image_request(task_id: int, kind: ImageKind, user_id: str | None) -> pb.Dow
     return pb.DownloadImageRequest(task_id=task_id, user_id=user_id or "", kind=convert.kind_to_proto(kind))
 
 
-def _read_photo(path: Path) -> bytes:
-    _check_size(path.name, path.stat().st_size)  # Before reading: nobody wants a film in memory.
-    return path.read_bytes()
-
-
-def _check_size(name: str, size: int) -> None:
-    if size > MAX_IMAGE_BYTES:
-        message = f"{name} has {size / 2**20:.1f} MiB; at most 25 MiB are taken: send a smaller or more compressed file"
-        raise errors.InvalidRequest(message, (errors.FieldViolation("image", message),), reason="IMAGE_TOO_LARGE")
+GeneratorClient = AsyncClient
+"""Deprecated name of `AsyncClient`."""

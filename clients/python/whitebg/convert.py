@@ -1,84 +1,58 @@
-"""Protobuf to models and back. Nobody else touches a generated message of a task."""
+"""Conversion between protobuf and models. No other module uses generated messages of tasks."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath, PureWindowsPath
+from typing import TypeVar
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from protos.whitebg.v1 import event_pb2, generator_service_pb2, task_pb2
 from whitebg import models
+from whitebg.v1 import event_pb2, generator_service_pb2, task_pb2
+from whitebg_process.proto_enums import numbers
 
-_STATES = {
-    task_pb2.TASK_STATE_PENDING: models.TaskState.PENDING,
-    task_pb2.TASK_STATE_PROCESSING: models.TaskState.PROCESSING,
-    task_pb2.TASK_STATE_COMPLETED: models.TaskState.COMPLETED,
-    task_pb2.TASK_STATE_FAILED: models.TaskState.FAILED,
-    task_pb2.TASK_STATE_TIMEOUT: models.TaskState.TIMEOUT,
-    task_pb2.TASK_STATE_CANCELLED: models.TaskState.CANCELLED,
-}
-_STATES_OUT = {state: number for number, state in _STATES.items()}
-_ENGINES = {
+_Member = TypeVar("_Member")
+_Number = TypeVar("_Number")
+
+
+def _inverse(table: Mapping[_Member, _Number]) -> dict[_Number, _Member]:
+    return {number: member for member, number in table.items()}
+
+
+_STATES_OUT = numbers(models.TaskState, task_pb2.TaskState)
+_STATES = _inverse(_STATES_OUT)
+_ENGINES_OUT = numbers(models.Engine, task_pb2.Engine)
+_ENGINES = _inverse(_ENGINES_OUT) | {
     task_pb2.ENGINE_UNSPECIFIED: models.Engine.AUTO,
-    task_pb2.ENGINE_AUTO: models.Engine.AUTO,
-    task_pb2.ENGINE_LOCAL: models.Engine.LOCAL,
-    task_pb2.ENGINE_GEMINI: models.Engine.GEMINI,
-    task_pb2.ENGINE_REMBG: models.Engine.REMBG,
+    task_pb2.ENGINE_REMBG: models.Engine.NEURAL,  # An older service's name for it.
 }
-_ENGINES_OUT = {engine: number for number, engine in _ENGINES.items()}
-_FORMATS = {
-    task_pb2.OUTPUT_FORMAT_PNG: models.OutputFormat.PNG,
-    task_pb2.OUTPUT_FORMAT_JPEG: models.OutputFormat.JPEG,
-    task_pb2.OUTPUT_FORMAT_WEBP: models.OutputFormat.WEBP,
-}
-_FORMATS_OUT = {format_: number for number, format_ in _FORMATS.items()}
-_CONTENTS = {
-    task_pb2.CONTENT_PICTURE: models.Content.PICTURE,
-    task_pb2.CONTENT_TRANSPARENT: models.Content.TRANSPARENT,
-    task_pb2.CONTENT_MASK: models.Content.MASK,
-}
-_CONTENTS_OUT = {content: number for number, content in _CONTENTS.items()}
-_SHADOWS = {
-    task_pb2.SHADOW_NONE: models.Shadow.NONE,
-    task_pb2.SHADOW_CONTACT: models.Shadow.CONTACT,
-}
-_SHADOWS_OUT = {shadow: number for number, shadow in _SHADOWS.items()}
-_VERDICTS = {
-    task_pb2.VERDICT_PASSED: models.Verdict.PASSED,
-    task_pb2.VERDICT_WARNED: models.Verdict.WARNED,
-    task_pb2.VERDICT_FAILED: models.Verdict.FAILED,
-}
-_KINDS_OUT = {
-    models.ImageKind.INPUT: generator_service_pb2.IMAGE_KIND_INPUT,
-    models.ImageKind.RESULT: generator_service_pb2.IMAGE_KIND_RESULT,
-    models.ImageKind.THUMBNAIL: generator_service_pb2.IMAGE_KIND_THUMBNAIL,
-}
-_EVENTS = {
-    event_pb2.EVENT_TYPE_CREATED: models.EventType.CREATED,
-    event_pb2.EVENT_TYPE_STARTED: models.EventType.STARTED,
-    event_pb2.EVENT_TYPE_RETRYING: models.EventType.RETRYING,
-    event_pb2.EVENT_TYPE_COMPLETED: models.EventType.COMPLETED,
-    event_pb2.EVENT_TYPE_FAILED: models.EventType.FAILED,
-    event_pb2.EVENT_TYPE_TIMED_OUT: models.EventType.TIMED_OUT,
-    event_pb2.EVENT_TYPE_CANCELLED: models.EventType.CANCELLED,
-}
-_REASONS = {
-    generator_service_pb2.SNAPSHOT_REASON_REQUESTED: models.SnapshotReason.REQUESTED,
-    generator_service_pb2.SNAPSHOT_REASON_EPOCH_CHANGED: models.SnapshotReason.EPOCH_CHANGED,
-    generator_service_pb2.SNAPSHOT_REASON_CURSOR_IN_FUTURE: models.SnapshotReason.CURSOR_IN_FUTURE,
-    generator_service_pb2.SNAPSHOT_REASON_CURSOR_TOO_OLD: models.SnapshotReason.CURSOR_TOO_OLD,
-}
-_ON_GAP_OUT = {
-    models.OnGap.SNAPSHOT: generator_service_pb2.ON_GAP_SNAPSHOT,
-    models.OnGap.FAIL: generator_service_pb2.ON_GAP_FAIL,
-}
+_FORMATS_OUT = numbers(models.OutputFormat, task_pb2.OutputFormat)
+_FORMATS = _inverse(_FORMATS_OUT)
+_CONTENTS_OUT = numbers(models.Content, task_pb2.Content)
+_CONTENTS = _inverse(_CONTENTS_OUT)
+_SHADOWS_OUT = numbers(models.Shadow, task_pb2.Shadow)
+_SHADOWS = _inverse(_SHADOWS_OUT)
+_HINT_KINDS_OUT = numbers(models.HintKind, task_pb2.HintKind)
+_HINT_KINDS = _inverse(_HINT_KINDS_OUT)
+_VERDICTS = _inverse(numbers(models.Verdict, task_pb2.Verdict))
+_RESULT_VERDICTS = _inverse(numbers(models.ResultVerdict, task_pb2.ResultVerdict))
+_EVENTS = _inverse(numbers(models.EventType, event_pb2.EventType))
+_BREAKER_STATES = _inverse(numbers(models.BreakerState, generator_service_pb2.BreakerState))
+_REASONS = _inverse(numbers(models.SnapshotReason, generator_service_pb2.SnapshotReason))
+_WAIT_REASONS = _inverse(numbers(models.WaitReason, task_pb2.WaitReason))
+_KINDS_OUT = numbers(models.ImageKind, generator_service_pb2.ImageKind)
+_ON_GAP_OUT = numbers(models.OnGap, generator_service_pb2.OnGap)
 
 
 def _time(stamp: Timestamp) -> datetime:
     return stamp.ToDatetime(tzinfo=UTC)
+
+
+def _wait_reason(number: task_pb2.WaitReason.ValueType) -> models.WaitReason | None:
+    return _WAIT_REASONS.get(number, models.WaitReason.UNKNOWN) if number else None
 
 
 def _span(duration: Duration) -> timedelta:
@@ -111,7 +85,7 @@ def options_to_proto(options: models.TaskOptions) -> task_pb2.TaskOptions:
     """Convert options; None becomes the field's zero.
 
     Raises:
-        ValueError: the engine is UNKNOWN, which can't be asked for.
+        ValueError: the engine, or the kind of a hint, is UNKNOWN, which can't be asked for.
 
     """
     if options.engine not in _ENGINES_OUT:
@@ -127,6 +101,17 @@ def options_to_proto(options: models.TaskOptions) -> task_pb2.TaskOptions:
         shadow=_SHADOWS_OUT[options.shadow],
         content=_CONTENTS_OUT[options.content],
         prompt=options.prompt,
+        hints=[_hint_to_proto(hint) for hint in options.hints],
+    )
+
+
+def _hint_to_proto(hint: models.Hint) -> task_pb2.Hint:
+    if hint.kind not in _HINT_KINDS_OUT:
+        raise ValueError(f"{hint.kind!r} is not a hint to give; use one of {', '.join(_HINT_KINDS_OUT)}")
+    region = hint.region
+    return task_pb2.Hint(
+        kind=_HINT_KINDS_OUT[hint.kind],
+        region=task_pb2.Region(left=region.left, top=region.top, right=region.right, bottom=region.bottom),
     )
 
 
@@ -143,7 +128,15 @@ def options_from_proto(options: task_pb2.TaskOptions) -> models.TaskOptions:
         shadow=_SHADOWS.get(options.shadow, models.Shadow.NONE),
         content=_CONTENTS.get(options.content, models.Content.PICTURE),
         prompt=options.prompt,
+        hints=tuple(
+            models.Hint(kind=_HINT_KINDS.get(hint.kind, models.HintKind.UNKNOWN), region=_region(hint.region))
+            for hint in options.hints
+        ),
     )
+
+
+def _region(region: task_pb2.Region) -> models.Region:
+    return models.Region(left=region.left, top=region.top, right=region.right, bottom=region.bottom)
 
 
 def _result(result: task_pb2.ResultInfo) -> models.ResultInfo:
@@ -155,8 +148,36 @@ def _result(result: task_pb2.ResultInfo) -> models.ResultInfo:
         size_bytes=result.size_bytes,
         fill=result.fill,
         confidence=result.confidence if result.HasField("confidence") else None,
-        warnings=tuple(result.warnings),
+        findings=_findings(result),
+        placement=_placement(result.placement) if result.HasField("placement") else None,
+        verdict=_RESULT_VERDICTS.get(result.verdict, models.ResultVerdict.UNKNOWN),
+        verdict_reasons=tuple(result.verdict_reasons),
         report=_report(result.report) if result.HasField("report") else None,
+        mask_size_bytes=result.mask_size_bytes,
+    )
+
+
+def _placement(placement: task_pb2.Placement) -> models.Placement:
+    return models.Placement(
+        scale=placement.scale,
+        x=placement.x,
+        y=placement.y,
+        photo_width=placement.photo_width,
+        photo_height=placement.photo_height,
+    )
+
+
+def _findings(result: task_pb2.ResultInfo) -> tuple[models.Finding, ...]:
+    if not result.findings:  # Services before 0.2 send sentences only.
+        return tuple(models.Finding(code="unknown", message=each) for each in result.warnings)
+    return tuple(_finding(each) for each in result.findings)
+
+
+def _finding(finding: task_pb2.Finding) -> models.Finding:
+    return models.Finding(
+        code=finding.code,
+        message=finding.message,
+        region=_region(finding.region) if finding.HasField("region") else None,
     )
 
 
@@ -194,6 +215,16 @@ def preset_from_proto(preset: generator_service_pb2.Preset) -> models.Preset:
     )
 
 
+def engine_from_proto(info: generator_service_pb2.EngineInfo) -> models.EngineInfo:
+    """Convert an engine's description."""
+    return models.EngineInfo(
+        engine=_ENGINES.get(info.engine, models.Engine.UNKNOWN),
+        available=info.available,
+        model=info.model or None,
+        hint=info.hint or None,
+    )
+
+
 def task_from_proto(task: task_pb2.Task) -> models.Task:
     """Convert a task."""
     return models.Task(
@@ -207,6 +238,7 @@ def task_from_proto(task: task_pb2.Task) -> models.Task:
             width=task.input.width,
             height=task.input.height,
             size_bytes=task.input.size_bytes,
+            has_mask=task.input.has_mask,
         ),
         created_at=_time(task.created_at),
         updated_at=_time(task.updated_at),
@@ -226,6 +258,29 @@ def task_from_proto(task: task_pb2.Task) -> models.Task:
         timeout=_span(task.timeout) if task.HasField("timeout") else None,
         queue_position=task.queue_position or None,
         estimated_remaining=_span(task.estimated_remaining) if task.HasField("estimated_remaining") else None,
+        deadline=_time(task.deadline) if task.HasField("deadline") else None,
+        wait_reason=_wait_reason(task.wait_reason),
+        failures=task.failures,
+        lost_leases=task.lost_leases,
+        source_task_id=task.source_task_id or None,
+        batch_id=task.batch_id or None,
+    )
+
+
+def batch_from_proto(batch: task_pb2.Batch) -> models.Batch:
+    """Convert a batch."""
+    return models.Batch(
+        batch_id=batch.batch_id,
+        user_id=batch.user_id,
+        created_at=_time(batch.created_at),
+        closed=batch.closed,
+        finished_at=_time(batch.finished_at) if batch.HasField("finished_at") else None,
+        pending=batch.pending,
+        processing=batch.processing,
+        completed=batch.completed,
+        failed=batch.failed,
+        timed_out=batch.timed_out,
+        cancelled=batch.cancelled,
     )
 
 
@@ -251,6 +306,7 @@ def _event(event: event_pb2.TaskEvent, cursor: str) -> models.TaskEvent:
         type=_EVENTS.get(event.type, models.EventType.UNKNOWN),
         occurred_at=_time(event.occurred_at),
         task=task_from_proto(event.task),
+        batch=batch_from_proto(event.batch) if event.HasField("batch") else None,
     )
 
 
@@ -289,7 +345,7 @@ def updates_from_proto(
 
 
 def image_info_from_proto(info: generator_service_pb2.ImageInfo) -> models.ImageInfo:
-    """Convert what an image is; the file name loses any folder, whatever the other side says."""
+    """Convert an image's metadata; folders are stripped from its file name."""
     name = PureWindowsPath(PurePosixPath(info.filename).name).name
     return models.ImageInfo(
         content_type=info.content_type,
@@ -311,4 +367,21 @@ def stats_from_proto(stats: generator_service_pb2.GetQueueStatsResponse) -> mode
         ring_events=stats.ring_events,
         database_replays=stats.database_replays,
         process_started_at=_time(stats.process_started_at),
+        ready=stats.ready,
+        not_ready_reasons=tuple(
+            models.NotReadyReason(code=reason.code, message=reason.message) for reason in stats.not_ready_reasons
+        ),
+        queue_stalled=_span(stats.queue_stalled),
+        breakers=tuple(_breaker(breaker) for breaker in stats.breakers),
+    )
+
+
+def _breaker(breaker: generator_service_pb2.CircuitBreaker) -> models.CircuitBreaker:
+    return models.CircuitBreaker(
+        name=breaker.name,
+        state=_BREAKER_STATES.get(breaker.state, models.BreakerState.UNKNOWN),
+        reason=_wait_reason(breaker.reason),
+        message=breaker.message,
+        failing_since=_time(breaker.failing_since) if breaker.HasField("failing_since") else None,
+        open_until=_time(breaker.open_until) if breaker.HasField("open_until") else None,
     )

@@ -3,23 +3,24 @@
 ::
 
     WhitebgError
-    ├── InvalidRequest        a value of the request can't be used; `violations` says which
+    ├── InvalidRequest        a value of the request can't be used; `violations` names it
     ├── Unauthenticated       the token is missing, malformed or expired
     ├── PermissionDenied      the token's scope does not allow the call
-    ├── NotFound              no such task or image, or somebody else's
+    ├── NotFound              no such task or image, or another user's
     ├── IdempotencyConflict   the idempotency key was used with another request
     ├── WrongState            the task's state does not allow it any more
-    ├── QuotaExceeded         too many tasks waiting; `retry_after` says when to try again
+    ├── QuotaExceeded         too many tasks waiting; retry after `retry_after`
     ├── CursorGap             the cursor can't be resumed without a hole
     ├── Overloaded            the service can't take more now, or the watcher was too slow
     ├── ServiceUnavailable    the service can't be reached, or is shutting down
     ├── DeadlineExceeded      it took longer than the time allowed (also a `TimeoutError`)
-    ├── CertificateUnusable   a file of `ClientTls` is missing, is no certificate, or does not go with the others
+    ├── CertificateError      a file of `ClientTls` is missing, is no certificate, or does not go with the others
     ├── DownloadFailed        the bytes that came are not the whole image
+    ├── ClientStateError      the client is closed, was forked, or its own callback calls it (also a `RuntimeError`)
     ├── TaskFailed            a task ended without a picture
     └── ServiceError          the service failed in a way it did not foresee
 
-The string of an error is written for a person: what was wrong, with which value, what to do.
+The string of an error is written for a person: the problem, the value, the remedy.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ class PermissionDenied(WhitebgError):
 
 
 class NotFound(WhitebgError):
-    """There is no such task or image, or it is somebody else's."""
+    """The task or image does not exist or belongs to another user."""
 
 
 class IdempotencyConflict(WhitebgError):
@@ -115,11 +116,29 @@ class Overloaded(WhitebgError):
 
 
 class ServiceUnavailable(WhitebgError):
-    """The service can't be reached, or is shutting down. Trying again later loses nothing."""
+    """The service can't be reached, is shutting down, or can't store anything. Trying again later loses nothing.
+
+    ``retry_after`` is how many seconds the service asks to wait; None where it did not answer.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        retry_after: float | None = None,
+        *,
+        reason: str = "",
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message, reason=reason, metadata=metadata)
+        self.retry_after = retry_after
 
 
 class DeadlineExceeded(WhitebgError, TimeoutError):
     """It took longer than the time allowed."""
+
+
+class ClientStateError(WhitebgError, RuntimeError):
+    """The client can't be used here: it is closed, its process was forked, or its own callback calls it."""
 
 
 class DownloadFailed(WhitebgError):
@@ -142,5 +161,5 @@ class ServiceError(WhitebgError):
     """The service failed in a way it did not foresee."""
 
 
-class CertificateUnusable(WhitebgError):
+class CertificateError(WhitebgError):
     """A file of `ClientTls` is missing, is no certificate, or does not go with the others."""

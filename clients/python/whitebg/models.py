@@ -19,11 +19,11 @@ class TaskState(StrEnum):
     COMPLETED = "completed"
     """Terminal: the result can be downloaded."""
     FAILED = "failed"
-    """Terminal: ``Task.error`` says why."""
+    """Terminal: ``Task.error`` has the reason."""
     TIMEOUT = "timeout"
     """Terminal: an attempt ran longer than allowed."""
     CANCELLED = "cancelled"
-    """Terminal: somebody cancelled it."""
+    """Terminal: it was cancelled by a user."""
 
     @property
     def terminal(self) -> bool:
@@ -42,7 +42,13 @@ class Engine(StrEnum):
     AUTO = "auto"
     LOCAL = "local"
     GEMINI = "gemini"
-    REMBG = "rembg"
+    NEURAL = "neural"
+    REMBG = NEURAL
+    """Deprecated: the name of NEURAL in older releases."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> Engine | None:
+        return cls.NEURAL if value == "rembg" else None
 
 
 class OutputFormat(StrEnum):
@@ -78,6 +84,8 @@ class ImageKind(StrEnum):
     INPUT = "input"
     RESULT = "result"
     THUMBNAIL = "thumbnail"
+    MASK = "mask"
+    """The product's mask: a grey PNG over the upright photo, at most 2048 pixels on its longest side."""
 
 
 class EventType(StrEnum):
@@ -92,6 +100,30 @@ class EventType(StrEnum):
     FAILED = "failed"
     TIMED_OUT = "timed_out"
     CANCELLED = "cancelled"
+    SNOOZED = "snoozed"
+    """The task waits for something that is not its own fault; no attempt was counted."""
+    UPDATED = "updated"
+    """The task still waits, with another priority."""
+    DELETED = "deleted"
+    """The task no longer exists: its last event. The event's task is CANCELLED, with the error code "deleted"."""
+    BATCH_FINISHED = "batch_finished"
+    """A closed batch has ended: ``TaskEvent.batch``. The event's task is its newest one, unchanged."""
+
+
+class WaitReason(StrEnum):
+    """Why a task was snoozed."""
+
+    UNKNOWN = "unknown"
+    """A reason newer than this client."""
+    RATE_LIMITED = "rate_limited"
+    """The engine's quota is used up for now."""
+    ENGINE_UNAVAILABLE = "engine_unavailable"
+    STORE_UNAVAILABLE = "store_unavailable"
+    """The image store can't be used."""
+    WORKER_STOPPED = "worker_stopped"
+    LEASE_LOST = "lease_lost"
+    PAUSED = "paused"
+    """An operator paused the queue or the engine."""
 
 
 class SnapshotReason(StrEnum):
@@ -107,7 +139,7 @@ class SnapshotReason(StrEnum):
 
 
 class OnGap(StrEnum):
-    """What a watch does when its cursor can't be resumed."""
+    """Behaviour of a watch whose cursor can't be resumed."""
 
     SNAPSHOT = "snapshot"
     """Send the tasks as they stand, then go on live."""
@@ -116,8 +148,37 @@ class OnGap(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Region:
+    """A rectangle of the upright photo; each edge is a share, 0 to 1, of its width or height."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
+class HintKind(StrEnum):
+    """What a region of the photo is."""
+
+    UNKNOWN = "unknown"
+    """A kind newer than this client; only in answers."""
+    KEEP = "keep"
+    """Product: everything in it that differs from the backdrop is kept."""
+    DROP = "drop"
+    """Backdrop: nothing in it is kept."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hint:
+    """A region of the photo, and its meaning."""
+
+    kind: HintKind
+    region: Region
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TaskOptions:
-    """What the picture should be. None means: whatever the preset says."""
+    """Options of the picture. None means the preset's value."""
 
     engine: Engine = Engine.AUTO
     preset: str | None = None
@@ -128,24 +189,28 @@ class TaskOptions:
     fill: float | None = None
     """Share of the side that the product's longest side takes, 0.3 to 1.0."""
     margin: float | None = None
-    """The fill said otherwise: share of the side left free on each side, 0 to 0.35."""
+    """Margin per side, as a share of the side, 0 to 0.35; an alternative to the fill."""
     background: str | None = None
     """``#RRGGBB``; None is pure white. Only for pictures."""
     shadow: Shadow = Shadow.NONE
     content: Content = Content.PICTURE
     prompt: str = ""
     """Extra wish for a generative engine, at most 2,000 characters."""
+    hints: tuple[Hint, ...] = ()
+    """Regions that are product or backdrop for sure, at most 64; a later one wins where two overlap."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputInfo:
-    """What was sent in. Width and height are pixels as stored, before any EXIF rotation."""
+    """The submitted photo. Width and height are pixels as stored, before any EXIF rotation."""
 
     filename: str
     format: str
     width: int
     height: int
     size_bytes: int
+    has_mask: bool = False
+    """Whether the user supplied a mask of the product."""
 
 
 class Verdict(StrEnum):
@@ -167,9 +232,9 @@ class ComplianceCheck:
     verdict: Verdict
     value: float | None
     limit: str
-    """What is asked for, for a person."""
+    """The requirement, for a person."""
     message: str
-    """What is wrong and what to do about it; empty if passed."""
+    """The problem and its remedy; empty if passed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,6 +245,42 @@ class ComplianceReport:
     passed: bool
     """Whether no check failed."""
     checks: tuple[ComplianceCheck, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Something about a result that a person should check or know."""
+
+    code: str
+    """Stable name in lower_snake_case; ``Finding`` in the proto lists them. ``unknown`` from older services."""
+    message: str
+    """The problem and its remedy, in English."""
+    region: Region | None = None
+    """Where in the photo; None where it concerns all of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """How the upright photo maps onto the result: ``result = photo * scale + (x, y)``, in pixels, within one pixel."""
+
+    scale: float
+    x: float
+    y: float
+    photo_width: int
+    photo_height: int
+
+
+class ResultVerdict(StrEnum):
+    """Whether a result can be used."""
+
+    UNKNOWN = "unknown"
+    """From services before 0.2, or newer than this client."""
+    READY = "ready"
+    """Every check passed and nothing casts doubt on the cut-out."""
+    NEEDS_REVIEW = "needs_review"
+    """It breaks no rule, but a person should look at it before it is used."""
+    FAILED = "failed"
+    """It breaks a rule of the market or of the request."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,10 +295,23 @@ class ResultInfo:
     fill: float
     """The product's longest side as a share of the picture's side, 0 to 1."""
     confidence: float | None = None
-    """How far the engine trusts its cut-out, 0 to 1; None where it can't tell."""
-    warnings: tuple[str, ...] = ()
+    """How far the engine trusts its cut-out, 0 to 1; None if unknown."""
+    findings: tuple[Finding, ...] = ()
+    """What a person should check or know."""
     report: ComplianceReport | None = None
     """The file measured against its preset's rule; None from older services."""
+    placement: Placement | None = None
+    """Where the photo lies in the result; None where a model generated the picture, and with older results."""
+    verdict: ResultVerdict = ResultVerdict.UNKNOWN
+    verdict_reasons: tuple[str, ...] = ()
+    """Why it is not READY: names of checks, codes of findings, or what ``verdict_reasons`` in the proto lists."""
+    mask_size_bytes: int = 0
+    """Size of `ImageKind.MASK`; 0 where there is none, as of generated pictures and from older services."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """The messages of ``findings``."""
+        return tuple(finding.message for finding in self.findings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,8 +354,28 @@ class Task:
     timeout: timedelta | None = None
     """How long one attempt may run."""
     queue_position: int | None = None
-    """Place in the queue, 1 is next; None when it is not waiting."""
+    """Position in the queue, 1 is next; None when it is not waiting."""
     estimated_remaining: timedelta | None = None
+    deadline: datetime | None = None
+    """When it fails if it still waits; None from older services."""
+    wait_reason: WaitReason | None = None
+    """Why it was snoozed; set while pending after a snooze. ``error`` has the cause, ``run_at`` the expected end."""
+    failures: int = 0
+    """Failed attempts, which ``max_attempts`` bounds."""
+    lost_leases: int = 0
+    """Attempts whose worker was lost."""
+    source_task_id: int | None = None
+    """The earlier task whose photo was taken; None if it was uploaded. It may have been deleted since."""
+    batch_id: str | None = None
+    """The batch that it was submitted to."""
+
+    @property
+    def activity(self) -> str:
+        """Return the stage; of a snoozed task with the local time, such as "waiting for Gemini's quota until 15:04"."""
+        if self.wait_reason is None or self.run_at is None or not self.stage.startswith("waiting"):
+            return self.stage
+        until, today = self.run_at.astimezone(), datetime.now().astimezone().date()
+        return f"{self.stage} until {until:{'%H:%M' if until.date() == today else '%F %H:%M'}}"
 
     @property
     def elapsed(self) -> timedelta:
@@ -262,11 +396,51 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Tasks that were submitted together, and how many there are in each state. Deleted tasks are not counted."""
+
+    batch_id: str
+    user_id: str
+    created_at: datetime
+    """When its first task was submitted."""
+    closed: bool
+    """Whether no more tasks can be added."""
+    finished_at: datetime | None
+    """When it was closed and all of its tasks had ended; None before."""
+    pending: int
+    processing: int
+    completed: int
+    failed: int
+    timed_out: int
+    cancelled: int
+
+    @property
+    def total(self) -> int:
+        """Number of its tasks."""
+        return self.ended + self.pending + self.processing
+
+    @property
+    def ended(self) -> int:
+        """Number of its tasks that have ended."""
+        return self.completed + self.failed + self.timed_out + self.cancelled
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeletedTasks:
+    """What a deletion did."""
+
+    task_ids: tuple[int, ...]
+    """Tasks that were deleted."""
+    missing: tuple[int, ...] = ()
+    """Requested tasks that do not exist."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WatchUpdate:
-    """One piece of news.
+    """One update of a watch.
 
     ``cursor`` is where to resume after having taken it in: nothing is lost. Nothing is repeated either, where
-    it changed with this update; with `whitebg.client.GeneratorClient.watch` itself that is always so.
+    it changed with this update; with `whitebg.client.AsyncClient.watch` itself that is always so.
     """
 
     cursor: str
@@ -281,11 +455,13 @@ class TaskEvent(WatchUpdate):
     type: EventType
     occurred_at: datetime
     task: Task
+    batch: Batch | None = None
+    """The batch that has ended; with BATCH_FINISHED only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskProgress(WatchUpdate):
-    """Progress between two events; may be merged. Of a lower attempt, or of a task that ended, it is old news."""
+    """Progress between two events; may be merged. Of a lower attempt, or of an ended task, it is outdated."""
 
     task_id: int
     user_id: str
@@ -321,14 +497,14 @@ class SnapshotEnd(WatchUpdate):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bookmark(WatchUpdate):
-    """Nothing happened, but the cursor moved on. ``caught_up``: what follows is live."""
+    """Nothing happened, but the cursor moved on. ``caught_up``: live updates follow."""
 
     caught_up: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageInfo:
-    """What an image is, before its bytes."""
+    """An image's metadata, which precedes its bytes."""
 
     content_type: str
     size_bytes: int
@@ -347,7 +523,7 @@ class Image(ImageInfo):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preset:
-    """A marketplace preset: what is made for the market, and what its rule takes."""
+    """A marketplace preset: its settings, and the limits of the marketplace's rule."""
 
     name: str
     rule: str
@@ -366,6 +542,54 @@ class Preset:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EngineInfo:
+    """An engine, and whether the service has it."""
+
+    engine: Engine
+    available: bool
+    model: str | None
+    """The model that it runs; None where it has none, or is not available."""
+    hint: str | None
+    """Where it is not available: how to get it, and its benefit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotReadyReason:
+    """One reason why the service is not ready."""
+
+    code: str
+    """Stable, such as ``queue_stalled`` or ``disk_full``."""
+    message: str
+
+
+class BreakerState(StrEnum):
+    """The condition of a circuit breaker."""
+
+    UNKNOWN = "unknown"
+    """A condition newer than this client."""
+    CLOSED = "closed"
+    OPEN = "open"
+    """Not used before ``open_until``; tasks that need it wait."""
+    HALF_OPEN = "half_open"
+    """One task at a time probes it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CircuitBreaker:
+    """An engine or the image store that is not in use."""
+
+    name: str
+    """``engine:`` and the engine's name, or ``blobs`` for the image store."""
+    state: BreakerState
+    reason: WaitReason | None
+    """Why it opened."""
+    message: str
+    """The cause, for a person."""
+    failing_since: datetime | None
+    open_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class QueueStats:
     """Queue, log and watchers at a glance."""
 
@@ -379,3 +603,10 @@ class QueueStats:
     ring_events: int
     database_replays: int
     process_started_at: datetime
+    ready: bool = False
+    """Whether the service is ready for work; False from older services."""
+    not_ready_reasons: tuple[NotReadyReason, ...] = ()
+    queue_stalled: timedelta = timedelta()
+    """For how long tasks could run, without an attempt that started or ended."""
+    breakers: tuple[CircuitBreaker, ...] = ()
+    """Those that are not closed."""

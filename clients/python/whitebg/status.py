@@ -63,7 +63,7 @@ def _read_detail(found: _Details, detail: Any) -> None:
 
 
 def error_from_rpc(error: grpc.aio.AioRpcError, target: str) -> errors.WhitebgError:
-    """Turn a failed call into an error that says what to do. ``target`` is the address that was called."""
+    """Turn a failed call into an error with a remedy. ``target`` is the address that was called."""
     code, details = error.code(), _read_details(error)
     message = error.details() or code.name.replace("_", " ").lower()
     reason, metadata = details.reason, details.metadata
@@ -72,11 +72,9 @@ def error_from_rpc(error: grpc.aio.AioRpcError, target: str) -> errors.WhitebgEr
         code = grpc.StatusCode.UNAVAILABLE
     if code in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}:
         # A cancellation of our own never comes as an error: grpc.aio raises CancelledError for it.
-        return errors.ServiceUnavailable(
-            f"the service at {target} can't be reached or is shutting down ({message}); is it running?",
-            reason=reason,
-            metadata=metadata,
-        )
+        if not reason:  # With one the service has answered: its disk is full, or its image store is unavailable.
+            message = f"the service at {target} can't be reached or is shutting down ({message}); is it running?"
+        return errors.ServiceUnavailable(message, details.retry_after, reason=reason, metadata=metadata)
     if reason == "CURSOR_GAP":
         return errors.CursorGap(message, reason=reason, metadata=metadata)
     if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
@@ -85,6 +83,8 @@ def error_from_rpc(error: grpc.aio.AioRpcError, target: str) -> errors.WhitebgEr
         return errors.Overloaded(message, reason=reason, metadata=metadata)
     if code in {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.OUT_OF_RANGE}:
         return errors.InvalidRequest(message, tuple(details.violations), reason=reason, metadata=metadata)
+    if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+        message = f"the service at {target} did not answer in time ({message}); check the address, or allow more time"
     if code in _SIMPLE:
         return _SIMPLE[code](message, reason=reason, metadata=metadata)
     return errors.ServiceError(f"{code.name}: {message}", reason=reason, metadata=metadata)

@@ -9,21 +9,22 @@ import grpc
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
-from whitebg.errors import CertificateUnusable
+from whitebg.errors import CertificateError
+from whitebg.files import StrPath
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientTls:
-    """What a connection is secured with; pass it as ``tls`` to a client. All files are PEM.
+    """TLS files of a connection; pass it as ``tls`` to a client. All files are PEM.
 
     They are read when the connection is opened: a client that outlives its certificate must be made anew.
     """
 
-    ca: Path | None = None
-    """Who must have signed the service's certificate; None means the roots that gRPC brings along."""
-    cert: Path | None = None
+    ca: StrPath | None = None
+    """Authority that signed the service's certificate; None means the roots that gRPC brings along."""
+    cert: StrPath | None = None
     """Your own certificate, followed by those between it and its CA, where the service asks for one."""
-    key: Path | None = None
+    key: StrPath | None = None
     """Its private key, without a password."""
     server_name: str | None = None
     """Name that the service's certificate must hold; None is that of the target."""
@@ -32,11 +33,11 @@ class ClientTls:
         """Read the files, and see that they go together.
 
         Raises:
-            CertificateUnusable: with the file and what is wrong with it.
+            CertificateError: a file can't be used; the message names the file and the reason.
 
         """
         if (self.cert is None) != (self.key is None):
-            raise CertificateUnusable("a certificate and its key go together; only one of them is named")
+            raise CertificateError("a certificate and its key go together; only one of them is named")
         ca = None if self.ca is None else _certificates(self.ca)[0]
         if self.cert is None or self.key is None:
             return grpc.ssl_channel_credentials(ca)
@@ -45,24 +46,24 @@ class ClientTls:
         try:
             private = load_pem_private_key(key, password=None)
         except (ValueError, TypeError) as error:  # TypeError: it has a password.
-            raise CertificateUnusable(f"{self.key} is not a private key in PEM without a password") from error
+            raise CertificateError(f"{self.key} is not a private key in PEM without a password") from error
         form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         if private.public_key().public_bytes(*form) != own.public_key().public_bytes(*form):
-            raise CertificateUnusable(f"the key in {self.key} is not that of the certificate in {self.cert}")
+            raise CertificateError(f"the key in {self.key} is not that of the certificate in {self.cert}")
         return grpc.ssl_channel_credentials(ca, key, cert)
 
 
-def _read(path: Path) -> bytes:
+def _read(path: StrPath) -> bytes:
     try:
-        return path.read_bytes()
+        return Path(path).read_bytes()
     except OSError as error:
-        raise CertificateUnusable(f"{path} can't be read: {error.strerror}") from error
+        raise CertificateError(f"{path} can't be read: {error.strerror}") from error
 
 
-def _certificates(path: Path) -> tuple[bytes, x509.Certificate]:
+def _certificates(path: StrPath) -> tuple[bytes, x509.Certificate]:
     """Return a file's text and the first certificate in it."""
     text = _read(path)
     try:
         return text, x509.load_pem_x509_certificates(text)[0]
     except ValueError as error:
-        raise CertificateUnusable(f"{path} holds no certificate in PEM") from error
+        raise CertificateError(f"{path} holds no certificate in PEM") from error

@@ -9,6 +9,10 @@ import jwt
 
 AUDIENCE = "whitebg"
 SCOPES = ("tasks", "admin", "service")
+DEFAULT_USER = "local"
+"""User of the command line where none is named."""
+LINK_LIFETIME = timedelta(days=30)
+"""Lifetime of a link's token: as long as the service stores tasks by default."""
 _RENEW_BEFORE_END = timedelta(minutes=5)
 
 
@@ -25,7 +29,7 @@ def mint(secret: str, *, user: str, scopes: tuple[str, ...], lifetime: timedelta
 
     """
     if not user:
-        raise ValueError("the user is empty; name somebody")
+        raise ValueError("the user is empty; name one")
     unknown = [scope for scope in scopes if scope not in SCOPES]
     if unknown or not scopes:
         raise ValueError(f"{' '.join(unknown) or 'nothing'} is not a scope; known are {', '.join(SCOPES)}")
@@ -33,6 +37,24 @@ def mint(secret: str, *, user: str, scopes: tuple[str, ...], lifetime: timedelta
         raise ValueError(f"a lifetime of {lifetime} is over before it begins; give a positive one")
     claims = {"sub": user, "aud": AUDIENCE, "scope": " ".join(scopes), "iat": now, "exp": now + lifetime}
     return jwt.encode(claims, secret, algorithm="HS256")
+
+
+def sign_in_link(
+    http_url: str,
+    secret: str,
+    *,
+    user: str = DEFAULT_USER,
+    lifetime: timedelta = LINK_LIFETIME,
+    now: datetime | None = None,
+) -> str:
+    """Return the URL that opens the page as ``user``. The token is in the fragment, which browsers never send.
+
+    Raises:
+        ValueError: the user is empty, or the lifetime is not positive.
+
+    """
+    token = mint(secret, user=user, scopes=("tasks",), lifetime=lifetime, now=now or utc_now())
+    return f"{http_url}/#token={token}"
 
 
 def minting(
@@ -43,15 +65,15 @@ def minting(
     lifetime: timedelta = timedelta(hours=1),
     clock: Callable[[], datetime] = utc_now,
 ) -> Callable[[], str]:
-    """Return a function that gives a valid token each time, made anew shortly before the last one ends."""
-    token, renew_at = "", datetime.min.replace(tzinfo=UTC)
+    """Return a function that returns a valid token: a new one shortly before the last one ends, or the clock is set."""
+    token, minted_at, renew_at = "", datetime.max.replace(tzinfo=UTC), datetime.min.replace(tzinfo=UTC)
 
     def current() -> str:
-        nonlocal token, renew_at
+        nonlocal token, minted_at, renew_at
         now = clock()
-        if now >= renew_at:
+        if not minted_at <= now < renew_at:
             token = mint(secret, user=user, scopes=scopes, lifetime=lifetime, now=now)
-            renew_at = now + lifetime - min(_RENEW_BEFORE_END, lifetime / 2)
+            minted_at, renew_at = now, now + lifetime - min(_RENEW_BEFORE_END, lifetime / 2)
         return token
 
     return current

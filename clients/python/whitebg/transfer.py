@@ -11,10 +11,10 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import BinaryIO
 
-from protos.whitebg.v1 import generator_service_pb2 as pb
 from whitebg import convert, errors
 from whitebg.models import ImageInfo
 from whitebg.retry import Backoff
+from whitebg.v1 import generator_service_pb2 as pb
 from whitebg.watch import RETRYABLE
 
 MAX_BARREN_TRIES = 8
@@ -91,7 +91,7 @@ class AtomicFile:
         self._temporary = Path(name)
 
     def commit(self, path: Path) -> None:
-        """Make it durable, and let it take ``path``'s place."""
+        """Make the file durable and replace ``path`` with it."""
         self.sink.flush()
         os.fsync(self.sink.fileno())
         self.sink.close()

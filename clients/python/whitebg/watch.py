@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
-from protos.whitebg.v1 import generator_service_pb2 as pb
 from whitebg import convert, errors
 from whitebg.models import OnGap, WatchUpdate
 from whitebg.retry import Backoff
+from whitebg.v1 import generator_service_pb2 as pb
 
 OnRetry = Callable[[errors.WhitebgError, float], None]
 """Called when a stream broke, with the error and the seconds until the next try."""
@@ -59,29 +61,34 @@ async def follow(
     request: WatchRequest,
     *,
     backoff: Backoff,
+    connect_timeout: float = math.inf,
     on_retry: OnRetry | None = None,
     renewable_token: bool = False,
 ) -> AsyncGenerator[WatchUpdate]:
     """Yield what happens, over as many streams as it takes.
 
-    The cursor moves only after a whole batch was yielded, and a stream can only break between two batches: so what
-    was yielded is what the next stream is told to leave out, and nothing is lost or doubled. A snapshot that is
+    The cursor moves only after a whole batch was yielded, and a stream can only break between two batches: so the
+    next stream skips exactly the updates yielded so far, and none is lost or repeated. A snapshot that is
     cut off begins again.
+
+    ``connect_timeout``: seconds within which the first stream must have brought something. Later streams are opened
+    for as long as it takes.
 
     ``renewable_token``: an UNAUTHENTICATED stream that had worked is opened once more, with a new token.
 
     Raises:
+        DeadlineExceeded: nothing came within ``connect_timeout``.
         WhitebgError: the stream broke in a way that trying again does not mend.
 
     """
-    failures = 0
+    failures, connected, deadline = 0, False, time.monotonic() + connect_timeout
     while True:
         worked = False
         failure: errors.WhitebgError
         try:
             async with aclosing(open_stream(request.to_proto())) as stream:
                 async for response in stream:
-                    worked, failures = True, 0
+                    worked, connected, failures = True, True, 0
                     for update in convert.updates_from_proto(
                         response, request.after or "", all_users=request.all_users
                     ):
@@ -99,6 +106,10 @@ async def follow(
             failure = errors.ServiceUnavailable("the service ended the stream")
         failures += 1
         delay = backoff.delay(failures)
+        if not connected and time.monotonic() + delay >= deadline:
+            raise errors.DeadlineExceeded(
+                f"no connection within {connect_timeout:g} s: {failure.message}", reason=failure.reason
+            )
         if on_retry is not None:
             on_retry(failure, delay)
         await asyncio.sleep(delay)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import os
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from itertools import count
@@ -12,22 +13,25 @@ from typing import TYPE_CHECKING, TypeVar
 import grpc
 import grpc.aio
 
-from protos.whitebg.v1.generator_service_pb2_grpc import GeneratorServiceStub
 from whitebg import errors
 from whitebg.retry import Backoff
 from whitebg.status import error_from_rpc
 from whitebg.tls import ClientTls
+from whitebg.v1.admin_service_pb2_grpc import AdminServiceStub
+from whitebg.v1.generator_service_pb2_grpc import GeneratorServiceStub
 
 if TYPE_CHECKING:
-    from protos.whitebg.v1.generator_service_pb2_grpc import GeneratorServiceAsyncStub  # exists in the stubs only
+    # These exist in the stubs only.
+    from whitebg.v1.admin_service_pb2_grpc import AdminServiceAsyncStub
+    from whitebg.v1.generator_service_pb2_grpc import GeneratorServiceAsyncStub
 
 Token = str | Callable[[], str] | Callable[[], Awaitable[str]]
 """A JWT, or a function that returns a fresh one; it is asked before every call."""
 
 Tls = bool | ClientTls | grpc.ChannelCredentials
-"""False for plain text, True for TLS with gRPC's own roots, or what to do it with."""
+"""False for plain text, True for TLS with gRPC's own roots, or the files or credentials to use."""
 
-_MAX_MESSAGE_BYTES = 26 * 1024 * 1024
+_MAX_MESSAGE_BYTES = 34 * 1024 * 1024
 _CHANNEL_OPTIONS: list[tuple[str, int]] = [
     ("grpc.max_send_message_length", _MAX_MESSAGE_BYTES),
     ("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES),
@@ -48,9 +52,11 @@ def open_channel(target: str, tls: Tls, options: Sequence[tuple[str, int | str]]
     """Open a channel in the loop that runs; nothing is sent yet.
 
     Raises:
-        CertificateUnusable: the files of a `ClientTls` can't be used.
+        CertificateError: the files of a `ClientTls` can't be used.
+        ClientStateError: the process was forked from one that had opened a channel.
 
     """
+    _check_process()
     if tls is False:
         return grpc.aio.insecure_channel(target, options=options)
     if isinstance(tls, ClientTls):
@@ -61,16 +67,35 @@ def open_channel(target: str, tls: Tls, options: Sequence[tuple[str, int | str]]
     return grpc.aio.secure_channel(target, credentials, options=options)
 
 
+_opened_in: int | None = None
+"""Process in which the first channel was opened."""
+
+
+def _check_process() -> None:
+    # gRPC's threads don't survive a fork, and any call, even over a new channel, would wait for them for ever.
+    global _opened_in  # noqa: PLW0603  gRPC's own state is of the whole process
+    if _opened_in is None:
+        _opened_in = os.getpid()
+    elif _opened_in != os.getpid():
+        raise errors.ClientStateError(
+            f"gRPC was started in process {_opened_in}, from which this one was forked, and does not work here; "
+            "open the first client after the fork, or start processes with multiprocessing's method 'spawn'"
+        )
+
+
 class Wire:
     """A channel that is opened when it is first needed, and what every call over it has in common."""
 
     def __init__(self, target: str, token: Token, *, tls: Tls, timeout: float, backoff: Backoff) -> None:
-        self._target = target
+        self.target = target
+        """``host:port`` of the service."""
+        self.timeout = timeout
+        """Seconds that one call may take with its repetitions, and a stream until its first response."""
         self._token = token
         self._tls = tls
-        self._timeout = timeout
         self._backoff = backoff
         self._channel: grpc.aio.Channel | None = None
+        self._closed = False
 
     @property
     def renewable_token(self) -> bool:
@@ -82,14 +107,22 @@ class Wire:
         """The service's methods."""
         return GeneratorServiceStub(self._open())
 
+    @property
+    def admin_stub(self) -> AdminServiceAsyncStub:
+        """The methods for operators."""
+        return AdminServiceStub(self._open())
+
     def _open(self) -> grpc.aio.Channel:
         # Put off to here because a grpc.aio channel belongs to the loop that is running when it is made.
+        if self._closed:
+            raise errors.ClientStateError("the client is closed; create a new one")
         if self._channel is None:
-            self._channel = open_channel(self._target, self._tls, _CHANNEL_OPTIONS)
+            self._channel = open_channel(self.target, self._tls, _CHANNEL_OPTIONS)
         return self._channel
 
     async def close(self) -> None:
-        """Close the channel; calls under way are cancelled."""
+        """Close the channel; calls under way are cancelled, later ones raise `ClientStateError`."""
+        self._closed = True
         if self._channel is not None:
             channel, self._channel = self._channel, None
             await channel.close(None)
@@ -106,7 +139,7 @@ class Wire:
                 await self._open().channel_ready()
         except TimeoutError:
             raise errors.ServiceUnavailable(
-                f"nothing answers at {self._target} within {timeout:g} s; is the service running there?"
+                f"nothing answers at {self.target} within {timeout:g} s; is the service running there?"
             ) from None
 
     async def _metadata(self) -> tuple[tuple[str, str], ...]:
@@ -116,21 +149,25 @@ class Wire:
         return (("authorization", f"Bearer {token}"),)
 
     async def call(self, method: grpc.aio.UnaryUnaryMultiCallable[_Q, _R], request: _Q) -> _R:
-        """Make a unary call, again and again while the service is away and there is time.
+        """Make a unary call; repeat it while the service is unavailable and there is time, as late as it asks.
 
         Raises:
-            WhitebgError: what the service answered, or that it did not.
+            WhitebgError: the service's answer, or that there was none.
 
         """
-        deadline = time.monotonic() + self._timeout
+        deadline = time.monotonic() + self.timeout
         for failures in count(1):
             try:
                 left = deadline - time.monotonic()
                 return await method(request, timeout=left, metadata=await self._metadata())
             except grpc.aio.AioRpcError as error:
-                failure, delay = error_from_rpc(error, self._target), self._backoff.delay(failures)
-                if not isinstance(failure, errors.ServiceUnavailable) or time.monotonic() + delay >= deadline:
-                    raise failure from None  # The RPC error's text adds nothing but its debug string.
+                failure = error_from_rpc(error, self.target)
+                # From None: the RPC error's text adds nothing but its debug string.
+                if not isinstance(failure, errors.ServiceUnavailable):
+                    raise failure from None
+                delay = max(self._backoff.delay(failures), failure.retry_after or 0.0)
+                if time.monotonic() + delay >= deadline:
+                    raise failure from None
                 await asyncio.sleep(delay)
         raise AssertionError("count() does not end")
 
@@ -143,9 +180,19 @@ class Wire:
         """
         call = method(request, metadata=await self._metadata())
         try:
-            async for response in call:
+            responses = aiter(call)
+            try:
+                first = await asyncio.wait_for(anext(responses), self.timeout)
+            except StopAsyncIteration:
+                return
+            except TimeoutError:
+                raise errors.ServiceUnavailable(
+                    f"the service at {self.target} did not answer within {self.timeout:g} s; check the address"
+                ) from None
+            yield first
+            async for response in responses:
                 yield response
         except grpc.aio.AioRpcError as error:
-            raise error_from_rpc(error, self._target) from None
+            raise error_from_rpc(error, self.target) from None
         finally:
             call.cancel()

@@ -1,4 +1,4 @@
-/** Fetches what messages do not tell of a task: each once, few at a time, again later while the server is away. */
+/** Fetches task details that messages lack: once each, few at a time, again later if the server is unavailable. */
 import type { Clock } from "./environment.ts";
 import type { TaskDetail } from "./http.ts";
 import { ApiError } from "./problem.ts";
@@ -6,31 +6,33 @@ import { lacksDetail, type Task } from "./tasks.ts";
 import { Timers } from "./timers.ts";
 
 const AT_ONCE = 3;
-/** When to try again if nobody said. */
+/** Delay before the next attempt if the server named none. */
 const AGAIN_MS = 2_000;
 
 export class Details {
   readonly #wanted = new Set<number>();
   readonly #timers: Timers<"again">;
-  readonly #get: (taskId: number) => Promise<TaskDetail>;
-  readonly #learn: (detail: TaskDetail) => void;
+  readonly #refresh: (taskId: number) => Promise<TaskDetail>;
   #running = 0;
+  /** Changes with each `stop`: a fetch that fails after it is not repeated. */
+  #era = {};
 
-  constructor(clock: Clock, get: (taskId: number) => Promise<TaskDetail>, learn: (detail: TaskDetail) => void) {
+  /** `refresh` fetches the detail of a task and stores it. */
+  constructor(clock: Clock, refresh: (taskId: number) => Promise<TaskDetail>) {
     this.#timers = new Timers(clock);
-    this.#get = get;
-    this.#learn = learn;
+    this.#refresh = refresh;
   }
 
-  /** See whether the detail of this task is to be fetched. */
+  /** Fetch the detail of this task if it is incomplete. */
   check(task: Task): void {
     if (!lacksDetail(task)) return;
     this.#wanted.add(task.id);
     void this.#run();
   }
 
-  /** Want nothing any more. */
+  /** Discard all scheduled fetches. */
   stop(): void {
+    this.#era = {};
     this.#wanted.clear();
     this.#timers.clearAll();
   }
@@ -47,10 +49,12 @@ export class Details {
   }
 
   async #fetch(id: number): Promise<void> {
+    const era = this.#era;
     try {
-      this.#learn(await this.#get(id));
+      await this.#refresh(id);
     } catch (error) {
-      if (error instanceof ApiError && !error.retryable) return; // It is gone, such as by its age.
+      if (this.#era !== era) return;
+      if (error instanceof ApiError && !error.retryable) return; // It was deleted, such as by retention.
       this.#wanted.add(id);
       const pause = (error instanceof ApiError ? error.retryAfterMs : null) ?? AGAIN_MS;
       this.#timers.set("again", pause, () => void this.#run());

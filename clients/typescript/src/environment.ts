@@ -1,6 +1,6 @@
-/** All that the client takes from outside, so that tests can give it another time, chance and network. */
+/** The client's external dependencies, so that tests can replace time, randomness and network. */
 
-/** A timer that was set; opaque. */
+/** A running timer; opaque. */
 export type Timer = unknown;
 
 export interface Clock {
@@ -14,29 +14,29 @@ export type WebSocketConstructor = new (url: string | URL, protocols?: string | 
 
 export interface Environment {
   clock: Clock;
-  /** 0 to 1, 1 excluded. */
+  /** Returns a number from 0 to 1, 1 excluded. */
   random: () => number;
   fetch: typeof fetch;
-  /** Null where there is none: then the client polls. */
+  /** Null where unavailable: then the client polls. */
   WebSocket: WebSocketConstructor | null;
-  /** False only if the device knows that it has no network. */
+  /** False only if the device reports that it has no network. */
   online: () => boolean;
 }
 
-const systemClock: Clock = {
+export const systemClock: Clock = {
   now: () => Date.now(),
   setTimeout: (act, milliseconds) => setTimeout(act, milliseconds),
   clearTimeout: (timer) => clearTimeout(timer as ReturnType<typeof setTimeout>),
 };
 
-/** Return the surroundings of a browser, or of Node. */
+/** Return the environment of a browser or of Node. */
 export function systemEnvironment(): Environment {
   return {
     clock: systemClock,
     random: Math.random,
     fetch: (input, init) => fetch(input, init),
     WebSocket: typeof WebSocket === "undefined" ? null : WebSocket,
-    // Node has no navigator, or one that does not say.
+    // Node has no navigator, or one without `onLine`.
     online: () => typeof navigator === "undefined" || (navigator as Partial<Navigator>).onLine !== false,
   };
 }

@@ -1,135 +1,337 @@
-/** The gateway's HTTP API: each call with the caller's token, each failure an `ApiError`. */
+/** The gateway's HTTP API: each call sends the caller's token, each failure is an `ApiError`. */
+import { Address } from "./address.ts";
+import { type Clock, systemClock } from "./environment.ts";
+import { fileOf, type ImageName } from "./files.ts";
 import type { components, operations } from "./generated/openapi.ts";
-import { parseSyncAnswer, type SyncAnswer } from "./messages.ts";
+import { checkedId, uuid } from "./ids.ts";
+import { bounded, type CallOptions } from "./limits.ts";
+import { type Batch, parseSyncAnswer, type SyncAnswer } from "./messages.ts";
 import { ApiError, problemOf } from "./problem.ts";
+import { ServerTime } from "./server-time.ts";
 
 type Schemas = components["schemas"];
 export type TaskDetail = Schemas["TaskOut"];
+/** The task of a request, and in `more_tasks` those of its `moreOptions`. */
+export type Submitted = Schemas["SubmittedOut"];
 export type TaskPage = Schemas["TaskList"];
 export type ClientConfig = Schemas["ClientConfig"];
 export type SocketToken = Schemas["TokenOut"];
 export type GuestToken = Schemas["GuestTokenOut"];
 export type TaskFilter = Schemas["StatusFilter"];
 export type Preset = Schemas["PresetOut"];
-/** What the picture should be; what is left out, the preset decides. */
-export type TaskOptions = Omit<operations["submit"]["requestBody"]["content"]["multipart/form-data"], "file">;
+/** A region of the photo, and whether it is kept or removed. */
+export type Hint = Schemas["HintOut"];
+export type DeletedTasks = Schemas["DeletedOut"];
+export type EngineInfo = Schemas["EngineOut"];
+/** Options of the picture; those left out have the preset's values. */
+export type TaskOptions = Omit<operations["submit"]["requestBody"]["content"]["multipart/form-data"], "file" | "mask" | "hints" | "more_options"> & {
+  /** Regions that are certainly product or backdrop, at most 64; where two overlap, the later one wins. */
+  hints?: readonly Hint[];
+};
 
-/** Gives the token of the session; asked before every call and every connection. */
+/** Returns the session's token; called before every call and every connection. */
 export type TokenSource = () => string | Promise<string>;
 
-export interface SubmitOptions extends TaskOptions {
-  /** The same key always means the same task, so a submission can be repeated; made if left out. */
+interface NewTaskOptions extends TaskOptions, CallOptions {
+  /** Identifies the task, so that a submission can be repeated; generated if left out. */
   idempotencyKey?: string;
-  /** Left out: the name of a `File`, or `photo`. */
+  /**
+   * The product's outline, which replaces the engine's: a PNG, WebP or JPEG with the upright photo's aspect ratio,
+   * white inside the product, or transparent outside it.
+   */
+  mask?: Blob;
+  /**
+   * Options of further pictures of the same photo, such as for other markets, at most 19: one more task each, which
+   * share photo, mask and hints. Without `batchId`, the tasks are a closed batch of their own.
+   */
+  moreOptions?: readonly Omit<TaskOptions, "hints">[];
+  /** Adds the task to the batch of this name: up to 100 letters, digits and `._~:-`. Close it after the last one. */
+  batchId?: string;
+}
+
+export interface SubmitOptions extends NewTaskOptions {
+  /** Default: the name of a `File`, or `photo`. */
   filename?: string;
-  signal?: AbortSignal;
+}
+
+export interface VersionOptions extends NewTaskOptions {
+  /** Drop the earlier task's mask, which is otherwise used again if `mask` is left out. */
+  dropMask?: boolean;
+}
+
+export interface ListOptions extends CallOptions {
+  skip?: number | undefined;
+  limit?: number | undefined;
+  status?: TaskFilter | undefined;
+  /** Only tasks of this batch. */
+  batchId?: string | undefined;
 }
 
 export interface HttpOptions {
-  /** Such as `https://photos.example`; empty is the page's own origin. */
+  /** Such as `https://photos.example` or `https://example.com/photos`; empty: the page's origin. */
   baseUrl: string;
   token: TokenSource;
-  /** Hears of a token that the gateway refused, before another is asked for. */
+  /** Receives a token that the gateway rejected, before another is requested. */
   onTokenRefused?: ((token: string) => void) | undefined;
   fetch: typeof fetch;
-  /** Whether the device may have a network; true if left out. */
+  /** Whether the device may have a network; default: true. */
   online?: () => boolean;
+  /** Clock of the timeouts; default: the system's. */
+  clock?: Clock;
+  /** Timeout of each call in milliseconds, plus the transfer time of a photo or picture; default 30 s. */
+  timeoutMs?: number | undefined;
 }
 
+const TIMEOUT_MS = 30_000;
+/** Assumed rate of photo and picture transfers, which extends their timeout: 32 kB/s. */
+const SLOWEST_BYTES_PER_MS = 32;
+/** Assumed size of a picture without a `Content-Length`. */
+const LARGEST_BYTES = 25 * 2 ** 20;
+
+/** The gateway's HTTP API. Every call ends within its timeout and can be aborted; links in responses are absolute. */
 export class HttpClient {
   readonly #options: HttpOptions;
+  readonly #address: Address;
+  readonly #serverTime = new ServerTime();
+  #session = new AbortController();
 
   constructor(options: HttpOptions) {
     this.#options = options;
+    this.#address = new Address(options.baseUrl);
   }
 
-  /** Queue a photo. When this returns, photo and task are durable. */
-  submit(photo: Blob, { idempotencyKey, filename, signal, ...options }: SubmitOptions = {}): Promise<TaskDetail> {
+  /** Queue a photo. When this resolves, photo and task are durable. */
+  submit(photo: Blob, { filename, ...options }: SubmitOptions = {}): Promise<Submitted> {
     const form = new FormData();
     form.append("file", photo, filename ?? (photo instanceof File ? photo.name : "photo"));
-    for (const [name, value] of Object.entries(options)) {
-      // eslint-disable-next-line @typescript-eslint/no-unnecessary-condition -- no compiler keeps JavaScript from it
-      if (value !== null && value !== undefined) form.append(name, String(value));
-    }
-    const headers = { "Idempotency-Key": idempotencyKey ?? crypto.randomUUID() };
-    return this.#call("POST", "/api/v2/tasks/async", { body: form, headers, signal: signal ?? null });
+    return this.#create("", form, photo.size, options);
+  }
+
+  /**
+   * Queue the photo of an earlier task as a new task with other options, hints or mask; the earlier result is
+   * unchanged. Options left out have the preset's values, not the earlier task's.
+   */
+  async createVersion(taskId: number, { dropMask = false, ...options }: VersionOptions = {}): Promise<Submitted> {
+    return this.#create(`/${checkedId(taskId)}/versions`, new FormData(), 0, options, { drop_mask: dropMask });
   }
 
   /** List the caller's tasks, newest first. */
-  list(page: { skip?: number; limit?: number; status?: TaskFilter } = {}): Promise<TaskPage> {
-    const { skip = 0, limit = 50, status } = page;
-    const filter = status === undefined ? "" : `&status=${status}`;
-    return this.#call("GET", `/api/generation/tasks?skip=${skip}&limit=${limit}${filter}`);
+  async list({ skip = 0, limit = 50, status, batchId, ...options }: ListOptions = {}): Promise<TaskPage> {
+    const query = queryOf({ skip, limit, status, batch_id: batchId });
+    const path = `/api/v2/tasks${query}`;
+    const page = await this.#call<TaskPage>("GET", path, {}, options);
+    return { ...page, tasks: page.tasks.map((detail) => this.#address.detail(detail)) };
   }
 
-  get(taskId: number): Promise<TaskDetail> {
-    return this.#call("GET", `/api/generation/tasks/${taskId}`);
+  async get(taskId: number, options?: CallOptions): Promise<TaskDetail> {
+    return this.#task("GET", `/api/v2/tasks/${checkedId(taskId)}`, {}, options);
   }
 
-  /** Cancel a task; a second time changes nothing. `ApiError` 409 if it has already ended otherwise. */
-  cancel(taskId: number): Promise<TaskDetail> {
-    return this.#call("POST", `/api/v2/tasks/${taskId}/cancel`);
+  /** Cancel a task; repeated calls have no effect. `ApiError` 409 if it has already ended otherwise. */
+  async cancel(taskId: number, options?: CallOptions): Promise<TaskDetail> {
+    return this.#task("POST", `/api/v2/tasks/${checkedId(taskId)}/cancel`, {}, options);
+  }
+
+  /**
+   * Delete tasks with their images: these, at most 1,000, or all. Those that have not ended are cancelled first. Tasks
+   * that do not exist are returned as missing, so the call can be repeated.
+   */
+  async delete(tasks: readonly number[] | "all", options?: CallOptions): Promise<DeletedTasks> {
+    const headers = { "Content-Type": "application/json" };
+    const body = JSON.stringify(tasks === "all" ? { all: true } : { task_ids: tasks.map(checkedId) });
+    return this.#call("POST", "/api/v2/tasks/delete", { body, headers }, options);
+  }
+
+  /** Return a batch with the number of its tasks by state; `ApiError` 404 if there is none. */
+  batch(batchId: string, options?: CallOptions): Promise<Batch> {
+    return this.#call("GET", batchPath(batchId), {}, options);
+  }
+
+  /** Let no more tasks be added to a batch: once all have ended, `onBatchFinished` is called. */
+  closeBatch(batchId: string, options?: CallOptions): Promise<Batch> {
+    return this.#call("POST", `${batchPath(batchId)}/close`, {}, options);
+  }
+
+  /** Close a batch and cancel its tasks that have not ended. */
+  cancelBatch(batchId: string, options?: CallOptions): Promise<Batch> {
+    return this.#call("POST", `${batchPath(batchId)}/cancel`, {}, options);
+  }
+
+  /** Delete all tasks of a batch with their images. */
+  deleteBatch(batchId: string, options?: CallOptions): Promise<DeletedTasks> {
+    return this.#call("DELETE", batchPath(batchId), {}, options);
   }
 
   /** Queue the same photo with the same options as a new task. */
-  retry(taskId: number, idempotencyKey: string = crypto.randomUUID()): Promise<TaskDetail> {
-    return this.#call("POST", `/api/v2/tasks/${taskId}/retry`, { headers: { "Idempotency-Key": idempotencyKey } });
+  async retry(taskId: number, idempotencyKey: string = uuid(), options?: CallOptions): Promise<TaskDetail> {
+    const headers = { "Idempotency-Key": idempotencyKey };
+    return this.#task("POST", `/api/v2/tasks/${checkedId(taskId)}/retry`, { headers }, options);
   }
 
-  /** List what can be made, with the rule of each market; `custom` first. */
-  async presets(): Promise<Preset[]> {
-    return (await this.#call<Schemas["PresetList"]>("GET", "/api/v2/presets")).presets;
+  /** List the presets with the rules of each marketplace; `custom` first. */
+  async presets(options?: CallOptions): Promise<Preset[]> {
+    return (await this.#call<Schemas["PresetList"]>("GET", "/api/v2/presets", {}, options)).presets;
   }
 
-  /** Ask whether to hold a WebSocket or to poll. */
-  config(): Promise<ClientConfig> {
-    return this.#call("GET", "/api/v2/config");
+  /** List the engines except `auto`: available ones first, in the order in which `auto` prefers them. */
+  async engines(options?: CallOptions): Promise<EngineInfo[]> {
+    return (await this.#call<Schemas["EngineList"]>("GET", "/api/v2/engines", {}, options)).engines;
   }
 
-  /** Return what was missed since a cursor; null for the tasks as they stand. */
-  async sync(since: string | null): Promise<SyncAnswer> {
-    const headers = { "Content-Type": "application/json" };
-    const body = JSON.stringify({ since });
-    return parseSyncAnswer(await this.#call("POST", "/api/messages/sync", { body, headers }));
+  /** Return the configuration for clients: the transport and the polling interval. */
+  config(options?: CallOptions): Promise<ClientConfig> {
+    return this.#call("GET", "/api/v2/config", {}, options);
   }
 
-  /** Trade the session's token for one that opens the WebSocket and nothing else. */
-  wsToken(): Promise<SocketToken> {
-    return this.#call("POST", "/api/ws-token");
+  /** Return the messages after a cursor; null requests a snapshot of the tasks. */
+  async sync(since: string | null, options?: CallOptions): Promise<SyncAnswer> {
+    const query = new URLSearchParams({ since: since ?? "" });
+    const answer = parseSyncAnswer(await this.#call("GET", `/api/v2/events?${query}`, {}, options));
+    return { ...answer, messages: answer.messages.map((message) => this.#address.message(message)) };
   }
 
-  /** Become a guest, where guests are welcome; with the token of a guest, that guest stays the same. */
-  guestToken(current: string | null = null): Promise<GuestToken> {
-    return this.#send("POST", "/api/guest-token", {}, current);
+  /** Exchange the session's token for one that is valid only for opening the WebSocket. */
+  wsToken(options?: CallOptions): Promise<SocketToken> {
+    return this.#call("POST", "/api/v2/ws-token", {}, options);
   }
 
-  async #call<T>(method: string, path: string, init: RequestInit = {}): Promise<T> {
-    const { token, onTokenRefused } = this.#options;
-    const first = await token();
-    try {
-      return await this.#send<T>(method, path, init, first);
-    } catch (error) {
-      if (!(error instanceof ApiError) || !error.tokenRefused) throw error;
-      onTokenRefused?.(first);
-      const second = await token();
-      if (second === first) throw error;
-      return await this.#send<T>(method, path, init, second);
+  /** Return a guest token, where guests are allowed; with a guest's current token, for the same guest. */
+  guestToken(current: string | null = null, options?: CallOptions): Promise<GuestToken> {
+    return this.#within(options, async (signal) => json(await this.#send("POST", "/api/v2/guest-token", { signal }, current)));
+  }
+
+  /**
+   * Fetch an image by its signed link. The file has the server's name where the response exposes it, else one derived
+   * from `filename` (of the photo). `ApiError` 410 if the link has expired: get the task for a new one.
+   */
+  image(link: string, options: CallOptions & { image?: ImageName; filename?: string | undefined } = {}): Promise<File> {
+    return this.#within(options, async (signal, restart) => {
+      const url = new URL(this.#address.resolve(link));
+      url.searchParams.set("download", "true");
+      const answer = await this.#send("GET", url.href, { signal }, null);
+      const bytes = Number(answer.headers.get("Content-Length") ?? LARGEST_BYTES);
+      restart(options.timeoutMs ?? this.#timeoutMs + bytes / SLOWEST_BYTES_PER_MS);
+      return fileOf(answer, options.image ?? "result", options.filename ?? "");
+    });
+  }
+
+  /** Return the session's token within the timeout. */
+  token(options?: CallOptions): Promise<string> {
+    return this.#within(options, async () => this.#options.token());
+  }
+
+  /**
+   * Return milliseconds since 1970 by the gateway's clock; null before the first response. Compare expiry times with
+   * this: the device's clock may be off. Other origins can't read the `Date` header unless the server exposes it.
+   */
+  serverTime(): number | null {
+    return this.#serverTime.now();
+  }
+
+  /** Abort all calls in progress: they reject with an `ApiError` of the code `discarded`. */
+  discard(): void {
+    this.#session.abort(discarded());
+    this.#session = new AbortController();
+  }
+
+  get #timeoutMs(): number {
+    return this.#options.timeoutMs ?? TIMEOUT_MS;
+  }
+
+  #within<T>(
+    options: CallOptions | undefined,
+    act: (signal: AbortSignal, restart: (timeoutMs: number) => void) => Promise<T>,
+  ): Promise<T> {
+    const signals = [this.#session.signal, options?.signal];
+    const timeoutMs = options?.timeoutMs ?? this.#timeoutMs;
+    return bounded(act, { clock: this.#options.clock ?? systemClock, timeoutMs, signals });
+  }
+
+  async #create(
+    path: string,
+    form: FormData,
+    bytes: number,
+    newTask: NewTaskOptions,
+    more: Query = {},
+  ): Promise<Submitted> {
+    const { idempotencyKey = uuid(), mask, hints = [], moreOptions = [], batchId, signal, timeoutMs, ...options } = newTask;
+    for (const [name, value] of Object.entries(options)) {
+      // eslint-disable-next-line @typescript-eslint/no-unnecessary-condition -- JavaScript callers may pass null
+      if (value !== null && value !== undefined) form.append(name, String(value));
     }
+    if (mask !== undefined) form.append("mask", mask);
+    // Older gateways lack the field, but some servers treat a form without fields as missing.
+    if (hints.length > 0 || form.keys().next().done) form.append("hints", JSON.stringify(hints));
+    if (moreOptions.length > 0) form.append("more_options", JSON.stringify(moreOptions));
+    const headers = { "Idempotency-Key": idempotencyKey };
+    const sent = bytes + (mask?.size ?? 0);
+    const limits = { signal, timeoutMs: timeoutMs ?? this.#timeoutMs + sent / SLOWEST_BYTES_PER_MS };
+    const query = queryOf({ ...more, batch_id: batchId });
+    const init = { body: form, headers };
+    const answer = await this.#call<TaskDetail & Partial<Submitted>>("POST", `/api/v2/tasks${path}${query}`, init, limits);
+    const others = answer.more_tasks ?? []; // Older gateways lack it.
+    return { ...this.#address.detail(answer), more_tasks: others.map((each) => this.#address.detail(each)) };
   }
 
-  async #send<T>(method: string, path: string, init: RequestInit, token: string | null): Promise<T> {
+  async #task(method: string, path: string, init: RequestInit, options?: CallOptions): Promise<TaskDetail> {
+    return this.#address.detail(await this.#call<TaskDetail>(method, path, init, options));
+  }
+
+  #call<T>(method: string, path: string, init: RequestInit, options?: CallOptions): Promise<T> {
+    return this.#within(options, async (signal) => {
+      const { token, onTokenRefused } = this.#options;
+      const send = async (value: string): Promise<T> => json<T>(await this.#send(method, path, { ...init, signal }, value));
+      const first = await token();
+      try {
+        return await send(first);
+      } catch (error) {
+        if (signal.aborted || !(error instanceof ApiError) || !error.tokenRefused) throw error;
+        onTokenRefused?.(first);
+        const second = await token();
+        if (second === first) throw error;
+        return await send(second);
+      }
+    });
+  }
+
+  async #send(method: string, path: string, init: RequestInit, token: string | null): Promise<Response> {
     const headers = new Headers(init.headers);
     if (token !== null) headers.set("Authorization", `Bearer ${token}`);
     let answer: Response;
     try {
-      answer = await this.#options.fetch(this.#options.baseUrl + path, { ...init, method, headers });
+      answer = await this.#options.fetch(this.#address.resolve(path), { ...init, method, headers });
     } catch (error) {
       if (init.signal?.aborted) throw error;
       const offline = this.#options.online?.() === false;
-      if (offline) throw new ApiError(0, "offline", "this device is offline; connect it, then try again");
-      throw new ApiError(0, "network", "the server can't be reached; see whether it runs, then try again");
+      if (offline) throw new ApiError(0, "offline", "this device is offline");
+      throw new ApiError(0, "network", "the server is unreachable; is it running?");
     }
+    this.#serverTime.record(answer.headers.get("Date"));
     if (!answer.ok) throw await problemOf(answer);
-    return (await answer.json()) as T;
+    return answer;
   }
+}
+
+type Query = Record<string, string | number | boolean | undefined>;
+
+/** Return the defined fields as a query with its question mark; empty if there are none. */
+function queryOf(fields: Query): string {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(fields)) {
+    if (value !== undefined) query.set(name, String(value));
+  }
+  return query.size === 0 ? "" : `?${query}`;
+}
+
+function batchPath(batchId: string): string {
+  return `/api/v2/batches/${encodeURIComponent(batchId)}`;
+}
+
+/** Return the error of calls that belong to a previous user. */
+export function discarded(): ApiError {
+  return new ApiError(0, "discarded", "the response belongs to a previous session and was discarded; make the call again");
+}
+
+async function json<T>(answer: Response): Promise<T> {
+  return (await answer.json()) as T;
 }

@@ -1,6 +1,6 @@
-/** How long messages take from the gateway's or service's clock to ours, in milliseconds. */
+/** Latency of messages, from the gateway's or service's clock to the local one, in milliseconds. */
 export interface LatencyFigures {
-  /** How many messages the figures are of, at most the size of the window. */
+  /** Number of messages measured, at most the size of the window. */
   count: number;
   last: number | null;
   median: number | null;
@@ -9,7 +9,7 @@ export interface LatencyFigures {
 
 const NONE: LatencyFigures = { count: 0, last: null, median: null, p95: null };
 
-/** Latencies of the latest live messages. Two clocks are compared, so a skew between them shows in full. */
+/** Latencies of the latest live messages. Two clocks are compared, so the skew between them is included. */
 export class Latency {
   readonly #window: number[] = [];
   readonly #size: number;
@@ -18,7 +18,7 @@ export class Latency {
     this.#size = size;
   }
 
-  /** Take in a message sent at an RFC 3339 time and heard at `now`, in milliseconds since 1970; return its latency. */
+  /** Record a message sent at an RFC 3339 time and received at `now`, in milliseconds since 1970; return its latency. */
   add(timestamp: string, now: number): number | null {
     const latency = now - Date.parse(timestamp);
     if (Number.isNaN(latency)) return null;

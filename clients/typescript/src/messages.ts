@@ -1,5 +1,19 @@
-/** What the gateway says, checked at the door: nothing behind it sees a shape that it does not expect. */
+/** The gateway's messages, validated on arrival: other modules receive only the shapes declared here. */
 import * as v from "valibot";
+
+const BatchSchema = v.object({
+  batch_id: v.string(),
+  created_at: v.string(),
+  closed: v.boolean(),
+  finished_at: v.nullable(v.string()),
+  total: v.number(),
+  pending: v.number(),
+  processing: v.number(),
+  completed: v.number(),
+  failed: v.number(),
+  timed_out: v.number(),
+  cancelled: v.number(),
+});
 
 const TaskDataSchema = v.object({
   status: v.picklist(["pending", "processing", "completed", "failed"]),
@@ -15,9 +29,16 @@ const TaskDataSchema = v.object({
   stage: v.string(),
   queue_position: v.number(),
   error_code: v.nullable(v.string()),
-  /** Not with progress. */
+  /** Only while the task waits without a failed attempt: why, and when the wait is expected to end. */
+  wait_reason: v.optional(v.nullable(v.string())),
+  waiting_until: v.optional(v.nullable(v.string())),
+  /** Absent in progress updates. */
   seq: v.optional(v.number()),
   filename: v.optional(v.string()),
+  /** A closed batch that has ended; the task is its newest one, unchanged. */
+  batch: v.optional(v.nullable(BatchSchema)),
+  /** The task was deleted, however it had ended. */
+  deleted: v.optional(v.nullable(v.literal(true))),
 });
 
 const TaskMessageSchema = v.object({
@@ -38,6 +59,7 @@ const ServerMessageSchema = v.variant("type", [
   v.object({ type: v.literal("sync_end"), ...Sync, head: v.string() }),
   v.object({ type: v.literal("bookmark"), id: v.string() }),
   v.object({ type: v.literal("token_expiring"), expires_in_seconds: v.number() }),
+  v.object({ type: v.literal("service"), available: v.boolean() }),
   v.object({ type: v.literal("going_away"), retry_after_ms: v.number() }),
   v.object({ type: v.literal("error"), code: v.string(), message: v.string() }),
 ]);
@@ -49,6 +71,8 @@ const SyncAnswerSchema = v.object({
   has_more: v.boolean(),
 });
 
+/** Tasks that were submitted together, and how many there are in each state. Deleted tasks are not counted. */
+export type Batch = v.InferOutput<typeof BatchSchema>;
 export type TaskData = v.InferOutput<typeof TaskDataSchema>;
 export type TaskMessage = v.InferOutput<typeof TaskMessageSchema>;
 export type ServerMessage = v.InferOutput<typeof ServerMessageSchema>;
@@ -60,7 +84,7 @@ export type ClientMessage =
   | { type: "ack"; message_id: string }
   | { type: "auth"; token: string };
 
-/** Read a frame; null if it is none that this version knows, which is to be ignored: later gateways say more. */
+/** Parse a frame; null for an unknown type, which the caller ignores: later gateways send more types. */
 export function parseFrame(text: unknown): ServerMessage | null {
   if (typeof text !== "string") return null;
   let value: unknown;
@@ -73,7 +97,7 @@ export function parseFrame(text: unknown): ServerMessage | null {
   return parsed.success ? parsed.output : null;
 }
 
-/** Read the answer of `POST /api/messages/sync`; a `ValiError` if it is none. */
+/** Parse the response of `GET /api/v2/events`; a `ValiError` if it is invalid. */
 export function parseSyncAnswer(value: unknown): SyncAnswer {
   return v.parse(SyncAnswerSchema, value);
 }

@@ -1,6 +1,6 @@
 /**
- * Which of two pieces of news about a task counts. They have a total order, and a task stands where its greatest one
- * says: so it makes no difference in which order they come, how often, or by which way (socket, poll, fetch).
+ * The total order of a task's updates. The greatest one is the task's state, so the order of delivery, duplicates and
+ * the transport (socket, poll, fetch) make no difference.
  */
 import type { TaskData } from "./messages.ts";
 
@@ -8,26 +8,29 @@ export function hasEnded(data: Pick<TaskData, "status">): boolean {
   return data.status === "completed" || data.status === "failed";
 }
 
-/** Return a number above 0 if `a` is the later news, below 0 if `b` is, 0 if neither. */
+/** Return a number above 0 if `a` is the later update, below 0 if `b` is, 0 if neither. */
 export function compareNews(a: TaskData, b: TaskData): number {
   return (
-    Number(hasEnded(a)) - Number(hasEnded(b)) || // An end is never left.
+    Number(hasEnded(a)) - Number(hasEnded(b)) || // An ended task stays ended.
     a.attempt - b.attempt ||
-    compareText(a.updated_at, b.updated_at) || // UTC with milliseconds, so the order of texts is that of times.
-    (a.seq ?? 0) - (b.seq ?? 0) || // A state change beats progress of the same millisecond.
+    compareText(a.updated_at, b.updated_at) || // UTC with milliseconds, so text order is time order.
+    (a.seq ?? 0) - (b.seq ?? 0) || // A state change is later than progress of the same millisecond.
     a.progress - b.progress
   );
 }
 
-/** Return the news to keep: `held` itself if `next` is no later. Progress names no file, so what is known stays. */
+/** Return the later update: `held` itself if `next` is no later. Fields that progress lacks come from the other one. */
 export function laterNews(held: TaskData | undefined, next: TaskData): TaskData {
   if (held === undefined) return next;
-  if (compareNews(next, held) > 0) return next.filename === undefined ? named(next, held) : next;
-  return held.filename === undefined ? named(held, next) : held;
+  return compareNews(next, held) > 0 ? completed(next, held) : completed(held, next);
 }
 
-function named(data: TaskData, by: TaskData): TaskData {
-  return by.filename === undefined ? data : { ...data, filename: by.filename };
+/** Return `data` with the file name and wait that progress lacks; `data` itself if nothing is added. */
+function completed(data: TaskData, by: TaskData): TaskData {
+  const named = data.filename === undefined && by.filename !== undefined ? { ...data, filename: by.filename } : data;
+  if (data.seq !== undefined || data.waiting_until != null || by.waiting_until == null) return named;
+  if (data.status !== "pending" || by.status !== "pending" || data.attempt !== by.attempt) return named;
+  return { ...named, wait_reason: by.wait_reason, waiting_until: by.waiting_until };
 }
 
 function compareText(a: string, b: string): number {

@@ -1,6 +1,7 @@
-/** Asks what was missed, again and again, while there is no WebSocket to be had. */
+/** Polls for missed messages while no WebSocket is open. */
 import type { Clock } from "./environment.ts";
 import type { SyncAnswer } from "./messages.ts";
+import { ApiError } from "./problem.ts";
 import { Timers } from "./timers.ts";
 
 export interface PollerHandlers {
@@ -25,7 +26,10 @@ export class Poller {
     return this.#run !== null;
   }
 
-  /** Ask at once, and then this many milliseconds after each answer. Does nothing if it runs. */
+  /**
+   * Poll now, and again this many milliseconds after each response, or later if the server names a later time. No
+   * effect while running.
+   */
   start(interval: number): void {
     if (this.#run !== null) return;
     this.#run = {};
@@ -38,18 +42,20 @@ export class Poller {
   }
 
   async #poll(run: object, interval: number): Promise<void> {
+    let pause = interval;
     try {
       let more = true;
       while (more) {
         const answer = await this.#sync(this.#handlers.since());
-        if (this.#run !== run) return; // A socket has opened meanwhile, and asked for the same.
+        if (this.#run !== run) return; // A socket opened in the meantime and receives the same messages.
         this.#handlers.onAnswer(answer);
         more = answer.has_more;
       }
     } catch (error) {
       if (this.#run !== run) return;
       this.#handlers.onFailure(error);
+      if (error instanceof ApiError) pause = Math.max(interval, error.retryAfterMs ?? 0);
     }
-    if (this.#run === run) this.#timers.set("poll", interval, () => void this.#poll(run, interval));
+    if (this.#run === run) this.#timers.set("poll", pause, () => void this.#poll(run, interval));
   }
 }

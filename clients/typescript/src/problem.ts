@@ -1,27 +1,27 @@
-/** A call that failed; `code` is for a program, `message` for a person. */
+/** The failure of a call; `code` is for programs, `message` for people. */
 export class ApiError extends Error {
   override readonly name = "ApiError";
 
   constructor(
-    /** HTTP status; 0 if there was no answer at all. */
+    /** HTTP status; 0 without a response. */
     readonly status: number,
-    /** Stable name such as `quota_exceeded`; if there was no answer, `offline` or `network`. */
+    /** Stable name such as `quota_exceeded`; without a response `offline`, `network`, `timed_out` or `discarded`. */
     readonly code: string,
     message: string,
-    /** Fields that were wrong. */
+    /** Invalid fields. */
     readonly details: readonly { field: string; message: string }[] = [],
-    /** When to try again, in milliseconds; null if nobody said. */
+    /** Delay before the next attempt, in milliseconds; null if the server named none. */
     readonly retryAfterMs: number | null = null,
   ) {
     super(message);
   }
 
-  /** Whether it was the token: it is not good, or not for this. Another one may be. */
+  /** Whether the token is invalid or lacks a permission; another token may succeed. */
   get tokenRefused(): boolean {
     return this.status === 401 || this.code === "scope_missing";
   }
 
-  /** Whether the same call may succeed later. A fault of the server (500) would come again. */
+  /** Whether the same call may succeed later. A fault of the server (500) would recur. */
   get retryable(): boolean {
     return this.status === 0 || this.status === 429 || this.status > 501;
   }
@@ -36,15 +36,21 @@ function isErrorBody(body: unknown): body is ErrorBody {
   return typeof error?.code === "string" && typeof error.message === "string";
 }
 
-/** Read an answer that is an error, whether it is the gateway's or that of a proxy on the way. */
+/** Return the error of a response, whether from the gateway or from a proxy. */
 export async function problemOf(answer: Response): Promise<ApiError> {
-  const seconds = Number(answer.headers.get("Retry-After") ?? Number.NaN);
-  const retryAfterMs = Number.isFinite(seconds) ? seconds * 1_000 : null;
-  const body: unknown = await answer.json().catch(() => null); // A proxy answers with HTML.
+  const retryAfterMs = retryAfterOf(answer.headers);
+  const body: unknown = await answer.json().catch(() => null); // A proxy responds with HTML.
   if (!isErrorBody(body)) {
     const message = `the server answered with ${answer.status} ${answer.statusText}`.trimEnd();
     return new ApiError(answer.status, `http_${answer.status}`, message, [], retryAfterMs);
   }
   const { code, message, details } = body.error;
   return new ApiError(answer.status, code, message, details ?? [], retryAfterMs);
+}
+
+/** Return the delay before the next attempt, in milliseconds: `Retry-After` is in seconds, or a date by the server's clock. */
+function retryAfterOf(headers: Headers): number | null {
+  const value = headers.get("Retry-After") ?? "";
+  const milliseconds = /^\d+$/.test(value) ? Number(value) * 1_000 : Date.parse(value) - Date.parse(headers.get("Date") ?? "");
+  return Number.isNaN(milliseconds) ? null : Math.max(0, milliseconds);
 }

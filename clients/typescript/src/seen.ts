@@ -1,4 +1,4 @@
-/** Remembers the latest ids, so that a message that is sent again is told once. */
+/** Records the latest ids, so that a repeated message is dispatched once. */
 export class Seen {
   readonly #ids = new Set<string>();
   readonly #limit: number;
@@ -7,7 +7,7 @@ export class Seen {
     this.#limit = limit;
   }
 
-  /** Return whether the id is new, and remember it. */
+  /** Record an id; return whether it is new. */
   add(id: string): boolean {
     if (this.#ids.has(id)) return false;
     this.#ids.add(id);

@@ -1,10 +1,10 @@
-/** One WebSocket from its opening to its end: greets, keeps the heartbeat, acks, and says once that it is over. */
+/** One WebSocket from opening to end: authenticates, sends heartbeats and acks, and reports its end once. */
 import type { Environment, WebSocketConstructor } from "./environment.ts";
 import { type ClientMessage, parseFrame, type ServerMessage } from "./messages.ts";
 import { Timers } from "./timers.ts";
 
 export const PROTOCOL = "whitebg.v2";
-/** No status: the network went, or we gave up waiting. */
+/** No close frame: the network failed, or a timeout expired. */
 export const ABNORMAL = 1006;
 
 const OPEN_MS = 10_000;
@@ -31,7 +31,7 @@ export class Socket {
   #unacked: string | null = null;
   #over = false;
 
-  /** `token` goes into the first frame, so that it is in no URL and no access log. */
+  /** `token` is sent in the first frame, so that it appears in no URL and no access log. */
   constructor(
     constructor: WebSocketConstructor,
     url: URL,
@@ -46,7 +46,7 @@ export class Socket {
     socket.onopen = () => this.send({ type: "auth", token });
     socket.onmessage = (event: MessageEvent<unknown>) => this.#hear(event.data);
     socket.onclose = (event) => this.#end({ code: event.code, reason: event.reason });
-    socket.onerror = () => undefined; // A close event follows and says more.
+    socket.onerror = () => undefined; // A close event with the details follows.
     this.#endIfSilentFor(OPEN_MS);
   }
 
@@ -54,20 +54,20 @@ export class Socket {
     if (this.#socket.readyState === 1) this.#socket.send(JSON.stringify(message));
   }
 
-  /** Confirm a message, and with it all before. */
+  /** Acknowledge a message and all before it. */
   ack(id: string): void {
     this.#unacked = id;
     if (!this.#timers.has("ack")) this.#timers.set("ack", ACK_MS, () => this.#flushAck());
   }
 
-  /** Ask for a sign of life; without one the socket is over. Done by itself every 30 s. */
+  /** Send a ping; without a response the socket ends. Sent automatically every 30 s. */
   ping(): void {
     this.send({ type: "ping" });
     this.#endIfSilentFor(PONG_MS);
     this.#timers.set("ping", PING_MS, () => this.ping());
   }
 
-  /** Leave; nothing is heard of it afterwards. */
+  /** Close the socket; no handler is called afterwards. */
   close(): void {
     if (this.#over) return;
     this.#flushAck();

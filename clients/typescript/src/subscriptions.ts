@@ -1,74 +1,94 @@
-/** Who wants to hear of which task. */
+/** Handlers by task, and their dispatch. */
+import { checkedId } from "./ids.ts";
+import type { Batch } from "./messages.ts";
 import { hasEnded } from "./ordering.ts";
+import { isolated, type Report } from "./report.ts";
 import type { Task } from "./tasks.ts";
 
 export interface TaskHandlers {
-  /** The task waits or gets on. */
+  /** The task waits or makes progress. */
   onUpdate?: (task: Task) => void;
-  /** The task has its picture: `task.data.result_image_url`. Told once. */
+  /** The task has its picture: `task.data.result_image_url`. Called once. */
   onComplete?: (task: Task) => void;
-  /** The task ended without a picture: `task.data.error_code` says why. Told once. */
+  /** The task ended without a picture; `task.data.error_code` is the reason. Called once. */
   onFailed?: (task: Task) => void;
+  /** The task was deleted, here or elsewhere; it is no longer among the known tasks. Called once, and last. */
+  onDeleted?: (task: Task) => void;
+  /** A closed batch has ended. Only for `ALL_TASKS`; called once per batch. */
+  onBatchFinished?: (batch: Batch) => void;
 }
 
-/** Stands for all tasks. */
+/** Subscribes to all tasks, in place of a task's id. */
 export const ALL_TASKS = 0;
 
 export interface Subscription {
   readonly stop: () => void;
-  /** Tell what is known already, unless news came first or it was stopped. */
+  /** Pass the known state to the handlers, unless an update came first or the subscription was stopped. */
   tellFirst(task: Task): void;
 }
 
 interface Follower {
   readonly handlers: TaskHandlers;
   told: boolean;
+  /** False once unsubscribed: it is not called any more, even by a dispatch in progress. */
+  active: boolean;
 }
 
 export class Subscriptions {
   readonly #byTask = new Map<number, Set<Follower>>();
-  readonly #report: (error: unknown) => void;
+  readonly #report: Report;
 
-  /** `report` hears of handlers that throw: one that does keeps no other from hearing. */
-  constructor(report: (error: unknown) => void) {
+  /** `report` receives the errors of handlers; one that throws does not affect the others. */
+  constructor(report: Report) {
     this.#report = report;
   }
 
+  /** Add handlers for one task or `ALL_TASKS`; a `TypeError` if the id is invalid. */
   add(taskId: number, handlers: TaskHandlers): Subscription {
-    const follower: Follower = { handlers, told: false };
+    if (taskId !== ALL_TASKS) checkedId(taskId);
+    const follower: Follower = { handlers, told: false, active: true };
     const group = this.#byTask.get(taskId) ?? new Set();
     this.#byTask.set(taskId, group.add(follower));
     return {
       stop: () => {
+        follower.active = false;
         group.delete(follower);
         if (group.size === 0 && this.#byTask.get(taskId) === group) this.#byTask.delete(taskId);
       },
       tellFirst: (task) => {
-        if (group.has(follower) && !follower.told) this.#call(follower, task);
+        if (!follower.told) this.#call(follower, task);
       },
     };
   }
 
   clear(): void {
-    for (const group of this.#byTask.values()) group.clear();
+    for (const group of this.#byTask.values()) {
+      for (const follower of group) follower.active = false;
+    }
     this.#byTask.clear();
   }
 
-  /** Tell those who follow this task, and unless `quiet` also those who follow all. */
+  /** Call the handlers of this task, and unless `quiet` also those of all tasks. */
   tell(task: Task, quiet = false): void {
     const all = quiet ? [] : (this.#byTask.get(ALL_TASKS) ?? []);
     for (const follower of [...(this.#byTask.get(task.id) ?? []), ...all]) this.#call(follower, task);
   }
 
-  #call(follower: Follower, task: Task): void {
-    follower.told = true;
-    const { onUpdate, onComplete, onFailed } = follower.handlers;
-    try {
-      if (!hasEnded(task.data)) onUpdate?.(task);
-      else if (task.data.status === "completed") onComplete?.(task);
-      else onFailed?.(task);
-    } catch (error) {
-      this.#report(error);
+  /** Report the end of a batch to those who follow all tasks. */
+  tellBatch(batch: Batch): void {
+    for (const { active, handlers } of [...(this.#byTask.get(ALL_TASKS) ?? [])]) {
+      if (active) isolated(() => handlers.onBatchFinished?.(batch), this.#report);
     }
+  }
+
+  #call(follower: Follower, task: Task): void {
+    if (!follower.active) return;
+    follower.told = true;
+    const { handlers } = follower;
+    isolated(() => {
+      if (task.data.deleted === true) return handlers.onDeleted?.(task);
+      if (!hasEnded(task.data)) return handlers.onUpdate?.(task);
+      return task.data.status === "completed" ? handlers.onComplete?.(task) : handlers.onFailed?.(task);
+    }, this.#report);
   }
 }

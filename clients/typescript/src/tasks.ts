@@ -1,53 +1,69 @@
-/** All tasks that the client knows of: fed by messages and answers, read by whoever shows them. */
+/** All tasks known to the client: updated by messages and HTTP responses, read by the application. */
 import type { TaskDetail } from "./http.ts";
 import type { TaskData, TaskMessage } from "./messages.ts";
 import { compareNews, hasEnded, laterNews } from "./ordering.ts";
+import type { Report } from "./report.ts";
 import { Store } from "./store.ts";
 
 export interface Task {
   readonly id: number;
   readonly data: TaskData;
-  /** All that is known of it; null until it was fetched or submitted here. */
+  /** The full record; null until the task is fetched or submitted here. */
   readonly detail: TaskDetail | null;
 }
 
 export type TaskMap = ReadonlyMap<number, Task>;
 
-/** Whether the detail of a task tells less than there is: its options, or once it has ended its pictures and report. */
+/** Whether a task's detail is missing, or, for an ended task, from an earlier state (without pictures and report). */
 export function lacksDetail({ data, detail }: Task): boolean {
   return detail === null || (hasEnded(data) && detail.updated_at !== data.updated_at);
 }
 
-/** A later state of one task. */
+/** A later state of one task, or its deletion (`task.data.deleted`). */
 export interface Change {
   task: Task;
   before: Task | undefined;
 }
 
 export class Tasks extends Store<TaskMap> {
-  /** The tasks of a snapshot that is under way: they take the place of all others when it is whole. */
+  /** Tasks of the snapshot in progress; they replace all others when it is complete. */
   #snapshot: Map<number, Task> | null = null;
+  /** Ids are never used again, so a message or response from before the deletion does not bring a task back. */
+  readonly #deleted = new Set<number>();
 
-  constructor() {
-    super(new Map());
+  /** `report` receives the errors of listeners. */
+  constructor(report: Report) {
+    super(new Map(), report);
   }
 
-  /** Take in a message; null if it says nothing later than what is known. */
+  /** Apply a message; null if it is not later than the known state. */
   apply(message: TaskMessage): Change | null {
     return this.#merge([{ id: message.task_id, data: message.data, detail: null }])[0] ?? null;
   }
 
-  /** Take in what answers of the HTTP API say; whoever watches is told once. Returns what is later than was known. */
+  /** Apply HTTP responses and notify watchers once. Returns the tasks whose state is later than the known one. */
   add(details: readonly TaskDetail[]): Change[] {
     return this.#merge(details.map((detail) => ({ id: detail.task_id, data: detail, detail })));
   }
 
+  /** Remove deleted tasks and notify watchers once. */
+  remove(ids: readonly number[]): void {
+    const tasks = new Map(this.read());
+    for (const id of ids) {
+      this.#deleted.add(id);
+      this.#snapshot?.delete(id);
+      tasks.delete(id);
+    }
+    if (tasks.size < this.read().size) this.set(tasks);
+  }
+
   clear(): void {
     this.#snapshot = null;
+    this.#deleted.clear();
     this.set(new Map());
   }
 
-  /** What is held becomes void when the snapshot is whole. One that was begun before and never ended is dropped. */
+  /** Start a snapshot, which replaces all tasks when it is complete. An earlier one that never ended is dropped. */
   beginSnapshot(): void {
     this.#snapshot = new Map();
   }
@@ -58,13 +74,13 @@ export class Tasks extends Store<TaskMap> {
     this.#snapshot = null;
     for (const [id, task] of tasks) {
       const known = this.read().get(id)?.detail ?? null;
-      // What was fetched stays true, unless the server was put back to before it.
+      // Fetched details stay valid, unless the server was restored to an earlier state.
       if (task.detail === null && known !== null && compareNews(task.data, known) >= 0) tasks.set(id, { ...task, detail: known });
     }
     this.set(tasks);
   }
 
-  /** A snapshot that broke off changes nothing. */
+  /** Discard an incomplete snapshot; the tasks are unchanged. */
   dropSnapshot(): void {
     this.#snapshot = null;
   }
@@ -74,11 +90,19 @@ export class Tasks extends Store<TaskMap> {
     let tasks: Map<number, Task> | null = null;
     const changes: Change[] = [];
     for (const each of news) {
+      if (each.data.deleted === true) {
+        this.#deleted.add(each.id);
+        this.#snapshot?.delete(each.id);
+        (tasks ??= new Map(before)).delete(each.id);
+        changes.push({ task: each, before: before.get(each.id) });
+        continue;
+      }
+      if (this.#deleted.has(each.id)) continue;
       const held = (this.#snapshot ?? tasks ?? before).get(each.id);
       const task = merged(held, each);
       if (task === held) continue;
       this.#snapshot?.set(each.id, task);
-      // An answer counts at once, even where a snapshot is under way that may never be whole.
+      // A response applies at once, even during a snapshot, which may never complete.
       if (this.#snapshot === null || each.detail !== null) tasks = (tasks ?? new Map(before)).set(each.id, task);
       const known = before.get(each.id);
       if (laterNews(known?.data, task.data) !== known?.data) changes.push({ task, before: known });
@@ -91,7 +115,7 @@ export class Tasks extends Store<TaskMap> {
 function merged(held: Task | undefined, news: Task): Task {
   if (held === undefined) return news;
   const { data, detail } = held;
-  // An answer that says nothing later still brings links that are valid for longer.
+  // A response with the same state still brings links that are valid for longer.
   const fresh = news.detail !== null && compareNews(news.data, data) === 0;
   const later = fresh ? news.data : laterNews(data, news.data);
   const kept = news.detail === null || (detail !== null && compareNews(detail, news.detail) > 0) ? detail : news.detail;

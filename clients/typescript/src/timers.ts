@@ -1,5 +1,8 @@
 import type { Clock, Timer } from "./environment.ts";
 
+/** The longest delay that browsers and Node support; a longer one would fire at once. */
+const LONGEST_MS = 2 ** 31 - 1;
+
 /** Timers by name: setting one again replaces it, and all can be cleared together. */
 export class Timers<Name extends string> {
   readonly #clock: Clock;
@@ -15,7 +18,7 @@ export class Timers<Name extends string> {
       this.#running.delete(name);
       act();
     };
-    this.#running.set(name, this.#clock.setTimeout(fire, milliseconds));
+    this.#running.set(name, this.#clock.setTimeout(fire, Math.min(milliseconds, LONGEST_MS)));
   }
 
   has(name: Name): boolean {

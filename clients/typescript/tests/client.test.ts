@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { ApiError, type ClientOptions, createClient, type WhitebgClient } from "../src/index.ts";
 import { ManualClock } from "./support/clock.ts";
 import { detail, FakeGateway, message, syncBegin, syncEnd } from "./support/gateway.ts";
+import { eventually } from "./support/start.ts";
 
 let gateway: FakeGateway;
 let client: WhitebgClient;
@@ -16,12 +17,12 @@ function start(options: Partial<ClientOptions> = {}): void {
 
 /** Wait until the gateway has greeted, and answer the first `sync` with these tasks. */
 async function greet(...tasks: object[]): Promise<void> {
-  await vi.waitFor(() => expect(gateway.peer.heard("sync")).toHaveLength(1));
+  await eventually(() => expect(gateway.peer.heard("sync")).toHaveLength(1));
   gateway.peer.say(syncBegin("snapshot", "requested"), ...tasks, syncEnd("snapshot", "e:1"));
-  await vi.waitFor(() => expect(client.snapshots.read()).toBe(1));
+  await eventually(() => expect(client.snapshots.read()).toBe(1));
 }
 
-const connected = (): Promise<void> => vi.waitFor(() => expect(client.state).toBe("connected"));
+const connected = (): Promise<void> => eventually(() => expect(client.state).toBe("connected"));
 
 beforeEach(async () => {
   token.mockReset();
@@ -30,6 +31,42 @@ beforeEach(async () => {
 afterEach(async () => {
   client.close();
   await gateway.stop();
+});
+
+describe("the first connection", () => {
+  test("fetches the newest tasks and those in work, and misses no event after them", async () => {
+    const pages: Record<string, unknown> = {
+      "limit=2": { tasks: [detail(9), detail(8)], total: 5, cursor: "e:7" },
+      "status=pending": { tasks: [detail(3, { status: "pending" })], total: 1, cursor: "e:8" },
+      "status=processing": { tasks: [], total: 0, cursor: "e:8" },
+    };
+    gateway.routes.set("GET /api/v2/tasks", (request) => {
+      const page = Object.entries(pages).find(([part]) => request.url?.includes(part))?.[1];
+      return { status: 200, body: { skip: 0, limit: 2, next_page_token: "", ...(page as object) } };
+    });
+    start({ firstTasks: 2 });
+    await connected();
+    expect(gateway.peer.url.searchParams.get("since")).toBe("e:7");
+    expect([...client.tasks.read().keys()].sort()).toEqual([3, 8, 9]);
+    expect(client.snapshots.read()).toBe(1);
+    gateway.peer.say(message(3, "e:8", { status: "completed", seq: 3, updated_at: "2026-01-08T10:00:05.000Z" }));
+    await eventually(() => expect(client.tasks.read().get(3)?.data.status).toBe("completed"));
+    expect(gateway.peer.heard("sync")).toEqual([]);
+    const listed = gateway.requests.filter((each) => each.includes("/api/v2/tasks")).length;
+    gateway.peer.socket.terminate();
+    await eventually(() => expect(gateway.peers).toHaveLength(2));
+    expect(gateway.requests.filter((each) => each.includes("/api/v2/tasks"))).toHaveLength(listed);
+  });
+
+  test("is made while the service is unavailable, and then asks for a snapshot", async () => {
+    gateway.routes.set("GET /api/v2/tasks", () => ({ status: 503, body: null }));
+    start({ firstTasks: 2 });
+    await connected();
+    await eventually(() => expect(gateway.peer.heard("sync")).toHaveLength(1));
+    gateway.peer.say({ type: "service", available: false });
+    await eventually(() => expect(client.connection.read().serviceAvailable).toBe(false));
+    expect(gateway.peers).toHaveLength(1);
+  });
 });
 
 describe("the WebSocket", () => {
@@ -42,14 +79,14 @@ describe("the WebSocket", () => {
     client.subscribe(8, { onUpdate: other });
     const done = message(7, "e:3", { status: "completed", seq: 3, updated_at: "2026-01-08T10:00:02.000Z" });
     gateway.peer.say(message(7, "e:2", { seq: 2 }), done);
-    await vi.waitFor(() => expect(one).toHaveBeenCalledTimes(2));
+    await eventually(() => expect(one).toHaveBeenCalledTimes(2));
     expect(all).toHaveBeenCalledTimes(2);
     expect(other).not.toHaveBeenCalled();
     expect(client.lastMessage).toEqual(done);
     expect(client.latency().count).toBe(2);
     stop();
     gateway.peer.say(message(9, "e:4", { seq: 4 }));
-    await vi.waitFor(() => expect(client.tasks.read().has(9)).toBe(true));
+    await eventually(() => expect(client.tasks.read().has(9)).toBe(true));
     expect(all).toHaveBeenCalledTimes(2);
   });
 
@@ -63,7 +100,7 @@ describe("the WebSocket", () => {
     const done = message(7, "e:3", { status: "completed", seq: 3 });
     gateway.peer.say(done, done, message(7, null, { progress: 90, updated_at: "2026-01-08T10:00:09.000Z" }));
     gateway.peer.say(message(8, "e:4"));
-    await vi.waitFor(() => expect(update).toHaveBeenCalledOnce());
+    await eventually(() => expect(update).toHaveBeenCalledOnce());
     expect(complete).toHaveBeenCalledOnce();
     expect(heard).toHaveBeenCalledTimes(3); // The end once, the progress, and the other task.
     expect(client.tasks.read().get(7)?.data.status).toBe("completed");
@@ -73,10 +110,10 @@ describe("the WebSocket", () => {
     start();
     await greet();
     gateway.peer.say(message(7, "e:2", { seq: 2 }));
-    await vi.waitFor(() => expect(gateway.peer.heard("ack")).toEqual([{ type: "ack", message_id: "e:2" }]));
+    await eventually(() => expect(gateway.peer.heard("ack")).toEqual([{ type: "ack", message_id: "e:2" }]));
     const asked = token.mock.calls.length;
     gateway.peer.socket.terminate();
-    await vi.waitFor(() => expect(gateway.peers).toHaveLength(2));
+    await eventually(() => expect(gateway.peers).toHaveLength(2));
     await connected();
     expect(gateway.peer.url.searchParams.get("since")).toBe("e:2");
     expect(gateway.peer.url.searchParams.has("token")).toBe(false);
@@ -89,13 +126,65 @@ describe("the WebSocket", () => {
     await greet(message(7, null), message(8, "e:1"));
     gateway.peer.say(syncBegin("snapshot", "epoch_changed"), message(9, null));
     gateway.peer.socket.close(1011);
-    await vi.waitFor(() => expect(gateway.peers).toHaveLength(2));
+    await eventually(() => expect(gateway.peers).toHaveLength(2));
     await connected();
     expect([...client.tasks.read().keys()]).toEqual([7, 8]);
     gateway.peer.say(message(10, "e:2"));
-    await vi.waitFor(() => expect([...client.tasks.read().keys()]).toEqual([7, 8, 10]));
+    await eventually(() => expect([...client.tasks.read().keys()]).toEqual([7, 8, 10]));
     gateway.peer.say(syncBegin("snapshot", "epoch_changed"), message(9, "f:1"), syncEnd("snapshot", "f:1"));
-    await vi.waitFor(() => expect([...client.tasks.read().keys()]).toEqual([9]));
+    await eventually(() => expect([...client.tasks.read().keys()]).toEqual([9]));
+  });
+
+  test("a deleted task disappears, its follower hears it once, and nothing late brings it back", async () => {
+    gateway.routes.set("GET /api/v2/tasks", () => ({
+      status: 200,
+      body: { tasks: [detail(7, { status: "completed" }), detail(8)], total: 2, skip: 0, limit: 50, cursor: "e:2", next_page_token: "" },
+    }));
+    start();
+    await greet(message(7, null, { status: "completed", seq: 1 }), message(8, "e:1"));
+    const [deleted, failed] = [vi.fn(), vi.fn()];
+    client.subscribe(7, { onDeleted: deleted, onFailed: failed });
+    const gone = message(7, "e:2", { status: "failed", error_code: "deleted", deleted: true, seq: 2 });
+    gateway.peer.say(gone, gone, message(7, null, { progress: 90, updated_at: "2026-01-08T10:00:09.000Z" }));
+    await eventually(() => expect(client.tasks.read().has(7)).toBe(false));
+    await eventually(() => expect(gateway.peer.heard("ack").at(-1)).toEqual({ type: "ack", message_id: "e:2" }));
+    await client.list();
+    expect([...client.tasks.read().keys()]).toEqual([8]);
+    expect(deleted).toHaveBeenCalledOnce();
+    expect(failed).not.toHaveBeenCalled();
+  });
+
+  test("tasks deleted here disappear at once, and from a snapshot in progress too", async () => {
+    gateway.routes.set("POST /api/v2/tasks/delete", () => ({ status: 200, body: { task_ids: [7], missing_task_ids: [9] } }));
+    start();
+    await greet(message(7, null), message(8, "e:1"));
+    const deleted = vi.fn();
+    client.subscribe(0, { onDeleted: deleted });
+    gateway.peer.say(syncBegin("snapshot", "requested"), message(7, null), message(9, null));
+    expect(await client.delete([7, 9])).toEqual({ task_ids: [7], missing_task_ids: [9] });
+    expect([...client.tasks.read().keys()]).toEqual([8]);
+    gateway.peer.say(message(8, "e:2"), syncEnd("snapshot", "e:2"));
+    await eventually(() => expect(client.snapshots.read()).toBe(2));
+    expect([...client.tasks.read().keys()]).toEqual([8]);
+    gateway.peer.say(message(7, "e:3", { status: "failed", error_code: "deleted", deleted: true, seq: 3 }));
+    await eventually(() => expect(deleted).toHaveBeenCalledOnce());
+    await expect(client.delete([0])).rejects.toThrow(TypeError);
+  });
+
+  test("the end of a batch is reported once and changes no task", async () => {
+    start();
+    await greet();
+    const [finished, complete] = [vi.fn(), vi.fn()];
+    client.subscribe(0, { onBatchFinished: finished, onComplete: complete });
+    const counts = { total: 2, pending: 0, processing: 0, completed: 2, failed: 0, timed_out: 0, cancelled: 0 };
+    const times = { created_at: "2026-01-08T10:00:00.000Z", finished_at: "2026-01-08T10:00:02.000Z" };
+    const batch = { batch_id: "order-17", closed: true, ...times, ...counts };
+    const end = message(7, "e:3", { status: "completed", seq: 3, batch });
+    gateway.peer.say(message(7, "e:2", { status: "completed", seq: 2 }), end, end, message(8, "e:4"));
+    await eventually(() => expect(client.tasks.read().has(8)).toBe(true));
+    expect(finished.mock.calls).toEqual([[batch]]);
+    expect(complete).toHaveBeenCalledOnce();
+    expect(client.tasks.read().get(7)?.data.seq).toBe(3);
   });
 
   test("of the first snapshot only those hear who follow the very task", async () => {
@@ -114,7 +203,7 @@ describe("the WebSocket", () => {
     const [stayed, left] = [vi.fn(), vi.fn()];
     client.subscribe(7, { onFailed: stayed });
     client.subscribe(7, { onFailed: left })();
-    await vi.waitFor(() => expect(stayed).toHaveBeenCalledOnce());
+    await eventually(() => expect(stayed).toHaveBeenCalledOnce());
     expect(left).not.toHaveBeenCalled();
   });
 
@@ -122,7 +211,7 @@ describe("the WebSocket", () => {
     start();
     await greet();
     gateway.peer.socket.close(4001, "the session was revoked; sign in again");
-    await vi.waitFor(() => expect(client.state).toBe("closed"));
+    await eventually(() => expect(client.state).toBe("closed"));
     expect(client.connection.read()).toMatchObject({ closeCode: 4001, problem: "the session was revoked; sign in again" });
     client.connect();
     await connected();
@@ -134,7 +223,7 @@ describe("the WebSocket", () => {
     for (const code of [4010, 4200]) {
       const before = gateway.peers.length;
       gateway.peer.socket.close(code);
-      await vi.waitFor(() => expect(gateway.peers.length).toBe(before + 1));
+      await eventually(() => expect(gateway.peers.length).toBe(before + 1));
       await connected();
     }
   });
@@ -144,7 +233,7 @@ describe("the WebSocket", () => {
     start({ onTokenRefused });
     await greet();
     gateway.peer.socket.close(4001);
-    await vi.waitFor(() => expect(client.state).toBe("closed"));
+    await eventually(() => expect(client.state).toBe("closed"));
     expect(onTokenRefused).toHaveBeenCalledExactlyOnceWith("session");
     expect(gateway.peers).toHaveLength(1);
   });
@@ -155,13 +244,13 @@ describe("the WebSocket", () => {
     await greet();
     token.mockReturnValue("another");
     gateway.peer.socket.close(4001);
-    await vi.waitFor(() => expect(gateway.peers).toHaveLength(2));
+    await eventually(() => expect(gateway.peers).toHaveLength(2));
     await connected();
     expect(gateway.peer.heard("auth")).toEqual([{ type: "auth", token: "another" }]);
     gateway.user = 4001;
     token.mockReturnValue("a third");
     gateway.peer.socket.close(4200);
-    await vi.waitFor(() => expect(client.state).toBe("closed"));
+    await eventually(() => expect(client.state).toBe("closed"));
     expect(gateway.peers).toHaveLength(3);
     expect(onTokenRefused.mock.calls).toEqual([["session"], ["a third"]]);
   });
@@ -171,7 +260,7 @@ describe("the WebSocket", () => {
     gateway.routes.set("GET /api/v2/config", () => ({ status: 403, body }));
     const onTokenRefused = vi.fn();
     start({ onTokenRefused });
-    await vi.waitFor(() => expect(client.state).toBe("closed"));
+    await eventually(() => expect(client.state).toBe("closed"));
     expect(client.connection.read()).toMatchObject({ problem: "the token lacks the scope 'tasks'", closeCode: 4001 });
     expect(onTokenRefused).toHaveBeenCalledExactlyOnceWith("session");
     expect([gateway.count("/api/v2/config"), gateway.peers.length]).toEqual([1, 0]);
@@ -181,11 +270,11 @@ describe("the WebSocket", () => {
     const clock = new ManualClock();
     gateway.user = 4010;
     start({ environment: { clock, random: () => 0.5 } });
-    await vi.waitFor(() => expect(client.connection.read()).toMatchObject({ failures: 1, closeCode: 4010 }));
+    await eventually(() => expect(client.connection.read()).toMatchObject({ failures: 1, closeCode: 4010 }));
     clock.pass(499);
     expect(gateway.count("/api/v2/config")).toBe(1);
     clock.pass(1);
-    await vi.waitFor(() => expect(gateway.count("/api/v2/config")).toBe(2));
+    await eventually(() => expect(gateway.count("/api/v2/config")).toBe(2));
   });
 
   test("what is held of one user is forgotten when the session is another's", async () => {
@@ -193,8 +282,8 @@ describe("the WebSocket", () => {
     await greet(message(7, "e:1"));
     gateway.user = "ben";
     gateway.peer.socket.terminate();
-    await vi.waitFor(() => expect(gateway.peers).toHaveLength(3)); // The second greets ben with ann's cursor.
-    await vi.waitFor(() => expect(gateway.peer.heard("sync")).toHaveLength(1));
+    await eventually(() => expect(gateway.peers).toHaveLength(3)); // The second greets ben with ann's cursor.
+    await eventually(() => expect(gateway.peer.heard("sync")).toHaveLength(1));
     expect(gateway.peers[1]?.url.searchParams.get("since")).toBe("e:1");
     expect(gateway.peer.url.searchParams.has("since")).toBe(false);
     expect(client.tasks.read().size).toBe(0);
@@ -205,7 +294,7 @@ describe("the WebSocket", () => {
     await greet(message(7, "e:1"));
     client.forget();
     expect(client.tasks.read().size).toBe(0);
-    await vi.waitFor(() => expect(gateway.peers).toHaveLength(2));
+    await eventually(() => expect(gateway.peers).toHaveLength(2));
     await connected();
     expect(gateway.peer.url.searchParams.has("since")).toBe(false);
     client.close();
@@ -219,18 +308,18 @@ describe("the WebSocket", () => {
     await greet();
     token.mockReturnValueOnce("newer");
     gateway.peer.say({ type: "token_expiring", expires_in_seconds: 60 });
-    await vi.waitFor(() => expect(gateway.peer.heard("auth").at(-1)).toEqual({ type: "auth", token: "newer" }));
+    await eventually(() => expect(gateway.peer.heard("auth").at(-1)).toEqual({ type: "auth", token: "newer" }));
     expect(gateway.peers).toHaveLength(1);
     gateway.peer.socket.close(4001);
-    await vi.waitFor(() => expect(onTokenRefused).toHaveBeenCalledExactlyOnceWith("newer"));
+    await eventually(() => expect(onTokenRefused).toHaveBeenCalledExactlyOnceWith("newer"));
   });
 
   test("it pings every 30 s, and leaves a server that stays silent for 10 s", async () => {
     const clock = new ManualClock();
     start({ environment: { clock } });
-    await vi.waitFor(() => expect(client.isConnected).toBe(true));
+    await eventually(() => expect(client.isConnected).toBe(true));
     clock.pass(30_000);
-    await vi.waitFor(() => expect(gateway.peer.heard("ping")).toHaveLength(1));
+    await eventually(() => expect(gateway.peer.heard("ping")).toHaveLength(1));
     expect(client.isConnected).toBe(true);
     clock.pass(9_999);
     expect(client.isConnected).toBe(true);
@@ -241,9 +330,9 @@ describe("the WebSocket", () => {
   test("when the network is back, an open socket that gives no sign of life is left", async () => {
     const clock = new ManualClock();
     start({ environment: { clock } });
-    await vi.waitFor(() => expect(client.isConnected).toBe(true));
+    await eventually(() => expect(client.isConnected).toBe(true));
     client.retryNow();
-    await vi.waitFor(() => expect(gateway.peer.heard("ping")).toHaveLength(1));
+    await eventually(() => expect(gateway.peer.heard("ping")).toHaveLength(1));
     clock.pass(9_999);
     expect(client.isConnected).toBe(true);
     clock.pass(1);
@@ -253,9 +342,9 @@ describe("the WebSocket", () => {
   test("closed while it waits to reconnect, it stays closed", async () => {
     const clock = new ManualClock();
     start({ environment: { clock, random: () => 0.5 } });
-    await vi.waitFor(() => expect(client.isConnected).toBe(true));
+    await eventually(() => expect(client.isConnected).toBe(true));
     gateway.peer.socket.terminate();
-    await vi.waitFor(() => expect(client.state).toBe("reconnecting"));
+    await eventually(() => expect(client.state).toBe("reconnecting"));
     client.close();
     const asked = token.mock.calls.length;
     clock.pass(60_000);
@@ -268,7 +357,7 @@ describe("the WebSocket", () => {
     client.connect();
     client.close();
     expect(client.state).toBe("closed");
-    await vi.waitFor(() => expect(gateway.count("/api/v2/config")).toBe(2));
+    await eventually(() => expect(gateway.count("/api/v2/config")).toBe(2));
     expect(gateway.peers).toHaveLength(0);
   });
 });
@@ -284,35 +373,35 @@ describe("without a WebSocket", () => {
     start();
     const complete = vi.fn();
     client.subscribe(0, { onComplete: complete });
-    await vi.waitFor(() => expect(complete).toHaveBeenCalledOnce());
+    await eventually(() => expect(complete).toHaveBeenCalledOnce());
     expect(client.state).toBe("polling");
     gateway.blocked = false;
     await connected();
     expect(gateway.peer.url.searchParams.get("since")).toMatch(/^e:/);
-    const polls = gateway.count("/api/messages/sync");
+    const polls = gateway.count("/api/v2/events");
     await new Promise((resolve) => setTimeout(resolve, 50)); // Five times the interval.
-    expect(gateway.count("/api/messages/sync")).toBe(polls);
+    expect(gateway.count("/api/v2/events")).toBe(polls);
   });
 
   test("a gateway that is away is not polled either", async () => {
     gateway.routes.set("GET /api/v2/config", () => ({ status: 503, body: null }));
     start();
-    await vi.waitFor(() => expect(gateway.count("/api/v2/config")).toBeGreaterThan(5));
+    await eventually(() => expect(gateway.count("/api/v2/config")).toBeGreaterThan(5));
     expect(client.connection.read()).toMatchObject({ state: "connecting", problem: expect.stringContaining("503") as string });
-    expect(gateway.count("/api/messages/sync")).toBe(0);
+    expect(gateway.count("/api/v2/events")).toBe(0);
   });
 
   test("a gateway that says so is polled, and no socket is tried", async () => {
     gateway.transport = "polling";
     start();
-    await vi.waitFor(() => expect(gateway.count("/api/messages/sync")).toBeGreaterThan(2));
+    await eventually(() => expect(gateway.count("/api/v2/events")).toBeGreaterThan(2));
     expect(client.state).toBe("polling");
     expect(gateway.peers).toHaveLength(0);
   });
 
   test("where there is no WebSocket at all, it polls", async () => {
     start({ environment: { WebSocket: null } });
-    await vi.waitFor(() => expect(client.state).toBe("polling"));
+    await eventually(() => expect(client.state).toBe("polling"));
   });
 });
 
@@ -320,7 +409,7 @@ describe("the HTTP API", () => {
   test("a problem says what the gateway said, and a dead server is one too", async () => {
     start();
     const problem = { error: { code: "quota_exceeded", message: "5 tasks run already", details: [] } };
-    gateway.routes.set("POST /api/v2/tasks/async", () => ({ status: 429, body: problem }));
+    gateway.routes.set("POST /api/v2/tasks", () => ({ status: 429, body: problem }));
     const refused = await client.submit(new Blob(["photo"])).catch((error: unknown) => error);
     expect(refused).toBeInstanceOf(ApiError);
     expect(refused).toMatchObject({ status: 429, code: "quota_exceeded", message: "5 tasks run already", retryable: true });
@@ -333,7 +422,7 @@ describe("the HTTP API", () => {
   test("a submission carries its key, the token and its options", async () => {
     start();
     let headers: Record<string, unknown> = {};
-    gateway.routes.set("POST /api/v2/tasks/async", (request) => {
+    gateway.routes.set("POST /api/v2/tasks", (request) => {
       headers = request.headers;
       return { status: 202, body: { task_id: 5, ...message(5, null, { status: "pending" }).data } };
     });
@@ -348,7 +437,7 @@ describe("the HTTP API", () => {
     const seen: unknown[] = [];
     const onTokenRefused = vi.fn(() => void tokens.shift());
     client = createClient({ baseUrl: gateway.url, token: () => tokens[0] ?? "none", onTokenRefused });
-    gateway.routes.set("GET /api/generation/tasks/5", ({ headers: { authorization } }) => {
+    gateway.routes.set("GET /api/v2/tasks/5", ({ headers: { authorization } }) => {
       seen.push(authorization);
       return authorization === "Bearer old" ? { status: 401, body: null } : { status: 200, body: detail(5) };
     });
@@ -359,9 +448,9 @@ describe("the HTTP API", () => {
 
   test("a call is not made again with the token that was refused", async () => {
     client = createClient({ baseUrl: gateway.url, token });
-    gateway.routes.set("GET /api/generation/tasks/5", () => ({ status: 401, body: null }));
+    gateway.routes.set("GET /api/v2/tasks/5", () => ({ status: 401, body: null }));
     await expect(client.refresh(5)).rejects.toMatchObject({ status: 401, retryable: false });
-    expect(gateway.requests).toEqual(["GET /api/generation/tasks/5"]);
+    expect(gateway.requests).toEqual(["GET /api/v2/tasks/5"]);
   });
 
   test("that the device is offline is a problem of its own, and so is leaving", async () => {
@@ -374,13 +463,13 @@ describe("the HTTP API", () => {
     const environment = { fetch: nowhere, online: () => false };
     client = createClient({ baseUrl: gateway.url, token, environment });
     const submitted = client.submit(new Blob(["photo"]));
-    await vi.waitFor(() => expect(sent).toBeDefined());
+    await eventually(() => expect(sent).toBeDefined());
     sent?.();
     await expect(submitted).rejects.toMatchObject({ status: 0, code: "offline", retryable: true });
     const leave = new AbortController();
     sent = undefined;
     const left = client.submit(new Blob(["photo"]), { signal: leave.signal });
-    await vi.waitFor(() => expect(sent).toBeDefined());
+    await eventually(() => expect(sent).toBeDefined());
     leave.abort();
     await expect(left).rejects.toMatchObject({ name: "AbortError" });
   });
@@ -429,33 +518,32 @@ describe("details", () => {
   const end = { status: "completed", seq: 3, updated_at: "2026-01-08T10:00:02.000Z" } as const;
 
   test("are fetched when a task is new and when it has ended, and not in between", async () => {
-    let answer = detail(7);
-    gateway.routes.set("GET /api/generation/tasks/7", () => ({ status: 200, body: answer }));
+    let answer = detail(7, { input_image_url: `${gateway.url}/images/7/input` });
+    gateway.routes.set("GET /api/v2/tasks/7", () => ({ status: 200, body: answer }));
     start({ details: true });
     await greet();
     gateway.peer.say(message(7, "e:2", { seq: 1 }));
-    await vi.waitFor(() => expect(client.tasks.read().get(7)?.detail).toEqual(answer));
-    answer = detail(7, end);
+    await eventually(() => expect(client.tasks.read().get(7)?.detail).toEqual(answer));
+    answer = { ...answer, ...end };
     gateway.peer.say(message(7, null, { progress: 50, updated_at: "2026-01-08T10:00:01.000Z" }), message(7, "e:3", end));
-    await vi.waitFor(() => expect(client.tasks.read().get(7)?.detail).toEqual(answer));
-    expect(gateway.count("/api/generation/tasks/7")).toBe(2);
+    await eventually(() => expect(client.tasks.read().get(7)?.detail).toEqual(answer));
+    expect(gateway.count("/api/v2/tasks/7")).toBe(2);
   });
 
   test("are fetched when the server is back, and given up for what is gone", async () => {
     const clock = new ManualClock();
-    let status = 503;
-    gateway.routes.set("GET /api/generation/tasks/7", () => ({ status, body: detail(7) }));
+    let answered = 0;
+    gateway.routes.set("GET /api/v2/tasks/7", () => ({ status: answered++ === 0 ? 503 : 200, body: detail(7) }));
     start({ details: true, environment: { clock } });
     await greet();
     gateway.peer.say(message(7, "e:2"), message(8, "e:3")); // Nothing is known of 8: 404.
-    await vi.waitFor(() => expect(gateway.count("/api/generation/tasks/8")).toBe(1));
-    status = 200;
-    await vi.waitFor(() => {
-      clock.pass(2_000);
+    await eventually(() => expect(gateway.count("/api/v2/tasks/8")).toBe(1));
+    await eventually(() => {
+      if (answered < 2) clock.pass(2_000);
       expect(client.tasks.read().get(7)?.detail).not.toBeNull();
     });
-    expect(gateway.count("/api/generation/tasks/8")).toBe(1);
-    expect(gateway.count("/api/generation/tasks/7")).toBe(2);
+    expect(gateway.count("/api/v2/tasks/8")).toBe(1);
+    expect(gateway.count("/api/v2/tasks/7")).toBe(2);
   });
 
   test("stay through a snapshot, unless the server was put back to before them", async () => {
@@ -464,7 +552,7 @@ describe("details", () => {
     client.learn(detail(7), detail(8, end));
     const [stays, back] = [message(7, null, { seq: 1 }), message(8, "f:1", { seq: 1 })];
     gateway.peer.say(syncBegin("snapshot", "epoch_changed"), stays, back, syncEnd("snapshot", "f:1"));
-    await vi.waitFor(() => expect(client.snapshots.read()).toBe(2));
+    await eventually(() => expect(client.snapshots.read()).toBe(2));
     expect([...client.tasks.read().values()].map((task) => [task.id, task.detail === null])).toEqual([[7, false], [8, true]]);
   });
 });

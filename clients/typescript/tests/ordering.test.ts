@@ -58,3 +58,13 @@ test("progress names no file, so the name that is known stays", () => {
   const next = laterNews(held, data({ progress: 50, updated_at: "2026-01-08T10:00:01.000Z" }));
   expect(next).toMatchObject({ progress: 50, filename: "cup.jpg" });
 });
+
+test("progress carries no wait, so that of the same attempt stays, whichever comes first", () => {
+  const wait = { wait_reason: "rate_limited", waiting_until: "2026-01-08T15:04:00.000Z" };
+  const snoozed = data({ status: "pending", attempt: 1, seq: 4, filename: "cup.jpg", ...wait });
+  const place = data({ status: "pending", attempt: 1, updated_at: "2026-01-08T10:00:01.000Z", queue_position: 3 });
+  expect(laterNews(snoozed, place)).toMatchObject({ queue_position: 3, ...wait });
+  expect(laterNews(place, snoozed)).toMatchObject({ queue_position: 3, ...wait });
+  const started = data({ status: "processing", attempt: 2, updated_at: "2026-01-08T10:00:02.000Z" });
+  expect(laterNews(snoozed, started).waiting_until).toBeUndefined();
+});

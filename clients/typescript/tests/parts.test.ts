@@ -2,11 +2,15 @@ import fc from "fast-check";
 import { expect, test, vi } from "vitest";
 
 import { backoff } from "../src/backoff.ts";
-import { policyOf } from "../src/closing.ts";
+import { policyOf, retryAfterOf } from "../src/closing.ts";
+import { nameOf } from "../src/files.ts";
 import { Latency } from "../src/latency.ts";
 import { parseFrame } from "../src/messages.ts";
 import { Seen } from "../src/seen.ts";
+import { ServerTime } from "../src/server-time.ts";
 import { Subscriptions } from "../src/subscriptions.ts";
+import { Timers } from "../src/timers.ts";
+import { ManualClock } from "./support/clock.ts";
 import { data, message } from "./support/gateway.ts";
 
 test("a delay is anything up to a limit that doubles from 1 s to 30 s", () => {
@@ -21,6 +25,42 @@ test("the range of a close code is its policy; an expired token is renewed at on
   expect([4001, 4003, 4004, 4099].map(policyOf)).toEqual(Array(4).fill("stop"));
   expect([1006, 4101, 4103, 4199].map(policyOf)).toEqual(Array(4).fill("back-off"));
   expect([4010, 4200, 4299].map(policyOf)).toEqual(Array(3).fill("soon"));
+});
+
+test("a close reason may name the time to wait", () => {
+  const reasons = ["try again in 37 s", "shutting down; resume in 812 ms", "in 1.5 s", "20 connections are open", "in 5 sec", ""];
+  expect(reasons.map(retryAfterOf)).toEqual([37_000, 812, 1_500, null, null, null]);
+});
+
+test("a delay that timers can't hold is cut, not fired at once", () => {
+  const clock = new ManualClock();
+  const set = vi.spyOn(clock, "setTimeout");
+  new Timers<"late">(clock).set("late", 2 ** 40, () => undefined);
+  expect(set.mock.lastCall?.[1]).toBe(2 ** 31 - 1);
+});
+
+test("server time follows the Date header and a monotonic clock, and ignores cached responses", () => {
+  let elapsed = 0;
+  const time = new ServerTime(() => elapsed);
+  const at = (seconds: number): string => new Date(Date.UTC(2030, 0, 1) + seconds * 1_000).toUTCString();
+  time.record(null);
+  time.record("yesterday");
+  expect(time.now()).toBeNull();
+  time.record(at(0));
+  elapsed = 5_000;
+  expect(time.now()).toBe(Date.UTC(2030, 0, 1, 0, 0, 5));
+  time.record(at(-3_600));
+  expect(time.now()).toBe(Date.UTC(2030, 0, 1, 0, 0, 5));
+  time.record(at(60));
+  expect(time.now()).toBe(Date.UTC(2030, 0, 1, 0, 1));
+});
+
+test("a file is named as the server names it, without folders", () => {
+  const header = (name: string): string => `attachment; filename="x"; filename*=UTF-8''${encodeURIComponent(name)}`;
+  expect(["cup-white.jpeg", "杯 \"1\".png", "../../etc/cup.png", "C:\\cup.png"].map((name) => nameOf(header(name)))).toEqual([
+    "cup-white.jpeg", "杯 \"1\".png", "cup.png", "cup.png",
+  ]);
+  expect([nameOf(null), nameOf("inline"), nameOf("attachment; filename*=UTF-8''%ff")]).toEqual([null, null, null]);
 });
 
 test("an id is new once, and memory of ids is bounded", () => {

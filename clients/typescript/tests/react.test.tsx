@@ -24,7 +24,7 @@ beforeEach(async () => {
   const environment = { random: () => 0, WebSocket: WebSocket as unknown as WebSocketConstructor };
   client = createClient({ baseUrl: gateway.url, token: () => "session", environment });
   const page = { tasks: [{ task_id: 3, ...data({ status: "completed" }) }], total: 1, skip: 0, limit: 100, cursor: "e:1" };
-  gateway.routes.set("GET /api/generation/tasks", () => ({ status: 200, body: page }));
+  gateway.routes.set("GET /api/v2/tasks", () => ({ status: 200, body: page }));
 });
 afterEach(async () => {
   cleanup();
@@ -107,18 +107,18 @@ test("the history is fetched at the start and after a snapshot, and messages kee
   const { result } = renderHook(() => useTaskHistory(), { wrapper: Around });
   await greet();
   await waitFor(() => expect(result.current.tasks.map(({ id }) => id)).toEqual([3]));
-  const before = gateway.count("/api/generation/tasks");
+  const before = gateway.count("/api/v2/tasks");
   gateway.peer.say(syncBegin("snapshot", "requested"), message(3, "e:1", { status: "completed" }), syncEnd("snapshot", "e:1"));
-  await waitFor(() => expect(gateway.count("/api/generation/tasks")).toBe(before + 1));
+  await waitFor(() => expect(gateway.count("/api/v2/tasks")).toBe(before + 1));
   gateway.peer.say(message(4, "e:2", { status: "pending", attempt: 0, seq: 2 }));
   await waitFor(() => expect(result.current.tasks.map(({ id }) => id)).toEqual([4, 3]));
-  expect(gateway.count("/api/generation/tasks")).toBe(before + 1);
+  expect(gateway.count("/api/v2/tasks")).toBe(before + 1);
 });
 
 test("older pages are fetched one by one, and tasks that only a snapshot told of wait for theirs", async () => {
   const all = [9, 8, 7, 6, 5].map((id) => detail(id, { status: "completed" }));
   const skips: string[] = [];
-  gateway.routes.set("GET /api/generation/tasks", ({ url }) => {
+  gateway.routes.set("GET /api/v2/tasks", ({ url }) => {
     const query = new URL(url ?? "", gateway.url).searchParams;
     const skip = Number(query.get("skip"));
     skips.push(`${skip}+${query.get("limit")}`);
@@ -142,7 +142,7 @@ test("older pages are fetched one by one, and tasks that only a snapshot told of
 
 test("a history that the server could not give is fetched again by itself", async () => {
   let status = 503;
-  gateway.routes.set("GET /api/generation/tasks", () => {
+  gateway.routes.set("GET /api/v2/tasks", () => {
     const page = { tasks: [detail(3)], total: 1, skip: 0, limit: 100, cursor: "e:1" };
     return { status: status === 503 ? ((status = 200), 503) : 200, body: page };
   });
@@ -154,7 +154,7 @@ test("a history that the server could not give is fetched again by itself", asyn
 
 test("a photo shows at once, turns into its task, and is undone on an error", async () => {
   let answer = { status: 202, body: { task_id: 5, ...data({ status: "pending", attempt: 0 }) } as unknown };
-  gateway.routes.set("POST /api/v2/tasks/async", () => answer);
+  gateway.routes.set("POST /api/v2/tasks", () => answer);
   const { result } = renderHook(() => useImageGeneration(), { wrapper: Around });
   let sent: Promise<unknown>;
   act(() => void (sent = result.current.submit(new Blob(["photo"]), { idempotencyKey: "k1" })));

@@ -1,9 +1,9 @@
 import "react";
 
 declare module "react" {
-  // eslint-disable-next-line @typescript-eslint/no-unused-vars -- the interface that this adds to has it
+  // eslint-disable-next-line @typescript-eslint/no-unused-vars -- the extended interface has it
   interface InputHTMLAttributes<T> {
-    /** Choose a folder with all that is in it; known to every browser, but to no standard. */
+    /** Select a folder with its content; supported by every browser, but not standardised. */
     webkitdirectory?: "";
   }
 }

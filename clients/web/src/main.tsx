@@ -12,6 +12,7 @@ import "@mantine/core/styles/ActionIcon.css";
 import "@mantine/core/styles/Button.css";
 import "@mantine/core/styles/Input.css";
 import "@mantine/core/styles/InlineInput.css";
+import "@mantine/core/styles/Checkbox.css";
 import "@mantine/core/styles/PasswordInput.css";
 import "@mantine/core/styles/Popover.css";
 import "@mantine/core/styles/Tooltip.css";
@@ -34,8 +35,8 @@ import { LanguageProvider } from "./i18n";
 const root = document.getElementById("root");
 if (root === null) throw new Error("index.html has no #root");
 
-// Nothing may make a <style> element: the page's policy allows style from its own files only. So the theme lies in
-// page.css, and Mantine's generated variables and classes are off.
+// The page's Content-Security-Policy allows styles from its own files only, and no <style> element. The theme is
+// therefore in page.css, and Mantine's generated variables and classes are disabled.
 createRoot(root).render(
   <StrictMode>
     <MantineProvider defaultColorScheme="auto" withCssVariables={false} withGlobalClasses={false}>

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { needsALook, PhotoList } from "../src/model/photos";
+import { doubtOf, PhotoList } from "../src/model/photos";
 import { detail, task, upload } from "./support";
 
 test("a photo keeps its key and preview when its upload becomes a task", () => {
@@ -21,15 +21,16 @@ test("an event that comes before the answer does not show the photo twice", () =
   expect(keys(6)).toEqual(["m", "k", "6"]); // Known before either was sent.
 });
 
-test("photos keep the order they were added in, though they are sent several at once", () => {
+test("the order is that of the tasks, as after a reload; photos without a task are above", () => {
   const list = new PhotoList();
   const sent = (key: string, taskId: number): ReturnType<typeof upload> => upload(key, { state: "sent", taskId });
   const waiting = upload("b", { after: 9 });
   const keys = (uploads: ReturnType<typeof upload>[], ...ids: number[]): string[] =>
     list.of(uploads, ids.map((id) => task(id))).map(({ key }) => key);
-  expect(keys([upload("a", { after: 9 }), waiting, sent("c", 5)], 5, 3)).toEqual(["c", "b", "a", "3"]);
-  expect(keys([sent("a", 7), waiting, sent("c", 5)], 7, 5, 3)).toEqual(["c", "b", "a", "3"]);
-  expect(keys([sent("a", 7), sent("b", 8), sent("c", 5)], 9, 8, 7, 6, 5, 3)).toEqual(["9", "c", "b", "a", "6", "3"]);
+  expect(keys([upload("a", { after: 9 }), waiting, sent("c", 5)], 5, 3)).toEqual(["b", "a", "c", "3"]);
+  expect(keys([sent("a", 7), waiting, sent("c", 5)], 7, 5, 3)).toEqual(["b", "a", "c", "3"]);
+  expect(keys([sent("a", 7), sent("b", 8), sent("c", 5)], 9, 8, 7, 6, 5, 3)).toEqual(["9", "b", "a", "6", "c", "3"]);
+  expect(keys([sent("a", 7)], 3)).toEqual(["3"]); // Its task was deleted.
 });
 
 test("a photo about which nothing was said stays the same object", () => {
@@ -49,14 +50,12 @@ test("who is cancelled while being sent shows so at once, and as it ended once i
   expect(phases(task(7, { status: "completed" }))).toEqual(["done"]);
 });
 
-test("a person is to look where the cut-out is unsure or a check failed", () => {
-  const result = { engine: "local", content_type: "image/png", width: 1, height: 1, size_bytes: 1, fill: 1, warnings: [] };
-  const report = { preset: "amazon", passed: true, checks: [] };
-  const looks = [
-    { ...result, confidence: 0.9, report },
-    { ...result, confidence: null, report },
-    { ...result, confidence: 0.86, report },
-    { ...result, confidence: 0.9, report: { ...report, passed: false } },
-  ].map((each) => needsALook(detail(1, { result: each })));
-  expect(looks).toEqual([false, false, true, true]);
+test("a card shows the service's verdict unless the result is ready", () => {
+  const size = { width: 1, height: 1, size_bytes: 1, fill: 1 };
+  const result = { engine: "local", content_type: "image/png", ...size, warnings: [], findings: [], report: null, placement: null };
+  const verdicts = (["ready", "needs_review", "failed"] as const).map((verdict) =>
+    doubtOf(detail(1, { result: { ...result, confidence: 0.99, verdict, verdict_reasons: [] } })),
+  );
+  expect(verdicts).toEqual([null, "needs_review", "failed"]);
+  expect([doubtOf(null), doubtOf(detail(1))]).toEqual([null, null]);
 });

@@ -34,8 +34,10 @@ export function detail(id: number, change: Partial<TaskDetail> = {}): TaskDetail
     state: "completed",
     status: "completed",
     seq: 3,
-    options: { ...DEFAULTS, preset: "amazon", format: null, size_px: null, margin: null, background: null, content: "picture", prompt: "" },
+    options: { ...DEFAULTS, preset: "amazon", format: null, size_px: null, margin: null, background: null, content: "picture", prompt: "", hints: [] },
     result: null,
+    source_task_id: null,
+    created_at: "2026-01-08T10:00:00.000Z",
     ...change,
   };
 }
@@ -50,6 +52,7 @@ export function upload(key: string, change: Partial<Upload> = {}): Upload {
     problem: null,
     mayBeTaken: true,
     cancelled: false,
+    addedAt: 0,
     after: 0,
     taskId: null,
     ...change,

@@ -1,4 +1,4 @@
-import { ApiError, type SubmitOptions, type TaskDetail } from "@whitebg/client";
+import { ApiError, type SubmitOptions, type TaskDetail, type VersionOptions } from "@whitebg/client";
 import { expect, test, vi } from "vitest";
 
 import { DEFAULTS } from "../src/model/options";
@@ -6,7 +6,7 @@ import { Uploads } from "../src/model/uploads";
 import { SignInNeeded } from "../src/session/session";
 import { detail } from "./support";
 
-/** A gateway that answers when, and as, a test says. */
+/** A gateway that responds when, and as, a test chooses. */
 class Gate {
   readonly sent: { name: string; key: string; answer(result: number | Error): void }[] = [];
   readonly cancelled: number[] = [];
@@ -21,6 +21,13 @@ class Gate {
   cancel = (taskId: number): Promise<TaskDetail> => {
     this.cancelled.push(taskId);
     return this.cancelling === null ? Promise.resolve(detail(taskId)) : Promise.reject(this.cancelling);
+  };
+
+  readonly versions: [taskId: number, preset: string | undefined, key: string | undefined][] = [];
+
+  createVersion = (taskId: number, { preset, idempotencyKey }: VersionOptions): Promise<TaskDetail> => {
+    this.versions.push([taskId, preset, idempotencyKey]);
+    return Promise.resolve(detail(100 + taskId));
   };
 
   newest = (): number => 0;
@@ -42,6 +49,17 @@ test("three go at a time, in order", async () => {
   gate.sent[0]?.answer(7);
   await vi.waitFor(() => expect(gate.sent.map(({ name }) => name)).toEqual(["a", "b", "c", "d"]));
   expect(uploads.read()[0]).toMatchObject({ state: "sent", taskId: 7 });
+});
+
+test("a photo for several markets is sent once, and made for the others from there", async () => {
+  const gate = new Gate();
+  const uploads = new Uploads(gate);
+  uploads.add(photos("a"), { ...DEFAULTS, preset: "jd", also: ["amazon", "jd"] });
+  const key = uploads.read()[0]?.key ?? "";
+  gate.sent[0]?.answer(7);
+  await vi.waitFor(() => expect(uploads.read()[0]).toMatchObject({ state: "sent", taskId: 7 }));
+  expect(gate.sent).toHaveLength(1);
+  expect(gate.versions).toEqual([[7, "amazon", `${key} amazon`]]);
 });
 
 test("one that was not sent yet is forgotten when it is cancelled", () => {
@@ -94,7 +112,7 @@ test("one that is wanted after all is made", async () => {
   expect(gate.cancelled).toEqual([]);
 });
 
-test("what passes is held and sent again by itself, and what does not fails", async () => {
+test("an upload is held and repeated after a passing error, and fails after another", async () => {
   const { gate, uploads } = begin("a", "b", "c");
   gate.sent[0]?.answer(new ApiError(429, "quota_exceeded", "too many", [], 60_000));
   gate.sent[1]?.answer(new ApiError(415, "image_not_recognised", "no photo"));
@@ -104,6 +122,27 @@ test("what passes is held and sent again by itself, and what does not fails", as
   await vi.waitFor(() => expect(states()).toEqual(expected));
   uploads.wake();
   expect(gate.sent.map(({ name }) => name)).toEqual(["a", "b", "c", "a", "c"]);
+});
+
+test("a device clock that is set back holds nothing for longer", async () => {
+  vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout", "performance"] });
+  const { gate, uploads } = begin("a");
+  gate.sent[0]?.answer(new ApiError(429, "quota_exceeded", "too many", [], 60_000));
+  await vi.waitFor(() => expect(uploads.read()[0]?.state).toBe("held"));
+  vi.setSystemTime(Date.now() - 24 * 60 * 60_000);
+  uploads.add(photos("b"), DEFAULTS);
+  vi.advanceTimersByTime(60_000);
+  expect(gate.sent.map(({ name }) => name)).toEqual(["a", "a", "b"]);
+  vi.useRealTimers();
+});
+
+test("when another user signs in, nothing is sent any more", async () => {
+  const { gate, uploads } = begin("a", "b", "c", "d");
+  uploads.clear();
+  for (const sent of gate.sent) sent.answer(sent.name === "a" ? 7 : lost);
+  uploads.wake();
+  await new Promise((resolve) => setTimeout(resolve));
+  expect([uploads.read(), gate.sent.length]).toEqual([[], 3]);
 });
 
 test("one that is over 25 MiB is not sent", () => {

@@ -2,12 +2,12 @@ import { expect, test } from "vitest";
 
 import { en } from "../src/i18n/en";
 import { zh } from "../src/i18n/zh";
-import { freeName } from "../src/model/download";
+import { csvLine, DEFAULT_PATTERN, freeName, fromPattern } from "../src/model/download";
+import { findingsBeside, findingText } from "../src/model/findings";
 import { Numbers } from "../src/model/numbers";
 import { areOwn, DEFAULTS, formOf, parseOptions } from "../src/model/options";
 import { kindOf } from "../src/model/problem";
-import { type Check, findingsOf } from "../src/model/report";
-import { sayWarning, warningsBeside } from "../src/model/warnings";
+import { type Check, checkLines } from "../src/model/report";
 import { detail } from "./support";
 
 const check = (name: string, value: number | null, limit: string, verdict: Check["verdict"] = "passed"): Check => ({
@@ -18,6 +18,8 @@ const check = (name: string, value: number | null, limit: string, verdict: Check
   message: verdict === "passed" ? "" : `what the service says of ${name}`,
 });
 
+const READY = { verdict: "ready" as const, verdict_reasons: [] };
+
 const CHECKS = [
   check("border", 0, "exactly 255, 255, 255"),
   check("near_white", 0.4231, "at least 0.05"),
@@ -27,26 +29,38 @@ const CHECKS = [
   check("format", null, "JPEG, PNG, WEBP"),
   check("bytes", 312_345, "at most 3000000"),
   check("halo", 0.41, "at most 0.3", "warned"),
-  check("components", 6, "1 to 4, and at most 3 specks", "warned"),
+  check("fringe", 0.22, "at most 0.15", "warned"),
+  check("components", 6, "1 to 4", "warned"),
+  check("specks", 1, "at most 3"),
   check("sharpness", 0.98, "at least 0.5"),
   check("whole", 0, "at most 0.01"),
   check("same_product", 0.31, "at least 0.55", "failed"),
+  check("torn", 0.01, "at most 0.06"),
+  check("edge_width", 1.34, "at most 2.3"),
+  check("ghosts", 0, "at most 0.03"),
+  check("holes", 5, "at most 3", "warned"),
+  check("openings", 0, "at most 0.02"),
+  check("shadow", 0, "at most 0.02"),
+  check("lost", 0.05, "at most 0.012", "warned"),
 ];
 
-function findings(checks: Check[], words = en, tag = "en", background: string | null = null) {
+function lines(checks: Check[], words = en, tag = "en", background: string | null = null) {
   const report = { preset: "amazon", passed: false, checks };
   const size = { width: 2000, height: 2000, size_bytes: 312_345, fill: 0.86 };
-  const result = { engine: "local", content_type: "image/jpeg", ...size, confidence: 0.9, warnings: [], report };
+  const result = { engine: "local", content_type: "image/jpeg", ...size, confidence: 0.9, warnings: [], findings: [], placement: null, ...READY, report };
   const options = { ...detail(1).options, background };
-  return findingsOf(detail(1, { result, options }), words.report, new Numbers(tag));
+  return checkLines(detail(1, { result, options }), words.report, new Numbers(tag));
 }
 
 test("every check is said with its value beside its rule, the worst first", () => {
-  const said = findings(CHECKS).map(({ name, measured, asked }) => [name, measured, asked]);
+  const said = lines(CHECKS).map(({ name, measured, asked }) => [name, measured, asked]);
   expect(said).toEqual([
     ["The same product", "31% alike", "at least 55%"],
     ["Clean edge", "41% of the outline has a pale fringe", "at most 30%"],
-    ["In one piece", "6 parts", "1 to 4 parts, up to 3 specks"],
+    ["Edge free of backdrop colour", "22% of the outline keeps the backdrop’s colour", "at most 15%"],
+    ["In one piece", "6 parts", "1 to 4"],
+    ["No holes torn in", "5 small holes", "at most 3"],
+    ["Nothing missing", "Cut away: 5% of the product’s area", "at most 1.2%"],
     ["White border", "Exactly white (255, 255, 255) all around", "exactly 255, 255, 255"],
     ["Background removed", "42% of the picture is plain background", "at least 5%"],
     ["Product fills", "86% of the frame", "at least 85%"],
@@ -54,34 +68,38 @@ test("every check is said with its value beside its rule, the worst first", () =
     ["Size", "2000 × 2000 px", "1000 to 10000 px"],
     ["Format", "JPEG", "JPEG, PNG, or WebP"],
     ["File size", "313 kB", "at most 3 MB"],
+    ["No specks", "1 speck", "at most 3"],
     ["Sharpness", "98% of the detail in your photo", "at least 50%"],
     ["Nothing cut off", "The product is clear of your photo's edge", "at most 1%"],
+    ["Smooth outline", "1% of the outline is ragged", "at most 6%"],
+    ["Sharp outline", "1.3 px wide, in a picture of 480 px", "at most 2.3"],
+    ["No traces of backdrop", "Faint traces: 0% of the product’s area", "at most 3%"],
+    ["Openings cut out", "0% of the product looks like the backdrop", "at most 2%"],
+    ["Shadow removed", "0% of the product is shadow", "at most 2%"],
   ]);
 });
 
 test("no check is left in English for who reads Chinese", () => {
-  for (const { name, measured, asked, advice } of findings(CHECKS, zh, "zh-CN")) {
+  for (const { name, measured, asked, advice } of lines(CHECKS, zh, "zh-CN")) {
     const said = [name, measured, asked, advice].join(" ").replaceAll(/JPEG|PNG|WebP|px|MB|kB/g, "");
     expect(said).not.toMatch(/[A-Za-z]/);
   }
 });
 
-test("what to do follows from what was wrong", () => {
+test("the remedy follows from the cause", () => {
   const wrong = [
     check("border", 12, "exactly 255, 255, 255", "failed"),
-    check("components", 0, "1 to 4, and at most 3 specks", "failed"),
+    check("components", 0, "1 to 4", "failed"),
   ];
-  const specks = { ...check("components", 1, "1 to 4, and at most 3 specks", "warned"), message: "There are 1 parts and 7 specks; x" };
-  expect(findings([specks])[0]?.measured).toBe("1 part, 7 specks");
-  expect(findings(wrong).map(({ advice }) => advice)).toEqual([en.report.advice.border, en.report.advice.componentsNone]);
-  const [border] = findings(wrong, en, "en", "#ffeedd");
+  expect(lines(wrong).map(({ advice }) => advice)).toEqual([en.report.advice.border, en.report.advice.componentsNone]);
+  const [border] = lines(wrong, en, "en", "#ffeedd");
   expect([border?.measured, border?.advice]).toEqual(["Off by up to 12 of 255", en.report.advice.borderColour]);
-  const [own] = findings([check("border", 0, "exactly the background")], en, "en", "#ffeedd");
+  const [own] = lines([check("border", 0, "exactly the background")], en, "en", "#ffeedd");
   expect([own?.measured, own?.asked]).toEqual([en.report.measured.borderColour, en.report.asked.background]);
 });
 
 test("anything goes where there is no limit, and a check of a later server is shown as it says it", () => {
-  const [bytes, fill, later] = findings([
+  const [bytes, fill, later] = lines([
     check("bytes", 5_000_000, ""),
     check("fill", 0.5, "0 to 1"),
     check("gloss", 0.12, "at most 0.1"),
@@ -96,23 +114,43 @@ test("there are words for every problem in both languages, with what to do", () 
   }
 });
 
+test("limits of the server are named, and not taken for the user's queue", () => {
+  expect([kindOf("storage_quota_exceeded", 429), kindOf("disk_full", 503), kindOf("body_too_slow", 408)]).toEqual([
+    "storage",
+    "disk_full",
+    "slow",
+  ]);
+  expect(kindOf("image_too_complex", 422)).toBe("unreadable");
+});
+
 test("unknown errors are sorted by their status", () => {
   const kinds = [kindOf("blocked"), kindOf("x", 413), kindOf("x", 429), kindOf("x", 503), kindOf("x", 500)];
   expect(kinds).toEqual(["blocked", "image_too_large", "quota", "unavailable", "internal"]);
 });
 
-test("warnings are said in the reader's language, new ones as they come, and none that the report gives too", () => {
-  expect(sayWarning("The outline is uncertain; check the result.", zh)).toBe(zh.warning.uncertain);
-  expect(sayWarning("Something new.", zh)).toBe("Something new.");
-  const warnings = ["The product touches the edge of the photo and may be cut off", "Something new."];
-  const result = detail(1, {
-    result: { ...RESULT, warnings, report: { preset: "custom", passed: true, checks: [check("whole", 0.1, "", "warned")] } },
-  }).result;
-  expect(result === null ? [] : warningsBeside(result)).toEqual(["Something new."]);
-  expect(warningsBeside({ ...RESULT, warnings, report: null })).toEqual(warnings);
+test("findings have a text by code in both languages; an unknown code shows the service's message", () => {
+  const finding = (code: string, message = "As the service puts it.") => ({ code, message, region: null });
+  expect(findingText(finding("uncertain_outline"), zh)).toBe(zh.finding.uncertain_outline);
+  expect(findingText(finding("cmyk_without_profile"), en)).toBe(en.finding.cmyk_without_profile);
+  expect(findingText(finding("unknown", "Something new."), zh)).toBe("Something new.");
+  for (const text of Object.values(zh.finding)) {
+    expect(text.replaceAll(/JPEG|PNG|CMYK|sRGB/g, "")).not.toMatch(/[A-Za-z]/);
+  }
 });
 
-const RESULT = { engine: "local", content_type: "image/png", width: 1, height: 1, size_bytes: 1, confidence: 1, fill: 1 };
+test("a finding that a check of the report states too is not listed beside it", () => {
+  const findings = ["product_touches_frame", "cluttered"].map((code) => ({ code, message: code, region: null }));
+  const warned = { preset: "custom", passed: true, checks: [check("whole", 0.1, "", "warned")] };
+  const listed = (report: typeof warned | null) =>
+    findingsBeside({ ...RESULT, findings, report }).map(({ code }) => code);
+  expect(listed(warned)).toEqual(["cluttered"]);
+  expect(listed(null)).toEqual(["product_touches_frame", "cluttered"]);
+  const located = { code: "product_touches_frame", message: "", region: { left: 0, top: 0.9, right: 1, bottom: 1 } };
+  expect(findingsBeside({ ...RESULT, findings: [located], report: warned })).toEqual([located]);
+});
+
+const SIZE = { width: 1, height: 1, size_bytes: 1, fill: 1 };
+const RESULT = { engine: "local", content_type: "image/png", ...SIZE, confidence: 1, warnings: [], findings: [], placement: null, ...READY };
 
 test("stored options are taken as far as they can be used, and only what differs from the preset is sent", () => {
   expect(parseOptions(null)).toEqual(DEFAULTS);
@@ -128,5 +166,17 @@ test("stored options are taken as far as they can be used, and only what differs
 
 test("names in a ZIP are never twice the same, and are names that any system takes", () => {
   const taken = new Set<string>();
-  expect([freeName("a/b.jpg", "png", taken), freeName("A_b.heic", "png", taken)]).toEqual(["a_b-white.png", "A_b-white-2.png"]);
+  const named = (name: string, pattern = DEFAULT_PATTERN) => fromPattern(pattern, { name, market: "jd" }, 7);
+  expect([freeName(named("a/b.jpg"), "png", taken), freeName(named("A_b.heic"), "png", taken)]).toEqual(["a_b-white.png", "A_b-white-2.png"]);
+  expect(named("CUP-12 front.jpg", "{sku}_{market}_{n}_{other}")).toBe("CUP_jd_007_{other}");
+  expect(named("cup.jpg", " ")).toBe("photo");
+  for (const letter of ["x", "杯", "🍵"]) {
+    const name = freeName(named(`${letter.repeat(250)}.jpg`), "webp", taken);
+    expect(new TextEncoder().encode(name).length).toBeLessThanOrEqual(220);
+    expect(name).toMatch(new RegExp(`^(${letter})+-white\\.webp$`, "u"));
+  }
+});
+
+test("the report of a ZIP is a table that no spreadsheet runs", () => {
+  expect(csvLine(["a,b", 'say "hi"', "=1+1", ""])).toBe('"a,b","say ""hi""",\'=1+1,\r\n');
 });

@@ -1,4 +1,4 @@
-"""Places for images. A further one joins by a function here and its name in `PLACES`."""
+"""The image stores under test. To add one, write a function here and add its name to `PLACES`."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from pathlib import Path
 
 import pytest
 
-from generator_service.blobs.contract import Blobs
-from generator_service.blobs.local import LocalBlobs
-from generator_service.blobs.s3 import S3Blobs
+from generator_service.blobs.contract import BlobStore
+from generator_service.blobs.local import LocalBlobStore
+from generator_service.blobs.s3 import S3BlobStore
 from tests.support.s3 import S3Server
 
 
-def folder(_: pytest.FixtureRequest, tmp_path: Path) -> Blobs:
-    return LocalBlobs(tmp_path / "blobs")
+def folder(_: pytest.FixtureRequest, tmp_path: Path) -> BlobStore:
+    return LocalBlobStore(tmp_path / "blobs")
 
 
-def bucket(request: pytest.FixtureRequest, _: Path) -> Blobs:
+def bucket(request: pytest.FixtureRequest, _: Path) -> BlobStore:
     server: S3Server = request.getfixturevalue("s3")
-    return S3Blobs(server.bucket())
+    return S3BlobStore(server.bucket())
 
 
-def shared_bucket(request: pytest.FixtureRequest, _: Path) -> Blobs:
-    """A prefix of two steps, as the same store is often shared."""
+def shared_bucket(request: pytest.FixtureRequest, _: Path) -> BlobStore:
+    """Use a prefix of two segments, as in a shared bucket."""
     server: S3Server = request.getfixturevalue("s3")
     shared = server.bucket()
-    return S3Blobs(server.bucket(prefix=f"{shared.prefix}/whitebg.images"))
+    return S3BlobStore(server.bucket(prefix=f"{shared.prefix}/whitebg.images"))
 
 
-PLACES: dict[str, Callable[[pytest.FixtureRequest, Path], Blobs]] = {
+PLACES: dict[str, Callable[[pytest.FixtureRequest, Path], BlobStore]] = {
     "folder": folder,
     "bucket": bucket,
     "shared bucket": shared_bucket,
@@ -37,6 +37,6 @@ PLACES: dict[str, Callable[[pytest.FixtureRequest, Path], Blobs]] = {
 
 
 @pytest.fixture(params=PLACES)
-def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> Blobs:
-    """Give an empty place."""
+def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> BlobStore:
+    """Return an empty store."""
     return PLACES[request.param](request, tmp_path)

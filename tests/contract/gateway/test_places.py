@@ -1,4 +1,4 @@
-"""What every way of counting open sockets does."""
+"""Behaviour of every counter of open sockets."""
 
 from __future__ import annotations
 
@@ -6,14 +6,7 @@ import asyncio
 
 import pytest
 
-from tests.contract.gateway.conftest import Backend
-from ws_gateway.places.contract import Place, Places
-
-
-async def take(places: Places, user_id: str = "ann") -> Place:
-    place = await places.take(user_id)
-    assert place is not None
-    return place
+from tests.support.places import Backend, take
 
 
 async def test_so_many_and_no_more(backend: Backend) -> None:
@@ -34,7 +27,7 @@ async def test_each_user_has_their_own(backend: Backend) -> None:
 async def test_what_is_given_back_can_be_taken(backend: Backend) -> None:
     async with backend.places(most=2) as places:
         one, _ = await take(places), await take(places)
-        await places.give_back(one)
+        await places.release(one)
         await take(places)
         assert await places.take("ann") is None
 
@@ -42,8 +35,8 @@ async def test_what_is_given_back_can_be_taken(backend: Backend) -> None:
 async def test_given_back_twice_counts_once(backend: Backend) -> None:
     async with backend.places(most=2) as places:
         one, _ = await take(places), await take(places)
-        await places.give_back(one)
-        await places.give_back(one)
+        await places.release(one)
+        await places.release(one)
         await take(places)
         assert await places.take("ann") is None
 

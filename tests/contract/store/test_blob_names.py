@@ -1,4 +1,4 @@
-"""Which images tasks name: all that are needed, of whichever state, and no others."""
+"""The images that tasks refer to: every needed one, for tasks in any state, and no others."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import text
 
-from generator_service.store.queries import NAMED_BLOBS
-from tests.support.store import RESULT, Desk, new_task
+from generator_service.store.statements import NAMED_BLOBS
+from tests.support.store import MASK, RESULT, StoreHarness, new_task
 
-ALL = {f"{kind}/{number}" for kind in ("input", "result", "thumbnail") for number in range(4)}
+ALL = {f"{kind}/{number}" for kind in ("input", "mask", "result", "thumbnail") for number in range(4)}
 
 
-async def test_the_images_of_every_task_are_named_until_it_is_forgotten(desk: Desk) -> None:
+async def test_the_images_of_every_task_are_named_until_it_is_forgotten(desk: StoreHarness) -> None:
     assert not await desk.store.named_blobs(ALL)
     tasks = []
     for number in range(3):
@@ -34,24 +34,51 @@ async def test_the_images_of_every_task_are_named_until_it_is_forgotten(desk: De
     assert {*await desk.store.named_blobs(ALL)} == {"input/1", "input/2"}
 
 
-async def test_a_thousand_keys_at_once(desk: Desk) -> None:
+async def test_a_thousand_keys_at_once(desk: StoreHarness) -> None:
     await desk.add()
     keys = [f"input/{number}" for number in range(1000)]
     assert {*await desk.store.named_blobs(keys)} == {"input/1"}
 
 
-@pytest.mark.parametrize("which", range(3))
-async def test_they_are_found_by_an_index(desk: Desk, which: int) -> None:
-    """Among millions of tasks, a look at each would take minutes."""
+async def test_masks_are_named_with_their_photo_and_with_their_result(desk: StoreHarness) -> None:
+    new = new_task()
+    drawn = replace(new.input, mask=replace(MASK, blob="mask/0"))
+    await desk.store.enqueue(replace(new, input=drawn))
+    assert {*await desk.store.named_blobs(ALL)} == {"input/1", "mask/0"}
+
+    (held,) = await desk.claim(limit=1)
+    await desk.store.complete(held.lease, replace(RESULT, mask_blob="mask/1", mask_bytes=4))
+    assert {*await desk.store.named_blobs(ALL)} == {"input/1", "mask/0", "result/1", "thumbnail/1", "mask/1"}
+
+    await desk.store.forget([held.task_id])
+    assert not await desk.store.named_blobs(ALL)
+
+
+INDEXES = (
+    "ix_tasks_input_blob",
+    "ix_tasks_result_blob",
+    "ix_tasks_thumbnail_blob",
+    "ix_tasks_input_mask_blob",
+    "ix_tasks_result_mask_blob",
+)
+
+
+def test_every_kind_of_name_has_its_index() -> None:
+    assert len(INDEXES) == len(NAMED_BLOBS)
+
+
+@pytest.mark.parametrize("which", range(len(INDEXES)))
+async def test_they_are_found_by_an_index(desk: StoreHarness, which: int) -> None:
+    """Among millions of tasks, a full scan would take minutes."""
     with desk.store._reading.connect() as connection:
         statement = str(
             NAMED_BLOBS[which].params(keys=["a", "b"]).compile(connection, compile_kwargs={"literal_binds": True})
         )
         if connection.dialect.name == "postgresql":
-            # Of an empty table, it would look at all of it.
+            # Of an empty table, the planner would prefer a full scan.
             connection.execute(text("SET LOCAL enable_seqscan = off"))
             rows = connection.execute(text(f"EXPLAIN {statement}"))
         else:
             rows = connection.execute(text(f"EXPLAIN QUERY PLAN {statement}"))
         plan = " ".join(str(row) for row in rows)
-    assert ("ix_tasks_input_blob", "ix_tasks_result_blob", "ix_tasks_thumbnail_blob")[which] in plan, plan
+    assert INDEXES[which] in plan, plan

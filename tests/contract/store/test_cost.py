@@ -1,4 +1,4 @@
-"""What a batch costs does not grow with what it carries: as many round trips for forty tasks as for four."""
+"""The cost of a batch does not grow with its size: as many round trips for forty tasks as for four."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 from sqlalchemy import event
 
 from tests.contract.store.conftest import OpenStore
-from tests.support.store import RESULT, Desk, audit, new_task
+from tests.support.store import RESULT, StoreHarness, audit, new_task
 
 
 @contextmanager
-def _round_trips(desk: Desk) -> Iterator[list[str]]:
-    """Collect what is sent to the database by the writer; many rows sent at once count once."""
+def _round_trips(desk: StoreHarness) -> Iterator[list[str]]:
+    """Collect the statements that the writer sends to the database; many rows sent at once count as one."""
     sent: list[str] = []
 
     def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
@@ -28,8 +28,8 @@ def _round_trips(desk: Desk) -> Iterator[list[str]]:
         event.remove(desk.store._writing, "before_cursor_execute", note)
 
 
-async def _in_one_batch(desk: Desk, writes: Sequence[Coroutine[Any, Any, Any]]) -> int:
-    """Let all be written in one transaction; return how many round trips that took."""
+async def _in_one_batch(desk: StoreHarness, writes: Sequence[Coroutine[Any, Any, Any]]) -> int:
+    """Commit all writes in one transaction; return the number of round trips."""
     with desk.commits.held():
         first = asyncio.create_task(desk.add("first"))
         await desk.commits.stuck()
@@ -42,8 +42,8 @@ async def _in_one_batch(desk: Desk, writes: Sequence[Coroutine[Any, Any, Any]]) 
     return len(sent)
 
 
-async def _costs(desk: Desk, size: int) -> tuple[int, int, int]:
-    """Take so many tasks of as many users from submission to completion; return what each of three batches cost."""
+async def _costs(desk: StoreHarness, size: int) -> tuple[int, int, int]:
+    """Process this many tasks, each of another user; return the round trips of enqueuing, claiming and completing."""
     requests = [new_task(f"user {number}", key=f"{size} of {number}") for number in range(size)]
     enqueued = await _in_one_batch(desk, [desk.store.enqueue(new) for new in requests])
     with _round_trips(desk) as sent:

@@ -1,20 +1,20 @@
-"""I1: ``revision`` orders the whole log, gap-free; whoever sees revision r sees every smaller one."""
+"""I1: ``revision`` orders the whole log, gap-free; a reader that sees revision r sees every smaller one."""
 
 from __future__ import annotations
 
 import asyncio
 
-from tests.support.store import RESULT, Desk, audit
+from tests.support.store import RESULT, StoreHarness, audit
 
 
-async def _one_life(desk: Desk, user: str) -> None:
+async def _one_life(desk: StoreHarness, user: str) -> None:
     await desk.add(user)
     for task in await desk.claim(f"worker of {user}"):
         await desk.store.complete(task.lease, RESULT)
 
 
-async def _read_along(desk: Desk, until: asyncio.Event) -> int:
-    """Poll the log; every page must follow on the one before, and reach to the head it names."""
+async def _read_along(desk: StoreHarness, until: asyncio.Event) -> int:
+    """Poll the log; every page must continue the previous one and reach the head that it names."""
     at = reads = 0
     while not (until.is_set() and at == (await desk.store.events_after(at, limit=1)).head.position):
         page = await desk.store.events_after(at, limit=1000)
@@ -25,7 +25,7 @@ async def _read_along(desk: Desk, until: asyncio.Event) -> int:
     return reads
 
 
-async def test_every_reader_sees_contiguous_revisions_at_every_moment(desk: Desk) -> None:
+async def test_every_reader_sees_contiguous_revisions_at_every_moment(desk: StoreHarness) -> None:
     done = asyncio.Event()
     readers = [asyncio.create_task(_read_along(desk, done)) for _ in range(3)]
     for _ in range(8):
@@ -37,13 +37,13 @@ async def test_every_reader_sees_contiguous_revisions_at_every_moment(desk: Desk
     assert len(log) >= 160
 
 
-async def test_commits_are_told_in_revision_order_each_event_once(desk: Desk) -> None:
+async def test_commits_are_told_in_revision_order_each_event_once(desk: StoreHarness) -> None:
     await asyncio.gather(*(_one_life(desk, f"user {number % 5}") for number in range(60)))
     told = [event for batch in desk.commits.batches for event in batch]
     assert told == await audit(desk.store)
 
 
-async def test_a_commit_is_readable_when_it_is_told(desk: Desk) -> None:
+async def test_a_commit_is_readable_when_it_is_told(desk: StoreHarness) -> None:
     with desk.commits.held():
         writing = asyncio.create_task(desk.add())
         await desk.commits.stuck()
@@ -53,7 +53,7 @@ async def test_a_commit_is_readable_when_it_is_told(desk: Desk) -> None:
     assert (await writing).seq == 1
 
 
-async def test_the_latest_events_are_the_end_of_the_log(desk: Desk) -> None:
+async def test_the_latest_events_are_the_end_of_the_log(desk: StoreHarness) -> None:
     for _ in range(5):
         await desk.add()
     page = await desk.store.latest_events(3)

@@ -6,10 +6,10 @@ import asyncio
 
 from generator_service.domain.event import EventType
 from generator_service.domain.task import TaskState
-from tests.support.store import RESULT, Desk, audit, failure
+from tests.support.store import RESULT, StoreHarness, audit, failure
 
 
-async def test_seqs_of_each_user_are_contiguous_under_concurrency(desk: Desk) -> None:
+async def test_seqs_of_each_user_are_contiguous_under_concurrency(desk: StoreHarness) -> None:
     async def live(user: str, turn: int) -> None:
         task = await desk.add(user)
         if turn % 3 == 0:
@@ -29,7 +29,7 @@ async def test_seqs_of_each_user_are_contiguous_under_concurrency(desk: Desk) ->
         assert page.head.position == len(page.events)
 
 
-async def test_a_task_carries_the_seq_of_its_latest_event(desk: Desk) -> None:
+async def test_a_task_carries_the_seq_of_its_latest_event(desk: StoreHarness) -> None:
     first, second = await desk.add(), await desk.add()
     assert (first.seq, second.seq) == (1, 2)
     (started,) = await desk.claim()
@@ -43,7 +43,7 @@ async def test_a_task_carries_the_seq_of_its_latest_event(desk: Desk) -> None:
     ]
 
 
-async def test_a_page_ends_at_its_limit_and_at_the_revision_asked_for(desk: Desk) -> None:
+async def test_a_page_ends_at_its_limit_and_at_the_revision_asked_for(desk: StoreHarness) -> None:
     for user in ("ann", "bob", "ann", "bob", "ann"):
         await desk.add(user)
     read = desk.store.user_events_after
@@ -54,14 +54,14 @@ async def test_a_page_ends_at_its_limit_and_at_the_revision_asked_for(desk: Desk
     assert through.head.position == 3
 
 
-async def test_a_user_without_tasks_has_an_empty_log_of_the_same_epoch(desk: Desk) -> None:
+async def test_a_user_without_tasks_has_an_empty_log_of_the_same_epoch(desk: StoreHarness) -> None:
     await desk.add("ann")
     page = await desk.store.user_events_after("nobody", 0, limit=10)
     assert (page.events, page.head.position, page.head.compacted) == ([], 0, 0)
     assert page.head.epoch == (await desk.store.events_after(0, limit=1)).head.epoch
 
 
-async def test_refused_operations_use_up_no_number(desk: Desk) -> None:
+async def test_refused_operations_use_up_no_number(desk: StoreHarness) -> None:
     ended = await desk.ended()
     for _ in range(3):
         refusals = await asyncio.gather(

@@ -14,12 +14,12 @@ from generator_service.domain.event import TaskEvent
 from generator_service.domain.task import Task, TaskState
 from generator_service.store import rows
 from generator_service.store.unit_of_work import UnitOfWork
-from tests.support.store import LEASE, RESULT, Commits, Desk, audit, failure, lease, new_task
+from tests.support.store import LEASE, RESULT, Commits, StoreHarness, audit, failure, lease, new_task
 
 
 @pytest.fixture
 def unloggable(monkeypatch: pytest.MonkeyPatch) -> str:
-    """Name a user whose events the database refuses, after the state change was written."""
+    """Return a user whose events the database rejects after the state change was written."""
     event_values = rows.event_values
 
     def spoiled(event: TaskEvent) -> dict[str, Any]:
@@ -30,14 +30,14 @@ def unloggable(monkeypatch: pytest.MonkeyPatch) -> str:
     return "mallory"
 
 
-async def _hold_writer(commits: Commits, desk: Desk) -> asyncio.Task[Task]:
-    """Start a write that the writer is held up with; all that is begun now becomes one batch."""
+async def _hold_writer(commits: Commits, desk: StoreHarness) -> asyncio.Task[Task]:
+    """Start a write that blocks the writer; all writes begun now become one batch."""
     first = asyncio.create_task(desk.add("first"))
     await commits.stuck()
     return first
 
 
-async def test_each_transition_writes_its_event_with_the_task_as_it_left_it(desk: Desk) -> None:
+async def test_each_transition_writes_its_event_with_the_task_as_it_left_it(desk: StoreHarness) -> None:
     store = desk.store
     seen: list[Task] = [await desk.add()]
     seen += await desk.claim()
@@ -50,7 +50,7 @@ async def test_each_transition_writes_its_event_with_the_task_as_it_left_it(desk
     assert [event.task for event in await audit(store)] == seen
 
 
-async def test_what_is_refused_leaves_no_trace(desk: Desk) -> None:
+async def test_what_is_refused_leaves_no_trace(desk: StoreHarness) -> None:
     store = desk.store
     task = await desk.running()
     before = await audit(store)
@@ -69,7 +69,7 @@ async def test_what_is_refused_leaves_no_trace(desk: Desk) -> None:
     assert await store.get(task.task_id, "ann") == task
 
 
-async def test_without_its_event_a_state_change_is_not_there(desk: Desk, unloggable: str) -> None:
+async def test_without_its_event_a_state_change_is_not_there(desk: StoreHarness, unloggable: str) -> None:
     with pytest.raises(IntegrityError):
         await desk.add(unloggable)
     assert (await desk.store.snapshot(None)).tasks == []
@@ -77,7 +77,7 @@ async def test_without_its_event_a_state_change_is_not_there(desk: Desk, unlogga
     assert desk.commits.batches == []
 
 
-async def test_a_failure_in_a_batch_strikes_only_its_own_caller(desk: Desk, unloggable: str) -> None:
+async def test_a_failure_in_a_batch_strikes_only_its_own_caller(desk: StoreHarness, unloggable: str) -> None:
     victim = await desk.running("ann")
     with desk.commits.held():
         first = await _hold_writer(desk.commits, desk)
@@ -106,7 +106,7 @@ async def test_a_failure_in_a_batch_strikes_only_its_own_caller(desk: Desk, unlo
     assert [event.user_id for event in log] == ["ann", "ann", "first", "bob", "ann", "cho"]
 
 
-async def test_a_batch_is_one_commit(desk: Desk) -> None:
+async def test_a_batch_is_one_commit(desk: StoreHarness) -> None:
     with desk.commits.held():
         first = await _hold_writer(desk.commits, desk)
         batch = [asyncio.ensure_future(desk.add(f"user {number}")) for number in range(20)]
@@ -115,12 +115,12 @@ async def test_a_batch_is_one_commit(desk: Desk) -> None:
     assert [len(events) for events in desk.commits.batches] == [1, 20]
 
 
-async def test_a_refusal_after_a_change_takes_the_change_back(desk: Desk) -> None:
-    """The last net: an operation that breaks its promise to refuse before its first change."""
+async def test_a_refusal_after_a_change_takes_the_change_back(desk: StoreHarness) -> None:
+    """The last safeguard: an operation that fails after its first change, which it must not."""
 
     def careless(uow: UnitOfWork) -> None:
-        task = transitions.create(new_task("half made"), task_id=0, at=uow.now)
-        uow.insert_task(task, idempotency_key=None, fingerprint="0" * 64, picture_key=None)
+        new = new_task("half made")
+        uow.insert_task(transitions.create(new, task_id=0, at=uow.now), new)
         raise WhitebgError("too late")
 
     with desk.commits.held():
@@ -136,7 +136,7 @@ async def test_a_refusal_after_a_change_takes_the_change_back(desk: Desk) -> Non
 
 
 async def test_the_writer_outlives_a_listener_that_fails(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    desk: StoreHarness, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(_: object) -> None:
         raise RuntimeError("the listener broke")
@@ -147,7 +147,7 @@ async def test_the_writer_outlives_a_listener_that_fails(
     assert "the listener of commits failed" in caplog.text
 
 
-async def test_a_caller_cancelled_before_its_write_began_writes_nothing(desk: Desk) -> None:
+async def test_a_caller_cancelled_before_its_write_began_writes_nothing(desk: StoreHarness) -> None:
     with desk.commits.held():
         first = await _hold_writer(desk.commits, desk)
         gone, stays = (asyncio.create_task(desk.add(user)) for user in ("gone", "stays"))

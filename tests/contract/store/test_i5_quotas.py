@@ -13,11 +13,11 @@ from generator_service.domain.event import EventType
 from generator_service.domain.task import Task, TaskState
 from generator_service.store.contract import Enqueued, Limits
 from tests.contract.store.conftest import OpenStore
-from tests.support.store import LEASE, RESULT, Desk, audit, counters, failure, new_task
+from tests.support.store import LEASE, RESULT, StoreHarness, audit, counters, failure, new_task
 
 
-async def _most_running(desk: Desk) -> Counter[str]:
-    """Return how many tasks of each user ran at once at most, in the whole history."""
+async def _most_running(desk: StoreHarness) -> Counter[str]:
+    """Return each user's maximum of concurrently running tasks, in the whole history."""
     running: dict[int, str] = {}
     most: Counter[str] = Counter()
     for event in await audit(desk.store):
@@ -41,7 +41,7 @@ async def test_many_workers_never_run_more_of_one_user_than_allowed(open_store: 
                 await desk.store.complete(task.lease, RESULT)
 
     await asyncio.gather(*(work(f"w{number}") for number in range(12)))
-    # A worker stops when it finds nothing; what the last ones blocked for each other is left to one more.
+    # A worker stops when it finds nothing; one more takes the tasks that the last ones blocked for each other.
     await work("last")
     counts = (await desk.store.counts()).by_state
     assert counts == {TaskState.COMPLETED: 45}
@@ -79,24 +79,24 @@ async def test_a_task_that_waits_no_more_makes_room(open_store: OpenStore, way: 
     assert (await desk.add()).state is TaskState.PENDING
 
 
-async def _cancel(desk: Desk, task: Task) -> None:
+async def _cancel(desk: StoreHarness, task: Task) -> None:
     await desk.store.cancel(task.task_id, None)
 
 
-async def _fail(desk: Desk, task: Task) -> None:
+async def _fail(desk: StoreHarness, task: Task) -> None:
     await desk.store.fail(task.lease, failure(retryable=False))
 
 
-async def _retry(desk: Desk, task: Task) -> None:
+async def _retry(desk: StoreHarness, task: Task) -> None:
     await desk.store.fail(task.lease, failure(retry_after=timedelta(hours=1)))
 
 
-async def _expire(desk: Desk, task: Task) -> None:
+async def _expire(desk: StoreHarness, task: Task) -> None:
     desk.clock.advance(LEASE)
     await desk.store.requeue_expired()
 
 
-async def _time_out(desk: Desk, task: Task) -> None:
+async def _time_out(desk: StoreHarness, task: Task) -> None:
     await desk.store.time_out(task.lease)
 
 
@@ -113,7 +113,7 @@ async def test_a_task_that_runs_no_more_frees_its_slot(open_store: OpenStore, wa
 
 
 async def test_what_returns_to_the_queue_is_never_refused(open_store: OpenStore) -> None:
-    """The quota is asked of those who submit."""
+    """The quota applies to submissions."""
     desk = open_store(Limits(pending_per_user=1))
     task = await desk.running()
     await desk.add()
@@ -121,4 +121,4 @@ async def test_what_returns_to_the_queue_is_never_refused(open_store: OpenStore)
     assert await counters(desk.store) == {"ann": (2, 0)}
     with pytest.raises(QuotaExceeded):
         await desk.add()
-    assert [event.type for event in await audit(desk.store)][-1] is EventType.RETRYING
+    assert [event.type for event in await audit(desk.store)][-1] is EventType.SNOOZED

@@ -10,10 +10,10 @@ from generator_service.domain.errors import IdempotencyConflict
 from generator_service.domain.task import TaskState
 from generator_service.store.contract import Limits
 from tests.contract.store.conftest import OpenStore
-from tests.support.store import RESULT, Desk, audit, new_task
+from tests.support.store import RESULT, StoreHarness, audit, new_task
 
 
-async def test_the_same_request_again_is_the_same_task(desk: Desk) -> None:
+async def test_the_same_request_again_is_the_same_task(desk: StoreHarness) -> None:
     first = await desk.store.enqueue(new_task(key="k"))
     again = await desk.store.enqueue(new_task(key="k"))
     assert not first.deduplicated
@@ -22,7 +22,7 @@ async def test_the_same_request_again_is_the_same_task(desk: Desk) -> None:
     assert len(await audit(desk.store)) == 1
 
 
-async def test_the_task_is_returned_as_it_stands_by_now(desk: Desk) -> None:
+async def test_the_task_is_returned_as_it_stands_by_now(desk: StoreHarness) -> None:
     await desk.store.enqueue(new_task(key="k"))
     (task,) = await desk.claim()
     done = await desk.store.complete(task.lease, RESULT)
@@ -31,7 +31,7 @@ async def test_the_task_is_returned_as_it_stands_by_now(desk: Desk) -> None:
     assert again.task == done
 
 
-async def test_another_request_with_the_same_key_is_refused(desk: Desk) -> None:
+async def test_another_request_with_the_same_key_is_refused(desk: StoreHarness) -> None:
     task = (await desk.store.enqueue(new_task(key="k", fingerprint="one"))).task
     with pytest.raises(IdempotencyConflict, match=f"'k' was already used for task {task.task_id}") as refused:
         await desk.store.enqueue(new_task(key="k", fingerprint="two"))
@@ -39,21 +39,21 @@ async def test_another_request_with_the_same_key_is_refused(desk: Desk) -> None:
     assert len(await audit(desk.store)) == 1
 
 
-async def test_at_the_same_moment_one_task_comes_of_it(desk: Desk) -> None:
+async def test_at_the_same_moment_one_task_comes_of_it(desk: StoreHarness) -> None:
     outcomes = await asyncio.gather(*(desk.store.enqueue(new_task(key="k")) for _ in range(30)))
     assert len({outcome.task.task_id for outcome in outcomes}) == 1
     assert [outcome.deduplicated for outcome in outcomes].count(False) == 1
     assert len(await audit(desk.store)) == 1
 
 
-async def test_somebody_elses_key_is_another_key(desk: Desk) -> None:
+async def test_somebody_elses_key_is_another_key(desk: StoreHarness) -> None:
     anns = await desk.store.enqueue(new_task("ann", key="k", fingerprint="hers"))
     bobs = await desk.store.enqueue(new_task("bob", key="k", fingerprint="his"))
     assert anns.task.task_id != bobs.task.task_id
     assert not bobs.deduplicated
 
 
-async def test_without_a_key_every_request_is_a_task(desk: Desk) -> None:
+async def test_without_a_key_every_request_is_a_task(desk: StoreHarness) -> None:
     first, second = await desk.add(), await desk.add()
     assert first.task_id != second.task_id
 
@@ -73,7 +73,7 @@ async def test_a_refused_request_does_not_use_up_its_key(open_store: OpenStore) 
     assert not (await desk.store.enqueue(new_task(key="k"))).deduplicated
 
 
-async def test_a_key_is_free_again_when_its_task_is_forgotten(desk: Desk) -> None:
+async def test_a_key_is_free_again_when_its_task_is_forgotten(desk: StoreHarness) -> None:
     first = (await desk.store.enqueue(new_task(key="k", fingerprint="one"))).task
     await desk.store.cancel(first.task_id, None)
     await desk.store.forget([first.task_id])
@@ -82,7 +82,7 @@ async def test_a_key_is_free_again_when_its_task_is_forgotten(desk: Desk) -> Non
     assert second.task.task_id > first.task_id, "ids are never given out again"
 
 
-async def test_a_cancelled_task_keeps_its_key(desk: Desk) -> None:
+async def test_a_cancelled_task_keeps_its_key(desk: StoreHarness) -> None:
     task = (await desk.store.enqueue(new_task(key="k"))).task
     await desk.store.cancel(task.task_id, None)
     again = await desk.store.enqueue(new_task(key="k"))

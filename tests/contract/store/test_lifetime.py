@@ -1,4 +1,4 @@
-"""Opening, closing, and being asked for too much."""
+"""Opening, closing and overload of a store."""
 
 from __future__ import annotations
 
@@ -64,8 +64,22 @@ async def test_more_writes_than_it_may_hold_back_are_refused(
         await asyncio.sleep(0)
         with pytest.raises(StoreBusy, match="3 writes are waiting"):
             await desk.add()
-        # Reads go on meanwhile.
+        # Meanwhile, reads succeed.
         with pytest.raises(TaskNotFound):
             await desk.store.get(999, None)
     await asyncio.gather(first, *waiting)
     assert len(await audit(desk.store)) == 4
+
+
+async def test_the_first_to_find_a_log_that_lost_events_renews_its_epoch(open_store: OpenStore) -> None:
+    desk = open_store()
+    last = await desk.ended()
+    epoch = (await desk.store.latest_events(1)).head.epoch
+    await asyncio.gather(*(desk.store.renew_epoch(epoch) for _ in range(3)))
+    head = (await desk.store.latest_events(1)).head
+    assert head.epoch != epoch
+    assert head.position == 3, "no event is lost by it"
+    await desk.store.renew_epoch(epoch)
+    assert (await desk.store.latest_events(1)).head == head, "that epoch is not the present one any more"
+    # Ids that lost events may refer to are not reused.
+    assert (await desk.add()).task_id > last.task_id + 1_000_000

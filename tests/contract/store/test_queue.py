@@ -1,4 +1,4 @@
-"""How tasks are claimed, tried again, taken back and cancelled."""
+"""Claims, retries, expired leases and cancellation."""
 
 from __future__ import annotations
 
@@ -8,21 +8,22 @@ import pytest
 
 from generator_service.domain.errors import InvalidTransition, TaskNotFound
 from generator_service.domain.retry import RetryPolicy
-from generator_service.domain.task import Engine, TaskState
+from generator_service.domain.routing import WaitPolicy
+from generator_service.domain.task import Engine, TaskState, WaitReason
 from generator_service.store.contract import Limits
 from tests.contract.store.conftest import OpenStore
-from tests.support.store import LEASE, RESULT, Desk, audit, failure, new_task
+from tests.support.store import LEASE, RESULT, StoreHarness, audit, failure, new_task
 
 
 class Steady:
-    """Stands in for the random half of a delay: always its middle."""
+    """Replaces the random part of a delay by its middle."""
 
     def random(self) -> float:
         """Return one half."""
         return 0.5
 
 
-async def test_higher_priority_first_then_fewest_running_then_age(open_store: OpenStore) -> None:
+async def test_higher_priority_first_then_least_recently_served_user_then_age(open_store: OpenStore) -> None:
     desk = open_store(Limits(running_per_user=10))
     names = {}
     for name, user, priority in [
@@ -37,11 +38,11 @@ async def test_higher_priority_first_then_fewest_running_then_age(open_store: Op
     ]:
         names[(await desk.add(user, priority=priority)).task_id] = name
     order = [names[task.task_id] for task in await desk.claim(limit=20)]
-    # After "ann high", ann runs one and the others none.
+    # "ann high" is ann's turn; the others have not been served yet.
     assert order == ["ann high", "bob 1", "cho 1", "ann 1", "bob 2", "ann 2", "ann 3", "bob low"]
 
 
-async def test_a_user_with_a_long_queue_does_not_hold_up_another(desk: Desk) -> None:
+async def test_a_user_with_a_long_queue_does_not_hold_up_another(desk: StoreHarness) -> None:
     for _ in range(10):
         await desk.add("ann")
     last = await desk.add("bob")
@@ -49,7 +50,7 @@ async def test_a_user_with_a_long_queue_does_not_hold_up_another(desk: Desk) -> 
     assert last.task_id in {task.task_id for task in claimed}
 
 
-async def test_a_claim_begins_the_next_attempt_under_a_lease(desk: Desk) -> None:
+async def test_a_claim_begins_the_next_attempt_under_a_lease(desk: StoreHarness) -> None:
     added = await desk.add()
     desk.clock.advance(timedelta(seconds=3))
     (task,) = await desk.claim("w9")
@@ -59,19 +60,19 @@ async def test_a_claim_begins_the_next_attempt_under_a_lease(desk: Desk) -> None
     assert await desk.claim("w9") == []
 
 
-async def test_nothing_is_claimed_before_its_time(desk: Desk) -> None:
+async def test_nothing_is_claimed_before_its_time(desk: StoreHarness) -> None:
     task = await desk.running()
     waits = await desk.store.fail(task.lease, failure(retry_after=timedelta(seconds=30)))
     assert waits.run_at == desk.clock.now() + timedelta(seconds=30)
-    assert await desk.store.next_run_at(after=desk.clock.now()) == waits.run_at
+    assert await desk.store.next_due(since=timedelta()) == timedelta(seconds=30)
     desk.clock.advance(timedelta(seconds=30) - timedelta(microseconds=1))
     assert await desk.claim() == []
     desk.clock.advance(timedelta(microseconds=1))
     assert [again.attempt for again in await desk.claim()] == [2]
-    assert await desk.store.next_run_at(after=desk.clock.now()) is None
+    assert await desk.store.next_due(since=timedelta()) is None
 
 
-async def test_a_task_that_must_wait_does_not_hide_one_that_can_run(desk: Desk) -> None:
+async def test_a_task_that_must_wait_does_not_hide_one_that_can_run(desk: StoreHarness) -> None:
     waiting = await desk.running()
     await desk.store.fail(waiting.lease, failure(retry_after=timedelta(hours=1)))
     ready = await desk.add(priority=-1)
@@ -96,7 +97,7 @@ async def test_failures_are_retried_by_the_policy_until_the_last_attempt(open_st
     assert (last.state, last.attempt, last.finished_at) == (TaskState.FAILED, 3, desk.clock.now())
 
 
-async def test_what_can_not_succeed_is_not_tried_again(desk: Desk) -> None:
+async def test_what_can_not_succeed_is_not_tried_again(desk: StoreHarness) -> None:
     task = await desk.running(max_attempts=5)
     ended = await desk.store.fail(task.lease, failure(retryable=False))
     assert ended.state is TaskState.FAILED
@@ -104,12 +105,12 @@ async def test_what_can_not_succeed_is_not_tried_again(desk: Desk) -> None:
     assert (ended.error.code, ended.error.message, ended.error.retryable) == ("busy", "is busy", False)
 
 
-async def test_an_engine_may_allow_fewer_attempts(desk: Desk) -> None:
+async def test_an_engine_may_allow_fewer_attempts(desk: StoreHarness) -> None:
     task = await desk.running(max_attempts=5)
     assert (await desk.store.fail(task.lease, failure(max_attempts=1))).state is TaskState.FAILED
 
 
-async def test_a_lost_lease_puts_the_task_back_at_once(desk: Desk) -> None:
+async def test_a_lost_lease_puts_the_task_back_at_once(desk: StoreHarness) -> None:
     task = await desk.running()
     desk.clock.advance(LEASE - timedelta(microseconds=1))
     assert await desk.store.requeue_expired() == []
@@ -126,23 +127,32 @@ async def test_a_lost_lease_puts_the_task_back_at_once(desk: Desk) -> None:
     assert await desk.store.requeue_expired() == []
 
 
-async def test_a_lease_lost_in_the_last_attempt_fails_the_task(desk: Desk) -> None:
+async def test_a_lost_lease_spends_no_attempt_until_too_many_workers_were_lost(open_store: OpenStore) -> None:
+    desk = open_store(waits=WaitPolicy(lost_leases=3))
     await desk.running(max_attempts=1)
+    for lost in (1, 2):
+        desk.clock.advance(LEASE)
+        (back,) = await desk.store.requeue_expired()
+        assert (back.state, back.wait_reason, back.lost_leases) == (TaskState.PENDING, WaitReason.LEASE_LOST, lost)
+        assert back.failures == 0
+        (again,) = await desk.claim()
+        assert again.attempt == lost + 1
     desk.clock.advance(LEASE)
     (ended,) = await desk.store.requeue_expired()
-    assert ended.state is TaskState.FAILED
+    assert (ended.state, ended.lost_leases) == (TaskState.FAILED, 3)
     assert ended.error is not None
     assert (ended.error.code, ended.error.retryable) == ("lease_lost", True)
+    assert ended.error.message.startswith("a worker was lost 3 times while working on it")
 
 
-async def test_a_released_task_runs_again_at_once(desk: Desk) -> None:
+async def test_a_released_task_runs_again_at_once(desk: StoreHarness) -> None:
     task = await desk.running(max_attempts=1)
     back = await desk.store.release(task.lease)
     assert (back.state, back.run_at) == (TaskState.PENDING, desk.clock.now())
     assert [again.task_id for again in await desk.claim("w2")] == [task.task_id]
 
 
-async def test_a_timeout_ends_the_task(desk: Desk) -> None:
+async def test_a_timeout_ends_the_task(desk: StoreHarness) -> None:
     ended = await desk.store.time_out((await desk.running()).lease)
     assert ended.state is TaskState.TIMEOUT
     assert ended.error is not None
@@ -150,7 +160,7 @@ async def test_a_timeout_ends_the_task(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("running", [False, True])
-async def test_cancelling_is_idempotent(desk: Desk, running: bool) -> None:
+async def test_cancelling_is_idempotent(desk: StoreHarness, running: bool) -> None:
     task = await (desk.running() if running else desk.add())
     first = await desk.store.cancel(task.task_id, "ann")
     desk.clock.advance(timedelta(hours=1))
@@ -159,13 +169,13 @@ async def test_cancelling_is_idempotent(desk: Desk, running: bool) -> None:
     assert len(await audit(desk.store)) == (3 if running else 2)
 
 
-async def test_what_ended_otherwise_can_not_be_cancelled(desk: Desk) -> None:
+async def test_what_ended_otherwise_can_not_be_cancelled(desk: StoreHarness) -> None:
     ended = await desk.ended()
     with pytest.raises(InvalidTransition, match="is completed; it can't become cancelled"):
         await desk.store.cancel(ended.task_id, "ann")
 
 
-async def test_a_task_of_somebody_else_does_not_exist(desk: Desk) -> None:
+async def test_a_task_of_somebody_else_does_not_exist(desk: StoreHarness) -> None:
     task = await desk.add("ann")
     for nobodys in (desk.store.cancel(task.task_id, "bob"), desk.store.get(task.task_id, "bob")):
         with pytest.raises(TaskNotFound):
@@ -173,13 +183,13 @@ async def test_a_task_of_somebody_else_does_not_exist(desk: Desk) -> None:
     assert await desk.store.get(task.task_id, None) == task
 
 
-async def test_a_task_comes_back_as_it_was_given(desk: Desk) -> None:
+async def test_a_task_comes_back_as_it_was_given(desk: StoreHarness) -> None:
     new = new_task("杨 ann", key="k", priority=7, max_attempts=9)
     task = (await desk.store.enqueue(new)).task
     given = (new.user_id, new.options, new.input, new.priority, new.timeout, new.max_attempts)
     for read in (task, await desk.store.get(task.task_id, None), (await desk.store.latest_events(1)).events[0].task):
         assert (read.user_id, read.options, read.input, read.priority, read.timeout, read.max_attempts) == given
-        assert (read.created_at, read.run_at) == (desk.clock.now(), desk.clock.now())
+        assert (read.created_at, read.run_at) == (desk.clock.now(), None)
     (started,) = await desk.claim()
     done = await desk.store.complete(started.lease, RESULT)
     assert done.result == RESULT

@@ -1,4 +1,4 @@
-"""Pages, snapshots and counts: each is one moment of the log."""
+"""Pages, snapshots and counts are each consistent with one moment of the log."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import asyncio
 from datetime import timedelta
 
 from generator_service.domain.task import TaskState
-from generator_service.store.contract import Snapshot
-from tests.support.store import RESULT, Desk, audit, durable, failure, fold
+from generator_service.store.contract import QueueSnapshot, Snapshot
+from tests.support.store import RESULT, StoreHarness, audit, durable, failure, fold
 
 ALL: frozenset[TaskState] = frozenset()
 
 
-async def test_a_list_is_newest_first_in_pages_without_overlap(desk: Desk) -> None:
+async def test_a_list_is_newest_first_in_pages_without_overlap(desk: StoreHarness) -> None:
     ids = [(await desk.add()).task_id for _ in range(7)]
     await desk.add("bob")
     pages, before = [], None
@@ -27,14 +27,14 @@ async def test_a_list_is_newest_first_in_pages_without_overlap(desk: Desk) -> No
     assert [task_id for page in pages for task_id in page] == sorted(ids, reverse=True)
 
 
-async def test_the_last_page_knows_that_it_is_the_last(desk: Desk) -> None:
+async def test_the_last_page_knows_that_it_is_the_last(desk: StoreHarness) -> None:
     for _ in range(3):
         await desk.add()
     assert not (await desk.store.list_tasks("ann", states=ALL, before=None, skip=0, limit=3)).has_more
     assert (await desk.store.list_tasks("ann", states=ALL, before=None, skip=0, limit=2)).has_more
 
 
-async def test_a_list_can_skip_and_be_filtered(desk: Desk) -> None:
+async def test_a_list_can_skip_and_be_filtered(desk: StoreHarness) -> None:
     ended, cancelled, waiting = await desk.ended(), await desk.running(), await desk.add()
     await desk.store.cancel(cancelled.task_id, None)
     terminal = {TaskState.COMPLETED, TaskState.CANCELLED}
@@ -50,7 +50,7 @@ async def test_a_list_can_skip_and_be_filtered(desk: Desk) -> None:
     assert waiting.task_id not in {task.task_id for task in page.tasks}
 
 
-async def test_a_snapshot_is_the_log_folded_up_to_its_head_whatever_is_written_meanwhile(desk: Desk) -> None:
+async def test_a_snapshot_is_the_log_folded_up_to_its_head_whatever_is_written_meanwhile(desk: StoreHarness) -> None:
     async def write(user: str) -> None:
         for _ in range(6):
             await desk.add(user)
@@ -58,7 +58,7 @@ async def test_a_snapshot_is_the_log_folded_up_to_its_head_whatever_is_written_m
                 await desk.store.complete(task.lease, RESULT)
 
     writing = [asyncio.create_task(write(user)) for user in ("ann", "bob", "cho")]
-    taken: list[tuple[str | None, Snapshot]] = []
+    taken: list[tuple[str | None, Snapshot | QueueSnapshot]] = []
     while not all(task.done() for task in writing):
         taken.append((None, await desk.store.snapshot(None)))
         taken.append(("ann", await desk.store.snapshot("ann")))
@@ -69,16 +69,18 @@ async def test_a_snapshot_is_the_log_folded_up_to_its_head_whatever_is_written_m
     for scope, snapshot in taken:
         past = fold([event for event in log if event.revision <= snapshot.revision])
         if scope == "ann":
+            assert isinstance(snapshot, Snapshot)
             past = {task_id: task for task_id, task in past.items() if task.user_id == "ann"}
             assert snapshot.head.position == max((task.seq for task in past.values()), default=0)
-        else:
+        elif scope is None:
+            assert isinstance(snapshot, Snapshot)
             assert snapshot.head.position == snapshot.revision
         if scope == "unfinished":
             past = {task_id: task for task_id, task in past.items() if not task.state.terminal}
         assert durable(snapshot.tasks) == durable(past.values())
 
 
-async def test_a_list_and_its_head_are_of_one_moment(desk: Desk) -> None:
+async def test_a_list_and_its_head_are_of_one_moment(desk: StoreHarness) -> None:
     async def write() -> None:
         for _ in range(25):
             await desk.add()
@@ -90,28 +92,26 @@ async def test_a_list_and_its_head_are_of_one_moment(desk: Desk) -> None:
     await writing
 
 
-async def test_counts_are_of_all_users_and_name_the_longest_wait(desk: Desk) -> None:
-    nothing = await desk.store.counts()
-    assert (nothing.by_state, nothing.oldest_runnable) == ({}, None)
+async def test_counts_are_of_all_users(desk: StoreHarness) -> None:
+    assert (await desk.store.counts()).by_state == {}
     await desk.ended("ann")
     await desk.running("bob")
-    since = desk.clock.advance(timedelta(seconds=1))
     await desk.add("cho")
-    desk.clock.advance(timedelta(seconds=1))
     await desk.add("dan")
     counts = await desk.store.counts()
     assert counts.by_state == {TaskState.COMPLETED: 1, TaskState.PROCESSING: 1, TaskState.PENDING: 2}
-    assert counts.oldest_runnable == since
 
 
-async def test_the_next_run_is_the_earliest_that_is_still_to_come(desk: Desk) -> None:
-    now = desk.clock.now()
-    assert await desk.store.next_run_at(after=now) is None
+async def test_the_next_run_is_the_earliest_that_is_still_to_come(desk: StoreHarness) -> None:
+    assert await desk.store.next_due(since=timedelta()) is None
     for seconds in (40, 20, 60):
         task = await desk.running()
         await desk.store.fail(task.lease, failure(retry_after=timedelta(seconds=seconds)))
-    # One that could run, were it not for a quota, is not to come: waiting for it would be spinning.
+    # Tasks that only a quota holds back are not counted: waiting for them would be a busy loop.
     await desk.add()
-    assert await desk.store.next_run_at(after=now) == now + timedelta(seconds=20)
-    assert await desk.store.next_run_at(after=now + timedelta(seconds=20)) == now + timedelta(seconds=40)
-    assert await desk.store.next_run_at(after=now + timedelta(seconds=60)) is None
+    assert await desk.store.next_due(since=timedelta()) == timedelta(seconds=20)
+    desk.clock.advance(timedelta(seconds=20))
+    assert await desk.store.next_due(since=timedelta()) == timedelta(seconds=20)
+    assert await desk.store.next_due(since=timedelta(seconds=1)) == timedelta(), "it has become due meanwhile"
+    desk.clock.advance(timedelta(seconds=40))
+    assert await desk.store.next_due(since=timedelta()) is None

@@ -1,4 +1,4 @@
-"""A browser, and the page in it as a person has it."""
+"""A browser with the page, used as a person would."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.e2e.page.stack import Stack, running_stack
 from tests.e2e.page.visitor import CLIENTS, Visitor
-from tests.support.node import find_node
-from tests.support.processes import PATIENCE
+from tests.support.patience import PATIENCE
+from tools.node import find_node
 
 ARTIFACTS = Path(__file__).parents[1] / "artifacts"
+LAN = "whitebg.test"
+"""A name of this machine that browsers don't trust: http on it is an insecure context, as on a LAN address."""
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 expect.set_options(timeout=PATIENCE * 1000)
@@ -35,26 +37,42 @@ def _chromium() -> str:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    # Not for the session: while Playwright runs, it holds the thread's event loop, and tests of asyncio need their own.
+    # Not session-scoped: while Playwright runs, it holds the thread's event loop, and asyncio tests need their own.
     find_node().install(CLIENTS)  # for axe
     with sync_playwright() as playwright:
         # Containers have neither the namespaces that the sandbox needs nor a large /dev/shm.
         browser = playwright.chromium.launch(
-            executable_path=_chromium(), args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
+            executable_path=_chromium(),
+            args=[
+                "--no-sandbox",
+                "--disable-dev-shm-usage",
+                "--disable-gpu",
+                f"--host-resolver-rules=MAP {LAN} 127.0.0.1",
+            ],
         )
         yield browser
         browser.close()
 
 
-@pytest.fixture
-def stack(tmp_path: Path) -> Iterator[Stack]:
-    with running_stack(tmp_path / "data") as stack:
+@pytest.fixture(scope="session")
+def shared_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A stack for all tests that only visit the page: each visitor is a separate guest."""
+    with running_stack(tmp_path_factory.mktemp("shared")) as stack:
         yield stack
 
 
 @pytest.fixture
-def visit(browser: Browser, stack: Stack) -> Iterator[Visit]:
-    """Open the page in a browser profile of its own; each visitor's console is checked at the end."""
+def stack(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stack]:
+    """A stack that the test may stop and configure; tests that use `door` get one without guest access."""
+    gateway = {"guest_login": "false"} if "door" in request.fixturenames else {}
+    with running_stack(tmp_path / "data", gateway=gateway) as stack:
+        yield stack
+
+
+@pytest.fixture
+def visit(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Visit]:
+    """Open the page in a new browser profile; each visitor's console is checked at the end."""
+    stack: Stack = request.getfixturevalue("stack" if "stack" in request.fixturenames else "shared_stack")
     visitors: list[Visitor] = []
 
     def open_page(**options: Any) -> Visitor:

@@ -1,4 +1,4 @@
-"""The whole stack behind the page: service and gateway as processes, which a test may kill and start again."""
+"""The whole stack behind the page: service and gateway as processes, which a test may kill and restart."""
 
 from __future__ import annotations
 
@@ -14,16 +14,29 @@ from types import MappingProxyType
 import httpx
 
 from tests.support.api import SECRET
-from tests.support.processes import PATIENCE, Program, ServiceProcess, free_port
+from tests.support.patience import PATIENCE
+from tests.support.processes import Program, ServiceProcess, free_port
 
 PHOTOS = Path(__file__).resolve().parents[3] / "examples" / "photos"
-# The page is one client among many that come from this address.
-_GATEWAY = {"guest_login": "true", "connections_per_minute": "0", "uploads_per_minute": "0", "exit_on_stdin_eof": "1"}
-_SERVICE = {"lease": "PT3S", "heartbeat": "PT1S", "engine_order": "local", "exit_on_stdin_eof": "1"}
+# The page is one of many clients with this address.
+_GATEWAY = {
+    "guest_login": "true",
+    "connections_per_minute": "0",
+    "connections_per_address": "0",
+    "uploads_per_minute": "0",
+    "exit_on_stdin_eof": "1",
+}
+_SERVICE = {
+    "lease": "PT3S",
+    "heartbeat": "PT1S",
+    "engine_order": "local",
+    "pool_processes": "1",
+    "exit_on_stdin_eof": "1",
+}
 
 
 class Stack:
-    """Both processes on ports that stay theirs when they are started again."""
+    """Both processes, on ports that stay the same after a restart."""
 
     def __init__(self, data_dir: Path, service: dict[str, str], gateway: dict[str, str]) -> None:
         self.data_dir = data_dir
@@ -57,7 +70,7 @@ class Stack:
         self.service.close()
 
     def restart_gateway(self, **settings: str) -> None:
-        """End it in order and start it again, with these settings changed."""
+        """Stop it cleanly and restart it with these settings changed."""
         self._gateway_settings |= settings
         assert self.gateway is not None
         self.gateway.terminate()
@@ -66,7 +79,7 @@ class Stack:
         self.start_gateway()
 
     def crash(self, gateway: signal.Signals) -> None:
-        """Kill the service and end the gateway by a signal, both in the same moment."""
+        """Kill the service, and signal the gateway at the same moment."""
         assert self.service is not None
         assert self.gateway is not None
         self.service.signal(signal.SIGKILL)
@@ -85,7 +98,7 @@ class Stack:
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             with contextlib.suppress(httpx.TransportError):
-                if httpx.get(f"{self.url}/readyz").status_code == 200:
+                if httpx.get(f"{self.url}/readyz", timeout=PATIENCE).status_code == 200:
                     return
             time.sleep(0.05)
         raise AssertionError(f"the gateway was never ready:\n{self.gateway.output}")
@@ -97,7 +110,7 @@ def running_stack(
     service: Mapping[str, str] = MappingProxyType({}),
     gateway: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[Stack]:
-    """Run both while the block runs, with these settings of each."""
+    """Run both while the block runs, with these settings for each."""
     stack = Stack(data_dir, dict(service), dict(gateway))
     try:
         stack.start_service()

@@ -1,4 +1,4 @@
-"""A photo that is cancelled while it is being sent: the server may have taken it, and must not make it."""
+"""A photo that is cancelled during its upload: the server may have accepted the task, and must not run it."""
 
 from __future__ import annotations
 
@@ -11,30 +11,28 @@ from tests.e2e.page.conftest import Visit
 from tests.e2e.page.stack import PHOTOS, Stack
 from tests.e2e.page.visitor import Visitor, jpeg
 
-pytestmark = pytest.mark.timeout(180)
-
 PHOTO = PHOTOS / "pink-cap.jpg"
 
 
 class Held:
-    """Answers to submissions that the server has given and the page has not got yet."""
+    """Responses to submissions that the server has sent and the page has not received yet."""
 
     def __init__(self, visitor: Visitor) -> None:
         self.keys: list[str | None] = []
-        """The key of each submission that the server took."""
+        """The key of each accepted submission."""
         self._answers: list[tuple[Route, APIResponse]] = []
         self._holds = True
-        visitor.page.route("**/api/v2/tasks/async", self._take)
+        visitor.page.route("**/api/v2/tasks", self._take)
 
     def let_go(self, how: Callable[[Route, APIResponse], None]) -> None:
-        """Hand out what is held, and hold nothing any more."""
+        """Release the held responses, and hold no further ones."""
         self._holds = False
         for route, answer in self._answers:
             how(route, answer)
 
     def _take(self, route: Route) -> None:
         answer = route.fetch()
-        if not answer.ok:  # The service is only just back.
+        if not answer.ok:  # The service has only just restarted.
             route.fulfill(response=answer)
             return
         self.keys.append(route.request.headers.get("idempotency-key"))
@@ -48,16 +46,16 @@ class Held:
 def test_it_is_cancelled_at_the_server_as_well(stack: Stack, visit: Visit, lost: bool) -> None:
     ann = visit().arrive()
     other = ann.another_tab().arrive()
-    # Nobody works, so that it is sure to be in the queue when it is cancelled.
+    # Without a worker, it is sure to be in the queue when it is cancelled.
     stack.kill_service()
     stack.start_service(worker_slots="0")
     other.sees_connection("Live")
     held = Held(ann)
 
     ann.drop([PHOTO])
-    other.sees(1, "waiting")  # So the server has taken it.
+    other.sees(1, "waiting")  # So the server has accepted it.
     ann.sees(1, "uploading")
-    ann.sees(1)  # Its event has come before its answer, and is not shown as another photo.
+    ann.sees(1)  # Its event came before its response, and is not shown as another photo.
     ann.page.get_by_role("button", name="Cancel: pink-cap.jpg").click()
     ann.sees(1, "cancelled")
     held.let_go(lambda route, answer: route.abort() if lost else route.fulfill(response=answer))

@@ -1,4 +1,4 @@
-"""Somebody at the page: what they do and see, and what their browser asked of the gateway."""
+"""A visitor of the page: actions, expectations, and the browser's requests to the gateway."""
 
 from __future__ import annotations
 
@@ -7,21 +7,32 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from playwright.sync_api import ConsoleMessage, FilePayload, Locator, Page, Request, expect
+from playwright.sync_api import ConsoleMessage, Download, FilePayload, FloatRect, Locator, Page, Request, expect
 
 from tests.e2e.page.wire import Wire
-from tests.support.processes import PATIENCE
+from tests.support.patience import PATIENCE
 
 _MS = 1000
+BOXES = """(elements) => {
+    const loading = elements.some((each) => each instanceof HTMLImageElement && !(each.complete && each.naturalWidth));
+    const moving = document.getAnimations().some((each) => {
+        return each.playState === "running" && each.effect.getComputedTiming().endTime !== Infinity;
+    });
+    if (loading || moving) return null;
+    return elements.map((each) => {
+        const {x, y, width, height} = each.getBoundingClientRect();
+        return {x, y, width, height};
+    });
+}"""
 CLIENTS = Path(__file__).resolve().parents[3] / "clients"
 AXE = CLIENTS / "node_modules" / "axe-core" / "axe.min.js"
-POLLING = re.compile(r"^/api/(messages/sync|v2/tasks/\d+/status)$")
-# What a browser logs when a server is away; tests take servers away on purpose.
+POLLING = re.compile(r"^/api/v2/(events|tasks/\d+/status)$")
+# Logged by browsers when a server is unavailable; tests stop servers on purpose.
 _NETWORK = re.compile(r"Failed to load resource|WebSocket connection to|ERR_CONNECTION|net::ERR")
 
 
 def jpeg(name: str, content: bytes) -> FilePayload:
-    """Return a file as a browser is given it."""
+    """Return a file in the form that a browser's input takes."""
     return {"name": name, "mimeType": "image/jpeg", "buffer": content}
 
 
@@ -33,7 +44,7 @@ class Visitor:
         self.requests: list[str] = []
         self.faults: list[str] = []
         self.wire = Wire(page)
-        self._url = url
+        self.url = url
         self._artifacts = artifacts
         page.set_default_timeout(PATIENCE * _MS)
         page.on("request", self._note)
@@ -41,22 +52,22 @@ class Visitor:
         page.on("pageerror", lambda error: self.faults.append(str(error)))
 
     def arrive(self, *, until: str = "Live") -> Visitor:
-        self.page.goto(self._url)
+        self.page.goto(self.url)
         self.sees_connection(until)
         return self
 
     def another_tab(self) -> Visitor:
-        return Visitor(self.page.context.new_page(), self._url, self._artifacts)
+        return Visitor(self.page.context.new_page(), self.url, self._artifacts)
 
     def drop(self, photos: Sequence[Path | FilePayload]) -> None:
-        """Drop files on the page, as the browser's own drag and drop gives them."""
+        """Drop files on the page, as the browser's own drag and drop does."""
         files: list[FilePayload] = [
             {"name": each.name, "mimeType": "image/jpeg", "buffer": each.read_bytes()}
             if isinstance(each, Path)
             else each
             for each in photos
         ]
-        # The files come into the page through an input of our own, then are dropped as a person would drop them.
+        # The files enter the page through an input of our own, and are then dropped as by a person.
         self.page.evaluate("document.body.insertAdjacentHTML('beforeend', '<input id=hand type=file multiple hidden>')")
         self.page.set_input_files("#hand", files)
         self.page.evaluate(
@@ -77,32 +88,51 @@ class Visitor:
         return self.page.locator(".card" if phase is None else f'.card[data-phase="{phase}"]')
 
     def sees(self, count: int, phase: str | None = None, *, within: float = PATIENCE) -> None:
-        """Wait until so many cards are in this phase."""
+        """Wait until this many cards are in this phase."""
         expect(self.cards(phase)).to_have_count(count, timeout=within * _MS)
+
+    def counts(self, state: str, count: int, *, within: float = PATIENCE) -> None:
+        """Wait until the filter for a state, such as "In progress", counts so many photos; also those out of view."""
+        chip = self.page.get_by_role("button", name=f"{state} {count}", exact=True)
+        expect(chip).to_be_visible(timeout=within * _MS)
+
+    def saves(self, button: str) -> Download:
+        """Press a button for a ZIP, and its dialog's own; return the file."""
+        self.page.get_by_role("button", name=button).click()
+        with self.page.expect_download() as saved:
+            self.page.get_by_role("button", name="Download ZIP").click()
+        return saved.value
+
+    def boxes(self, *elements: Locator) -> list[FloatRect]:
+        """Return where elements are, all at one moment: once their pictures are loaded and no transition runs."""
+        for element in elements:
+            expect(element).to_be_visible()
+        found = self.page.wait_for_function(BOXES, arg=[element.element_handle() for element in elements])
+        boxes: list[FloatRect] = found.json_value()
+        return boxes
 
     def sees_connection(self, words: str, *, within: float = PATIENCE) -> None:
         expect(self.page.locator(".badge")).to_have_text(words, timeout=within * _MS)
 
     @property
     def polls(self) -> list[str]:
-        """The polling requests that this page has made."""
+        """The polling requests made by this page."""
         return [path for path in self.requests if POLLING.match(path)]
 
     def picture(self, name: str, *, full: bool = False) -> None:
-        """Keep what the page looks like now."""
+        """Save a screenshot of the page."""
         self._artifacts.mkdir(exist_ok=True)
-        # Pictures of cards out of view are loaded only when they come near it.
+        # Pictures of cards out of view are loaded only when they are scrolled close to it.
         self.page.screenshot(path=self._artifacts / f"{name}.png", animations="disabled", full_page=full)
 
-    def serious_barriers(self) -> list[str]:
-        """Return what axe finds that would keep somebody out."""
+    def barriers(self) -> list[str]:
+        """Return each violation that axe finds, whatever its impact."""
         if not self.page.evaluate("'axe' in window"):
             self.page.evaluate(AXE.read_text())
         found = self.page.evaluate("axe.run()")["violations"]
         return [
             f"{each['id']}: {node['target']} {node.get('failureSummary', '')}"
             for each in found
-            if each["impact"] in ("serious", "critical")
             for node in each["nodes"]
         ]
 

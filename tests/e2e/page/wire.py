@@ -1,4 +1,4 @@
-"""What a page says and hears on its WebSockets, noted in the page itself."""
+"""Frames sent and received on a page's WebSockets, recorded in the page itself."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from typing import TypedDict
 
 from playwright.sync_api import Page
 
+from tests.support.patience import PATIENCE
+
 
 class Socket(TypedDict):
-    """One WebSocket that the page has opened, or tried to."""
+    """A WebSocket that the page has opened, or tried to."""
 
     url: str
     sent: list[str]
@@ -18,7 +20,7 @@ class Socket(TypedDict):
     """Close code; None while it is open."""
 
 
-# A close code is told to the page alone, so the notes are taken there. Otherwise the class is the browser's own.
+# Close codes are visible only to the page, so it records the frames. Otherwise the class is the browser's own.
 _NOTES = """(() => {
     const wire = (window.wire = []);
     window.WebSocket = class extends WebSocket {
@@ -39,7 +41,7 @@ _NOTES = """(() => {
 
 
 class Wire:
-    """The sockets of one page since it was loaded."""
+    """The page's sockets since it was loaded."""
 
     def __init__(self, page: Page) -> None:
         self._page = page
@@ -51,16 +53,16 @@ class Wire:
         return sockets
 
     def hears(self, kind: str, times: int = 1) -> None:
-        """Wait until so many frames of a type have come on the latest socket."""
+        """Wait until this many frames of a type were received on the latest socket."""
         self._wait("heard", kind, times)
 
     def says(self, kind: str, times: int = 1) -> None:
-        """Wait until so many frames of a type were sent on the latest socket."""
+        """Wait until this many frames of a type were sent on the latest socket."""
         self._wait("sent", kind, times)
 
-    def closes(self, code: int) -> None:
-        """Wait until the latest socket was closed with a code."""
-        self._page.wait_for_function("code => window.wire.at(-1)?.code === code", arg=code)
+    def closes(self, code: int, *, within: float = PATIENCE) -> None:
+        """Wait until the latest socket was closed with a code, for at most ``within`` seconds."""
+        self._page.wait_for_function("code => window.wire.at(-1)?.code === code", arg=code, timeout=within * 1000)
 
     def _wait(self, way: str, kind: str, times: int) -> None:
         self._page.wait_for_function(

@@ -7,7 +7,7 @@ const { createClient } = await import(module);
 
 const polls = [];
 const watchedFetch = (url, init) => {
-  if (String(url).endsWith("/api/messages/sync")) polls.push(url);
+  if (String(url).includes("/api/v2/events")) polls.push(url);
   return fetch(url, init);
 };
 const states = [];
@@ -29,7 +29,11 @@ const done = await new Promise((resolve, reject) => {
     onFailed: (task) => reject(new Error(task.data.error_message)),
   });
 });
-const picture = await fetch(new URL(done.data.result_image_url, baseUrl));
+const picture = await fetch(done.data.result_image_url);
+const file = await client.download(done);
+const input = await client.download(taskId, { image: "input" });
+const invalid = await client.refresh(1.5).catch((error) => error.name);
+const skew = Math.abs(client.http.serverTime() - Date.now());
 const listed = (await client.http.list()).tasks.map((task) => task.task_id);
 const again = await client.http.retry(taskId);
 const retried = await client.http.get(again.task_id);
@@ -43,6 +47,9 @@ console.log(
     updates,
     status: done.data.status,
     filename: done.data.filename,
+    files: [file, input].map(({ name, type, size }) => ({ name, type, size })),
+    invalid,
+    skew,
     picture: { status: picture.status, type: picture.headers.get("content-type") },
     listed,
     retried: retried.task_id,

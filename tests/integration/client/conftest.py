@@ -1,4 +1,4 @@
-"""A real service whose worker is played, and the command line as a real process."""
+"""A real service whose worker is simulated, and the command line as a real process."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from whitebg.client import GeneratorClient
-from whitebg.retry import Backoff
-from whitebg.tokens import minting
 
 from tests.support.driven_service import PICTURE, DrivenService
+from tests.support.patience import PATIENCE
+from whitebg.client import AsyncClient
+from whitebg.retry import Backoff
+from whitebg.tokens import minting
 
 SECRET = "s" * 48
 PHOTO = PICTURE
@@ -23,9 +24,9 @@ QUICK = Backoff(base=0.01, cap=0.05)
 
 
 async def work(service: DrivenService) -> None:
-    """Work on every task: a file name decides what becomes of it.
+    """Process every task; the file name selects the outcome.
 
-    ``bad…`` fails, ``slow…`` stays under way until it is cancelled or the test ends it, all others succeed.
+    ``bad…`` fails, ``slow…`` keeps running until it is cancelled or the test ends it, all others succeed.
     """
     news = service.news()
     try:
@@ -43,14 +44,14 @@ async def work(service: DrivenService) -> None:
 
 @pytest.fixture
 async def server(tmp_path: Path) -> AsyncIterator[DrivenService]:
-    """A service whose tasks are worked on as soon as they are submitted."""
+    """A service whose tasks are processed as soon as they are submitted."""
     async with running(DrivenService(tmp_path / "service", SECRET, player=work)) as server:
         yield server
 
 
 @pytest.fixture
 async def idle(tmp_path: Path) -> AsyncIterator[DrivenService]:
-    """A service where nothing happens but what the test does."""
+    """A service in which only the test changes tasks."""
     async with running(DrivenService(tmp_path / "idle", SECRET)) as server:
         yield server
 
@@ -69,19 +70,19 @@ def token(user: str = "ann", *scopes: str) -> Callable[[], str]:
 
 
 def names(folder: Path) -> list[str]:
-    """Return what is in a folder, hidden files too."""
+    """Return the names of all files in a folder, including hidden ones."""
     return sorted(path.name for path in folder.iterdir())
 
 
 @pytest.fixture
-async def client(server: DrivenService) -> AsyncIterator[GeneratorClient]:
-    async with GeneratorClient(server.target, token(), backoff=QUICK, timeout=10) as client:
+async def client(server: DrivenService) -> AsyncIterator[AsyncClient]:
+    async with AsyncClient(server.target, token(), backoff=QUICK, timeout=PATIENCE) as client:
         yield client
 
 
 @pytest.fixture
-async def idle_client(idle: DrivenService) -> AsyncIterator[GeneratorClient]:
-    async with GeneratorClient(idle.target, token(), backoff=QUICK, timeout=10) as client:
+async def idle_client(idle: DrivenService) -> AsyncIterator[AsyncClient]:
+    async with AsyncClient(idle.target, token(), backoff=QUICK, timeout=PATIENCE) as client:
         yield client
 
 
@@ -90,7 +91,7 @@ RunCli = Callable[..., AbstractAsyncContextManager[asyncio.subprocess.Process]]
 
 @pytest.fixture
 def cli(server: DrivenService, tmp_path: Path) -> RunCli:
-    """Start `whitebg` as a process that talks to the server."""
+    """Start `whitebg` as a process that connects to the server."""
 
     @asynccontextmanager
     async def start(

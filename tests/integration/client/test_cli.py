@@ -16,6 +16,7 @@ from generator_service.domain.presets import PRESETS
 from generator_service.domain.task import Content, Shadow, TaskState
 from tests.integration.client.conftest import PHOTO, RunCli, names
 from tests.support.driven_service import DrivenService
+from tests.support.patience import PATIENCE
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def photos(tmp_path: Path) -> Path:
     return folder
 
 
-async def _finish(process: asyncio.subprocess.Process, within: float = 30) -> tuple[str, str]:
+async def _finish(process: asyncio.subprocess.Process, within: float = PATIENCE) -> tuple[str, str]:
     out, err = await asyncio.wait_for(process.communicate(), within)
     return out.decode(), err.decode()
 
@@ -82,10 +83,10 @@ async def test_submit_outlives_a_restart_of_the_service(cli: RunCli, tmp_path: P
     (tmp_path / "slow.png").write_bytes(PHOTO)
     async with cli("submit", str(tmp_path / "slow.png"), "--out", str(tmp_path / "out")) as process:
         assert process.stdout is not None
-        while b"segmenting" not in await asyncio.wait_for(process.stdout.readline(), 20):
+        while b"segmenting" not in await asyncio.wait_for(process.stdout.readline(), PATIENCE):
             pass
         await server.stop()
-        assert b"connection lost" in await asyncio.wait_for(process.stdout.readline(), 20)
+        assert b"connection lost" in await asyncio.wait_for(process.stdout.readline(), PATIENCE)
         async with server.unserved():
             await server.complete(1)
         await server.start()
@@ -98,7 +99,7 @@ async def test_ctrl_c_says_what_becomes_of_the_tasks(cli: RunCli, tmp_path: Path
     (tmp_path / "slow.png").write_bytes(PHOTO)
     async with cli("submit", str(tmp_path / "slow.png"), "--out", str(tmp_path / "out")) as process:
         assert process.stdout is not None
-        while b"segmenting" not in await asyncio.wait_for(process.stdout.readline(), 20):
+        while b"segmenting" not in await asyncio.wait_for(process.stdout.readline(), PATIENCE):
             pass
         process.send_signal(signal.SIGINT)
         _, stderr = await _finish(process)
@@ -130,7 +131,7 @@ def _read_screen(screen: FileIO) -> bytes:
         while chunk := screen.read(65536):
             shown += chunk
     except OSError:
-        return shown  # Linux's way to say that nobody writes to the terminal any more.
+        return shown  # On Linux, the error when the terminal's other end is closed.
     return shown
 
 
@@ -139,14 +140,14 @@ async def test_list_cancel_and_watch(cli: RunCli, server: DrivenService) -> None
     await server.reached(1, TaskState.PROCESSING)
     async with cli("watch", "--json") as watching:
         assert watching.stdout is not None
-        kinds = [json.loads(await asyncio.wait_for(watching.stdout.readline(), 20))["kind"] for _ in range(4)]
+        kinds = [json.loads(await asyncio.wait_for(watching.stdout.readline(), PATIENCE))["kind"] for _ in range(4)]
         assert kinds == ["SnapshotBegin", "SnapshotTask", "SnapshotEnd", "Bookmark"]
         async with cli("cancel", "1", "77") as process:
             stdout, _ = await _finish(process)
         assert process.returncode == 1
         assert "task 1 is cancelled" in stdout
         assert "task 77 does not exist" in stdout
-        event = json.loads(await asyncio.wait_for(watching.stdout.readline(), 20))
+        event = json.loads(await asyncio.wait_for(watching.stdout.readline(), PATIENCE))
         assert (event["kind"], event["type"], event["seq"]) == ("TaskEvent", "cancelled", 3)
         watching.send_signal(signal.SIGINT)
         _, stderr = await _finish(watching)
@@ -185,12 +186,12 @@ async def test_presets_are_shown_with_their_rules(cli: RunCli) -> None:
 
 async def test_the_doctor_says_what_is_wrong_by_its_exit_code(cli: RunCli, tmp_path: Path) -> None:
     async with cli("doctor", "--json", "--data-dir", str(tmp_path / "new")) as process:
-        stdout, stderr = await _finish(process, within=80)
+        stdout, stderr = await _finish(process)
     assert process.returncode == 0, stdout + stderr
     assert {line["subject"] for line in map(json.loads, stdout.splitlines())} >= {"data folder", "database", "local"}
     (tmp_path / "file").write_text("in the way")
     async with cli("doctor", "--data-dir", str(tmp_path / "file" / "folder")) as process:
-        stdout, _ = await _finish(process, within=80)
+        stdout, _ = await _finish(process)
     assert process.returncode == 1
     assert "WRONG data folder" in stdout
 
@@ -209,3 +210,57 @@ async def test_options_and_reuse_reach_the_service(
         await _finish(process)
     assert process.returncode == 0
     assert len(await server.tasks("local")) == 1, "the second was answered from the first"
+
+
+STRANGE = os.fsdecode(b"caf\xe9.png")
+"""A file name that is not UTF-8."""
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252", "ascii"])
+@pytest.mark.parametrize("as_json", [False, True])
+async def test_names_and_encodings_of_every_kind_lose_nothing(
+    cli: RunCli, tmp_path: Path, encoding: str, as_json: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, out = tmp_path / "\u7167\u7247", tmp_path / "out"
+    folder.mkdir()
+    for name in (STRANGE, "\u8336\U0001f45f.png", "bad\u00e9.png"):
+        (folder / name).write_bytes(PHOTO)
+    monkeypatch.setenv("PYTHONIOENCODING", encoding)
+    async with cli("submit", str(folder), "--out", str(out), *(["--json"] if as_json else [])) as process:
+        out_bytes, err = await asyncio.wait_for(process.communicate(), PATIENCE)
+    assert process.returncode == 1, "one is bad"
+    assert b"Traceback" not in out_bytes + err
+    assert sorted(names(out)) == sorted([os.fsdecode(b"caf\xe9-white.png"), "\u8336\U0001f45f-white.png"])
+    shown = out_bytes.decode(encoding)
+    if as_json:
+        found = {line["photo"]: line["ok"] for line in map(json.loads, shown.splitlines())}
+        assert found == {STRANGE: True, "\u8336\U0001f45f.png": True, "bad\u00e9.png": False}
+    else:
+        assert "caf\\udce9.png" in shown
+        assert ("\u8336\U0001f45f.png" if encoding == "utf-8" else "\\u8336\\U0001f45f.png") in shown
+    async with cli("list") as process:
+        _, stderr = await asyncio.wait_for(process.communicate(), PATIENCE)
+    assert process.returncode == 0, stderr
+    assert b"Traceback" not in stderr
+
+
+async def test_force_keeps_every_picture_of_equal_names(cli: RunCli, tmp_path: Path) -> None:
+    for folder in ("red", "blue", "green"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "cap.png").write_bytes(PHOTO)
+    photos = [str(tmp_path / folder / "cap.png") for folder in ("red", "blue", "green")]
+    for _ in range(2):
+        async with cli("submit", *photos, "--out", str(tmp_path / "out"), "--force") as process:
+            await _finish(process)
+        assert process.returncode == 0
+        assert names(tmp_path / "out") == ["cap-white-2.png", "cap-white-3.png", "cap-white.png"]
+    async with cli("download", "1", "2", "3", "--out", str(tmp_path / "again"), "--force") as process:
+        await _finish(process)
+    assert len(names(tmp_path / "again")) == 3
+    named = ("--name", "{market}/{sku}-{n}", "--report")
+    async with cli("download", "2", "3", "--out", str(tmp_path / "named"), *named) as process:
+        await _finish(process)
+    assert process.returncode == 0
+    assert names(tmp_path / "named") == ["custom", "report.csv"]
+    assert names(tmp_path / "named" / "custom") == ["cap-001.png", "cap-002.png"]
+    assert len((tmp_path / "named" / "report.csv").read_text().splitlines()) == 3

@@ -10,11 +10,12 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from whitebg.cli.datadir import DataDir, Endpoints
-from whitebg.cli.restart import RestartPolicy
-from whitebg.cli.supervisor import Command, GaveUp, Supervisor
 
 from tests.integration.client.conftest import RunCli
+from tests.support.patience import PATIENCE
+from whitebg.cli.datadir import DataDir, Endpoints
+from whitebg.cli.restart import RestartPolicy
+from whitebg.cli.supervisor import ChildCrashLooping, Command, Misconfigured, Supervisor
 
 FAST = RestartPolicy(base=0.01, cap=0.02, quick=60.0, give_up_after=3)
 
@@ -26,7 +27,7 @@ DYING = "print('I can not go on'); raise SystemExit(3)"
 
 
 class Heard:
-    """What a supervisor was heard to say."""
+    """Records the events of a supervisor."""
 
     def __init__(self) -> None:
         self.news: list[tuple[str, str]] = []
@@ -39,7 +40,7 @@ class Heard:
         self.lines.put_nowait((name, line))
 
     async def line(self) -> tuple[str, str]:
-        return await asyncio.wait_for(self.lines.get(), 20)
+        return await asyncio.wait_for(self.lines.get(), PATIENCE)
 
 
 def _command(tmp_path: Path, name: str, script: str) -> Command:
@@ -59,7 +60,7 @@ async def test_a_child_that_dies_is_started_again(tmp_path: Path) -> None:
     _, second = await heard.line()
     assert first != second
     assert heard.news == [("one", "died with exit code -9; starting it again in 0.0 s")]
-    await supervisor.stop(10)
+    await supervisor.stop(PATIENCE)
 
 
 async def test_children_have_a_session_of_their_own(tmp_path: Path) -> None:
@@ -69,17 +70,29 @@ async def test_children_have_a_session_of_their_own(tmp_path: Path) -> None:
     _, pid, session = (await heard.line())[1].split()
     assert pid == session
     assert int(session) != os.getsid(0)
-    await supervisor.stop(10)
+    await supervisor.stop(PATIENCE)
+
+
+async def test_a_child_that_cannot_use_its_settings_is_not_started_again(tmp_path: Path) -> None:
+    heard = Heard()
+    script = "import sys; print('{\"level\": \"INFO\"}'); print('WHITEBG_X: wrong', file=sys.stderr); sys.exit(2)"
+    supervisor = _supervisor(heard, _command(tmp_path, "well", DUTIFUL), _command(tmp_path, "ill", script))
+    supervisor.start()
+    with pytest.raises(Misconfigured, match="ill can't start") as caught:
+        await asyncio.wait_for(supervisor.failed(), PATIENCE)
+    assert caught.value.problems == ["WHITEBG_X: wrong"]
+    assert heard.news == []
+    await supervisor.stop(PATIENCE)
 
 
 async def test_a_child_beyond_help_is_given_up_with_its_last_words(tmp_path: Path) -> None:
     heard = Heard()
     supervisor = _supervisor(heard, _command(tmp_path, "well", DUTIFUL), _command(tmp_path, "ill", DYING))
     supervisor.start()
-    with pytest.raises(GaveUp, match="ill died 3 times in a row, the last time with exit code 3") as caught:
-        await asyncio.wait_for(supervisor.failed(), 30)
+    with pytest.raises(ChildCrashLooping, match="ill died 3 times in a row, the last time with exit code 3") as caught:
+        await asyncio.wait_for(supervisor.failed(), PATIENCE)
     assert caught.value.last_lines == ["I can not go on"] * 3
-    await supervisor.stop(10)
+    await supervisor.stop(PATIENCE)
     assert (tmp_path / "ill.log").read_text().splitlines() == ["I can not go on"] * 3
 
 
@@ -89,7 +102,7 @@ async def test_a_program_that_is_not_there_is_an_error_at_once(tmp_path: Path) -
     supervisor = _supervisor(heard, missing)
     supervisor.start()
     with pytest.raises(FileNotFoundError):
-        await asyncio.wait_for(supervisor.failed(), 10)
+        await asyncio.wait_for(supervisor.failed(), PATIENCE)
 
 
 async def test_the_last_one_is_drained_first(tmp_path: Path) -> None:
@@ -102,7 +115,7 @@ async def test_the_last_one_is_drained_first(tmp_path: Path) -> None:
     supervisor = _supervisor(heard, _command(tmp_path, "first", script), _command(tmp_path, "last", script))
     supervisor.start()
     assert {await heard.line(), await heard.line()} == {("first", "ready"), ("last", "ready")}
-    await supervisor.stop(10)
+    await supervisor.stop(PATIENCE)
     assert [await heard.line(), await heard.line()] == [("last", "drained"), ("first", "drained")]
     assert heard.news == []
 
@@ -112,7 +125,7 @@ async def test_a_child_that_does_not_drain_is_killed(tmp_path: Path) -> None:
     supervisor = _supervisor(heard, _command(tmp_path, "one", STUBBORN))
     supervisor.start()
     await heard.line()
-    await asyncio.wait_for(supervisor.stop(0.05), 10)
+    await asyncio.wait_for(supervisor.stop(0.05), PATIENCE)
     assert heard.news == [("one", "did not drain within 0.05 s and is killed")]
     assert supervisor.children[0].pid is None
 
@@ -140,12 +153,12 @@ async def test_a_child_does_not_outlive_a_killed_parent(tmp_path: Path) -> None:
         parent = await asyncio.create_subprocess_exec(
             *(sys.executable, "-c", PARENT, str(listener.getsockname()[1]), str(tmp_path / "log"))
         )
-        child, _ = await asyncio.wait_for(loop.sock_accept(listener), 20)
+        child, _ = await asyncio.wait_for(loop.sock_accept(listener), PATIENCE)
         with child:
             assert await loop.sock_recv(child, 10) == b"up"
             parent.kill()
             await parent.wait()
-            assert await asyncio.wait_for(loop.sock_recv(child, 10), 20) == b""  # Its process ended.
+            assert await asyncio.wait_for(loop.sock_recv(child, 10), PATIENCE) == b""  # Its process ended.
 
 
 @pytest.fixture
@@ -156,7 +169,7 @@ async def busy_port() -> AsyncIterator[int]:
 
 async def test_up_says_that_a_port_is_taken(cli: RunCli, busy_port: int) -> None:
     async with cli("up", "--http-port", str(busy_port), "--grpc-port", "0", connect=False) as process:
-        _, stderr = await asyncio.wait_for(process.communicate(), 30)
+        _, stderr = await asyncio.wait_for(process.communicate(), PATIENCE)
     assert process.returncode == 1
     assert f"127.0.0.1:{busy_port} can't be used: Address already in use" in stderr.decode()
     assert "--http-port" in stderr.decode()
@@ -167,6 +180,6 @@ async def test_up_says_that_it_runs_already(cli: RunCli, tmp_path: Path) -> None
     folder.create()
     with folder.locked(), folder.published(Endpoints("127.0.0.1:1", "http://127.0.0.1:2", os.getpid())):
         async with cli("up", connect=False) as process:
-            _, stderr = await asyncio.wait_for(process.communicate(), 30)
+            _, stderr = await asyncio.wait_for(process.communicate(), PATIENCE)
     assert process.returncode == 1
     assert f"already running on {folder.path} at http://127.0.0.1:2 (pid {os.getpid()})" in stderr.decode()

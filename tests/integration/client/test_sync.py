@@ -12,16 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from whitebg import SyncGeneratorClient, TaskState, errors, models
 
 from tests.integration.client.conftest import PHOTO, token
 from tests.support.driven_service import PICTURE, DrivenService
+from tests.support.patience import PATIENCE
+from whitebg import Client, TaskState, errors, models
 
 
 async def test_a_photo_is_put_through_without_asyncio(server: DrivenService, tmp_path: Path) -> None:
     def use() -> bytes:
-        with SyncGeneratorClient(server.target, token()) as client:
-            task = client.wait(client.submit(PHOTO).task_id, timeout=10)
+        with Client(server.target, token()) as client:
+            task = client.wait(client.submit(PHOTO).task_id, timeout=PATIENCE)
             assert task.state is TaskState.COMPLETED
             assert [each.task_id for each in client.list_tasks()] == [task.task_id]
             with pytest.raises(errors.NotFound):
@@ -33,7 +34,7 @@ async def test_a_photo_is_put_through_without_asyncio(server: DrivenService, tmp
 
 async def test_leaving_a_blocking_watch_ends_its_stream_and_close_joins_the_thread(server: DrivenService) -> None:
     def use() -> None:
-        with SyncGeneratorClient(server.target, token()) as client:
+        with Client(server.target, token()) as client:
             updates = client.watch()
             assert isinstance(next(updates), models.Bookmark)
             assert server.watchers == 1
@@ -42,14 +43,14 @@ async def test_leaving_a_blocking_watch_ends_its_stream_and_close_joins_the_thre
         assert not any(thread.name == "whitebg-client" for thread in threading.enumerate())
 
     await asyncio.to_thread(use)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         await _until(lambda: not server.watchers)
 
 
 WATCHER = """
 import sys
-from whitebg import SyncGeneratorClient
-with SyncGeneratorClient(sys.argv[1], sys.argv[2]) as client:
+from whitebg import Client
+with Client(sys.argv[1], sys.argv[2]) as client:
     try:
         for update in client.watch():
             print("watching", flush=True)
@@ -65,9 +66,9 @@ async def test_ctrl_c_ends_a_blocking_watch(server: DrivenService) -> None:
     assert process.stdout is not None
     assert await process.stdout.readline() == b"watching\n"
     process.send_signal(signal.SIGINT)
-    out, _ = await asyncio.wait_for(process.communicate(), 20)
+    out, _ = await asyncio.wait_for(process.communicate(), PATIENCE)
     assert (out, process.returncode) == (b"interrupted\n", 0)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         await _until(lambda: not server.watchers)
 
 
@@ -82,7 +83,7 @@ async def test_an_interrupt_just_after_a_step_was_handed_over_ends_the_watch(
         raise KeyboardInterrupt
 
     def use() -> None:
-        with SyncGeneratorClient(server.target, token()) as client:
+        with Client(server.target, token()) as client:
             updates = client.watch()
             next(updates)
             monkeypatch.setattr(asyncio, "run_coroutine_threadsafe", interrupted)
@@ -90,7 +91,7 @@ async def test_an_interrupt_just_after_a_step_was_handed_over_ends_the_watch(
                 next(updates)
 
     await asyncio.to_thread(use)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         await _until(lambda: not server.watchers)
 
 

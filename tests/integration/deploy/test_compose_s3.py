@@ -1,4 +1,4 @@
-"""The S3 server of compose, by its own command: what services keep their images in."""
+"""The S3 server of compose, started by its own command: every operation that services need."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ import httpx
 import pytest
 import yaml
 
-from generator_service.blobs.contract import BlobsAway
-from generator_service.blobs.s3 import S3Blobs
+from generator_service.blobs.contract import BlobStoreUnavailable
+from generator_service.blobs.s3 import S3BlobStore
 from generator_service.settings import Settings
+from tests.support.patience import PATIENCE
 from tests.support.processes import Program, free_port
 from tests.support.s3 import PARTS, forget_sockets
 
@@ -33,7 +34,7 @@ def environment(of: dict[str, str], port: int) -> dict[str, str]:
 
 @pytest.fixture
 def port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    """Run it here: on other ports, in another folder, as no container's neighbour."""
+    """Run it locally, with other ports and another folder."""
     port = free_port()
     here = {"-dir=/data": f"-dir={tmp_path}", "-ip=s3": "-ip=127.0.0.1", "-ip.bind=0.0.0.0": "-ip.bind=127.0.0.1"}
     command = [here.get(word, word) for word in SERVER["command"] if word != "-s3.port=8333"]
@@ -50,7 +51,7 @@ def port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     for name in SERVER["environment"]:
         monkeypatch.delenv(name)
     probe = SERVER["healthcheck"]["test"][-1].replace("8333", str(port))
-    assert httpx.get(probe).status_code == 200
+    assert httpx.get(probe, timeout=PATIENCE).status_code == 200
     yield port
     program.close()
     forget_sockets(*grpc.values())
@@ -59,12 +60,12 @@ def port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
 async def test_services_find_their_images_in_it(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in environment(COMPOSE["x-service"]["environment"], port).items():
         monkeypatch.setenv(name, value)
-    bucket = Settings().bucket  # type: ignore[call-arg]  # the environment supplies the fields
+    bucket = Settings().bucket
     assert bucket is not None
-    blobs = S3Blobs(bucket)
+    blobs = S3BlobStore(bucket)
     await blobs.put("input/ab/abc", b"x", content_type="image/png")
     assert await blobs.get("input/ab/abc") == b"x"
     assert [stored.key for stored in await blobs.list(after="", limit=10)] == ["input/ab/abc"]
     assert bucket.keys is not None
-    with pytest.raises(BlobsAway, match="SignatureDoesNotMatch"):
-        await S3Blobs(replace(bucket, keys=replace(bucket.keys, secret_access_key="x"))).get("input/ab/abc")
+    with pytest.raises(BlobStoreUnavailable, match="SignatureDoesNotMatch"):
+        await S3BlobStore(replace(bucket, keys=replace(bucket.keys, secret_access_key="x"))).get("input/ab/abc")

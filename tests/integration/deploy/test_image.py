@@ -1,6 +1,6 @@
-"""The Dockerfile's own steps, run as plain commands: what is copied builds, and what is built starts and is healthy.
+"""The Dockerfile's steps, run as plain commands: the copied files build, and the result starts and is healthy.
 
-Only what those packages need from others is taken from the environment that the tests run in.
+Only third-party dependencies come from the environment of the tests.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.processes import PATIENCE, Program, environment, free_port
+from tests.support.patience import PATIENCE
+from tests.support.processes import Program, environment, free_port
 
 ROOT = Path(__file__).parents[3]
 DOCKERFILE = (ROOT / "deploy" / "Dockerfile").read_text().replace("\\\n", " ")
@@ -23,13 +24,13 @@ IGNORED = shutil.ignore_patterns("__pycache__", "*.pyc", "*.egg-info", "node_mod
 
 
 def instructions(name: str) -> list[list[str]]:
-    """Return the instructions of that name that are lists of words; ``CMD`` is first that of the health check."""
+    """Return the instructions of that name in exec form; the first ``CMD`` is that of the health check."""
     return [json.loads(words) for words in re.findall(rf"\b{name} (\[.*\])", DOCKERFILE)]
 
 
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make what the build stage makes: a virtual environment with the project installed from what was copied."""
+    """Run the build stage: a virtual environment with the project installed from the copied files."""
     context, made = tmp_path_factory.mktemp("src"), tmp_path_factory.mktemp("opt") / "whitebg"
     build = DOCKERFILE.partition("AS build")[2].partition("\nFROM")[0]
     for *sources, target in (line.split() for line in re.findall(r"^COPY (.+)$", build, re.MULTILINE)):
@@ -43,13 +44,13 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     words = install.replace('"', "").split()
     subprocess.run([made / "bin" / words[0], *words[1:], "--no-deps", "--quiet"], cwd=context, check=True, timeout=120)
     own = next((made / "lib").glob("python*/site-packages"))
-    # Behind its own packages, and without the links of this checkout that make it importable here.
+    # After its own packages, and without the links that make this checkout importable.
     (own / "others.pth").write_text("\n".join(site.getsitepackages()))
     return made
 
 
 def test_the_image_holds_all_that_its_programs_need(image: Path) -> None:
-    for package in ("generator_service", "ws_gateway", "whitebg", "protos"):
+    for package in ("generator_service", "ws_gateway", "whitebg", "whitebg_process"):
         argv = [str(image / "bin" / "python"), "-E", "-c", f"import {package}; print({package}.__path__[0])"]
         said = subprocess.run(argv, capture_output=True, text=True, check=True, cwd="/", env=environment())
         assert said.stdout.startswith(str(image)), said.stdout
@@ -73,7 +74,7 @@ def test_the_image_starts_becomes_healthy_and_ends_on_sigterm(image: Path, tmp_p
     settings |= {"worker_slots": "1", "pool_processes": "1"}
     python = str(image / "bin" / "python")
     health, command = (words for words in instructions("CMD"))
-    # -E: in the image no variable says where packages are.
+    # -E: in the image no variable sets a path to packages.
     probe = [python, *(word.replace("9100", metrics) for word in health[1:])]
     process = Program([python, "-E", *instructions("ENTRYPOINT")[0][1:], *command], settings)
     try:

@@ -1,4 +1,4 @@
-"""What tests of engines share: one pool per module, because its processes take half a second to start."""
+"""Fixtures for tests of engines: one pool per module, because its processes take half a second to start."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest_asyncio
 
 from generator_service.engines.jobs import JobPool
-from generator_service.engines.pool import PoolSettings
+from generator_service.engines.pool.pool import PoolSettings
 from tests.support.fake_gemini import FakeGemini
 
 

@@ -15,17 +15,19 @@ import pytest
 import pytest_asyncio
 from PIL import Image
 
-from generator_service.domain.errors import EngineError
+from generator_service.domain.errors import EngineError, EngineUnavailable
 from generator_service.domain.presets import PRESETS, PictureSpec
 from generator_service.domain.report import Report
-from generator_service.domain.task import CUSTOM_PRESET, Engine, OutputFormat
+from generator_service.domain.task import CUSTOM_PRESET, Engine, OutputFormat, WaitReason
 from generator_service.engines.base import Picture
-from generator_service.engines.gemini import CallObserver, GeminiEngine, GeminiSettings
-from generator_service.engines.gemini_prompt import MARKETS
+from generator_service.engines.gemini.engine import GeminiEngine
+from generator_service.engines.gemini.prompt import MARKETS
+from generator_service.engines.gemini_settings import CallObserver, GeminiSettings
 from generator_service.engines.jobs import JobPool
-from generator_service.metrics import Metrics
+from generator_service.ops.metrics import Metrics
 from tests.support import fake_gemini as wire
 from tests.support.fake_gemini import Answer, FakeGemini
+from tests.support.patience import PATIENCE
 from tests.support.photos import product_photo
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")  # the loop of the shared pool
@@ -116,7 +118,7 @@ async def test_a_blocked_picture_is_not_tried_again(
 ) -> None:
     gemini_server.answers.append(wire.no_image(reason))
     error = await failure(make_engine().generate(PHOTO, SPEC, ignore))
-    assert (error.code, error.retryable) == ("blocked", False)
+    assert (error.code, error.retryable, error.engine_fault) == ("blocked", False, False)
     assert reason in error.message
 
 
@@ -126,7 +128,7 @@ async def test_a_blocked_prompt_is_not_tried_again(
 ) -> None:
     gemini_server.answers.append(wire.answer({"promptFeedback": {"blockReason": reason}}))
     error = await failure(make_engine().generate(PHOTO, SPEC, ignore))
-    assert (error.code, error.retryable) == ("blocked", False)
+    assert (error.code, error.retryable, error.engine_fault) == ("blocked", False, False)
     assert reason in error.message
 
 
@@ -165,22 +167,22 @@ async def test_a_used_up_quota_waits_as_long_as_it_is_told(make_engine: MakeEngi
     hints = []
     for _ in range(4):
         error = await failure(make_engine().generate(PHOTO, SPEC, ignore))
-        assert (error.code, error.retryable) == ("rate_limited", True)
+        assert isinstance(error, EngineUnavailable)
+        assert (error.code, error.reason, error.lasting) == ("rate_limited", WaitReason.RATE_LIMITED, False)
         assert "Quota exceeded" in error.message
         hints.append(error.retry_after)
     assert hints == [timedelta(seconds=37), timedelta(seconds=1.5), timedelta(seconds=12), None]
-    assert len(gemini_server.requests) == 4  # the SDK itself tries nothing twice
+    assert len(gemini_server.requests) == 4  # the SDK itself retries nothing
 
 
-async def test_after_a_refusal_nobody_asks_before_its_time(make_engine: MakeEngine, gemini_server: FakeGemini) -> None:
-    engine = make_engine()
-    gemini_server.answers.append(wire.error(429, "RESOURCE_EXHAUSTED", "full", wire.retry_info("37s")))
-    await failure(engine.generate(PHOTO, SPEC, ignore))
-    error = await failure(engine.generate(PHOTO, SPEC, ignore))
-    assert (error.code, error.retryable) == ("rate_limited", True)
-    assert error.retry_after is not None
-    assert timedelta(seconds=20) < error.retry_after < timedelta(seconds=37)
-    assert len(gemini_server.requests) == 1
+async def test_a_quota_of_the_day_is_known_to_last(make_engine: MakeEngine, gemini_server: FakeGemini) -> None:
+    violation = {"quotaMetric": "m", "quotaId": "GenerateRequestsPerDayPerProjectPerModel-FreeTier"}
+    quota = {"@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": [violation]}
+    gemini_server.answers.append(wire.error(429, "RESOURCE_EXHAUSTED", "full", quota, wire.retry_info("12s")))
+    error = await failure(make_engine().generate(PHOTO, SPEC, ignore))
+    assert isinstance(error, EngineUnavailable)
+    assert (error.reason, error.lasting, error.retry_after) == (WaitReason.RATE_LIMITED, True, timedelta(hours=1))
+    assert "quota of the day" in error.message
 
 
 @pytest.mark.parametrize(
@@ -198,7 +200,7 @@ async def test_a_refusal_says_what_to_check(
 ) -> None:
     gemini_server.answers.append(wire.error(code, status, f"no good:\n{KEY} " + "x" * 1000))
     error = await failure(make_engine().generate(PHOTO, SPEC, ignore))
-    assert (error.code, error.retryable) == ("engine_refused", False)
+    assert (error.code, error.retryable, error.engine_fault) == ("engine_refused", False, code != 413)
     assert f"{code}" in error.message
     assert "no good: …" in error.message
     assert check in error.message
@@ -231,7 +233,8 @@ async def test_a_failing_server_is_tried_again(
 ) -> None:
     gemini_server.answers.append(said)
     error = await failure(make_engine().generate(PHOTO, SPEC, ignore))
-    assert (error.code, error.retryable, error.max_attempts) == ("engine_unavailable", True, None)
+    assert isinstance(error, EngineUnavailable)
+    assert (error.code, error.reason) == ("engine_unavailable", WaitReason.ENGINE_UNAVAILABLE)
     assert len(gemini_server.requests) == 1
 
 
@@ -259,13 +262,13 @@ async def test_an_answer_that_can_not_be_read_is_tried_again(
 async def test_an_endless_answer_is_broken_off(make_engine: MakeEngine, gemini_server: FakeGemini) -> None:
     gemini_server.answers.append(wire.picture(bytes(200_000)))
     error = await failure(make_engine(max_reply_bytes=100_000).generate(PHOTO, SPEC, ignore))
-    assert (error.code, error.retryable) == ("engine_unreachable", True)
-    assert "ReplyTooLarge" in error.message
+    assert (error.code, error.retryable, error.engine_fault) == ("bad_reply", True, False)
+    assert "longer than 100000 bytes" in error.message
 
 
 async def test_a_silent_server_is_tried_again(make_engine: MakeEngine, gemini_server: FakeGemini) -> None:
-    error = await failure(make_engine(timeout=0.3).generate(PHOTO, SPEC, ignore))
-    assert (error.code, error.retryable) == ("engine_timeout", True)
+    error = await failure(make_engine(timeout=2).generate(PHOTO, SPEC, ignore))
+    assert (error.code, error.retryable, error.engine_fault) == ("engine_timeout", True, False)
     assert len(gemini_server.requests) == 1
 
 
@@ -273,6 +276,7 @@ async def test_a_refused_connection_is_tried_again(make_engine: MakeEngine) -> N
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     error = await failure(make_engine(base_url=f"http://127.0.0.1:{port}/").generate(PHOTO, SPEC, ignore))
+    assert isinstance(error, EngineUnavailable)
     assert (error.code, error.retryable) == ("engine_unreachable", True)
 
 
@@ -311,7 +315,7 @@ async def test_another_product_or_a_cropped_one_is_asked_for_again(
     assert flaw in flaws(picture.report)
     assert not picture.report.passed
     (message,) = {check.message for check in picture.report.checks if check.name == flaw}
-    assert message in picture.warnings
+    assert message in [finding.message for finding in picture.findings]
 
 
 async def test_the_better_of_two_flawed_pictures_is_kept_and_a_refused_second_try_costs_nothing(
@@ -409,7 +413,7 @@ async def test_a_bad_photo_is_never_sent(make_engine: MakeEngine, gemini_server:
 async def test_calls_beyond_the_limit_wait(make_engine: MakeEngine, gemini_server: FakeGemini) -> None:
     engine = make_engine(concurrency=2)
     calls = [asyncio.create_task(engine.generate(PHOTO, SPEC, ignore)) for _ in range(5)]
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         await gemini_server.asked.acquire()
         await gemini_server.asked.acquire()
         gemini_server.speak()
@@ -421,7 +425,7 @@ async def test_calls_beyond_the_limit_wait(make_engine: MakeEngine, gemini_serve
 async def test_a_cancelled_call_frees_its_place(make_engine: MakeEngine, gemini_server: FakeGemini) -> None:
     engine = make_engine(concurrency=1)
     call = asyncio.create_task(engine.generate(PHOTO, SPEC, ignore))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         await gemini_server.asked.acquire()
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -433,7 +437,7 @@ async def test_a_cancelled_call_frees_its_place(make_engine: MakeEngine, gemini_
 async def test_closing_ends_calls_under_way(make_engine: MakeEngine, gemini_server: FakeGemini) -> None:
     engine = make_engine()
     call = asyncio.create_task(engine.generate(PHOTO, SPEC, ignore))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         await gemini_server.asked.acquire()
         await engine.close()
         error = await failure(call)

@@ -1,4 +1,4 @@
-"""A real gateway on a free port, before the real service."""
+"""A real gateway on a free port, connected to a real service."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 
-import httpx
 import pytest
 
-from tests.integration.gateway.world import PATIENCE, SECRET, World
+from tests.integration.gateway.world import SECRET, GatewayHarness
+from tests.support.clock import SkewedClock
 from tests.support.driven_service import DrivenService
+from tests.support.http import http_client
+from tests.support.patience import PATIENCE
 from tests.support.redis import RedisServer, redis_server
+from ws_gateway.clock import Clock
 from ws_gateway.server import make_server
 from ws_gateway.settings import Settings
 
@@ -26,18 +29,24 @@ async def service(tmp_path: Path) -> AsyncIterator[DrivenService]:
     await service.stop()
 
 
-@pytest.fixture
-def settings(service: DrivenService) -> Settings:
+@pytest.fixture(scope="session")
+def usual_settings() -> Settings:
+    """Read the settings once: that takes longer than many of the tests."""
     return Settings(
         http_port=0,
         jwt_secret=SECRET,  # type: ignore[arg-type]  # pydantic makes a SecretStr of it
-        grpc_target=service.target,
         guest_login=True,
         drain_timeout=timedelta(seconds=5),
-        # The tests open far more than a browser does; those of the limits set their own.
+        # The tests open far more connections than a browser; tests of the limits set their own.
         connections_per_minute=0,
-        auth_timeout=timedelta(seconds=1),
+        connections_per_address=0,
+        failed_handshakes_per_minute=0,
     )
+
+
+@pytest.fixture
+def settings(usual_settings: Settings, service: DrivenService) -> Settings:
+    return usual_settings.model_copy(update={"grpc_target": service.target})
 
 
 @pytest.fixture
@@ -47,16 +56,19 @@ def redis() -> Iterator[RedisServer]:
 
 
 @asynccontextmanager
-async def running(service: DrivenService, settings: Settings) -> AsyncIterator[World]:
-    """Run a gateway before a service."""
-    server = make_server(settings)
+async def running(
+    service: DrivenService, settings: Settings, clock: Clock | None = None
+) -> AsyncIterator[GatewayHarness]:
+    """Run a gateway connected to a service."""
+    server = make_server(settings, clock)
     serving = asyncio.create_task(server.serve())
     async with asyncio.timeout(PATIENCE):
         await server.listening.wait()
     base = f"127.0.0.1:{server.port}"
     try:
-        async with httpx.AsyncClient(base_url=f"http://{base}", timeout=PATIENCE) as http:
-            world = World(service, server, http, base)
+        # Certificates are not needed for plain text, and loading them takes time.
+        async with http_client(f"http://{base}") as http:
+            world = GatewayHarness(service, server, http, base)
             await world.hub_connected()
             yield world
     finally:
@@ -65,14 +77,20 @@ async def running(service: DrivenService, settings: Settings) -> AsyncIterator[W
 
 
 @pytest.fixture
-async def world(service: DrivenService, settings: Settings) -> AsyncIterator[World]:
-    async with running(service, settings) as world:
+def clock() -> SkewedClock:
+    """The clock of `world`, which a test can advance instead of waiting."""
+    return SkewedClock()
+
+
+@pytest.fixture
+async def world(service: DrivenService, settings: Settings, clock: SkewedClock) -> AsyncIterator[GatewayHarness]:
+    async with running(service, settings, clock) as world:
         yield world
 
 
 @pytest.fixture
-async def service_with_history(service: DrivenService, settings: Settings) -> AsyncIterator[World]:
-    """A gateway that started after 1,200 events, and so has none of them in memory."""
+async def service_with_history(service: DrivenService, settings: Settings) -> AsyncIterator[GatewayHarness]:
+    """A gateway that started after 1,200 events, so that it has none of them in memory."""
     await service.submit_many("ann", 1200)
     async with running(service, settings) as world:
         yield world

@@ -1,4 +1,4 @@
-"""Who may open the socket, and how it is closed."""
+"""Admission of WebSocket connections, and the close codes of rejected ones."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import jwt
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from tests.integration.gateway.world import SECRET, Client, World, token_for
+from tests.integration.gateway.world import SECRET, Client, GatewayHarness, token_for
+from ws_gateway.auth.jwt import LEEWAY
 
 PAST = datetime(2020, 1, 1, tzinfo=UTC)
 
@@ -28,15 +29,15 @@ PAST = datetime(2020, 1, 1, tzinfo=UTC)
         (f"?token={token_for('ann')}&since=yesterday", 4004, "neither a cursor"),
     ],
 )
-async def test_a_refused_client_can_read_why(world: World, query: str, code: int, says: str) -> None:
+async def test_a_refused_client_can_read_why(world: GatewayHarness, query: str, code: int, says: str) -> None:
     async with world.open_raw(query) as socket:
         await socket.wait_closed()
         assert socket.close_code == code
         assert says in (socket.close_reason or "")
 
 
-async def test_the_socket_token_opens_the_socket_but_not_the_api(world: World) -> None:
-    answer = await world.http.post("/api/ws-token", headers=world.headers())
+async def test_the_socket_token_opens_the_socket_but_not_the_api(world: GatewayHarness) -> None:
+    answer = await world.http.post("/api/v2/ws-token", headers=world.headers())
     token = answer.json()["token"]
     ends = datetime.fromisoformat(answer.json()["expires_at"])
     assert timedelta(days=6.9) < ends - datetime.now(UTC) <= timedelta(days=7)
@@ -45,26 +46,26 @@ async def test_the_socket_token_opens_the_socket_but_not_the_api(world: World) -
         await client.settled()
         await world.service.submit("ann")
         assert (await client.next())["id"] == "e0:1"
-    for path in ("/api/ws-token", "/api/messages/sync"):
+    for path in ("/api/v2/ws-token", "/api/messages/sync"):
         refused = await world.http.post(path, headers={"Authorization": f"Bearer {token}"}, json={})
         assert refused.status_code == 401
         assert refused.headers["WWW-Authenticate"].startswith("Bearer")
 
 
-async def test_the_socket_closes_when_its_token_expires(world: World) -> None:
-    token = token_for("ann", exp=datetime.now(UTC) + timedelta(seconds=1.2))
+async def test_the_socket_closes_when_its_token_expires(world: GatewayHarness) -> None:
+    token = token_for("ann", exp=datetime.now(UTC) - LEEWAY + timedelta(seconds=1.2))
     async with world.open_raw(f"?token={token}") as socket:
         assert await Client(socket).close_code() == 4010
 
 
 @pytest.mark.parametrize("frame", ["not json", '{"type":"shout"}', b"\x00", '"' + "x" * 70_000 + '"'])
-async def test_a_frame_that_is_not_of_the_protocol_closes_with_4004(world: World, frame: str | bytes) -> None:
+async def test_a_frame_that_is_not_of_the_protocol_closes_with_4004(world: GatewayHarness, frame: str | bytes) -> None:
     async with world.open() as client:
         await client.socket.send(frame)
         assert await client.close_code() == 4004
 
 
-async def test_a_page_of_this_host_or_none_may_connect_and_a_foreign_one_may_not(world: World) -> None:
+async def test_a_page_of_this_host_or_none_may_connect_and_a_foreign_one_may_not(world: GatewayHarness) -> None:
     async with world.open(origin=f"http://{world.base}"):
         pass
     with pytest.raises(InvalidStatus) as refused:
@@ -73,37 +74,39 @@ async def test_a_page_of_this_host_or_none_may_connect_and_a_foreign_one_may_not
     assert refused.value.response.status_code == 403
 
 
-async def test_v2_is_agreed_on_and_greets(world: World) -> None:
+async def test_v2_is_agreed_on_and_greets(world: GatewayHarness) -> None:
     async with world.open(v2=True) as client:
         assert client.socket.subprotocol == "whitebg.v2"
         assert await client.next() == {"type": "hello", "protocol": "whitebg.v2", "user_id": "ann"}
 
 
 class TestGuests:
-    """Tokens for anyone at this machine, and for nobody else."""
+    """Guest tokens for clients on this machine only."""
 
-    async def test_a_guest_can_use_everything(self, world: World) -> None:
-        guest = (await world.http.post("/api/guest-token")).json()
+    async def test_a_guest_can_use_everything(self, world: GatewayHarness) -> None:
+        guest = (await world.http.post("/api/v2/guest-token")).json()
         headers = {"Authorization": f"Bearer {guest['token']}"}
-        assert (await world.http.get("/api/generation/tasks", headers=headers)).json()["total"] == 0
-        again = (await world.http.post("/api/guest-token", headers=headers)).json()
+        assert (await world.http.get("/api/v2/tasks", headers=headers)).json()["total"] == 0
+        again = (await world.http.post("/api/v2/guest-token", headers=headers)).json()
         assert again["user_id"] == guest["user_id"]
-        assert (await world.http.post("/api/guest-token")).json()["user_id"] != guest["user_id"]
+        assert (await world.http.post("/api/v2/guest-token")).json()["user_id"] != guest["user_id"]
 
     @pytest.mark.parametrize(
         "headers",
         [{"Host": "evil.example"}, {"X-Forwarded-For": "203.0.113.9"}, {"Forwarded": "for=203.0.113.9"}],
     )
-    async def test_not_by_another_name_nor_through_a_proxy(self, world: World, headers: dict[str, str]) -> None:
-        assert (await world.http.post("/api/guest-token", headers=headers)).status_code == 404
+    async def test_not_by_another_name_nor_through_a_proxy(
+        self, world: GatewayHarness, headers: dict[str, str]
+    ) -> None:
+        assert (await world.http.post("/api/v2/guest-token", headers=headers)).status_code == 404
 
-    async def test_not_from_another_address(self, world: World) -> None:
+    async def test_not_from_another_address(self, world: GatewayHarness) -> None:
         transport = httpx.ASGITransport(world.server.config.loaded_app, client=("203.0.113.9", 1234))
         async with httpx.AsyncClient(transport=transport, base_url=f"http://{world.base}") as far:
-            assert (await far.post("/api/guest-token")).status_code == 404
+            assert (await far.post("/api/v2/guest-token")).status_code == 404
         transport = httpx.ASGITransport(world.server.config.loaded_app, client=("127.0.0.1", 1234))
         async with httpx.AsyncClient(transport=transport, base_url=f"http://{world.base}") as near:
-            assert (await near.post("/api/guest-token")).status_code == 200
+            assert (await near.post("/api/v2/guest-token")).status_code == 200
 
-    async def test_a_user_s_token_is_not_a_guest_s(self, world: World) -> None:
-        assert (await world.http.post("/api/guest-token", headers=world.headers())).status_code == 403
+    async def test_a_user_s_token_is_not_a_guest_s(self, world: GatewayHarness) -> None:
+        assert (await world.http.post("/api/v2/guest-token", headers=world.headers())).status_code == 403

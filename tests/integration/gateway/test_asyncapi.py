@@ -1,4 +1,4 @@
-"""The AsyncAPI document against the code: everything sent is described, everything described is understood."""
+"""The AsyncAPI document matches the code: all sent messages are described, all described ones are understood."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ import orjson
 import pytest
 import yaml
 
-from protos.whitebg.v1 import generator_service_pb2 as pb
-from tests.integration.gateway.world import World
-from ws_gateway import history, inbound, messages
-from ws_gateway.codes import CloseCode
-from ws_gateway.cursor import Start, UserCursor
+from tests.integration.gateway.world import GatewayHarness
+from whitebg.v1 import generator_service_pb2 as pb
 from ws_gateway.http.docs import ASYNCAPI
-from ws_gateway.messages import Page, SyncMode
+from ws_gateway.protocol import inbound, messages
+from ws_gateway.protocol.close_codes import CloseCode
+from ws_gateway.protocol.cursor import Start, UserCursor
+from ws_gateway.protocol.messages import Page, SyncMode
+from ws_gateway.upstream import history
 
 DOCUMENT: dict[str, Any] = yaml.safe_load(ASYNCAPI)
 CHANNEL = DOCUMENT["channels"]["notifications"]
@@ -32,7 +33,7 @@ def operation(name: str) -> list[str]:
 
 
 def validator(message: str) -> jsonschema_rs.Validator:
-    # The payload's references point into the document, which therefore comes along.
+    # The payload's references point into the document, so the whole document is passed.
     return jsonschema_rs.validator_for(
         MESSAGES[message]["payload"] | {"components": DOCUMENT["components"]}, validate_formats=True
     )
@@ -90,6 +91,7 @@ def test_every_type_that_the_gateway_understands_is_described() -> None:
         messages.hello("ann"),
         messages.bookmark(CURSOR),
         messages.token_expiring(59.9),
+        messages.service(available=False),
         messages.going_away(730),
         messages.error("protocol_error", "not JSON"),
         messages.sync_begin(Page(SyncMode.REPLAY, (), CURSOR)),
@@ -100,7 +102,7 @@ def test_every_frame_but_those_of_tasks_fits(frame: str) -> None:
     check(orjson.loads(frame))
 
 
-async def test_whatever_happens_to_tasks_fits(world: World) -> None:
+async def test_whatever_happens_to_tasks_fits(world: GatewayHarness) -> None:
     service = world.service
     for _ in range(3):
         await service.submit("ann")
@@ -148,13 +150,13 @@ def test_every_example_of_the_page_is_one_that_the_code_knows() -> None:
             check(orjson.loads(text))
 
 
-async def test_the_document_is_served(world: World) -> None:
+async def test_the_document_is_served(world: GatewayHarness) -> None:
     answer = await world.http.get("/asyncapi.yaml")
     assert answer.headers["Content-Type"].startswith("application/yaml")
     assert answer.content == ASYNCAPI
 
 
-async def test_the_pages_of_the_api_come_from_here_alone(world: World) -> None:
+async def test_the_pages_of_the_api_come_from_here_alone(world: GatewayHarness) -> None:
     page = (await world.http.get("/docs")).text
     sources = re.findall(r'(?:src|href)="([^"]+)"', page)
     assert len(sources) >= 2

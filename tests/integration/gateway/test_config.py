@@ -1,4 +1,4 @@
-"""The rollback switch as clients and operators meet it."""
+"""The rollback switch as seen by clients and operators."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.gateway.conftest import running
-from tests.integration.gateway.world import World
+from tests.integration.gateway.world import GatewayHarness
 from tests.support.driven_service import DrivenService
 from ws_gateway.settings import Settings
 
@@ -20,7 +20,7 @@ def flags_file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-async def switchable(service: DrivenService, settings: Settings, flags_file: Path) -> AsyncIterator[World]:
+async def switchable(service: DrivenService, settings: Settings, flags_file: Path) -> AsyncIterator[GatewayHarness]:
     async with running(service, settings.model_copy(update={"flags_file": flags_file})) as world:
         yield world
 
@@ -33,7 +33,7 @@ def written(path: Path) -> object:
     return json.loads(path.read_text()) if path.exists() else None
 
 
-async def config(world: World, user: str = "ann") -> dict[str, object]:
+async def config(world: GatewayHarness, user: str = "ann") -> dict[str, object]:
     answer = await world.http.get("/api/v2/config", headers=world.headers(user))
     assert answer.status_code == 200, answer.text
     assert answer.headers["Cache-Control"] == "no-store"
@@ -41,7 +41,7 @@ async def config(world: World, user: str = "ann") -> dict[str, object]:
     return body
 
 
-async def test_without_flags_everybody_is_on_the_websocket(world: World) -> None:
+async def test_without_flags_everybody_is_on_the_websocket(world: GatewayHarness) -> None:
     assert await config(world) == {
         "websocket_only": True,
         "transport": "websocket",
@@ -50,11 +50,11 @@ async def test_without_flags_everybody_is_on_the_websocket(world: World) -> None
     }
 
 
-async def test_nobody_is_told_without_a_token(world: World) -> None:
+async def test_nobody_is_told_without_a_token(world: GatewayHarness) -> None:
     assert (await world.http.get("/api/v2/config")).status_code == 401
 
 
-async def test_the_file_can_be_replaced_while_the_gateway_runs(switchable: World, flags_file: Path) -> None:
+async def test_the_file_can_be_replaced_while_the_gateway_runs(switchable: GatewayHarness, flags_file: Path) -> None:
     assert (await config(switchable))["transport"] == "websocket"
     write(flags_file, {"rollout_percent": 0, "polling_interval_ms": 7000})
     assert await config(switchable) == {
@@ -65,7 +65,7 @@ async def test_the_file_can_be_replaced_while_the_gateway_runs(switchable: World
     }
 
 
-async def test_an_operator_can_pull_the_switch(switchable: World, flags_file: Path) -> None:
+async def test_an_operator_can_pull_the_switch(switchable: GatewayHarness, flags_file: Path) -> None:
     admin = switchable.headers("root", scope="admin")
     answer = await switchable.http.put("/admin/flags", headers=admin, json={"rollout_percent": 50})
     assert answer.status_code == 200
@@ -77,7 +77,7 @@ async def test_an_operator_can_pull_the_switch(switchable: World, flags_file: Pa
     assert transports == {user: (await config(switchable, user))["transport"] for user in transports}
 
 
-async def test_only_an_operator_can(switchable: World, flags_file: Path) -> None:
+async def test_only_an_operator_can(switchable: GatewayHarness, flags_file: Path) -> None:
     for method in ("GET", "PUT"):
         headers = switchable.headers("ann", scope="tasks")
         answer = await switchable.http.request(method, "/admin/flags", headers=headers, json={"rollout_percent": 0})
@@ -85,7 +85,7 @@ async def test_only_an_operator_can(switchable: World, flags_file: Path) -> None
     assert written(flags_file) is None
 
 
-async def test_flags_that_make_no_sense_change_nothing(switchable: World, flags_file: Path) -> None:
+async def test_flags_that_make_no_sense_change_nothing(switchable: GatewayHarness, flags_file: Path) -> None:
     admin = switchable.headers("root", scope="admin")
     answer = await switchable.http.put("/admin/flags", headers=admin, json={"rollout_percent": 130})
     assert answer.status_code == 422
@@ -93,7 +93,7 @@ async def test_flags_that_make_no_sense_change_nothing(switchable: World, flags_
     assert written(flags_file) is None
 
 
-async def test_without_a_file_the_operator_is_told_what_to_set(world: World) -> None:
+async def test_without_a_file_the_operator_is_told_what_to_set(world: GatewayHarness) -> None:
     admin = world.headers("root", scope="admin")
     answer = await world.http.put("/admin/flags", headers=admin, json={"rollout_percent": 0})
     assert answer.status_code == 409

@@ -1,14 +1,17 @@
-"""Live news over a real socket."""
+"""Live events over a real socket."""
 
 from __future__ import annotations
 
 import re
 
-from tests.integration.gateway.world import World
+import pytest
+
+from tests.integration.gateway.world import GatewayHarness
 from tests.support.driven_service import PICTURE
+from ws_gateway.upstream import hub
 
 
-async def test_a_client_sees_its_tasks_go_through_every_state(world: World) -> None:
+async def test_a_client_sees_its_tasks_go_through_every_state(world: GatewayHarness) -> None:
     async with world.open() as client:
         task = await world.service.submit("ann")
         await world.service.work(task.task_id)
@@ -24,7 +27,7 @@ async def test_a_client_sees_its_tasks_go_through_every_state(world: World) -> N
     assert (await world.http.get(link)).content == PICTURE
 
 
-async def test_news_of_somebody_else_never_come(world: World) -> None:
+async def test_news_of_somebody_else_never_come(world: GatewayHarness) -> None:
     async with world.open("ann") as ann, world.open("bob") as bob:
         await world.service.submit("bob", filename="secret.png")
         mine = await world.service.submit("ann")
@@ -32,13 +35,13 @@ async def test_news_of_somebody_else_never_come(world: World) -> None:
         assert (await bob.next())["data"]["filename"] == "secret.png"
 
 
-async def test_every_socket_of_a_user_gets_the_news(world: World) -> None:
+async def test_every_socket_of_a_user_gets_the_news(world: GatewayHarness) -> None:
     async with world.open() as one, world.open() as two:
         await world.service.submit("ann")
         assert await one.next() == await two.next()
 
 
-async def test_progress_carries_no_id_and_ends_with_its_task(world: World) -> None:
+async def test_progress_carries_no_id_and_ends_with_its_task(world: GatewayHarness) -> None:
     async with world.open() as client:
         task = await world.service.submit("ann")
         await world.service.work(task.task_id)
@@ -54,3 +57,27 @@ async def test_progress_carries_no_id_and_ends_with_its_task(world: World) -> No
         rest = await client.until(lambda m: m["task_id"] == marker.task_id)
         assert [m["type"] for m in rest] == ["task_failed", "task_update"]
         assert rest[0]["data"]["error_code"] == "cancelled"
+
+
+async def test_loss_and_return_of_the_service_are_reported(world: GatewayHarness) -> None:
+    async with world.open(v2=True) as client:
+        await client.until(lambda m: m["type"] == "bookmark")
+        await world.service.stop()
+        await client.until(lambda m: m == {"type": "service", "available": False})
+        async with world.open(v2=True) as late:
+            assert [(await late.next())["type"] for _ in range(2)] == ["hello", "service"]
+        await world.service.start()
+        await client.until(lambda m: m == {"type": "service", "available": True})
+
+
+async def test_stream_that_ends_for_a_moment_is_no_loss_of_the_service(
+    world: GatewayHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with world.open(v2=True) as client:
+        await client.until(lambda m: m["type"] == "bookmark")
+        monkeypatch.setattr(hub, "LOSS_S", 3600.0)
+        await world.service.stop()
+        await world.service.start()
+        await world.service.submit("ann")
+        await client.until(lambda m: m["type"] == "task_update")
+        assert "service" not in {message["type"] for message in client.messages}

@@ -1,14 +1,14 @@
-"""The page as the gateway serves it: whole, cached rightly, and unable to load anything from elsewhere."""
+"""The page as served by the gateway: complete, correctly cached, and unable to load anything from other origins."""
 
 from __future__ import annotations
 
 import re
 
-from tests.integration.gateway.world import World
+from tests.integration.gateway.world import GatewayHarness
 from ws_gateway.http.page import FILES
 
 
-async def test_the_page_and_all_it_names_are_there_under_a_strict_policy(world: World) -> None:
+async def test_the_page_and_all_it_names_are_there_under_a_strict_policy(world: GatewayHarness) -> None:
     page = await world.http.get("/")
     named = re.findall(r'(?:src|href)="([^"]+)"', page.text)
     assets = [await world.http.get(each) for each in named]
@@ -25,7 +25,7 @@ async def test_the_page_and_all_it_names_are_there_under_a_strict_policy(world: 
         assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
 
 
-async def test_a_file_of_an_older_page_is_not_found_and_nothing_outside_can_be_asked_for(world: World) -> None:
+async def test_a_file_of_an_older_page_is_not_found_and_nothing_outside_can_be_asked_for(world: GatewayHarness) -> None:
     for path in ("/assets/index-old.js", "/assets/..%2Findex.html", "/assets/%2e%2e%2Findex.html"):
         answer = await world.http.get(path)
         assert answer.status_code == 404, path
@@ -33,5 +33,20 @@ async def test_a_file_of_an_older_page_is_not_found_and_nothing_outside_can_be_a
     assert (head.status_code, head.content) == (200, b"")
 
 
-def test_the_page_is_small() -> None:
-    assert sum(map(len, FILES.values())) < 1_000_000
+async def test_page_is_compressed_where_the_client_accepts_it(world: GatewayHarness) -> None:
+    for path in ("/", *(f"/{each}" for each in FILES if each.startswith("assets/"))):
+        zipped = await world.http.get(path, headers={"Accept-Encoding": "br, gzip;q=0.5"})
+        plain = await world.http.get(path, headers={"Accept-Encoding": "gzip;q=0, identity"})
+        assert zipped.headers["content-encoding"] == "gzip"
+        assert "content-encoding" not in plain.headers
+        assert zipped.content == plain.content
+        assert "Accept-Encoding" in zipped.headers["vary"]
+        assert "Accept-Encoding" in plain.headers["vary"]
+        assert int(zipped.headers["content-length"]) <= len(FILES[path.removeprefix("/") or "index.html"].gzipped)
+
+
+async def test_first_load_is_small(world: GatewayHarness) -> None:
+    page = await world.http.get("/")
+    named = re.findall(r'(?:src|href)="/([^"]+)"', page.text)
+    assert sum(len(FILES[each].gzipped) for each in ("index.html", *named)) < 200_000
+    assert sum(len(each.plain) for each in FILES.values()) < 1_000_000

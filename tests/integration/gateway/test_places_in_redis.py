@@ -1,10 +1,9 @@
-"""How many sockets a user has open, counted by several gateways together: as processes of their own, too."""
+"""A user's open sockets, counted by several gateways together, also by separate processes."""
 
 from __future__ import annotations
 
 import asyncio
 import sys
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
@@ -15,9 +14,10 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from tests.integration.gateway.conftest import running
-from tests.integration.gateway.test_metrics import eventually, sample
-from tests.integration.gateway.world import PATIENCE, SECRET, Client, World, token_for
+from tests.integration.gateway.test_metrics import sample
+from tests.integration.gateway.world import SECRET, Client, GatewayHarness, token_for
 from tests.support.driven_service import DrivenService
+from tests.support.patience import PATIENCE, eventually
 from tests.support.processes import Program, free_port
 from tests.support.redis import RedisServer, redis_server
 from tools.certificates import make_certificates
@@ -32,7 +32,7 @@ def together(settings: Settings, redis: RedisServer) -> Settings:
 
 
 async def let_in(client: Client) -> bool:
-    """Say whether there was a place for a socket."""
+    """Return whether the socket got a slot."""
     try:
         await client.settled()
     except ConnectionClosed:
@@ -41,8 +41,8 @@ async def let_in(client: Client) -> bool:
     return True
 
 
-async def refused(world: World) -> bool:
-    """Try to open one more of Ann's; say whether there were too many."""
+async def refused(world: GatewayHarness) -> bool:
+    """Try to open one more of Ann's sockets; return whether it was over the limit."""
     async with world.open_raw(f"?token={token_for('ann')}") as socket:
         return not await let_in(Client(socket))
 
@@ -68,7 +68,7 @@ async def test_a_storm_of_one_user_at_both_gateways(service: DrivenService, toge
     async with running(service, together) as here, running(service, together) as there, AsyncExitStack() as stack:
         worlds = [here, there] * 12
         clients = [Client(await stack.enter_async_context(world.open_raw(""))) for world in worlds]
-        # All have shaken hands; what they ask for at the same moment is a place.
+        # All handshakes are done; now they request a slot at the same time.
         await asyncio.gather(*(client.send(type="auth", token=token_for("ann")) for client in clients))
         assert sum(await asyncio.gather(*map(let_in, clients))) == 3
 
@@ -79,18 +79,7 @@ async def test_over_tls_it_is_the_same(service: DrivenService, together: Setting
         how = together.model_copy(update={"redis_url": SecretStr(secured.url), "connections_per_user": 1})
         async with running(service, how) as here, running(service, how) as there, here.open("ann"):
             assert await refused(there)
-            token = token_for("ann", jti="s1")
-            answer = await here.http.post(
-                "/admin/sessions/revoke", json={"token_id": "s1"}, headers=here.headers("root", scope="admin")
-            )
-            assert answer.status_code == 200
-            async with asyncio.timeout(PATIENCE):
-                path, headers = "/api/generation/tasks", {"Authorization": f"Bearer {token}"}
-                while (await there.http.get(path, headers=headers)).status_code != 401:
-                    continue
-            assert [sample(there, "whitebg_redis_away", use=use) for use in ("rates", "sockets", "revocations")] == [
-                0
-            ] * 3
+            assert [sample(there, "whitebg_redis_away", use=use) for use in ("rates", "sockets")] == [0, 0]
 
 
 async def test_while_redis_is_away_sockets_open_and_close_and_are_counted_here(
@@ -112,7 +101,7 @@ async def test_while_redis_is_away_sockets_open_and_close_and_are_counted_here(
 
 @contextmanager
 def gateway_process(service: DrivenService, redis: RedisServer) -> Iterator[tuple[Program, str]]:
-    """Run a gateway as a process of its own; give its address with it."""
+    """Run a gateway as a separate process; yield it with its address."""
     address = f"127.0.0.1:{free_port()}"
     settings = {
         "http_port": address.rpartition(":")[2],
@@ -120,6 +109,7 @@ def gateway_process(service: DrivenService, redis: RedisServer) -> Iterator[tupl
         "jwt_secret": SECRET,
         "redis_url": redis.url,
         "connections_per_minute": "0",
+        "connections_per_address": "0",
         "connections_per_user": "3",
         "connection_lease": f"PT{LEASE}S",
     }
@@ -135,7 +125,7 @@ def gateway_process(service: DrivenService, redis: RedisServer) -> Iterator[tupl
 async def opened(address: str) -> AsyncIterator[Client]:
     """Open one of Ann's sockets at a gateway."""
     url = f"ws://{address}/ws/notifications?token={token_for('ann')}"
-    async with connect(url, compression=None) as socket:
+    async with connect(url, compression=None, open_timeout=PATIENCE) as socket:
         yield Client(socket)
 
 
@@ -151,9 +141,8 @@ async def test_the_places_of_a_gateway_that_was_killed_are_free_again(
             doomed.kill()
             assert [await client.close_code() for client in (first, second)] == [1006, 1006]
             async with asyncio.timeout(PATIENCE), AsyncExitStack() as stack:
-                began, found = time.monotonic(), 0
+                found = 0
                 while found < 2:
                     found += await let_in(await stack.enter_async_context(opened(other)))
-                assert time.monotonic() - began < LEASE + 5
                 assert not await let_in(await stack.enter_async_context(opened(other)))
             await third.settled()

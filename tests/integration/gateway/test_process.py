@@ -1,4 +1,4 @@
-"""The gateway as a process: how it starts, what it logs, how it ends."""
+"""The gateway as a process: start, logs and shutdown."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import httpx
 import pytest
 from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
-from tests.integration.gateway.world import PATIENCE, SECRET, Client, token_for
+from tests.integration.gateway.world import SECRET, Client, token_for
 from tests.support.driven_service import DrivenService
+from tests.support.http import http_client
+from tests.support.patience import PATIENCE
 
 
 class Process:
-    """A gateway of its own."""
+    """A gateway process."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
@@ -28,7 +29,7 @@ class Process:
         self.base = ""
 
     async def ready(self) -> None:
-        """Read the log until it says where it listens."""
+        """Read the log until it contains the listening address."""
         assert self.process.stderr is not None
         async with asyncio.timeout(PATIENCE):
             while not (found := re.search(r"listening on http://([\w.:]+)", self.log)):
@@ -72,6 +73,7 @@ async def greeted(running: Process, token: str) -> Client:
         f"ws://{running.base}/ws/notifications?token={token}",
         subprotocols=[Subprotocol("whitebg.v2")],
         compression=None,
+        open_timeout=PATIENCE,
     )
     client = Client(socket)
     assert (await client.next())["type"] == "hello"
@@ -106,13 +108,15 @@ async def test_no_token_reaches_the_log(service: DrivenService) -> None:
         await running.ready()
         for token in tokens:
             query = f"?token={token}&since=dead:1"
-            async with connect(f"ws://{running.base}/ws/notifications{query}", compression=None) as socket:
+            async with connect(
+                f"ws://{running.base}/ws/notifications{query}", compression=None, open_timeout=PATIENCE
+            ) as socket:
                 if token is tokens[0]:
                     await Client(socket).settled()
                 else:
                     await socket.wait_closed()
-            async with httpx.AsyncClient(base_url=f"http://{running.base}") as http:
-                await http.get("/api/generation/tasks", headers={"Authorization": f"Bearer {token}"})
+            async with http_client(f"http://{running.base}") as http:
+                await http.get("/api/v2/tasks", headers={"Authorization": f"Bearer {token}"})
                 await http.get(f"/nowhere?token={token}")
         running.process.send_signal(signal.SIGTERM)
         assert await running.ended() == 0
@@ -125,6 +129,6 @@ async def test_no_token_reaches_the_log(service: DrivenService) -> None:
 async def test_bad_settings_are_named(service: DrivenService) -> None:
     async with gateway(service, WHITEBG_JWT_SECRET="short-secret", WHITEBG_HTTP_PORT="many") as running:
         assert await running.ended() == 2
-    assert "WHITEBG_JWT_SECRET: Value error, the secret is shorter than 32 bytes" in running.log
+    assert "WHITEBG_JWT_SECRET: the secret is shorter than 32 bytes" in running.log
     assert "WHITEBG_HTTP_PORT: " in running.log
     assert "short-secret" not in running.log

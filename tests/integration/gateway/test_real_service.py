@@ -1,4 +1,4 @@
-"""The gateway before the real service: a process of its own, that can be killed, replaced and asked for its log."""
+"""The gateway in front of a service process that can be killed, replaced and inspected through its log."""
 
 from __future__ import annotations
 
@@ -15,9 +15,13 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
-from tests.integration.gateway.world import PATIENCE, Client
-from tests.support.api import SECRET, TINY, token
+from tests.integration.gateway.world import Client
+from tests.support.api import SECRET, TINY, open_channel, token
+from tests.support.http import http_client
+from tests.support.patience import PATIENCE
 from tests.support.processes import ServiceProcess, free_port
+from whitebg.v1 import admin_service_pb2 as admin_pb
+from whitebg.v1.admin_service_pb2_grpc import AdminServiceStub
 from ws_gateway.server import make_server
 from ws_gateway.settings import Settings
 
@@ -27,7 +31,7 @@ ONE_TASK = ["pending", "processing", "completed"]
 
 
 class Service:
-    """A service on one folder and one port, in one process after the other."""
+    """A service on one folder and one port, in successive processes."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -37,7 +41,7 @@ class Service:
         self._process: ServiceProcess | None = None
 
     async def start(self) -> None:
-        """Return when it serves."""
+        """Start it, and return once it is serving."""
         settings = {"grpc_port": str(self.port), "pool_processes": "1", "worker_slots": "1"}
         self._process = await asyncio.to_thread(ServiceProcess, self.folder, SECRET, **settings)
 
@@ -53,7 +57,7 @@ class Service:
         await asyncio.to_thread(self._process.wait_for, text)
 
     def logged(self, message: str) -> list[dict[str, Any]]:
-        """Return the lines with this message in the log of the last life."""
+        """Return the lines with this message in the log of the last process."""
         lines = [json.loads(line) for line in self.output.splitlines() if line.startswith("{")]
         return [line for line in lines if line["message"] == message]
 
@@ -67,7 +71,7 @@ async def service(tmp_path: Path) -> AsyncIterator[Service]:
 
 
 class Front:
-    """A running gateway, as browsers see it."""
+    """A running gateway, as seen by browsers."""
 
     def __init__(self, base: str, http: httpx.AsyncClient) -> None:
         self.base = base
@@ -75,7 +79,7 @@ class Front:
 
     async def upload(self, user: str = "ann", **headers: str) -> int:
         headers |= self.headers(user)
-        answer = await self.http.post("/api/v2/tasks/async", files=PHOTO, data=QUICK, headers=headers)
+        answer = await self.http.post("/api/v2/tasks", files=PHOTO, data=QUICK, headers=headers)
         assert answer.status_code == 202, answer.text
         task_id: int = answer.json()["task_id"]
         return task_id
@@ -88,13 +92,13 @@ class Front:
         query = httpx.QueryParams({"token": token("ann")} | ({} if since is None else {"since": since}))
         protocols = [Subprotocol("whitebg.v2")] if v2 else None
         url = f"ws://{self.base}/ws/notifications?{query}"
-        async with connect(url, compression=None, subprotocols=protocols) as socket:
+        async with connect(url, compression=None, open_timeout=PATIENCE, subprotocols=protocols) as socket:
             client = Client(socket)
             await client.settled()
             yield client
 
     async def ready(self, status: int) -> None:
-        """Wait until the gateway says of itself that it is ready, or not."""
+        """Wait until the gateway's readiness has this status."""
         async with asyncio.timeout(PATIENCE):
             while (await self.http.get("/readyz")).status_code != status:
                 continue
@@ -102,13 +106,18 @@ class Front:
 
 @asynccontextmanager
 async def gateway(service: Service) -> AsyncIterator[Front]:
-    values: dict[str, Any] = {"jwt_secret": SECRET, "grpc_target": service.target, "connections_per_minute": 0}
+    values: dict[str, Any] = {
+        "jwt_secret": SECRET,
+        "grpc_target": service.target,
+        "connections_per_minute": 0,
+        "connections_per_address": 0,
+    }
     server = make_server(Settings(http_port=0, **values))
     serving = asyncio.create_task(server.serve())
     async with asyncio.timeout(PATIENCE):
         await server.listening.wait()
     base = f"127.0.0.1:{server.port}"
-    async with httpx.AsyncClient(base_url=f"http://{base}", timeout=PATIENCE) as http:
+    async with http_client(f"http://{base}") as http:
         front = Front(base, http)
         await front.ready(200)
         yield front
@@ -117,7 +126,7 @@ async def gateway(service: Service) -> AsyncIterator[Front]:
 
 
 async def to_the_end_of(client: Client, task_id: int) -> list[dict[str, Any]]:
-    """Read until a task has ended; return all state changes that the client was told of so far."""
+    """Read until a task has ended; return all state changes that the client has received."""
 
     def ends(message: dict[str, Any]) -> bool:
         return message.get("task_id") == task_id and message["type"] in {"task_complete", "task_failed"}
@@ -203,7 +212,7 @@ async def test_a_request_s_id_leads_from_the_browser_to_the_worker(service: Serv
     async with gateway(service) as front, front.client() as client:
         task_id = await front.upload(**{"X-Request-ID": "browser-7"})
         await to_the_end_of(client, task_id)
-    # The client may hear of it before the log does.
+    # The client may receive the event before the log does.
     await service.says('"new": "completed"')
     await service.kill()
     (submitted,) = service.logged("task_submitted")
@@ -226,3 +235,26 @@ async def test_the_queue_at_a_glance_is_the_service_s_own(service: Service) -> N
         assert answer.status_code == 200, answer.text
         assert answer.json()["head_revision"] == 3
         assert (await front.http.get("/admin/queue/stats", headers=front.headers())).status_code == 403
+
+
+async def test_api_key_is_accepted_over_http_until_it_is_revoked(service: Service) -> None:
+    async with (
+        open_channel(service.target) as channel,
+        gateway(service) as front,
+    ):
+        operator = AdminServiceStub(channel)
+        metadata = (("authorization", f"Bearer {token('ops', scope='admin')}"),)
+        wanted = admin_pb.CreateApiKeyRequest(name="shop", user_id="ann", scopes=["tasks"])
+        made = await operator.CreateApiKey(wanted, metadata=metadata)
+        key = {"Authorization": f"Bearer {made.key}"}
+        task_id = await front.upload(**key)
+        listed = await front.http.get("/api/generation/tasks", headers=front.headers("ann"))
+        assert [task["task_id"] for task in listed.json()["tasks"]] == [task_id]
+        assert (await front.http.get("/admin/queue/stats", headers=key)).status_code == 403
+        wrong = {"Authorization": f"Bearer {made.key[:-3]}abc"}
+        assert (await front.http.get("/api/generation/tasks", headers=wrong)).status_code == 401
+        await operator.RevokeApiKey(admin_pb.RevokeApiKeyRequest(key_id=made.api_key.key_id), metadata=metadata)
+        async with asyncio.timeout(PATIENCE):
+            # Well before the gateway would have asked again: the revocation comes with the stream of events.
+            while (await front.http.get("/api/generation/tasks", headers=key)).status_code != 401:
+                continue

@@ -1,4 +1,4 @@
-"""Conversations with clients of earlier days: they still pass, word for word."""
+"""Recorded conversations with clients of earlier releases still pass unchanged."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any
 import orjson
 import pytest
 
-from tests.integration.gateway.world import Client, World
+from tests.integration.gateway.world import Client, GatewayHarness
 
 RECORDINGS = Path(__file__).parent / "recordings"
 
 
 def assert_fits(actual: Any, recorded: Any, where: str) -> None:
-    """Compare all of it, fields that are too many or missing included; placeholders stand for what changes."""
+    """Compare everything, including missing and additional fields; placeholders stand for variable values."""
     if isinstance(recorded, dict):
         assert isinstance(actual, dict), where
         assert list(actual) == list(recorded), f"{where}: other fields, or in another order"
@@ -36,14 +36,14 @@ def assert_fits(actual: Any, recorded: Any, where: str) -> None:
 
 
 async def news(client: Client) -> dict[str, Any]:
-    """Return the next frame that does not merely tell how the queue moves: those come when they come."""
+    """Return the next frame other than queue positions, whose timing is not fixed."""
     while (frame := await client.next()).get("data", {}).get("stage") == "queued" and "id" not in frame:
         continue
     return frame
 
 
 @pytest.mark.parametrize("recording", sorted(RECORDINGS.glob("*.json")), ids=lambda path: path.stem)
-async def test_a_recorded_conversation_still_passes(world: World, recording: Path) -> None:
+async def test_a_recorded_conversation_still_passes(world: GatewayHarness, recording: Path) -> None:
     steps = orjson.loads(await asyncio.to_thread(recording.read_bytes))["steps"]
     async with world.open("ann") as client:
         for number, step in enumerate(steps):

@@ -1,4 +1,4 @@
-"""Images in a bucket that browsers reach: who may see one is sent there, and nobody else."""
+"""Images in a bucket that browsers reach: only authorized clients are redirected there."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ import httpx
 import pytest
 
 from tests.integration.gateway.conftest import running
-from tests.integration.gateway.world import PATIENCE, SECRET, World
+from tests.integration.gateway.world import SECRET, GatewayHarness
 from tests.support.driven_service import THUMBNAIL, DrivenService
+from tests.support.http import http_client
 from tests.support.s3 import S3Server
+from ws_gateway.auth.image_urls import Link
 from ws_gateway.settings import Settings
 
 PICTURE = bytes(range(256)) * 1000
@@ -38,28 +40,30 @@ def settings(service: DrivenService, s3: S3Server) -> Settings:
         jwt_secret=SECRET,  # type: ignore[arg-type]  # pydantic makes a SecretStr of it
         grpc_target=service.target,
         connections_per_minute=0,
+        connections_per_address=0,
+        failed_handshakes_per_minute=0,
         s3_public_url=f"{s3.endpoint}/images",
     )
 
 
-async def links(world: World) -> dict[str, str]:
-    """Take a photo to its end; return the links to its images."""
+async def links(world: GatewayHarness) -> dict[str, str]:
+    """Complete a task; return the links to its images."""
     files = {"file": ("杯 cup.png", THUMBNAIL, "image/png")}
-    submitted = await world.http.post("/api/v2/tasks/async", headers=world.headers(), files=files)
+    submitted = await world.http.post("/api/v2/tasks", headers=world.headers(), files=files)
     assert submitted.status_code == 202, submitted.text
     await world.service.work(1)
     await world.service.complete(1, PICTURE)
-    task = (await world.http.get("/api/generation/tasks/1", headers=world.headers())).json()
+    task = (await world.http.get("/api/v2/tasks/1", headers=world.headers())).json()
     return {kind: task[kind] for kind in ("result_image_url", "thumbnail_url", "input_image_url") if kind in task}
 
 
 async def fetched(url: str, **headers: str) -> httpx.Response:
-    """Fetch it as a browser does, from the bucket itself."""
-    async with httpx.AsyncClient(timeout=PATIENCE) as browser:
+    """Fetch it from the bucket itself, as a browser does."""
+    async with http_client() as browser:
         return await browser.get(url, headers=headers)
 
 
-async def test_a_link_leads_to_the_bucket(world: World, s3: S3Server) -> None:
+async def test_a_link_leads_to_the_bucket(world: GatewayHarness, s3: S3Server) -> None:
     link = (await links(world))["result_image_url"]
     answer = await world.http.get(link)
     assert (answer.status_code, answer.content) == (307, b"")
@@ -78,13 +82,13 @@ async def test_a_link_leads_to_the_bucket(world: World, s3: S3Server) -> None:
     assert (part.status_code, part.content) == (206, PICTURE[100_000:200_000])
 
 
-async def test_a_download_is_saved_under_its_name(world: World) -> None:
+async def test_a_download_is_saved_under_its_name(world: GatewayHarness) -> None:
     link = (await links(world))["result_image_url"]
     image = await fetched((await world.http.get(link + "&download=true")).headers["Location"])
     assert image.headers["Content-Disposition"].startswith('attachment; filename="_ cup-white.png"')
 
 
-async def test_every_kind_is_there_and_a_client_that_follows_gets_it(world: World) -> None:
+async def test_every_kind_is_there_and_a_client_that_follows_gets_it(world: GatewayHarness) -> None:
     found = await links(world)
     thumbnail = await world.http.get(found["thumbnail_url"], follow_redirects=True)
     assert (thumbnail.status_code, thumbnail.content) == (200, THUMBNAIL)
@@ -92,10 +96,15 @@ async def test_every_kind_is_there_and_a_client_that_follows_gets_it(world: Worl
     assert (photo.status_code, photo.content, photo.headers["Content-Type"]) == (200, THUMBNAIL, "image/jpeg")
 
 
-async def test_who_may_not_see_it_is_not_sent_there(world: World) -> None:
+def signed(world: GatewayHarness, expires: int) -> str:
+    """Return a genuine link to ann's first result."""
+    link = Link(task_id=1, kind="result", user_id="ann", expires=expires)
+    return f"/images/1/result?user=ann&exp={expires}&sig={world.server.gateway.image_urls.sign(link)}"
+
+
+async def test_who_may_not_see_it_is_not_sent_there(world: GatewayHarness) -> None:
     link = (await links(world))["result_image_url"]
-    urls = world.server.gateway.image_urls
-    old = f"/images/1/result?user=ann&exp=1000&sig={urls._sign(1, 'result', 'ann', 1000)}"
+    old = signed(world, 1000)
     refused = {
         old: 410,
         link.replace("user=ann", "user=bob"): 403,
@@ -110,17 +119,16 @@ async def test_who_may_not_see_it_is_not_sent_there(world: World) -> None:
     assert (theirs.status_code, "Location" in theirs.headers) == (404, False)
 
 
-async def test_a_link_that_ends_soon_leads_no_further_than_its_end(world: World) -> None:
+async def test_a_link_that_ends_soon_leads_no_further_than_its_end(world: GatewayHarness) -> None:
     await links(world)
-    urls = world.server.gateway.image_urls
     exp = int((world.server.gateway.clock.now() + timedelta(seconds=30)).timestamp())
-    answer = await world.http.get(f"/images/1/result?user=ann&exp={exp}&sig={urls._sign(1, 'result', 'ann', exp)}")
+    answer = await world.http.get(signed(world, exp))
     (seconds,) = parse_qs(urlsplit(answer.headers["Location"]).query)["X-Amz-Expires"]
     assert 20 <= int(seconds) <= 30
     assert answer.headers["Cache-Control"] == f"private, max-age={int(seconds) // 2}"
 
 
-async def test_the_page_may_load_images_from_there_and_from_nowhere_else(world: World, s3: S3Server) -> None:
+async def test_the_page_may_load_images_from_there_and_from_nowhere_else(world: GatewayHarness, s3: S3Server) -> None:
     policy = (await world.http.get("/")).headers["Content-Security-Policy"]
     assert f"img-src 'self' blob: {s3.endpoint};" in policy
     assert f"connect-src 'self' {s3.endpoint};" in policy
@@ -135,7 +143,7 @@ async def test_a_gateway_that_is_told_nothing_sends_them_itself(service: DrivenS
 
 
 class TestServiceWithoutPublicUrl:
-    """The gateway would redirect, but the service knows of no way."""
+    """The gateway would redirect, but the service has no public URL."""
 
     @pytest.fixture
     async def service(self, tmp_path: Path, s3: S3Server) -> AsyncIterator[DrivenService]:
@@ -145,7 +153,7 @@ class TestServiceWithoutPublicUrl:
         yield service
         await service.stop()
 
-    async def test_images_come_through_it(self, world: World) -> None:
+    async def test_images_come_through_it(self, world: GatewayHarness) -> None:
         link = (await links(world))["result_image_url"]
         image = await world.http.get(link)
         assert (image.status_code, image.content) == (200, PICTURE)

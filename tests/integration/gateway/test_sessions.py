@@ -1,4 +1,4 @@
-"""The life of a session: first frame, renewal, expiry, revocation, and keys that rotate."""
+"""The life of a session: first frame, renewal, expiry, revocation and key rotation."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -15,17 +16,22 @@ import orjson
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
-from websockets.exceptions import InvalidStatus
+from pydantic import ValidationError
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
 from tests.integration.gateway.conftest import running
-from tests.integration.gateway.world import Client, World, token_for
+from tests.integration.gateway.world import SECRET, Client, GatewayHarness, token_for
+from tests.support.clock import SkewedClock
 from tests.support.driven_service import DrivenService
-from ws_gateway import gateway, jwks
-from ws_gateway.places.contract import Place
+from ws_gateway.auth.jwt import LEEWAY
+from ws_gateway.limits.connections.contract import ConnectionSlot
+from ws_gateway.protocol.session import SessionLimits
 from ws_gateway.settings import Settings
 
 V2 = [Subprotocol("whitebg.v2")]
+SILENCE = timedelta(seconds=SessionLimits().heartbeat_timeout - 15)
+"""A little less than the time that a client may be silent."""
 
 
 def ends_in(seconds: float) -> datetime:
@@ -35,7 +41,7 @@ def ends_in(seconds: float) -> datetime:
 class TestFirstFrame:
     """A token in a frame is in no URL."""
 
-    async def test_it_opens_the_session(self, world: World) -> None:
+    async def test_it_opens_the_session(self, world: GatewayHarness) -> None:
         async with world.open_raw("") as socket:
             client = Client(socket)
             await client.send(type="auth", token=token_for("ann"))
@@ -53,26 +59,50 @@ class TestFirstFrame:
             ({"type": "auth", "token": token_for("ann", exp=datetime(2020, 1, 1, tzinfo=UTC))}, 4010),
         ],
     )
-    async def test_anything_else_does_not(self, world: World, frame: dict[str, str], code: int) -> None:
+    async def test_anything_else_does_not(self, world: GatewayHarness, frame: dict[str, str], code: int) -> None:
         async with world.open_raw("") as socket:
             client = Client(socket)
             await client.send(**frame)
             assert await client.close_code() == code
 
+    async def test_silence_ends_it(self, service: DrivenService, settings: Settings) -> None:
+        impatient = settings.model_copy(update={"auth_timeout": timedelta(seconds=0.1)})
+        async with running(service, impatient) as world, world.open_raw("") as socket:
+            assert await Client(socket).close_code() == 4001
+
 
 class TestRenewal:
     """A token that expires can be replaced while the socket is open."""
 
-    async def test_a_new_token_of_the_same_user_keeps_the_socket(self, world: World) -> None:
-        token = token_for("ann", exp=ends_in(2))
-        async with world.open_raw(f"?token={token}", subprotocols=V2) as socket:
-            client = Client(socket)
+    async def test_a_new_token_of_the_same_user_keeps_the_socket(
+        self, world: GatewayHarness, clock: SkewedClock
+    ) -> None:
+        query = f"?token={token_for('ann', exp=ends_in(100))}"
+        async with (
+            world.open_raw(query, subprotocols=V2) as socket,
+            world.open_raw(query, subprotocols=V2) as not_renewed,
+        ):
+            client, other = Client(socket), Client(not_renewed)
+            await client.settled()
+            await other.settled()
+            clock.advance(timedelta(seconds=50))
+            await client.send(type="ping")
             told = (await client.until(lambda m: m["type"] == "token_expiring"))[-1]
-            assert told["expires_in_seconds"] <= 2
+            assert 0 < told["expires_in_seconds"] <= 50
             await client.send(type="auth", token=token_for("ann"))
-            await asyncio.sleep(2.2)  # until the first token has expired
+            for _ in range(2):  # The first pong may be that of the ping before the token.
+                await client.settled()
+            await other.settled()
+            # In steps: a client that is silent for longer is disconnected as soon as the gateway checks its clock.
+            clock.advance(SILENCE)
+            await client.settled()
+            await other.settled()
+            clock.advance(timedelta(seconds=51) + LEEWAY - SILENCE)
             await client.settled()
             assert socket.close_code is None
+            with suppress(ConnectionClosed):  # The gateway may have checked its clock already.
+                await other.send(type="ping")
+            assert await other.close_code() == 4010
 
     @pytest.mark.parametrize(
         ("token", "code"),
@@ -82,7 +112,7 @@ class TestRenewal:
             (token_for("ann", exp=datetime(2020, 1, 1, tzinfo=UTC)), 4010),
         ],
     )
-    async def test_any_other_token_ends_it(self, world: World, token: str, code: int) -> None:
+    async def test_any_other_token_ends_it(self, world: GatewayHarness, token: str, code: int) -> None:
         async with world.open() as client:
             await client.send(type="auth", token=token)
             assert await client.close_code() == code
@@ -91,7 +121,7 @@ class TestRenewal:
 class TestRevocation:
     """A session can be ended before its token expires."""
 
-    async def revoke(self, world: World, **which: str) -> int:
+    async def revoke(self, world: GatewayHarness, **which: str) -> int:
         answer = await world.http.post(
             "/admin/sessions/revoke", json=which, headers=world.headers("root", scope="admin")
         )
@@ -99,26 +129,24 @@ class TestRevocation:
         closed: int = answer.json()["closed"]
         return closed
 
-    async def test_by_user(self, world: World) -> None:
+    async def test_by_user(self, world: GatewayHarness) -> None:
         issued = datetime.now(UTC) - timedelta(seconds=5)
         old = token_for("ann", iat=issued)
         async with world.open("ann") as one, world.open("ann") as two, world.open("bob") as bob:
-            began = time.monotonic()
             assert await self.revoke(world, user_id="ann") == 2
             assert [await one.close_code(), await two.close_code()] == [4001, 4001]
-            assert time.monotonic() - began < 1.0
             await bob.settled()
         async with world.open_raw(f"?token={old}") as socket:
             assert await Client(socket).close_code() == 4001
-        refused = await world.http.get("/api/generation/tasks", headers={"Authorization": f"Bearer {old}"})
+        refused = await world.http.get("/api/v2/tasks", headers={"Authorization": f"Bearer {old}"})
         assert refused.status_code == 401
-        fresh = token_for("ann", iat=datetime.now(UTC) + timedelta(seconds=1))
+        fresh = token_for("ann", iat=datetime.now(UTC) + LEEWAY + timedelta(seconds=1))
         async with world.open_raw(f"?token={fresh}") as socket:
             await Client(socket).settled()
 
-    async def test_by_token_with_those_traded_for_it(self, world: World) -> None:
+    async def test_by_token_with_those_traded_for_it(self, world: GatewayHarness) -> None:
         session = token_for("ann", jti="s1")
-        traded = await world.http.post("/api/ws-token", headers={"Authorization": f"Bearer {session}"})
+        traded = await world.http.post("/api/v2/ws-token", headers={"Authorization": f"Bearer {session}"})
         async with world.open("ann") as other, world.open_raw(f"?token={traded.json()['token']}") as socket:
             client = Client(socket)
             await client.settled()
@@ -126,12 +154,12 @@ class TestRevocation:
             assert await client.close_code() == 4001
             await other.settled()
 
-    async def test_while_a_socket_is_let_in(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Between the check of its token and its session it is nowhere to be found."""
+    async def test_while_a_socket_is_let_in(self, world: GatewayHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Between the check of its token and its registration, the session is in no list."""
         places = world.server.gateway.places
         take, asked, go_on = places.take, asyncio.Event(), asyncio.Event()
 
-        async def take_slowly(user_id: str) -> Place | None:
+        async def take_slowly(user_id: str) -> ConnectionSlot | None:
             asked.set()
             await go_on.wait()
             return await take(user_id)
@@ -143,7 +171,7 @@ class TestRevocation:
             go_on.set()
             assert await Client(socket).close_code() == 4001
 
-    async def test_by_admins_only_and_one_at_a_time(self, world: World) -> None:
+    async def test_by_admins_only_and_one_at_a_time(self, world: GatewayHarness) -> None:
         path = "/admin/sessions/revoke"
         assert (await world.http.post(path, json={"user_id": "bob"}, headers=world.headers())).status_code == 403
         admin = world.headers("root", scope="admin")
@@ -165,6 +193,10 @@ async def test_origins_are_an_exact_list(service: DrivenService, settings: Setti
             assert refused.value.response.status_code == 403
 
 
+ISSUER = "https://login.example/"
+COOLDOWN = timedelta(seconds=5)
+
+
 class Provider:
     """An identity provider with its keys behind a URL."""
 
@@ -183,7 +215,7 @@ class Provider:
                 self.wfile.write(body)
 
             def log_message(self, *_: object) -> None:
-                """Stay quiet."""
+                """Log nothing."""
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}/keys"
@@ -193,9 +225,13 @@ class Provider:
         to_jwk = RSAAlgorithm.to_jwk if isinstance(key, rsa.RSAPublicKey) else ECAlgorithm.to_jwk
         return to_jwk(key, as_dict=True) | {"kid": key_id, "use": "sig"}
 
-    def token(self, key_id: str, algorithm: str, key: Any = None, **claims: Any) -> str:
-        body = {"sub": "ann", "aud": "whitebg", "exp": ends_in(600), "scope": "tasks"} | claims
-        return jwt.encode(body, key or self.keys[key_id], algorithm=algorithm, headers={"kid": key_id})
+    def token(
+        self, key_id: str, algorithm: str, key: Any = None, *, header: dict[str, Any] | None = None, **claims: Any
+    ) -> str:
+        body = {"iss": ISSUER, "sub": "ann", "aud": "whitebg", "exp": ends_in(600), "scope": "tasks"} | claims
+        body = {name: value for name, value in body.items() if value is not None}
+        headers = {"kid": key_id, "typ": "at+jwt"} | (header or {})
+        return jwt.encode(body, key or self.keys[key_id], algorithm=algorithm, headers=headers)
 
 
 @pytest.fixture
@@ -210,39 +246,39 @@ def provider() -> Iterator[Provider]:
     provider.server.server_close()
 
 
-class TestIdentityProvider:
-    """Tokens signed by somebody else, whose keys change."""
+def trusting(settings: Settings, provider: Provider, **changes: Any) -> Settings:
+    return settings.model_copy(update={"jwks_url": provider.url, "jwt_issuer": ISSUER} | changes)
 
-    async def status(self, world: World, token: str) -> int:
-        answer = await world.http.get("/api/generation/tasks", headers={"Authorization": f"Bearer {token}"})
+
+class TestIdentityProvider:
+    """Tokens signed by an identity provider with rotating keys."""
+
+    async def status(self, world: GatewayHarness, token: str) -> int:
+        answer = await world.http.get("/api/v2/tasks", headers={"Authorization": f"Bearer {token}"})
         return answer.status_code
 
     async def test_keys_rotate_and_made_up_ones_cost_the_provider_nothing(
-        self, service: DrivenService, settings: Settings, provider: Provider, monkeypatch: pytest.MonkeyPatch
+        self, service: DrivenService, settings: Settings, provider: Provider, clock: SkewedClock
     ) -> None:
-        def eager(url: str, **options: Any) -> jwks.KeySet:
-            return jwks.KeySet(url, **options, cooldown=0.5)
-
-        monkeypatch.setattr(gateway, "KeySet", eager)
-        async with running(service, settings.model_copy(update={"jwks_url": provider.url})) as world:
+        async with running(service, trusting(settings, provider), clock) as world:
             first = provider.token("one", "RS256")
             assert await self.status(world, first) == 200
             assert await self.status(world, token_for("ann")) == 200, "tokens of the own secret stay good"
             provider.keys = {"two": ec.generate_private_key(ec.SECP256R1())}
             second = provider.token("two", "ES256")
-            await asyncio.sleep(0.6)  # the cooldown
+            clock.advance(COOLDOWN)
             assert await self.status(world, second) == 200
             assert await self.status(world, first) == 401, "its key is gone"
             async with world.open_raw(f"?token={second}") as socket:
                 await Client(socket).settled()
-            await asyncio.sleep(0.6)  # the cooldown again
-            fetches = provider.fetches
+            clock.advance(COOLDOWN)
+            fetches, began = provider.fetches, time.monotonic()
             forged = [provider.token(f"made up {n}", "ES256", provider.keys["two"]) for n in range(50)]
             assert {await self.status(world, token) for token in forged} == {401}
-            assert provider.fetches - fetches <= 2
+            assert provider.fetches - fetches <= 1 + (time.monotonic() - began) // COOLDOWN.total_seconds()
 
     async def test_algorithms_are_pinned(self, service: DrivenService, settings: Settings, provider: Provider) -> None:
-        async with running(service, settings.model_copy(update={"jwks_url": provider.url})) as world:
+        async with running(service, trusting(settings, provider)) as world:
             assert await self.status(world, provider.token("one", "PS256")) == 401
             assert await self.status(world, provider.token("one", "HS256", "x" * 32)) == 401
             other = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -255,8 +291,74 @@ class TestIdentityProvider:
         self, service: DrivenService, settings: Settings, provider: Provider
     ) -> None:
         provider.away = True
-        async with running(service, settings.model_copy(update={"jwks_url": provider.url})) as world:
+        async with running(service, trusting(settings, provider)) as world:
             token = provider.token("one", "RS256")
             assert await self.status(world, token) == 503
             async with world.open_raw(f"?token={token}") as socket:
                 assert await Client(socket).close_code() == 4200
+
+    @pytest.mark.parametrize(
+        ("how", "status"),
+        [
+            ({}, 200),
+            ({"header": {"typ": "JWT"}}, 200),
+            ({"header": {"typ": "application/at+jwt"}}, 200),
+            ({"scope": "openid tasks"}, 200),
+            ({"iss": "https://login.example"}, 401),
+            ({"iss": None}, 401),
+            ({"header": {"typ": "logout+jwt"}}, 401),
+            ({"header": {"typ": None}}, 401),
+            ({"sub": "guest-0123456789abcdef"}, 401),
+            ({"scope": None}, 403),
+            ({"scope": "openid profile"}, 403),
+            ({"aud": "another application"}, 401),
+        ],
+    )
+    async def test_its_tokens_are_held_to_issuer_type_and_scope(
+        self, service: DrivenService, settings: Settings, provider: Provider, how: dict[str, Any], status: int
+    ) -> None:
+        async with running(service, trusting(settings, provider)) as world:
+            token = provider.token("one", "RS256", **how)
+            assert await self.status(world, token) == status
+            async with world.open_raw(f"?token={token}") as socket:
+                client = Client(socket)
+                if status == 200:
+                    await client.settled()
+                else:
+                    assert await client.close_code() == 4001
+
+    @pytest.mark.parametrize("granted", [False, True])
+    async def test_administrators_come_from_it_only_where_that_is_enabled(
+        self, service: DrivenService, settings: Settings, provider: Provider, granted: bool
+    ) -> None:
+        async with running(service, trusting(settings, provider, jwks_admin=granted)) as world:
+            token = provider.token("one", "RS256", scope="tasks admin service")
+            answer = await world.http.get("/admin/queue/stats", headers={"Authorization": f"Bearer {token}"})
+            assert answer.status_code == (200 if granted else 403)
+            own = await world.http.get("/admin/queue/stats", headers=world.headers("root", scope="admin"))
+            assert own.status_code == 200
+            assert "service" not in (await world.server.gateway.authority.api(token)).scopes
+
+    async def test_a_traded_token_ends_with_its_session(
+        self, service: DrivenService, settings: Settings, provider: Provider
+    ) -> None:
+        async with running(service, trusting(settings, provider)) as world:
+            ends = ends_in(600).replace(microsecond=0)
+            for token, until in (
+                (provider.token("one", "RS256", exp=ends, sid="s1"), ends),
+                (token_for("ann", exp=ends), ends_in(7 * 24 * 3600)),
+            ):
+                traded = await world.http.post("/api/v2/ws-token", headers={"Authorization": f"Bearer {token}"})
+                claims = world.server.gateway.tokens.verify_socket(traded.json()["token"])
+                assert abs(claims.expires_at - until) < timedelta(seconds=30)
+                assert claims.expires_at <= until
+            assert await TestRevocation().revoke(world, session_id="s1") == 0
+            assert await self.status(world, provider.token("one", "RS256", sid="s1")) == 401
+
+
+@pytest.mark.parametrize("names", [("jwks_url",), ("jwt_issuer",)])
+def test_key_set_and_issuer_go_together(names: tuple[str, ...]) -> None:
+    values: dict[str, Any] = {"jwt_secret": SECRET} | dict.fromkeys(names, "https://login.example/")
+    with pytest.raises(ValidationError, match="WHITEBG_JWT_ISSUER is"):
+        Settings(**values)
+    Settings(**values | {"jwks_url": "https://login.example/keys", "jwt_issuer": "https://login.example/"})

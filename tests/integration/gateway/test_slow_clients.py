@@ -1,22 +1,28 @@
-"""A client that does not read is given up, loses nothing by it, and costs the others nothing."""
+"""A client that does not read is disconnected; it loses no events, and other clients are unaffected."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
 import time
+from datetime import timedelta
 
 import pytest
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosedError
 
-from tests.integration.gateway.world import PATIENCE, Client, World, token_for
+from tests.integration.gateway.world import Client, GatewayHarness, token_for
+from tests.support.clock import SkewedClock
+from tests.support.patience import PATIENCE, eventually
+from ws_gateway.protocol.session import SessionLimits
 
 BIG = "x" * 20_000
-"""A file name that makes every message large, so that the buffers of the kernel fill soon."""
+"""A file name that makes every message large, so that the kernel's buffers fill soon."""
+PATIENCE_OF_THE_GATEWAY = timedelta(seconds=SessionLimits().behind_seconds)
+"""How long a client may be behind."""
 
 
-def narrow_socket(world: World) -> socket.socket:
+def narrow_socket(world: GatewayHarness) -> socket.socket:
     """Connect with a receive buffer as small as the system allows."""
     host, port = world.base.split(":")
     result = socket.socket()
@@ -26,67 +32,85 @@ def narrow_socket(world: World) -> socket.socket:
     return result
 
 
+async def looked_at(clock: SkewedClock) -> None:
+    """Return once the gateway has checked a client that does not read, at the clock's current time."""
+    looks = clock.reads + 2  # It may be about to compare a time that it read before.
+    await eventually(lambda: clock.reads >= looks)
+
+
+def closed_as_too_slow(world: GatewayHarness) -> float | None:
+    return world.server.gateway.metrics.registry.get_sample_value("whitebg_ws_closes_total", {"code": "4101"})
+
+
 async def drained(connection: ClientConnection) -> None:
-    """Read to the end, and raise how it ended."""
+    """Read to the end, and raise the error that ended it."""
     while True:
         await connection.recv()
 
 
-async def test_a_stalled_client_is_closed_and_costs_the_others_nothing(world: World) -> None:
+async def test_a_stalled_client_is_closed_and_costs_the_others_nothing(
+    world: GatewayHarness, clock: SkewedClock
+) -> None:
     async with (
         world.open_raw(f"?token={token_for('ann')}", sock=narrow_socket(world), max_queue=1) as stalled,
         world.open("ann") as sister,
         world.open("bob") as other,
     ):
         await Client(stalled).settled()
-        slowest = 0.0
         deadline = time.monotonic() + PATIENCE
         last = None
-        # It never reads again; the news of the same user go on.
+        # It never reads again; the events of the same user continue.
         while len(world.server.gateway.connections) == 3:
             assert time.monotonic() < deadline, "the stalled client is still open"
-            began = time.monotonic()
             last = await world.service.submit("ann", filename=BIG)
             mine = await world.service.submit("bob")
+            # No time passes for the gateway meanwhile: a client that waited for the stalled one would wait forever.
             await sister.until(lambda m, task=last: m["task_id"] == task.task_id)  # type: ignore[misc]
             await other.until(lambda m, task=mine: m["task_id"] == task.task_id)  # type: ignore[misc]
-            slowest = max(slowest, time.monotonic() - began)
-        assert slowest < 1.0, f"a message took {slowest:.3f} s to clients that read"
+            clock.advance(PATIENCE_OF_THE_GATEWAY / 20)
         assert last is not None
-        # What the kernel held is read late; behind it comes the end.
+        await eventually(lambda: closed_as_too_slow(world) == 1)
+        # The close frame is behind the data in the kernel's buffers. The gateway drops the connection after some
+        # seconds, so a slow machine may not read that far.
         async with asyncio.timeout(PATIENCE):
-            with pytest.raises(ConnectionClosedError, match="KiB behind for 5 s"):
+            with pytest.raises(ConnectionClosedError):
                 await drained(stalled)
-        assert stalled.close_code == 4101
+        assert stalled.close_code in {4101, 1006}
         ids = [message["id"] for message in sister.messages if "id" in message]
         async with world.open("ann", since=ids[0]) as back:
             await back.until(lambda m: m.get("id") == ids[-1])
             assert [m["id"] for m in back.messages if "id" in m] == ids[1:]
 
 
-async def test_a_client_that_pauses_and_reads_on_in_time_stays(world: World) -> None:
-    async with world.open("ann", max_queue=1) as client:
-        last = ""
-        for _ in range(60):
-            last = f"e0:{(await world.service.submit('ann', filename=BIG)).seq}"
-        await asyncio.sleep(2)  # the pause itself is what is tested
-        messages = await client.until(lambda m: m.get("id") == last)
-        # Places in the queue are told in between, on a slow machine.
-        assert [m["id"] for m in messages if "id" in m] == [f"e0:{seq}" for seq in range(1, 61)]
+async def test_a_client_that_pauses_and_reads_on_in_time_stays(world: GatewayHarness, clock: SkewedClock) -> None:
+    clock.stop()
+    async with world.open("ann", sock=narrow_socket(world), max_queue=1) as client:
+        sent = 0
+        # The kernel takes in some megabytes; only the rest counts.
+        async with asyncio.timeout(PATIENCE):
+            while world.server.gateway.connections.unsent() <= SessionLimits().behind_bytes:
+                sent = (await world.service.submit("ann", filename=BIG)).seq
+        await looked_at(clock)
+        clock.advance(PATIENCE_OF_THE_GATEWAY * 0.9)
+        await looked_at(clock)
+        messages = await client.until(lambda m: m.get("id") == f"e0:{sent}")
+        # On a slow machine, queue positions are sent in between.
+        assert [m["id"] for m in messages if "id" in m] == [f"e0:{seq}" for seq in range(1, sent + 1)]
         await client.settled()
 
 
-async def test_a_long_sync_over_a_slow_line_never_counts(world: World) -> None:
+async def test_a_long_sync_over_a_slow_line_never_counts(world: GatewayHarness, clock: SkewedClock) -> None:
     for _ in range(400):
         await world.service.submit("ann", filename=BIG)
+    clock.stop()
     query = f"?token={token_for('ann')}&since=e0:0"
     async with world.open_raw(query, sock=narrow_socket(world), max_queue=1) as slow:
         client = Client(slow)
-        began = time.monotonic()
-        while time.monotonic() - began < 6.5:
-            # Slower than the gateway sends, faster than not at all.
+        # Slower than the gateway sends, but not stalled.
+        for _ in range(3):
             await client.next()
-            await asyncio.sleep(0.1)
+            clock.advance(PATIENCE_OF_THE_GATEWAY)
+            await looked_at(clock)
         await client.until(lambda m: m.get("id") == "e0:400")
         assert [m["id"] for m in client.messages if "id" in m] == [f"e0:{seq}" for seq in range(1, 401)]
         await client.settled()

@@ -1,4 +1,4 @@
-"""One trace from the browser's request to the service, taken in by a collector of the tests."""
+"""One trace from the browser's request to the service, received by the tests' own collector."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from tests.integration.gateway.world import SECRET, token_for
+from tests.support.patience import PATIENCE
 from tests.support.photos import product_photo
 from tests.support.processes import Program, program, service_process
 
 
 class Collector(ThreadingHTTPServer):
-    """Takes in what is exported by OTLP over HTTP."""
+    """Receives OTLP exports over HTTP."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.spans: Queue[tuple[str, str, bytes, bytes]] = Queue()
-        """Process, name, id of the trace, and everything as it came."""
+        """Process, name, trace id, and the whole exported span."""
 
     @property
     def url(self) -> str:
@@ -47,7 +48,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture
@@ -84,19 +85,19 @@ def test_a_trace_goes_from_the_request_to_the_service(tmp_path: Path, collector:
     ):
         token = token_for("ann")
         answer = httpx.post(
-            f"{base_url(process)}/api/v2/tasks/async",
+            f"{base_url(process)}/api/v2/tasks",
             files={"file": ("mug.png", product_photo(64, 48), "image/png")},
             headers={"Authorization": f"Bearer {token}"},
-            timeout=30,
+            timeout=PATIENCE,
         )
         assert answer.status_code == 202
         found: dict[tuple[str, str], bytes] = {}
         wanted = {
-            ("whitebg-gateway", "POST /api/v2/tasks/async"),
+            ("whitebg-gateway", "POST /api/v2/tasks"),
             ("whitebg-service", "/whitebg.v1.GeneratorService/SubmitTask"),
         }
         while not wanted <= set(found):
-            name, span, trace_id, whole = collector.spans.get(timeout=20)
+            name, span, trace_id, whole = collector.spans.get(timeout=PATIENCE)
             found[name, span] = trace_id
             assert token.encode() not in whole
         assert len({found[each] for each in wanted}) == 1, "one trace through both processes"

@@ -1,4 +1,4 @@
-"""What a test of the gateway holds: a real server, an HTTP client, and WebSocket clients."""
+"""The harness of the gateway's tests: a real server, an HTTP client and WebSocket clients."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
 from tests.support.driven_service import DrivenService
+from tests.support.patience import PATIENCE
 from ws_gateway.server import Server
 
 SECRET = "a secret that only the tests share with anyone"
-PATIENCE = 20.0
 
 
 def token_for(user: str, **claims: Any) -> str:
-    """Make a session token, good for longer than any run of the tests: some are made when these are collected."""
+    """Sign a session token that outlives any run of the tests, because some tokens are made during collection."""
     expires = datetime.now(UTC) + timedelta(days=1)
     return jwt.encode(
         {"sub": user, "aud": "whitebg", "exp": expires, "scope": "tasks"} | claims, SECRET, algorithm="HS256"
@@ -32,7 +32,7 @@ def token_for(user: str, **claims: Any) -> str:
 
 @dataclass
 class Client:
-    """A WebSocket client that knows the protocol no better than a browser's few lines would."""
+    """A WebSocket client with as little logic as a few lines in a browser."""
 
     socket: ClientConnection
     messages: list[dict[str, Any]] = field(default_factory=list)
@@ -44,7 +44,7 @@ class Client:
         return message
 
     async def until(self, enough: Callable[[dict[str, Any]], bool]) -> list[dict[str, Any]]:
-        """Return the messages up to and with the first that fits."""
+        """Return the messages up to and including the first match."""
         begin = len(self.messages)
         while not enough(await self.next()):
             continue
@@ -54,7 +54,7 @@ class Client:
         await self.socket.send(orjson.dumps(body).decode())
 
     async def settled(self) -> None:
-        """Wait until the gateway has registered this client: it answers a ping only from within the session."""
+        """Wait until the gateway has registered this client: only an open session answers a ping."""
         await self.send(type="ping")
         await self.until(lambda message: message["type"] == "pong")
 
@@ -65,8 +65,8 @@ class Client:
 
 
 @dataclass
-class World:
-    """Everything a test talks to."""
+class GatewayHarness:
+    """Everything that a test connects to."""
 
     service: DrivenService
     server: Server
@@ -80,7 +80,7 @@ class World:
     async def open(
         self, user: str = "ann", *, since: str | None = None, v2: bool = False, **options: Any
     ) -> AsyncIterator[Client]:
-        """Connect as a user, and return once the gateway listens to the client."""
+        """Connect as a user, and return once the gateway handles the client's messages."""
         query = httpx.QueryParams({"token": token_for(user)} | ({} if since is None else {"since": since}))
         protocols = [Subprotocol("whitebg.v2")] if v2 else None
         async with self.open_raw(f"?{query}", subprotocols=protocols, **options) as socket:
@@ -90,6 +90,7 @@ class World:
             yield client
 
     def open_raw(self, query: str, **options: Any) -> connect:
+        options = {"open_timeout": PATIENCE, "close_timeout": PATIENCE} | options
         return connect(f"ws://{self.base}/ws/notifications{query}", compression=None, **options)
 
     async def hub_connected(self) -> None:

@@ -1,4 +1,4 @@
-"""One real service for all that users apart from each other can test, and callers of it."""
+"""One real service, shared by tests that use separate users, and its callers."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from tests.support.api import SECRET, Api, open_channel, token
 from tests.support.processes import ServiceProcess, alive, service_process
 
 Connect = Callable[..., Api]
-"""Makes a caller: a user's name and, if need be, claims of the token."""
+"""Makes a caller from a user's name and optional claims of the token."""
 
 
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
-    """A service that many tests share: each is a user of its own."""
+    """A service shared by many tests, each with its own user."""
     with service_process(tmp_path_factory.mktemp("shared"), SECRET, worker_slots="2", pool_processes="2") as service:
         yield service
 
@@ -44,7 +44,7 @@ def connect(channel: aio.Channel) -> Connect:
 
 @pytest.fixture
 def api(connect: Connect) -> Api:
-    """A user whom nobody has ever heard of."""
+    """A new user."""
     return connect()
 
 
@@ -55,7 +55,7 @@ def data_dir(tmp_path: Path) -> Path:
 
 @contextmanager
 def frozen_engine(service: ServiceProcess) -> Iterator[int]:
-    """Stop the service's only engine process while the block runs: what it is given stays under way."""
+    """Stop the service's only engine process while the block runs, so that its tasks keep running."""
     (engine,) = service.engine_pids
     kill(engine, signal.SIGSTOP)
     try:

@@ -1,11 +1,13 @@
-"""Bad input: each gets its own clear error, and nothing is lost by it."""
+"""Each kind of bad input gets its own clear error, and nothing else is affected."""
 
 from __future__ import annotations
 
 import io
 import struct
 import zlib
+from contextlib import suppress
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -14,16 +16,18 @@ from google.protobuf.duration_pb2 import Duration
 from grpc import aio
 from PIL import Image
 
-from protos.whitebg.v1 import event_pb2, task_pb2
-from tests.support.api import QUICK, TINY, Api, read_refusal, refusal
+from tests.support.api import QUICK, SECRET, TINY, Api, open_channel, read_refusal, refusal, token
+from tests.support.floods import FLOODS
 from tests.support.photos import product_photo
+from tests.support.processes import ServiceProcess, service_process
+from whitebg.v1 import event_pb2, task_pb2
 
 INVALID, NOT_FOUND = grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND
 MIB = 1024 * 1024
 
 
 def png_header(width: int, height: int) -> bytes:
-    """The begin of a PNG that says it is this large. No pixel follows: it can only be refused by its header."""
+    """Return the start of a PNG with this size in its header. Without pixels, only the header can reject it."""
     ihdr = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     idat = struct.pack(">I", 1000) + b"IDAT"
     return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + ihdr + struct.pack(">I", zlib.crc32(ihdr)) + idat
@@ -59,9 +63,29 @@ async def test_a_file_that_is_no_usable_photo_is_refused(api: Api, image: bytes,
     assert (await api.list_tasks()).total_size == 0
 
 
-async def test_a_message_that_no_photo_can_fill_is_refused_unread(api: Api) -> None:
+@pytest.mark.parametrize("flood", FLOODS)
+async def test_a_file_of_tiny_parts_is_rejected_and_takes_no_memory(
+    service: ServiceProcess, api: Api, flood: str
+) -> None:
+    with suppress(aio.AioRpcError):  # the buffers of a message of this size exist
+        await api.submit(bytes(24 * MIB))
+    before = peak_memory(service.pid)
+
+    refused = await refusal(api.submit(FLOODS[flood](24 * MIB)))
+
+    assert (refused.code, refused.reason, refused.fields) == (INVALID, "IMAGE_TOO_COMPLEX", ["image"])
+    assert peak_memory(service.pid) - before < 150 * MIB
+
+
+def peak_memory(pid: int) -> int:
+    """Return the peak memory of a process, in bytes."""
+    (line,) = (line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) * 1024
+
+
+async def test_message_that_no_photo_and_mask_can_fill_is_rejected_unread(api: Api) -> None:
     with pytest.raises(aio.AioRpcError) as caught:
-        await api.submit(bytes(27 * MIB))
+        await api.submit(bytes(35 * MIB))
 
     assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert "larger than max" in (caught.value.details() or "")
@@ -80,7 +104,7 @@ async def test_a_photo_that_breaks_off_fails_and_says_so(api: Api, file_format: 
 
 
 async def test_a_webp_that_breaks_off_is_refused_at_once(api: Api) -> None:
-    """The format states its length up front."""
+    """The format declares its length up front."""
     whole = product_photo(300, 200, "WEBP")
     refused = await refusal(api.submit(whole[: len(whole) // 2]))
 
@@ -182,7 +206,7 @@ async def test_text_that_no_cursor_is_is_refused(api: Api) -> None:
 
 
 async def test_bad_input_costs_nobody_anything(api: Api) -> None:
-    """Between two good photos every kind of bad one: both come out, and the log has no hole."""
+    """Between two good photos, one of each bad kind: both results are complete, and the log has no gap."""
     async with api.watch() as watch:
         before = await api.submit()
         whole = product_photo(300, 200, "JPEG")
@@ -208,7 +232,8 @@ async def test_a_file_name_is_cut_down_to_a_name(api: Api) -> None:
         "C:\\photos\\mug.png": "mug.png",
         "mug\n\x1b[31m.png": "mug[31m.png",
         "": "",
-        "x" * 300 + ".png": ("x" * 300 + ".png")[-255:],
+        "x" * 300 + ".png": "x" * 196 + ".png",
+        "杯" * 83 + ".png": "杯" * 65 + ".png",  # 253 bytes: results add a suffix.
     }
     for given, kept in names.items():
         assert (await api.submit(TINY, filename=given, options=QUICK)).input.filename == kept
@@ -219,3 +244,23 @@ async def test_a_photo_is_judged_by_its_bytes_not_by_its_name(api: Api) -> None:
     Image.open(io.BytesIO(TINY)).save(jpeg, "JPEG")
 
     assert (await api.submit(jpeg.getvalue(), filename="mug.png")).input.format == "JPEG"
+
+
+@pytest.mark.parametrize(
+    ("settings", "code", "reason", "said"),
+    [
+        ({"min_free_mib": "1000000000"}, grpc.StatusCode.UNAVAILABLE, "DISK_FULL", "must stay free"),
+        ({"stored_mib_per_user": "1"}, grpc.StatusCode.RESOURCE_EXHAUSTED, "STORAGE_QUOTA_EXCEEDED", "older tasks"),
+    ],
+)
+async def test_a_photo_without_room_is_rejected_before_it_is_stored(
+    tmp_path: Path, settings: dict[str, str], code: grpc.StatusCode, reason: str, said: str
+) -> None:
+    photo = product_photo(64, 48) + bytes(2 * MIB)
+    with service_process(tmp_path / "data", SECRET, worker_slots="0", **settings) as service:
+        async with open_channel(service.target) as channel:
+            refused = await refusal(Api(channel, "ann", token("ann")).submit(photo))
+
+        assert (refused.code, refused.reason) == (code, reason)
+        assert said in refused.message
+        assert not [path for path in (tmp_path / "data" / "blobs" / "input").rglob("*") if path.is_file()]

@@ -1,9 +1,11 @@
-"""What `doctor` finds: in a folder that is new, in use, damaged; with engines that answer, refuse, or are not there."""
+"""Findings of `doctor`: in new, used and damaged folders, and with working, failing and missing engines."""
 
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
+import sys
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -12,21 +14,28 @@ from typing import Any
 import pytest
 from psycopg import sql
 
-from generator_service.__main__ import see_doctor
+from generator_service.__main__ import adopt_images, run_doctor
+from generator_service.bootstrap import engine_settings
 from generator_service.data_dir import data_dir_lock
 from generator_service.doctor import Finding, examine
+from generator_service.domain.clock import SystemClock
+from generator_service.domain.retry import RetryPolicy
 from generator_service.domain.task import Engine
-from generator_service.engines.gemini import GeminiSettings
-from generator_service.engines.pool import PoolSettings
+from generator_service.engines.gemini_settings import GeminiSettings
+from generator_service.engines.neural.settings import NeuralSettings
+from generator_service.engines.pool.pool import PoolSettings
 from generator_service.engines.registry import EngineSettings
-from generator_service.engines.rembg import RembgSettings
-from generator_service.parts import engine_settings
+from generator_service.image_store import MARKER_KEY, Marker
 from generator_service.server import running_service
 from generator_service.settings import Settings
+from generator_service.store.contract import Limits
+from generator_service.store.sqlite import open_sqlite
 from tests.support import fake_gemini as wire
 from tests.support.fake_gemini import FakeGemini
 from tests.support.postgres import PostgresServer
+from tests.support.processes import program
 from tests.support.s3 import S3Server
+from tests.support.store import new_task
 from tools.certificates import make_certificates
 
 KEY = "AIza-secret-of-the-test"
@@ -44,7 +53,7 @@ async def found(how: Settings, engines: EngineSettings = LOCAL) -> dict[str, Fin
 async def test_a_new_folder_is_fine_and_is_left_as_it_was(tmp_path: Path) -> None:
     findings = await found(settings(tmp_path / "new"))
     assert [subject for subject, finding in findings.items() if not finding.ok] == []
-    assert list(findings) == ["data folder", "database", "images", "engines", "local", "gemini"]
+    assert list(findings) == ["data folder", "database", "images", "engines", "local", "neural", "gemini"]
     assert "not set up" in findings["gemini"].message
     assert [path for path in (tmp_path / "new").rglob("*") if path.is_file() and path.name != "service.lock"] == []
 
@@ -86,6 +95,19 @@ async def test_a_database_that_can_not_be_used(tmp_path: Path, statement: str | 
 async def test_images_that_can_not_be_written(tmp_path: Path) -> None:
     (tmp_path / "blobs").write_text("in the way")
     assert not (await found(settings(tmp_path)))["images"].ok
+
+
+async def test_an_unmounted_folder_of_images_is_reported_and_not_made(tmp_path: Path) -> None:
+    how = settings(tmp_path)
+    store = open_sqlite(
+        how.database, clock=SystemClock(), limits=Limits(), retry=RetryPolicy(), on_commit=lambda _: None
+    )
+    await store.enqueue(new_task())
+    await store.close()
+    finding = (await found(how))["images"]
+    assert not finding.ok
+    assert "mount or restore it" in finding.message
+    assert not how.blobs_folder.exists()
 
 
 @pytest.mark.parametrize(
@@ -131,7 +153,9 @@ async def test_postgresql_is_looked_at_in_place_of_the_file(
     url = postgres.url(name := postgres.create())
     how = settings(tmp_path / "none", database_url=url, **s3.settings)
     findings = await found(how)
-    assert list(findings) == ["database", "images", "engines", "local", "gemini"], "there is no folder to look at"
+    assert list(findings) == ["database", "images", "engines", "local", "neural", "gemini"], (
+        "there is no folder to look at"
+    )
     database = findings["database"]
     assert database.ok
     assert database.message == f"PostgreSQL database {name} on 127.0.0.1 is empty; the first start makes the tables"
@@ -191,28 +215,34 @@ async def test_geminis_key_and_model_are_looked_at_without_paying(tmp_path: Path
         assert "can't make pictures" in text_only.message
 
 
-async def test_rembg_that_is_set_up_wrong(tmp_path: Path) -> None:
-    findings = await found(settings(tmp_path), replace(LOCAL, rembg=RembgSettings(model="bria-rmbg")))
-    assert not findings["rembg"].ok
-    assert "licence" in findings["rembg"].message
+async def test_a_network_that_may_not_be_used_is_reported(tmp_path: Path) -> None:
+    neural = NeuralSettings(model="bria-rmbg", weights=tmp_path / "any.onnx")
+    findings = await found(settings(tmp_path), replace(LOCAL, neural=neural))
+    assert not findings["neural"].ok
+    assert "does not allow commercial use" in findings["neural"].message
+
+
+async def test_without_a_network_doctor_reports_what_installing_one_adds(tmp_path: Path) -> None:
+    finding = (await found(settings(tmp_path)))["neural"]
+    assert finding.ok
+    assert "whitebg models install isnet-general-use (Apache-2.0, 179 MB)" in finding.message
 
 
 async def test_the_command_ends_with_1_if_anything_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     good = settings(tmp_path, engine_order="local")
-    assert await see_doctor(good, as_json=True) == 0
+    assert await run_doctor(good, as_json=True) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert {line["subject"]: line["ok"] for line in lines}["local"] is True
-    (tmp_path / "blobs" / "doctor").rmdir()
-    (tmp_path / "blobs").rmdir()
+    shutil.rmtree(tmp_path / "blobs")
     (tmp_path / "blobs").write_text("in the way")
-    assert await see_doctor(good, as_json=False) == 1
+    assert await run_doctor(good, as_json=False) == 1
     assert "WRONG images: " in capsys.readouterr().out
 
 
 async def test_the_engines_are_those_that_the_service_would_have(tmp_path: Path) -> None:
-    how = engine_settings(settings(tmp_path, rembg_model="u2net", gemini_api_key=KEY, engine_order="rembg,local"))
-    assert how.order == (Engine.REMBG, Engine.LOCAL)
-    assert how.rembg == RembgSettings(model="u2net")
+    how = engine_settings(settings(tmp_path, neural_model="u2net", gemini_api_key=KEY, engine_order="neural,local"))
+    assert how.order == (Engine.NEURAL, Engine.LOCAL)
+    assert how.neural == NeuralSettings(model="u2net", weights=tmp_path / "models" / "u2net.onnx")
     assert how.gemini is not None
 
 
@@ -220,3 +250,29 @@ async def test_the_lock_is_let_go_of_again(tmp_path: Path) -> None:
     await found(settings(tmp_path))
     async with data_dir_lock(tmp_path, settings(tmp_path).heartbeat * 0):
         pass
+
+
+async def test_adopting_images_reports_a_damaged_database(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings(tmp_path).database.write_bytes(b"no database " * 1000)
+    assert await adopt_images(settings(tmp_path)) == 1
+    assert "restore a backup" in capsys.readouterr().err
+
+
+async def test_doctor_reports_the_image_store_of_another_database_until_it_is_adopted(tmp_path: Path) -> None:
+    async with running_service(settings(tmp_path)):
+        pass
+    marker = settings(tmp_path).blobs_folder / MARKER_KEY
+    marker.parent.mkdir(exist_ok=True)
+    marker.write_bytes(Marker("another", 7).encode())
+    finding = (await found(settings(tmp_path)))["images"]
+    assert not finding.ok
+    assert "belongs to another database" in finding.message
+    command = [sys.executable, "-P", "-m", "generator_service", "adopt-images"]
+    assert command[-1] in finding.message
+    with program(command, data_dir=str(tmp_path), jwt_secret="s" * 48) as adopted:
+        assert adopted.wait() == 0, adopted.output
+        assert "now belongs to this database" in adopted.output
+    assert (await found(settings(tmp_path)))["images"].ok
+    async with running_service(settings(tmp_path)):
+        with program(command, data_dir=str(tmp_path), jwt_secret="s" * 48) as refused:
+            assert refused.wait() == 1, "the database belongs to the service while it runs"

@@ -1,4 +1,4 @@
-"""A photo in, a picture on white out, watched live."""
+"""From a submitted photo to a picture on white, watched live."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import io
 
 from PIL import Image
 
-from protos.whitebg.v1 import event_pb2, task_pb2
-from protos.whitebg.v1 import generator_service_pb2 as pb
 from tests.support.api import TINY, Api
+from whitebg.v1 import event_pb2, task_pb2
+from whitebg.v1 import generator_service_pb2 as pb
 
 
 async def test_a_watcher_sees_every_step_in_order_as_it_happens(api: Api) -> None:

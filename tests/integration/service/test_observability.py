@@ -1,4 +1,4 @@
-"""What the service says of itself, after a real task went through a real worker."""
+"""Metrics, logs and probes of the service after a real task in a real worker."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,28 +17,29 @@ import httpx
 import jwt
 import pytest
 
-from generator_service.metrics_server import PortInUse
+from generator_service.ops.metrics_server import PortInUse
 from generator_service.server import Running, running_service
 from generator_service.settings import Settings
-from protos.whitebg.v1 import event_pb2, task_pb2
-from protos.whitebg.v1 import generator_service_pb2 as pb
-from protos.whitebg.v1.generator_service_pb2_grpc import GeneratorServiceStub
 from tests.integration.service.conftest import frozen_engine
 from tests.support.api import Api, open_channel, token
+from tests.support.http import http_client
+from tests.support.patience import PATIENCE
 from tests.support.photos import product_photo
 from tests.support.processes import free_port, service_process
+from whitebg.v1 import event_pb2, task_pb2
+from whitebg.v1 import generator_service_pb2 as pb
+from whitebg.v1.generator_service_pb2_grpc import GeneratorServiceStub
 
 if TYPE_CHECKING:
-    # Of the stubs alone: at run time one class serves both kinds of channel.
-    from protos.whitebg.v1.generator_service_pb2_grpc import GeneratorServiceAsyncStub
+    # Exists in the stubs only: at run time one class serves both kinds of channel.
+    from whitebg.v1.generator_service_pb2_grpc import GeneratorServiceAsyncStub
 
 SECRET = "a secret that only the tests share with anyone"
-PATIENCE = 60.0
 
 
 @dataclass
 class Service:
-    """A service of its own, and a way to call it."""
+    """A separate service, and a way to call it."""
 
     running: Running
     stub: GeneratorServiceAsyncStub
@@ -58,6 +59,16 @@ class Service:
         samples = (line.rpartition(" ") for line in text.splitlines() if not line.startswith("#"))
         return {name: float(value) for name, _, value in samples}
 
+    async def show(self, expected: dict[str, float]) -> dict[str, float]:
+        """Return the metrics once they have these values: the end of a task updates several of them, one by one."""
+
+        def shown(metrics: dict[str, float]) -> dict[str, float | None]:
+            return {name: metrics.get(name) for name in expected}
+
+        with suppress(TimeoutError):
+            return await self.until(lambda metrics: shown(metrics) == expected)
+        raise AssertionError(f"not as expected: {shown(await self.metrics())}")
+
     async def until(self, condition: Callable[[dict[str, float]], bool]) -> dict[str, float]:
         async with asyncio.timeout(PATIENCE):
             while not condition(metrics := await self.metrics()):  # noqa: ASYNC110 (a figure has no event to wait for)
@@ -75,7 +86,7 @@ async def serving(folder: Path, **fields: Any) -> AsyncIterator[Service]:
     async with (
         running_service(how) as running,
         grpc.aio.insecure_channel(f"127.0.0.1:{running.port}") as channel,
-        httpx.AsyncClient(base_url=f"http://127.0.0.1:{running.metrics_port}", timeout=PATIENCE) as http,
+        http_client(f"http://127.0.0.1:{running.metrics_port}") as http,
     ):
         yield Service(running, GeneratorServiceStub(channel), http)
 
@@ -91,24 +102,26 @@ async def test_a_task_is_counted_and_logged_on_its_whole_way(tmp_path: Path, cap
         submitted = await service.stub.SubmitTask(submission(), metadata=service.metadata())
         with pytest.raises(grpc.aio.AioRpcError):
             await service.stub.GetTask(pb.GetTaskRequest(task_id=999), metadata=service.metadata())
-        completed = 'whitebg_worker_runs_total{engine="local",outcome="completed"}'
-        metrics = await service.until(
-            lambda m: m.get(completed) == 1 and m.get('whitebg_task_events_total{type="completed"}') == 1
+        metrics = await service.show(
+            {
+                'whitebg_worker_runs_total{engine="local",outcome="completed"}': 1,
+                'whitebg_tasks{state="completed"}': 1,
+                'whitebg_tasks{state="pending"}': 0,
+                "whitebg_queue_oldest_seconds": 0,
+                'whitebg_task_events_total{type="created"}': 1,
+                'whitebg_task_events_total{type="started"}': 1,
+                'whitebg_task_events_total{type="completed"}': 1,
+                "whitebg_commit_events_sum": 3,
+                "whitebg_tail_lag_seconds_count": 3,
+                "whitebg_tail_revision": 3,
+                "whitebg_worker_running": 0,
+                'whitebg_engine_seconds_count{engine="local"}': 1,
+                'whitebg_grpc_calls_total{code="OK",method="SubmitTask"}': 1,
+                'whitebg_grpc_calls_total{code="NOT_FOUND",method="GetTask"}': 1,
+                'whitebg_grpc_call_seconds_count{method="SubmitTask"}': 1,
+            }
         )
-    assert metrics['whitebg_tasks{state="completed"}'] == 1
-    assert metrics['whitebg_tasks{state="pending"}'] == 0
-    assert metrics["whitebg_queue_oldest_seconds"] == 0
-    assert metrics['whitebg_task_events_total{type="created"}'] == 1
-    assert metrics['whitebg_task_events_total{type="started"}'] == 1
-    assert metrics["whitebg_commit_events_sum"] == 3
     assert 1 <= metrics["whitebg_commit_events_count"] <= 3
-    assert metrics["whitebg_tail_lag_seconds_count"] == 3
-    assert metrics["whitebg_tail_revision"] == 3
-    assert metrics["whitebg_worker_running"] == 0
-    assert metrics['whitebg_engine_seconds_count{engine="local"}'] == 1
-    assert metrics['whitebg_grpc_calls_total{code="OK",method="SubmitTask"}'] == 1
-    assert metrics['whitebg_grpc_calls_total{code="NOT_FOUND",method="GetTask"}'] == 1
-    assert metrics['whitebg_grpc_call_seconds_count{method="SubmitTask"}'] == 1
 
     changes = [vars(record) for record in caplog.records if record.msg == "task_status_change"]
     assert [(each["old"], each["new"]) for each in changes] == [
@@ -132,15 +145,16 @@ async def test_watchers_and_replays_are_counted(tmp_path: Path) -> None:
         first = await watching.read()
         assert isinstance(first, pb.WatchTasksResponse)
         assert first.items[0].event.task.task_id == submitted.task.task_id
-        metrics = await service.metrics()
-        assert metrics["whitebg_watchers"] == 1
-        assert metrics['whitebg_replays_total{source="memory"}'] == 1
-        assert metrics['whitebg_tasks{state="pending"}'] == 1
+        of_one: dict[str, float] = {
+            "whitebg_watchers": 1,
+            'whitebg_replays_total{source="memory"}': 1,
+            'whitebg_tasks{state="pending"}': 1,
+        }
+        metrics = await service.show(of_one)
         assert metrics["whitebg_queue_oldest_seconds"] > 0
         watching.cancel()
         cancelled = 'whitebg_grpc_calls_total{code="CANCELLED",method="WatchTasks"}'
-        metrics = await service.until(lambda m: m.get(cancelled) == 1)
-        assert metrics["whitebg_watchers"] == 0
+        metrics = await service.show({cancelled: 1, "whitebg_watchers": 0})
         assert 'whitebg_grpc_call_seconds_count{method="WatchTasks"}' not in metrics
 
 
@@ -178,11 +192,11 @@ async def test_no_port_is_opened_unasked(tmp_path: Path) -> None:
 
 
 async def test_probes_tell_a_process_that_lives_from_one_that_is_ready(tmp_path: Path) -> None:
-    """While it drains it lives, and is sent no more work."""
+    """While it drains, it is live but not ready."""
     port = free_port()
     with service_process(tmp_path, SECRET, worker_slots="1", pool_processes="1", metrics_port=str(port)) as service:
         async with (
-            httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as http,
+            http_client(f"http://127.0.0.1:{port}") as http,
             open_channel(service.target) as channel,
         ):
             assert [(await http.get(path)).status_code for path in ("/healthz", "/readyz", "/metrics")] == [200] * 3
@@ -194,15 +208,19 @@ async def test_probes_tell_a_process_that_lives_from_one_that_is_ready(tmp_path:
                 service.terminate()
                 await asyncio.to_thread(service.wait_for, "draining")
                 ready = await http.get("/readyz")
-                assert (ready.status_code, ready.text) == (503, "not ready: starting, or draining\n")
-                assert (await http.get("/healthz")).text == "alive\n"
+                assert ready.status_code == 503
+                assert ready.json() == {
+                    "status": "not_ready",
+                    "reasons": [{"code": "not_started", "message": "the process is starting, or draining"}],
+                }
+                assert (await http.get("/healthz")).json() == {"status": "alive"}
 
 
 async def test_who_does_not_answer_is_not_alive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("generator_service.metrics_server.ALIVE_SECONDS", 0.2)
+    monkeypatch.setattr("generator_service.ops.metrics_server.ALIVE_SECONDS", 0.2)
     async with serving(tmp_path, worker_slots=0) as service:
         url = f"http://127.0.0.1:{service.running.metrics_port}/healthz"
         with ThreadPoolExecutor(1) as asking:
-            answer = asking.submit(httpx.get, url, timeout=PATIENCE).result()  # The loop stands still meanwhile.
+            answer = asking.submit(httpx.get, url, timeout=PATIENCE).result()  # The event loop is blocked meanwhile.
         assert answer.status_code == 503
         assert "stuck" in answer.text

@@ -1,4 +1,4 @@
-"""The service as a process: how it starts, refuses to start, drains and ends."""
+"""The service as a process: start, failures to start, drain and shutdown."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import asyncio
 import os
 import select
 import signal
+import sqlite3
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -16,10 +17,11 @@ import pytest
 from grpc import aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from protos.whitebg.v1 import event_pb2, task_pb2
 from tests.integration.service.conftest import frozen_engine
 from tests.support.api import SECRET, Api, open_channel, token
-from tests.support.processes import PATIENCE, Program, ServiceProcess, alive, program, service_process
+from tests.support.patience import PATIENCE
+from tests.support.processes import Program, ServiceProcess, alive, program, service_process
+from whitebg.v1 import event_pb2, task_pb2
 
 SERVE = [sys.executable, "-m", "generator_service", "serve"]
 SERVICE_NAME = "whitebg.v1.GeneratorService"
@@ -79,7 +81,7 @@ async def test_a_task_that_outlasts_the_drain_is_given_back_and_runs_again(data_
             assert (done.state, done.attempt) == (task_pb2.TASK_STATE_COMPLETED, 2)
             history = (await api.events()).events
     assert [event.seq for event in history] == [1, 2, 3, 4, 5]
-    assert history[2].type == event_pb2.EVENT_TYPE_RETRYING
+    assert history[2].type == event_pb2.EVENT_TYPE_SNOOZED
     assert history[2].task.error.code == "worker_stopped"
 
 
@@ -105,7 +107,7 @@ async def test_the_end_of_standard_input_drains(data_dir: Path) -> None:
 
 
 async def test_an_open_standard_input_does_not_disturb_the_end(data_dir: Path) -> None:
-    """A thread waits for input while the interpreter ends: it must not hold a lock that the end needs."""
+    """A thread waits for input while the interpreter shuts down: it must not hold a lock that this needs."""
     with service_process(data_dir, SECRET, exit_on_stdin_eof="1", **SINGLE) as service:
         service.terminate()
         ends_with(service, 0, "drained")
@@ -134,14 +136,14 @@ async def test_one_data_folder_has_one_service(data_dir: Path) -> None:
 async def test_a_port_that_is_taken_is_named(service: ServiceProcess, data_dir: Path) -> None:
     port = str(service.port)
     with program(SERVE, data_dir=str(data_dir), jwt_secret=SECRET, grpc_port=port) as second:
-        ends_with(second, 1, f"can't listen on 127.0.0.1:{port}")
+        ends_with(second, 2, f"can't listen on 127.0.0.1:{port}", "WHITEBG_GRPC_PORT")
 
 
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        pytest.param({}, "WHITEBG_JWT_SECRET: Field required", id="no secret"),
-        pytest.param({"jwt_secret": "tooshort"}, "WHITEBG_JWT_SECRET: Value error, must have at least 32", id="short"),
+        pytest.param({}, "WHITEBG_JWT_SECRET is not set", id="no secret"),
+        pytest.param({"jwt_secret": "tooshort"}, "WHITEBG_JWT_SECRET: must have at least 32", id="short"),
         pytest.param({"jwt_secret": SECRET, "grpc_port": "99999"}, "WHITEBG_GRPC_PORT: ", id="no port"),
         pytest.param({"jwt_secret": SECRET, "engine_order": "local,paint"}, "WHITEBG_ENGINE_ORDER", id="no engine"),
         pytest.param({"jwt_secret": SECRET, "engine_order": "gemini"}, "WHITEBG_ENGINE_ORDER", id="no engine set up"),
@@ -158,4 +160,44 @@ def test_a_data_folder_that_can_not_be_made_is_named(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("in the way")
     with program(SERVE, data_dir=str(file / "data"), jwt_secret=SECRET, grpc_port="0") as process:
-        ends_with(process, 1, str(file / "data"))
+        ends_with(process, 2, str(file / "data"))
+
+
+def test_a_misspelt_setting_is_reported_and_another_process_setting_is_not(data_dir: Path) -> None:
+    with service_process(data_dir, SECRET, task_timout="300", http_port="8000", **SINGLE) as service:
+        assert (
+            "WHITEBG_TASK_TIMOUT is not a setting and is ignored; did you mean WHITEBG_TASK_TIMEOUT?" in service.output
+        )
+        assert "HTTP_PORT" not in service.output
+
+
+def _not_a_database(path: Path) -> None:
+    path.write_bytes(b"these are not the pages of a database " * 200)
+
+
+def _torn(path: Path) -> None:
+    """Keep the first page of a database, and overwrite all others."""
+    with sqlite3.connect(path) as database:
+        database.execute("CREATE TABLE alembic_version (version_num TEXT)")
+        database.executemany("INSERT INTO alembic_version VALUES (?)", [("x" * 500,)] * 100)
+    database.close()
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * (path.stat().st_size - 4096))
+
+
+@pytest.mark.parametrize("damage", [_not_a_database, _torn])
+def test_a_damaged_database_is_named(data_dir: Path, damage: Callable[[Path], None]) -> None:
+    data_dir.mkdir(exist_ok=True)
+    damage(data_dir / "whitebg.db")
+    with program(SERVE, data_dir=str(data_dir), jwt_secret=SECRET, grpc_port="0") as process:
+        ends_with(process, 2, f"the database {data_dir / 'whitebg.db'} can't be used", "restore a backup")
+
+
+def test_what_an_ordinary_service_does_without_is_not_imported() -> None:
+    """Importing any of these takes longer than most of the start-up."""
+    unneeded = {"google.genai", "redis", "psycopg", "botocore", "cv2"}
+    script = f"import sys, generator_service.__main__; print(sorted({unneeded!r} & sys.modules.keys()))"
+    with program([sys.executable, "-P", "-c", script]) as process:
+        assert process.wait() == 0, process.output
+        assert process.output == "[]"

@@ -1,4 +1,4 @@
-"""Lists, pages, images and figures."""
+"""Lists, pages, images and statistics."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 from PIL import Image
 
-from protos.whitebg.v1 import event_pb2, task_pb2
-from protos.whitebg.v1 import generator_service_pb2 as pb
 from tests.integration.service.conftest import Connect
 from tests.support.api import QUICK, TINY, Api, refusal
 from tests.support.photos import product_photo
+from whitebg.v1 import event_pb2, task_pb2
+from whitebg.v1 import generator_service_pb2 as pb
 
 DONE, FAILED = task_pb2.TASK_STATE_COMPLETED, task_pb2.TASK_STATE_FAILED
 
@@ -149,11 +149,38 @@ async def test_there_is_no_address_of_an_image_in_a_folder_and_its_bytes_come(ap
     assert (info.url, data) == ("", TINY)
 
 
+async def test_an_image_s_metadata_comes_without_its_bytes(api: Api) -> None:
+    task = await api.submit(filename="cup.png")
+    info, _ = await api.download(task.task_id, pb.IMAGE_KIND_INPUT)
+    assert await api.image(task.task_id, pb.IMAGE_KIND_INPUT) == info
+    assert (info.content_type, info.size_bytes, info.filename) == ("image/png", len(TINY), "cup.png")
+    missing = await refusal(api.image(task.task_id + 1_000_000, pb.IMAGE_KIND_INPUT))
+    assert (missing.code, missing.reason) == (grpc.StatusCode.NOT_FOUND, "TASK_NOT_FOUND")
+    unnamed = await refusal(api.image(task.task_id, pb.IMAGE_KIND_UNSPECIFIED))
+    assert (unnamed.code, unnamed.fields) == (grpc.StatusCode.INVALID_ARGUMENT, ["kind"])
+
+
+async def test_an_image_in_a_folder_has_metadata_but_no_url(api: Api) -> None:
+    task = await api.submit()
+    created = await api.image_url(task.task_id, pb.IMAGE_KIND_INPUT)
+    assert (created.url, created.image) == ("", await api.image(task.task_id, pb.IMAGE_KIND_INPUT))
+
+
+async def test_images_of_another_user_do_not_exist(api: Api, connect: Connect) -> None:
+    task = await api.submit()
+    stranger = connect("stranger")
+    for call in (stranger.image, stranger.image_url):
+        refused = await refusal(call(task.task_id, pb.IMAGE_KIND_INPUT))
+        assert (refused.code, refused.reason) == (grpc.StatusCode.NOT_FOUND, "TASK_NOT_FOUND")
+
+
 @pytest.mark.parametrize("lifetime", [Duration(), Duration(seconds=-1), Duration(nanos=1), Duration(seconds=3601)])
 async def test_lifetimes_that_can_not_be_are_refused(api: Api, lifetime: Duration) -> None:
     task = await api.submit()
     refused = await refusal(api.download(task.task_id, pb.IMAGE_KIND_INPUT, url_lifetime=lifetime))
     assert (refused.code, refused.fields) == (grpc.StatusCode.INVALID_ARGUMENT, ["url_lifetime"])
+    refused = await refusal(api.image_url(task.task_id, pb.IMAGE_KIND_INPUT, lifetime=lifetime))
+    assert (refused.code, refused.fields) == (grpc.StatusCode.INVALID_ARGUMENT, ["lifetime"])
     assert "is not within 1 s to 3600 s" in refused.message
 
 

@@ -1,4 +1,4 @@
-"""Reflection: `buf curl` and any other tool talks to the service without its proto files."""
+"""Reflection: `buf curl` and other tools call the service without its proto files."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ from grpc_reflection.v1alpha import reflection_pb2
 
 from tests.integration.service.conftest import Connect
 from tests.support.api import TINY, token
-from tests.support.processes import PATIENCE, ServiceProcess
+from tests.support.patience import PATIENCE
+from tests.support.processes import ServiceProcess
 
 SERVICE = "whitebg.v1.GeneratorService"
 BUF = Path(sys.executable).with_name("buf")
 
 
 async def curl(service: ServiceProcess, *arguments: str, path: str = "", body: dict[str, Any] | None = None) -> str:
-    """Run ``buf curl`` far from any proto file, and return what it prints."""
+    """Run ``buf curl`` in a folder without proto files; return its output."""
     data = [] if body is None else ["--data", json.dumps(body)]
     process = await asyncio.create_subprocess_exec(
         *(str(BUF), "curl", "--http2-prior-knowledge", "--protocol", "grpc", *arguments, *data),
@@ -40,7 +41,7 @@ async def curl(service: ServiceProcess, *arguments: str, path: str = "", body: d
 
 
 def values(text: str) -> list[dict[str, Any]]:
-    """Read one JSON object after the other."""
+    """Parse a sequence of JSON objects."""
     decoder, found = json.JSONDecoder(), []
     while text := text.lstrip():
         value, end = decoder.raw_decode(text)
@@ -95,4 +96,36 @@ async def test_both_versions_of_the_protocol_answer(channel: aio.Channel, versio
         for file in described.file_descriptor_response.file_descriptor_proto
     ]
     assert "whitebg/v1/generator_service.proto" in [file.name for file in files]
+    assert unknown.error_response.error_code == grpc.StatusCode.NOT_FOUND.value[0]
+
+
+@pytest.mark.parametrize("version", ["v1", "v1alpha"])
+@pytest.mark.parametrize(
+    ("symbol", "file"),
+    [
+        (f"{SERVICE}.WatchTasks", "whitebg/v1/generator_service.proto"),
+        ("grpc.health.v1.Health.Check", "grpc_health/v1/health.proto"),
+        ("whitebg.v1.GetQueueStatsResponse.StateCount", "whitebg/v1/generator_service.proto"),
+        ("whitebg.v1.Task.task_id", "whitebg/v1/task.proto"),
+        ("whitebg.v1.ON_GAP_FAIL", "whitebg/v1/generator_service.proto"),
+        ("whitebg.v1.WatchItem.item", "whitebg/v1/generator_service.proto"),
+    ],
+)
+async def test_every_symbol_is_described(channel: aio.Channel, version: str, symbol: str, file: str) -> None:
+    """The requests of grpcurl's ``describe``: methods, nested messages, fields, values and oneofs too."""
+    reflect = channel.stream_stream(
+        f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo",
+        request_serializer=reflection_pb2.ServerReflectionRequest.SerializeToString,
+        response_deserializer=reflection_pb2.ServerReflectionResponse.FromString,
+    )
+    asked = [
+        reflection_pb2.ServerReflectionRequest(file_containing_symbol=symbol),
+        reflection_pb2.ServerReflectionRequest(file_containing_symbol=f"{symbol}Nothing"),
+    ]
+    described, unknown = [answer async for answer in reflect(iter(asked))]
+    files = [
+        descriptor_pb2.FileDescriptorProto.FromString(each).name
+        for each in described.file_descriptor_response.file_descriptor_proto
+    ]
+    assert file in files
     assert unknown.error_response.error_code == grpc.StatusCode.NOT_FOUND.value[0]

@@ -1,18 +1,18 @@
-"""The same photo with the same options again, answered from the stored result: only where the request allows it."""
+"""The same photo with the same options is answered from the stored result only if the request allows it."""
 
 from __future__ import annotations
 
-from protos.whitebg.v1 import generator_service_pb2 as pb
-from protos.whitebg.v1 import task_pb2
 from tests.support.api import Api
 from tests.support.photos import product_photo
+from whitebg.v1 import generator_service_pb2 as pb
+from whitebg.v1 import task_pb2
 
 PHOTO = product_photo(96, 72)
 SMALL = task_pb2.TaskOptions(engine=task_pb2.ENGINE_LOCAL, size_px=100)
 
 
 async def made(api: Api) -> task_pb2.Task:
-    """Have the picture made, and return its task."""
+    """Complete a task and return it."""
     (task,) = await api.finished((await api.submit(PHOTO, options=SMALL)).task_id)
     return task
 
@@ -48,6 +48,16 @@ async def test_every_result_carries_its_report(api: Api) -> None:
     names = [check.name for check in report.checks]
     assert names[:2] == ["border", "near_white"]
     assert {"fill", "centring", "size", "format", "bytes", "halo", "components", "whole"} <= set(names)
+
+
+async def test_engines_are_listed_with_what_the_missing_ones_need(api: Api) -> None:
+    engines = {each.engine: each for each in (await api.engines()).engines}
+    assert next(iter(engines)) == task_pb2.ENGINE_LOCAL, "usable results come first"
+    assert engines.keys() == {task_pb2.ENGINE_LOCAL, task_pb2.ENGINE_GEMINI, task_pb2.ENGINE_NEURAL}
+    assert engines[task_pb2.ENGINE_LOCAL].available
+    neural = engines[task_pb2.ENGINE_NEURAL]
+    assert not neural.available
+    assert "whitebg models install isnet-general-use" in neural.hint
 
 
 async def test_presets_are_listed_with_their_rules(api: Api) -> None:

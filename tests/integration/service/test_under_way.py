@@ -1,4 +1,4 @@
-"""What can befall a task on its way: quota, cancel, timeout, crash. The engine is stopped where it must wait."""
+"""Events in a running task's life: quota, cancel, timeout, crash. Where a task must wait, the engine is stopped."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ import os
 import signal
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import grpc
 import pytest
 from google.protobuf.duration_pb2 import Duration
 
-from protos.whitebg.v1 import event_pb2, task_pb2
 from tests.integration.service.conftest import frozen_engine
-from tests.support.api import SECRET, Api, refusal
+from tests.support.api import SECRET, Api, Watch, open_channel, refusal, token
 from tests.support.processes import ServiceProcess, alive, service_process
+from whitebg.v1 import event_pb2, task_pb2
 
 STARTED, RETRYING = event_pb2.EVENT_TYPE_STARTED, event_pb2.EVENT_TYPE_RETRYING
 COMPLETED, CANCELLED = event_pb2.EVENT_TYPE_COMPLETED, event_pb2.EVENT_TYPE_CANCELLED
@@ -24,9 +25,16 @@ MAX_PENDING = 2
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
-    """A service with one engine process, in the place of the one that all share."""
+    """A service with one engine process, instead of the shared service."""
     few = {"worker_slots": "1", "pool_processes": "1", "pending_per_user": str(MAX_PENDING), "retry_base": "PT0.05S"}
     with service_process(tmp_path_factory.mktemp("single"), SECRET, **few) as service:
+        yield service
+
+
+@pytest.fixture
+def two_slots(tmp_path: Path) -> Iterator[ServiceProcess]:
+    """A service with two slots and one engine process, for which the second task waits."""
+    with service_process(tmp_path, SECRET, worker_slots="2", pool_processes="1", retry_base="PT0.05S") as service:
         yield service
 
 
@@ -85,27 +93,36 @@ async def test_a_waiting_task_can_be_cancelled_and_never_runs(service: ServicePr
             assert (cancelled.state, cancelled.attempt) == (task_pb2.TASK_STATE_CANCELLED, 0)
             assert cancelled.error.code == "cancelled"
         await watch.until_ended(running.task_id, waiting.task_id)
-        # Another one runs through after it: the cancelled one had every chance to be claimed.
+        # Another task completes after it: the cancelled one had every chance to be claimed.
         await watch.until_event(COMPLETED, (await api.submit()).task_id)
     of_it = [event.type for event in watch.events if event.task.task_id == waiting.task_id]
     assert of_it == [CREATED, CANCELLED]
 
 
-async def test_a_running_task_is_cancelled_and_its_process_is_gone(service: ServiceProcess, api: Api) -> None:
-    async with api.watch() as watch:
-        with frozen_engine(service) as engine:
-            task = await api.submit()
-            await watch.until_event(STARTED, task.task_id)
+async def held_and_waiting(api: Api, watch: Watch) -> tuple[int, int]:
+    """Submit two tasks to a frozen engine; return the one that holds its process, and the one that waits for it."""
+    tasks = {(await api.submit()).task_id for _ in range(2)}
+    waiting = await watch.until(lambda item: item.progress.stage == "waiting for an engine process")
+    (held,) = tasks - {waiting.progress.task_id}
+    return held, waiting.progress.task_id
 
-            cancelled = await api.cancel(task.task_id)
 
-            assert (cancelled.state, cancelled.attempt) == (task_pb2.TASK_STATE_CANCELLED, 1)
-            # The next task needs the only engine process there is: a new one.
-            await watch.until_event(COMPLETED, (await api.submit()).task_id)
-            assert not alive(engine)
-    of_it = [event.type for event in watch.events if event.task.task_id == task.task_id]
-    assert of_it == [CREATED, STARTED, CANCELLED]
-    assert (await api.get(task.task_id)).state == task_pb2.TASK_STATE_CANCELLED
+async def test_a_running_task_is_cancelled_and_its_process_is_gone(two_slots: ServiceProcess) -> None:
+    async with open_channel(two_slots.target) as channel:
+        api = Api(channel, "ann", token("ann"))
+        async with api.watch() as watch:
+            with frozen_engine(two_slots) as engine:
+                task_id, other = await held_and_waiting(api, watch)
+
+                cancelled = await api.cancel(task_id)
+
+                assert (cancelled.state, cancelled.attempt) == (task_pb2.TASK_STATE_CANCELLED, 1)
+                # The other task needs the only engine process, which is a new one.
+                await watch.until_event(COMPLETED, other)
+                assert not alive(engine)
+        of_it = [event.type for event in watch.events if event.task.task_id == task_id]
+        assert of_it == [CREATED, STARTED, CANCELLED]
+        assert (await api.get(task_id)).state == task_pb2.TASK_STATE_CANCELLED
 
 
 async def test_cancelling_again_is_the_same_and_cancelling_what_ended_is_refused(
@@ -120,7 +137,7 @@ async def test_cancelling_again_is_the_same_and_cancelling_what_ended_is_refused
         task = await api.submit()
         first = await api.cancel(task.task_id)
         assert await api.cancel(task.task_id) == first
-    # If it had begun, its process is being replaced: leave the next test a service with an engine.
+    # If it had begun, its process is being replaced: leave the next test a working engine.
     await api.finished((await api.submit()).task_id)
 
 
@@ -133,23 +150,26 @@ async def test_a_task_that_takes_too_long_times_out_and_its_process_is_gone(serv
             assert event.task.state == task_pb2.TASK_STATE_TIMEOUT
             assert event.task.error.code == "timeout"
             ran = event.task.finished_at.ToDatetime() - event.task.started_at.ToDatetime()
-            assert timedelta(seconds=1) <= ran < timedelta(seconds=4)
+            assert ran >= timedelta(seconds=1)
             await watch.until_event(COMPLETED, (await api.submit()).task_id)
             assert not alive(engine)
 
 
-async def test_the_crash_of_an_engine_process_is_a_retry(service: ServiceProcess, api: Api) -> None:
-    async with api.watch() as watch:
-        with frozen_engine(service) as engine:
-            task = await api.submit()
-            await watch.until_event(STARTED, task.task_id)
-            os.kill(engine, signal.SIGKILL)
-            await watch.until_event(COMPLETED, task.task_id)
+async def test_the_crash_of_an_engine_process_is_a_retry(two_slots: ServiceProcess) -> None:
+    async with open_channel(two_slots.target) as channel:
+        api = Api(channel, "ann", token("ann"))
+        async with api.watch() as watch:
+            with frozen_engine(two_slots) as engine:
+                task_id, other = await held_and_waiting(api, watch)
+                os.kill(engine, signal.SIGKILL)
+                await watch.until_ended(task_id, other)
 
-    assert [event.type for event in watch.events] == [CREATED, STARTED, RETRYING, STARTED, COMPLETED]
-    assert [event.seq for event in watch.events] == [1, 2, 3, 4, 5]
-    assert [event.task.attempt for event in watch.events] == [0, 1, 1, 2, 2]
-    retrying = watch.events[2].task
+    events = [event for event in watch.events if event.task.task_id == task_id]
+    assert [event.type for event in events] == [CREATED, STARTED, RETRYING, STARTED, COMPLETED]
+    assert [event.seq for event in watch.events] == list(range(1, 9))
+    assert [event.task.attempt for event in events] == [0, 1, 1, 2, 2]
+    retrying = events[2].task
     assert (retrying.state, retrying.error.code) == (task_pb2.TASK_STATE_PENDING, "engine_crashed")
+    assert (retrying.failures, retrying.wait_reason) == (1, task_pb2.WAIT_REASON_UNSPECIFIED)
     assert "SIGKILL" in retrying.error.message
-    assert not watch.events[-1].task.HasField("error")
+    assert not events[-1].task.HasField("error")

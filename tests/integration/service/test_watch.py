@@ -8,11 +8,11 @@ import grpc
 import pytest
 from grpc import aio
 
-from protos.whitebg.v1 import event_pb2
-from protos.whitebg.v1 import generator_service_pb2 as pb
 from tests.integration.service.conftest import Connect
 from tests.support.api import SECRET, Api, Watch, open_channel, read_refusal, token
 from tests.support.processes import service_process
+from whitebg.v1 import event_pb2
+from whitebg.v1 import generator_service_pb2 as pb
 
 COMPLETED = event_pb2.EVENT_TYPE_COMPLETED
 FAIL = pb.ON_GAP_FAIL
@@ -24,7 +24,7 @@ def kinds(watch: Watch) -> list[str | None]:
 
 
 def moved(cursor: str, position: int) -> str:
-    """Return the cursor of another place in the same log. Clients never do this: to them it is opaque."""
+    """Return the cursor of another position in the same log. Clients never do this: to them it is opaque."""
     return f"{cursor.partition(':')[0]}:{position}"
 
 
@@ -180,7 +180,7 @@ async def test_a_cursor_that_can_not_be_resumed_is_a_snapshot_or_an_error_that_s
 
 
 async def test_a_cursor_from_before_what_is_kept_is_too_old(data_dir: Path) -> None:
-    """Compaction runs at start: the second life of this service keeps two events of each user, and none in memory."""
+    """Compaction runs at start: after a restart this service keeps two events of each user, and none in memory."""
     with service_process(data_dir, SECRET) as service:
         async with open_channel(service.target) as channel:
             api = Api(channel, "ann", token("ann"))

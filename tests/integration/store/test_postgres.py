@@ -1,6 +1,6 @@
-"""What only PostgreSQL can get wrong: several processes on one log, a server that goes away, frozen transactions.
+"""Failures specific to PostgreSQL: several processes on one log, an unavailable server, frozen transactions.
 
-Each store here has its own connections and its own writer, as if it were another process's.
+Each store here has its own connections and its own writer, as if in another process.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -24,15 +24,18 @@ from generator_service.domain.event import EventType
 from generator_service.domain.retry import RetryPolicy
 from generator_service.domain.task import TaskState
 from generator_service.store import postgres as backend
-from generator_service.store.contract import Limits, Retention
+from generator_service.store.contract import Beat, Limits, Retention
 from generator_service.store.postgres import database_url, open_postgres
-from generator_service.store.reconnect import StoreAway
+from generator_service.store.queue_clock import SteadyClock
+from generator_service.store.reconnect import DatabaseUnavailable
 from generator_service.store.tables import metadata
+from generator_service.store.unit_of_work import UnitOfWork
 from tests.support.clock import SettableClock
+from tests.support.patience import PATIENCE
 from tests.support.postgres import PostgresServer, postgres_server
-from tests.support.store import LEASE, RESULT, Commits, Desk, audit, new_task
+from tests.support.store import LEASE, RESULT, Commits, StoreHarness, audit, failure, new_task
 
-OpenDesk = Callable[..., Desk]
+OpenDesk = Callable[..., StoreHarness]
 
 
 @pytest.fixture
@@ -47,10 +50,17 @@ async def open_desk(url: str) -> AsyncIterator[OpenDesk]:
     """Open the same database once more, as another process would."""
     desks = []
 
-    def open_it(limits: Limits | None = None) -> Desk:
+    def open_it(limits: Limits | None = None) -> StoreHarness:
         clock, commits = SettableClock(), Commits()
-        store = open_postgres(url, clock=clock, limits=limits or Limits(), retry=RetryPolicy(), on_commit=commits)
-        desks.append(Desk(store, clock, commits))
+        store = open_postgres(
+            url,
+            clock=clock,
+            limits=limits or Limits(),
+            retry=RetryPolicy(),
+            on_commit=commits,
+            queue_clock=SteadyClock(clock, clock.now()),
+        )
+        desks.append(StoreHarness(store, clock, commits))
         return desks[-1]
 
     yield open_it
@@ -59,11 +69,11 @@ async def open_desk(url: str) -> AsyncIterator[OpenDesk]:
 
 
 async def test_writers_of_all_users_in_all_orders_never_wait_in_a_circle(open_desk: OpenDesk) -> None:
-    """Batches of many users, in other orders in each process: without one order of locks they would deadlock."""
+    """Batches of many users, in another order in each process: without a fixed lock order they would deadlock."""
     desks = [open_desk() for _ in range(4)]
     users = [f"user {number}" for number in range(12)]
 
-    async def live(desk: Desk, turn: int) -> None:
+    async def live(desk: StoreHarness, turn: int) -> None:
         order = users[turn:] + users[:turn]
         made = await asyncio.gather(*(desk.add(user) for user in (order if turn % 2 else reversed(order))))
         claimed = await desk.claim(f"w{turn}", limit=6)
@@ -79,7 +89,7 @@ async def test_writers_of_all_users_in_all_orders_never_wait_in_a_circle(open_de
     log = await audit(desks[0].store)
     assert len(log) > 12 * 12 * 4
     told = sorted(event.revision for desk in desks for batch in desk.commits.batches for event in batch)
-    assert told == [event.revision for event in log], "each commit was told once, by the process that made it"
+    assert told == [event.revision for event in log], "each commit was published once, by its own process"
 
 
 async def test_quotas_are_exact_among_processes(open_desk: OpenDesk) -> None:
@@ -91,7 +101,7 @@ async def test_quotas_are_exact_among_processes(open_desk: OpenDesk) -> None:
     )
     assert Counter(type(outcome) is QuotaExceeded for outcome in outcomes) == {True: 40, False: 40}
 
-    async def work(desk: Desk, owner: str) -> None:
+    async def work(desk: StoreHarness, owner: str) -> None:
         for _ in range(40):
             for task in await desk.claim(owner, limit=2):
                 await desk.store.complete(task.lease, RESULT)
@@ -128,7 +138,7 @@ async def test_a_user_whom_another_process_is_changing_is_passed_over(open_desk:
     other = create_engine(desk.store._writing.url)
     with other.begin() as connection:
         connection.execute(text("SELECT FROM users WHERE user_id = 'ann' FOR UPDATE"))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             (claimed,) = await desk.claim(limit=5)
         assert claimed.task_id == second.task_id
     (claimed,) = await desk.claim(limit=5)
@@ -137,7 +147,7 @@ async def test_a_user_whom_another_process_is_changing_is_passed_over(open_desk:
 
 
 async def test_a_late_choice_is_checked_again_under_the_lock(open_desk: OpenDesk) -> None:
-    """Two claims read the same queue; the one that gets the user second must see what the first one did."""
+    """Two claims read the same queue; the one that locks the user second must see the result of the first."""
     desk, other = open_desk(), open_desk()
     tasks = [await desk.add("ann") for _ in range(6)]
     claimed = []
@@ -180,7 +190,7 @@ async def test_a_restart_of_the_server_is_a_pause_to_those_who_write_and_read() 
         store = open_postgres(
             server.url(), clock=SettableClock(), limits=Limits(), retry=RetryPolicy(), on_commit=lambda _: None
         )
-        desk = Desk(store, SettableClock())
+        desk = StoreHarness(store, SettableClock())
         await desk.add("before")
         for stop in (server.stop, server.kill):
             stop()
@@ -205,9 +215,9 @@ async def test_a_server_that_stays_away_is_said_to_be_away() -> None:
             patience=timedelta(seconds=0.2),
         )
         server.stop()
-        with pytest.raises(StoreAway):
+        with pytest.raises(DatabaseUnavailable):
             await store.enqueue(new_task())
-        with pytest.raises(StoreAway):
+        with pytest.raises(DatabaseUnavailable):
             await store.counts()
         server.start()
         assert (await store.enqueue(new_task())).task.seq == 1
@@ -235,17 +245,48 @@ async def test_a_process_frozen_in_a_transaction_does_not_stop_the_others(
 
 async def test_statements_locks_and_idle_transactions_have_their_time(open_desk: OpenDesk) -> None:
     desk = open_desk()
-    for engine in (desk.store._writing, desk.store._reading):
+    for engine, statements in ((desk.store._writing, "10s"), (desk.store._reading, "30s")):
         with engine.connect() as connection:
             found = {
                 name: connection.exec_driver_sql(f"SHOW {name}").scalar_one()
                 for name in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
             }
         assert found == {
-            "statement_timeout": "30s",
-            "lock_timeout": "10s",
+            "statement_timeout": statements,
+            "lock_timeout": "3s",
             "idle_in_transaction_session_timeout": "5s",
         }
+
+
+async def test_a_user_deleted_by_another_process_while_waited_for_comes_back_later_in_the_log(
+    open_desk: OpenDesk,
+) -> None:
+    desk, other = open_desk(), open_desk()
+    ended = await desk.ended("ann")
+    flush = UnitOfWork._delete_idle_users
+    reached, go_on = threading.Event(), threading.Event()
+
+    def wait(uow: UnitOfWork) -> None:
+        flush(uow)
+        if uow._leaving:
+            reached.set()
+            assert go_on.wait(PATIENCE)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(UnitOfWork, "_delete_idle_users", wait)
+        forgetting = asyncio.create_task(desk.store.forget([ended.task_id]))
+        assert await asyncio.to_thread(reached.wait, PATIENCE)
+        adding = asyncio.create_task(other.add("ann"))
+        engine = create_engine(desk.store._reading.url)
+        with engine.connect() as connection:
+            waits = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            while not connection.scalar(waits):
+                connection.rollback()
+                await asyncio.sleep(0.01)
+        engine.dispose()
+        go_on.set()
+        await forgetting
+        assert (await adding).seq == 4, "numbers of the deleted log were given out again"
 
 
 async def test_readers_see_one_moment_and_write_nothing(open_desk: OpenDesk) -> None:
@@ -313,3 +354,22 @@ async def test_leases_that_ran_out_are_taken_back_once_by_all_reapers_together(o
     rest = await desks[0].store.requeue_expired()
     assert sorted(task.task_id for tasks in (*requeued, rest) for task in tasks) == list(range(1, 10))
     await audit(desks[0].store)
+
+
+async def test_the_servers_clock_decides_whatever_the_time_is_here(url: str) -> None:
+    """This process's clock shows another day."""
+    store = open_postgres(url, clock=SettableClock(), limits=Limits(), retry=RetryPolicy(), on_commit=lambda _: None)
+    desk = StoreHarness(store, SettableClock())
+    held, lost, retried = [await desk.running(user) for user in ("ann", "bob", "cho")]
+    await store.heartbeat([Beat(lost.lease, 0, "matting")], lease_for=timedelta())
+    assert [task.task_id for task in await store.requeue_expired()] == [lost.task_id]
+    assert (await desk.claim("w2"))[0].task_id == lost.task_id, "due at once"
+    waits = await store.fail(retried.lease, failure(retry_after=timedelta(hours=1)))
+    assert waits.run_at is not None
+    assert abs(waits.run_at - datetime.now(UTC) - timedelta(hours=1)) < timedelta(minutes=1)
+    due = await store.next_due(since=timedelta())
+    assert due is not None
+    assert timedelta(minutes=59) < due <= timedelta(hours=1)
+    assert abs(store.queue_time() - datetime.now(UTC)) < timedelta(minutes=1)
+    assert (await store.complete(held.lease, RESULT)).created_at == held.created_at
+    await store.close()

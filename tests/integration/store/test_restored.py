@@ -1,4 +1,4 @@
-"""Backup, loss, restore, by the commands of docs/operations.md: clients of the lost log are told, and go on."""
+"""Backup, loss and restore by the commands of docs/operations.md: clients of the lost log are notified and continue."""
 
 from __future__ import annotations
 
@@ -11,21 +11,23 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import grpc
 import pytest
 from grpc import aio
 
-from protos.whitebg.v1 import generator_service_pb2 as pb
-from protos.whitebg.v1 import task_pb2
-from tests.support.api import SECRET, Api, open_channel, token
+from tests.support.api import SECRET, Api, open_channel, read_refusal, token
+from tests.support.patience import PATIENCE
 from tests.support.postgres import PostgresServer
-from tests.support.processes import PATIENCE, Program, ServiceProcess, program, service_process
+from tests.support.processes import Program, ServiceProcess, program, service_process
+from whitebg.v1 import generator_service_pb2 as pb
+from whitebg.v1 import task_pb2
 
 RESTORED = [sys.executable, "-m", "generator_service", "restored"]
 
 
 @dataclass
 class Installation:
-    """A service's settings, and how its database is saved and brought back."""
+    """A service's settings, and the commands that back up and restore its database."""
 
     folder: Path
     settings: dict[str, str]
@@ -82,7 +84,7 @@ def installation(request: pytest.FixtureRequest) -> Installation:
 
 
 async def photos(channel: aio.Channel, count: int) -> list[int]:
-    """Submit some; return their ids."""
+    """Submit photos; return their ids."""
     api = Api(channel, "ann", token("ann"))
     return [(await api.submit()).task_id for _ in range(count)]
 
@@ -106,7 +108,7 @@ async def test_a_restored_database_is_another_log(installation: Installation) ->
     with installation.service() as service:
         async with open_channel(service.target) as channel:
             api = Api(channel, "ann", token("ann"))
-            # As many events again as were lost: by its number alone the old cursor would fit.
+            # As many new events as were lost: by its number alone the old cursor would be valid.
             new = await photos(channel, 3)
             async with api.watch(after=cursor) as watch:
                 begins = [item.snapshot_begin for item in watch.items if item.HasField("snapshot_begin")]
@@ -115,6 +117,35 @@ async def test_a_restored_database_is_another_log(installation: Installation) ->
             assert sorted(shown) == sorted(kept + new)
             assert not set(lost) & set(new), "an id was given out twice"
             assert (await api.get(kept[0])).state == task_pb2.TASK_STATE_PENDING
+
+
+async def test_a_restore_under_a_running_service_reaches_all_who_watch(installation: Installation) -> None:
+    with installation.service() as service:
+        async with open_channel(service.target) as channel:
+            kept = await photos(channel, 2)
+            installation.back_up()
+            api = Api(channel, "ann", token("ann"))
+            async with api.watch() as watch, api.watch(on_gap=pb.ON_GAP_FAIL) as strict:
+                lost = await photos(channel, 3)
+                stale = (await watch.until(lambda item: item.event.task.task_id == lost[-1])).event.cursor
+                installation.restore()
+                begin = (await watch.until(lambda item: item.HasField("snapshot_begin"))).snapshot_begin
+                assert begin.reason == pb.SNAPSHOT_REASON_EPOCH_CHANGED
+                await watch.until(lambda item: item.bookmark.caught_up)
+                assert [item.snapshot_task.task_id for item in watch.items if item.HasField("snapshot_task")] == kept
+                # The log is soon longer than before; no new event is missed, and no cursor of the lost log is accepted.
+                new = await photos(channel, 4)
+                await watch.until(lambda item: item.event.task.task_id == new[-1])
+                assert [event.task.task_id for event in watch.events] == [*lost, *new]
+                assert not set(lost) & set(new), "an id was given out twice"
+                with pytest.raises(aio.AioRpcError) as ended:
+                    await strict.rest()
+                assert (read_refusal(ended.value).code, read_refusal(ended.value).reason) == (
+                    grpc.StatusCode.OUT_OF_RANGE,
+                    "CURSOR_GAP",
+                )
+            async with api.watch(after=stale) as late:
+                assert late.items[0].snapshot_begin.reason == pb.SNAPSHOT_REASON_EPOCH_CHANGED
 
 
 async def test_there_must_be_a_database(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What only SQLite can get wrong: its transactions, its files, its schema."""
+"""Failures specific to SQLite: transactions, files, schema."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import re
 import shutil
 import sqlite3
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,23 +16,24 @@ from alembic.migration import MigrationContext
 from sqlalchemy import event
 
 from generator_service.domain.retry import RetryPolicy
-from generator_service.store.contract import Limits
+from generator_service.store.contract import Beat, Limits
 from generator_service.store.migrate import migrate
 from generator_service.store.sqlite import BEGIN_TO_WRITE, _engine, open_sqlite
 from generator_service.store.tables import metadata
 from tests.support.clock import SettableClock
-from tests.support.store import RESULT, Commits, Desk, audit
+from tests.support.patience import PATIENCE
+from tests.support.store import LEASE, RESULT, Commits, StoreHarness, audit, failure
 
 
-def open_desk(path: Path) -> Desk:
+def open_desk(path: Path, clock: SettableClock | None = None) -> StoreHarness:
     """Open a database file."""
-    clock, commits = SettableClock(), Commits()
+    clock, commits = clock or SettableClock(), Commits()
     store = open_sqlite(path, clock=clock, limits=Limits(), retry=RetryPolicy(), on_commit=commits)
-    return Desk(store, clock, commits)
+    return StoreHarness(store, clock, commits)
 
 
 async def test_what_was_acknowledged_survives_the_loss_of_the_process(tmp_path: Path) -> None:
-    """The files are copied while the database is open: so would a crash leave them."""
+    """The files are copied while the database is open, as a crash would leave them."""
     desk = open_desk(tmp_path / "tasks.db")
     await asyncio.gather(*(desk.add(f"user {number}") for number in range(10)))
     for task in await desk.claim(limit=4):
@@ -56,12 +58,12 @@ async def test_the_pragmas_that_durability_rests_on(tmp_path: Path) -> None:
                 name: connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
                 for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
             }
-        assert found == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 10_000}
+        assert found == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 3_000}
     await desk.store.close()
 
 
 async def test_a_batch_is_one_transaction_begun_for_writing(tmp_path: Path) -> None:
-    """The driver left to itself begins late, and group commit silently vanishes."""
+    """By default the driver begins transactions late, which would silently disable group commit."""
     desk = open_desk(tmp_path / "tasks.db")
     statements: list[str] = []
 
@@ -89,7 +91,7 @@ async def test_readers_do_not_wait_for_a_writer_nor_see_half_of_its_work(tmp_pat
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     other.execute("DELETE FROM tasks")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         assert len((await desk.store.snapshot(None)).tasks) == 1
     other.execute("ROLLBACK")
     other.close()
@@ -117,7 +119,7 @@ def test_the_migrations_make_the_tables_that_the_code_expects(tmp_path: Path) ->
     fresh = _engine(tmp_path / "fresh.db", pool_size=1)
     with fresh.begin() as connection:
         metadata.create_all(connection)
-    # Partial indexes, their order and AUTOINCREMENT are not compared by Alembic.
+    # Alembic does not compare partial indexes, their order and AUTOINCREMENT.
     assert {name: sql for name, sql in made.items() if name != "alembic_version"} == _schema(tmp_path / "fresh.db")
     database.dispose()
     fresh.dispose()
@@ -138,7 +140,7 @@ def test_each_database_has_its_own_epoch(tmp_path: Path) -> None:
         database = _engine(tmp_path / name, pool_size=1)
         migrate(database, alone=BEGIN_TO_WRITE)
         database.dispose()
-        ((_, epoch, revision, compacted),) = _rows(tmp_path / name, "log_head")
+        ((_, epoch, revision, compacted, *_),) = _rows(tmp_path / name, "log_head")
         assert (revision, compacted) == (0, 0)
         epochs.add(epoch)
     assert len(epochs) == 2
@@ -168,9 +170,28 @@ def _rows(path: Path, table: str) -> list[Any]:
 
 
 def _schema(path: Path) -> dict[str, list[str]]:
-    """Return what was said to make each table and index, in one spelling and order."""
+    """Return the statements that create each table and index, normalized."""
     connection = sqlite3.connect(path)
     made = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'")
     schema = {name: sorted(re.sub(r'[\s"()]', "", sql).split(",")) for name, sql in made.fetchall()}
     connection.close()
     return schema
+
+
+async def test_after_a_restart_with_the_clock_set_back_nothing_waits_longer_than_before(tmp_path: Path) -> None:
+    desk = open_desk(tmp_path / "tasks.db")
+    desk.clock.advance(timedelta(hours=1))
+    retried = await desk.running("ann")
+    await desk.store.fail(retried.lease, failure(retry_after=timedelta(seconds=30)))
+    held = await desk.running("bob")
+    desk.clock.advance(timedelta(minutes=10))
+    assert await desk.store.heartbeat([Beat(held.lease, 10, "matting")], lease_for=LEASE) == []
+    await desk.store.close()
+
+    again = open_desk(tmp_path / "tasks.db", SettableClock())
+    assert await again.store.requeue_expired() == []
+    again.clock.advance(LEASE)
+    assert [task.task_id for task in await again.store.requeue_expired()] == [held.task_id]
+    again.clock.advance(timedelta(seconds=30) - LEASE)
+    assert {task.task_id for task in await again.claim(limit=2)} == {retried.task_id, held.task_id}
+    await again.store.close()

@@ -1,15 +1,27 @@
-"""Releases side by side: this code on the schema of a later one, as it is during an upgrade or after a way back."""
+"""Releases side by side: this code on the schema of a later one, as during an upgrade or after a rollback."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, text
+from alembic import command
+from alembic.config import Config
+from pydantic import TypeAdapter
+from sqlalchemy import Connection, Engine, create_engine, text
 
+from generator_service.domain.retry import RetryPolicy
+from generator_service.domain.task import Engine as TaskEngine
+from generator_service.domain.task import InputInfo, TaskOptions
+from generator_service.store.contract import Limits
+from generator_service.store.migrate import migrate
+from generator_service.store.postgres import database_url
+from generator_service.store.sqlite import open_sqlite
 from tests.contract.store.conftest import OpenStore
 from tests.support.backends import BACKENDS, Backend
-from tests.support.store import RESULT, audit, failure
+from tests.support.clock import SettableClock
+from tests.support.store import PHOTO, RESULT, Commits, StoreHarness, audit, failure
 
 LATER_RELEASE = [
     "ALTER TABLE tasks ADD COLUMN region VARCHAR(32)",
@@ -26,6 +38,64 @@ def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Backend:
     return BACKENDS[request.param](request, tmp_path)
 
 
+def upgrade_to(engine: Engine, revision: str) -> None:
+    """Migrate a database to an earlier schema."""
+    config = Config()
+    config.set_main_option("script_location", "generator_service:migrations")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+
+
+INSERT_TASK = """
+INSERT INTO tasks (user_id, state, seq, options, input, priority, timeout_us, max_attempts, attempt, created_at,
+                   updated_at, run_at, progress, stage, fingerprint)
+VALUES ('ann', :state, :seq, :options, :input, 0, 1000000, 4, 2, 1, 1, 1, 0, 'queued', 'f')
+"""
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_waiting_tasks_of_the_release_before_keep_their_engine_and_their_failures(
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    if kind == "sqlite":
+        engine = create_engine(f"sqlite+pysqlite:///{tmp_path / 'old.db'}")
+    else:
+        server = request.getfixturevalue("postgres")
+        engine = create_engine(database_url(server.url(server.create())))
+    upgrade_to(engine, "0003")
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO users VALUES ('ann', 2, 0, 1, 1)"))
+        for seq, (state, name) in enumerate([("pending", "gemini"), ("processing", "auto")], start=1):
+            options = TypeAdapter(TaskOptions).dump_json(TaskOptions(engine=TaskEngine(name))).decode()
+            photo = TypeAdapter(InputInfo).dump_json(PHOTO).decode()
+            connection.execute(text(INSERT_TASK), {"state": state, "seq": seq, "options": options, "input": photo})
+    migrate(engine)
+    with engine.connect() as connection:
+        rows = connection.execute(text("SELECT engine, failures, lost_leases, deadline FROM tasks ORDER BY seq")).all()
+    engine.dispose()
+    assert [tuple(row) for row in rows] == [("gemini", 2, 0, None), ("auto", 1, 0, None)]
+
+
+async def test_tasks_that_an_older_release_queued_for_a_later_time_run_at_once(tmp_path: Path) -> None:
+    path, clock, commits = tmp_path / "old.db", SettableClock(), Commits()
+    engine = create_engine(f"sqlite+pysqlite:///{path}")
+    upgrade_to(engine, "0003")
+    ahead = int((clock.now() + timedelta(hours=1)).timestamp() * 1e6)
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO users VALUES ('ann', 1, 0, 1, 0)"))
+        options = TypeAdapter(TaskOptions).dump_json(TaskOptions()).decode()
+        photo = TypeAdapter(InputInfo).dump_json(PHOTO).decode()
+        connection.execute(text(INSERT_TASK), {"state": "pending", "seq": 1, "options": options, "input": photo})
+    upgrade_to(engine, "0005")
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE tasks SET attempt = 0, failures = 0, run_at = :ahead"), {"ahead": ahead})
+    engine.dispose()
+    store = open_sqlite(path, clock=clock, limits=Limits(), retry=RetryPolicy(), on_commit=commits)
+    assert [task.run_at for task in await StoreHarness(store, clock, commits).claim()] == [None]
+    await store.close()
+
+
 async def test_this_code_works_on_the_schema_of_a_later_release(
     backend: Backend, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -40,7 +110,7 @@ async def test_this_code_works_on_the_schema_of_a_later_release(
 
         with working.store._writing.begin() as connection:
             upgrade(connection)
-        # The process of this release that was running goes on, and a new one can start.
+        # The running process of this release continues, and a new one can start.
         await working.store.complete(held.lease, RESULT)
         started = opener()
         assert "newer release" in caplog.text

@@ -1,4 +1,4 @@
-"""TLS between real processes' ends: who gets in, who does not, and what happens when certificates are replaced."""
+"""TLS between real processes: accepted and rejected clients, and replacement of certificates."""
 
 from __future__ import annotations
 
@@ -18,19 +18,20 @@ import httpx
 import pytest
 from prometheus_client import generate_latest
 from pydantic import ValidationError
-from whitebg import ClientTls, GeneratorClient
-from whitebg.errors import CertificateUnusable, DeadlineExceeded, ServiceUnavailable, WhitebgError
-from whitebg.retry import Backoff
 
 from generator_service.server import Running, running_service
 from generator_service.settings import Settings as ServiceSettings
 from tests.support.api import SECRET, token
+from tests.support.http import http_client
+from tests.support.patience import PATIENCE
 from tests.support.processes import Program, environment, program
 from tools.certificates import make_certificates
+from whitebg import AsyncClient, ClientTls
+from whitebg.errors import CertificateError, DeadlineExceeded, ServiceUnavailable, WhitebgError
+from whitebg.retry import Backoff
 from ws_gateway.server import make_server
 from ws_gateway.settings import Settings as GatewaySettings
 
-PATIENCE = 20.0
 QUICK = Backoff(base=0.01, cap=0.05)
 SERVE = [sys.executable, "-m", "generator_service", "serve"]
 GATEWAY = [sys.executable, "-m", "ws_gateway"]
@@ -45,7 +46,7 @@ def ours(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def theirs(tmp_path: Path) -> Path:
-    """Certificates of somebody else, for the same names."""
+    """Certificates of another CA, for the same names."""
     make_certificates(tmp_path / "theirs", ["127.0.0.1", "whitebg-service"])
     return tmp_path / "theirs"
 
@@ -65,26 +66,26 @@ def service_settings(folder: Path, certificates: Path, **changes: Any) -> Servic
 
 @pytest.fixture
 async def service(tmp_path: Path, ours: Path) -> AsyncIterator[Running]:
-    """A service that asks every client for a certificate."""
+    """A service that requires a client certificate."""
     async with running_service(service_settings(tmp_path, ours)) as running:
         yield running
 
 
 def tls(certificates: Path, *, ca: Path | None = None, **changes: Any) -> ClientTls:
-    """Return what a client of the installation connects with."""
+    """Return the TLS settings of a client of the installation."""
     chosen = {"cert": certificates / "client.pem", "key": certificates / "client.key"}
     return ClientTls(ca=(ca or certificates) / "ca.pem", **chosen | changes)
 
 
 async def ask(running: Running, how: ClientTls | bool, *, timeout: float = PATIENCE) -> int:
-    """Make one call over a connection of its own; return how many presets there are."""
-    client = GeneratorClient(f"127.0.0.1:{running.port}", token("ann"), tls=how, timeout=timeout, backoff=QUICK)
+    """Make one call over a new connection; return the number of presets."""
+    client = AsyncClient(f"127.0.0.1:{running.port}", token("ann"), tls=how, timeout=timeout, backoff=QUICK)
     async with client:
         return len(await client.presets())
 
 
 async def refused(running: Running, how: ClientTls | bool) -> None:
-    # Which of them it is, is a matter of what the last try was doing when the time was up.
+    # The error depends on the state of the last attempt at the deadline.
     with pytest.raises((ServiceUnavailable, DeadlineExceeded)):
         await ask(running, how, timeout=0.7)
 
@@ -126,17 +127,17 @@ async def test_a_service_that_asks_for_none_takes_a_client_without(tmp_path: Pat
 
 
 def shown_by(running: Running, certificates: Path) -> str:
-    """Return the certificate that the port shows, as PEM."""
+    """Return the certificate that the port presents, as PEM."""
     return ssl.get_server_certificate(
         ("127.0.0.1", running.port), timeout=PATIENCE, ca_certs=str(certificates / "ca.pem")
     )
 
 
 async def test_replaced_certificates_are_shown_without_a_restart(tmp_path: Path, ours: Path, theirs: Path) -> None:
-    """First one of the same CA, then those of another CA altogether; a call that runs goes on."""
+    """First one of the same CA, then those of another CA; a running call continues."""
     async with running_service(service_settings(tmp_path, ours, grpc_client_ca=None)) as running:
         how = ClientTls(ca=ours / "ca.pem")
-        async with GeneratorClient(f"127.0.0.1:{running.port}", token("ann"), tls=how, backoff=QUICK) as old:
+        async with AsyncClient(f"127.0.0.1:{running.port}", token("ann"), tls=how, backoff=QUICK) as old:
             assert await old.presets()
             before = await asyncio.to_thread(shown_by, running, ours)
             make_certificates(ours, ["127.0.0.1"])
@@ -174,7 +175,7 @@ async def test_half_a_rotation_leaves_the_old_certificates_in_force(
 
 @asynccontextmanager
 async def gateway(running: Running, how: Path, **changes: Any) -> AsyncIterator[httpx.AsyncClient]:
-    """Run a gateway before a service."""
+    """Run a gateway connected to a service."""
     chosen: dict[str, Any] = {
         "http_port": 0,
         "jwt_secret": SECRET,
@@ -191,7 +192,7 @@ async def gateway(running: Running, how: Path, **changes: Any) -> AsyncIterator[
         await server.listening.wait()
     headers = {"Authorization": f"Bearer {token('ann')}"}
     try:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{server.port}", headers=headers) as http:
+        async with http_client(f"http://127.0.0.1:{server.port}", headers=headers) as http:
             yield http
     finally:
         server.should_exit = True
@@ -199,7 +200,7 @@ async def gateway(running: Running, how: Path, **changes: Any) -> AsyncIterator[
 
 
 async def ready(http: httpx.AsyncClient) -> None:
-    """Return when the gateway has news of the service; there is nothing to be told by but its answer."""
+    """Return once the gateway is connected to the service, which only its readiness shows."""
     async with asyncio.timeout(PATIENCE):
         while (await http.get("/readyz")).status_code != 200:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
@@ -231,14 +232,14 @@ async def test_a_gateway_that_does_not_fit_gets_no_news(
 async def test_a_gateway_takes_up_certificates_that_replace_its_own(
     service: Running, ours: Path, theirs: Path, tmp_path: Path
 ) -> None:
-    """Everything is replaced, one side after the other; the gateway that runs goes on."""
+    """Everything is replaced, one side after the other; the running gateway continues."""
     mine = tmp_path / "mine"
     shutil.copytree(ours, mine)
     async with gateway(service, mine) as http:
         await ready(http)
         for name in ("server.pem", "server.key", "ca.pem"):
             shutil.copy(theirs / name, ours / name)
-        # Half replaced: the calls go on over the connection from before.
+        # Half replaced: calls continue over the existing connection.
         shutil.copy(theirs / "client.pem", mine / "client.pem")
         assert (await http.get("/api/v2/presets")).status_code == 200
         for name in ("client.key", "ca.pem"):
@@ -251,7 +252,7 @@ END = re.compile(r'^whitebg_certificate_expiry_timestamp_seconds\{file="(\w+)"\}
 
 
 def ends_told(text: str) -> dict[str, float]:
-    """Return when certificates end, by the setting that names them, as Prometheus is told."""
+    """Return the expiry of certificates by the setting that names them, from the metrics."""
     return {name: float(end) for name, end in END.findall(text)}
 
 
@@ -267,11 +268,12 @@ async def test_both_sides_tell_when_their_certificates_end(
     async with (
         running_service(service_settings(tmp_path, ours, metrics_port=0)) as service,
         gateway(service, mine) as http,
-        httpx.AsyncClient(base_url=f"http://127.0.0.1:{service.metrics_port}") as of_service,
+        http_client(f"http://127.0.0.1:{service.metrics_port}") as of_service,
     ):
 
         async def told() -> dict[str, int]:
-            texts = [(await each.get("/metrics")).text for each in (of_service, http)]
+            headers = {"Authorization": f"Bearer {token('root', scope='admin')}"}
+            texts = [(await each.get("/metrics", headers=headers)).text for each in (of_service, http)]
             return {name: days(end) for text in texts for name, end in ends_told(text).items()}
 
         for_ten_years = 3650
@@ -281,7 +283,7 @@ async def test_both_sides_tell_when_their_certificates_end(
             "grpc_client_cert": 90,
             "grpc_server_ca": for_ten_years,
         }
-        # Replaced, and told with the next scrape: nobody has to connect first.
+        # Replaced, and exported with the next scrape, without a new connection.
         make_certificates(ours, ["127.0.0.1"], good_for=timedelta(days=7))
         make_certificates(mine, ["127.0.0.1"], good_for=timedelta(days=8))
         found = await told()
@@ -311,11 +313,12 @@ async def test_of_a_chain_the_first_end_counts_and_of_trusted_ones_the_last(tmp_
 async def test_without_tls_there_is_nothing_to_end(tmp_path: Path) -> None:
     plain: dict[str, Any] = dict.fromkeys(("grpc_server_cert", "grpc_server_key", "grpc_client_ca"))
     async with running_service(service_settings(tmp_path, tmp_path, **plain)) as service:
-        assert not END.search(generate_latest(service.parts.metrics.registry).decode())
+        figures = await asyncio.to_thread(generate_latest, service.parts.metrics.registry)
+        assert not END.search(figures.decode())
 
 
 def broken(certificates: Path, theirs: Path) -> Iterator[tuple[str, dict[str, str], str]]:
-    """Yield what may be wrong with the service's files, and what is said of it."""
+    """Yield defects of the service's files, each with the expected error."""
     good = {"server_cert": certificates / "server.pem", "server_key": certificates / "server.key"}
     for name, change, said in (
         ("missing", {"server_cert": certificates / "gone.pem"}, "gone.pem can't be read: No such file"),
@@ -365,12 +368,12 @@ def test_half_a_configuration_is_refused(program_: list[str], setting: str, said
 def test_settings_of_python_refuse_it_alike(ours: Path, tmp_path: Path) -> None:
     with pytest.raises(ValidationError, match="go together"):
         service_settings(tmp_path, ours, grpc_server_key=None)
-    with pytest.raises(CertificateUnusable, match="go together"):
+    with pytest.raises(CertificateError, match="go together"):
         ClientTls(cert=ours / "client.pem").credentials()
 
 
 async def cli(running: Running, *options: str) -> tuple[int | None, str]:
-    """Run ``whitebg presets``; return its status and what it said."""
+    """Run ``whitebg presets``; return its status and output."""
     settings = environment(grpc_target=f"127.0.0.1:{running.port}", token=token("ann"))
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "whitebg", *options, "presets", "--json"),
@@ -399,4 +402,4 @@ async def test_the_command_line_connects_by_tls(service: Running, ours: Path) ->
 
 
 def test_every_error_of_a_certificate_is_one_of_ours() -> None:
-    assert issubclass(CertificateUnusable, WhitebgError)
+    assert issubclass(CertificateError, WhitebgError)

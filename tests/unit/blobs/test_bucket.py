@@ -1,4 +1,4 @@
-"""The settings of a bucket, and the addresses that come of them."""
+"""Bucket settings and the addresses derived from them."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""From a status to an error; and that the blocking client has a face for everything."""
+"""Mapping of gRPC statuses to errors, and a blocking counterpart for every asynchronous method."""
 
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Generator
 from pathlib import Path
 from typing import assert_type
@@ -11,11 +12,12 @@ import grpc
 import pytest
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
-from whitebg import GeneratorClient, SyncGeneratorClient, convert, errors, models
-from whitebg.status import error_from_rpc
 
-from protos.whitebg.v1 import generator_service_pb2 as pb
-from protos.whitebg.v1 import task_pb2
+import whitebg
+from whitebg import AsyncClient, Client, convert, errors, models
+from whitebg.status import error_from_rpc
+from whitebg.v1 import generator_service_pb2 as pb
+from whitebg.v1 import task_pb2
 
 
 def _failure(code: grpc.StatusCode, message: str, *details: Message, raw: bytes | None = None) -> errors.WhitebgError:
@@ -66,6 +68,15 @@ def test_a_full_quota_says_when_to_try_again() -> None:
     assert (quota.retry_after, quota.reason) == (1.5, "QUOTA_EXCEEDED")
 
 
+def test_a_service_that_answers_is_not_reported_as_unreachable() -> None:
+    full = "less than 1024 MiB are free; delete something"
+    retry = error_details_pb2.RetryInfo()
+    retry.retry_delay.FromSeconds(60)
+    failure = _failure(grpc.StatusCode.UNAVAILABLE, full, _info("DISK_FULL"), retry)
+    assert isinstance(failure, errors.ServiceUnavailable)
+    assert (failure.message, failure.reason, failure.retry_after) == (full, "DISK_FULL", 60)
+
+
 def test_details_that_make_no_sense_do_not_hide_the_status() -> None:
     assert isinstance(_failure(grpc.StatusCode.NOT_FOUND, "no", raw=b"\xff\xff"), errors.NotFound)
 
@@ -98,19 +109,27 @@ def test_options_go_there_and_back() -> None:
 def test_every_async_method_has_its_blocking_face() -> None:
     public = {
         name: method
-        for name, method in inspect.getmembers(GeneratorClient, callable)
+        for name, method in inspect.getmembers(AsyncClient, callable)
         if not name.startswith("_") and name != "close"
     }
     assert len(public) >= 12
     for name, method in public.items():
-        face = getattr(SyncGeneratorClient, name)
+        face = getattr(Client, name)
         assert face.__doc__ == method.__doc__
         assert inspect.signature(face).parameters.keys() == inspect.signature(method).parameters.keys()
 
 
-def types_are_carried_over(client: SyncGeneratorClient) -> None:
-    """Hold the adapters to their types; mypy is the one who runs this."""
+def types_are_carried_over(client: Client) -> None:
+    """Check the types of the adapters; only mypy runs this."""
     assert_type(client.submit(Path("a.png"), priority=1), models.Task)
     assert_type(client.watch(all_users=True), Generator[models.WatchUpdate])
     assert_type(client.read_image(1), models.Image)
+    assert_type(client.download(1, "a.png"), Path)
+    assert_type(client.download(1, Path("a.png")), Path)
+    assert_type(client.download(1, sys.stdout.buffer), None)
     client.get("1")  # type: ignore[arg-type]  # refused, as it must be
+
+
+def test_old_names_of_the_clients_still_work() -> None:
+    assert whitebg.GeneratorClient is AsyncClient
+    assert whitebg.SyncGeneratorClient is Client

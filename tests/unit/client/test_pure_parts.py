@@ -1,24 +1,45 @@
-"""Backoff, restarts, names, tokens: what needs no service."""
+"""Backoff, restarts, names and tokens: the parts that need no service."""
 
 from __future__ import annotations
 
+import io
+import json
+import os
+import re
+import socket
 import stat
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import jwt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from generator_service.store.contract import Retention
 from whitebg.cli import ports
-from whitebg.cli.connection import Wanted, resolve
+from whitebg.cli.connection import ConnectionOptions, resolve
 from whitebg.cli.datadir import DataDir, Endpoints
+from whitebg.cli.output import SafeConsole, to_json
 from whitebg.cli.photos import NoPhotos, expand
 from whitebg.cli.problems import Problem
 from whitebg.cli.restart import RestartPolicy, RestartState
-from whitebg.cli.saving import reserve
+from whitebg.cli.saving import OutputNames
+from whitebg.cli.up import UpSettings, commands
+from whitebg.convert import stats_from_proto, task_from_proto
+from whitebg.models import BreakerState, CircuitBreaker, EventType, NotReadyReason, WaitReason
 from whitebg.retry import Backoff
+from whitebg.tls import ClientTls
 from whitebg.tokens import mint, minting
+from whitebg.v1 import event_pb2, task_pb2
+from whitebg.v1 import generator_service_pb2 as pb
+from ws_gateway.settings import Settings
 
 NOW = datetime(2026, 1, 8, 10, tzinfo=UTC)
 SECRET = "s" * 48
@@ -66,9 +87,58 @@ def test_arguments_become_photos_each_once(tmp_path: Path) -> None:
 
 
 def test_names_are_taken_and_numbered(tmp_path: Path) -> None:
-    taken = [reserve(tmp_path, "cup", "image/jpeg", force=False).name for _ in range(3)]
+    taken = [OutputNames(tmp_path, force=False).reserve("cup", "image/jpeg").name for _ in range(3)]
     assert taken == ["cup-white.jpg", "cup-white-2.jpg", "cup-white-3.jpg"]
-    assert reserve(tmp_path, "cup", "image/jpeg", force=True).name == "cup-white.jpg"
+
+
+def test_force_frees_names_of_earlier_runs_only(tmp_path: Path) -> None:
+    for _ in range(2):
+        names = OutputNames(tmp_path, force=True)
+        with ThreadPoolExecutor(8) as pool:
+            given = list(pool.map(partial(names.reserve, content_type="image/jpeg"), ["cup", "CUP"] * 8))
+        assert len({path.name.casefold() for path in given}) == 16
+        assert "cup-white.jpg" in {path.name.lower() for path in given}
+
+
+@pytest.mark.parametrize("stem", ["x" * 300, "\u8309" * 100])
+def test_a_long_name_is_shortened_to_what_a_file_system_takes(tmp_path: Path, stem: str) -> None:
+    names = OutputNames(tmp_path, force=False)
+    first, second = names.reserve(stem, "image/png"), names.reserve(stem, "image/png")
+    assert first != second
+    assert 250 < len(os.fsencode(first.name)) <= 255
+
+
+def test_control_characters_of_a_server_reach_neither_terminal_nor_file_name(tmp_path: Path) -> None:
+    hostile = "a\x1b[31m\x1b]0;title\x07\x9b2J\x7f\u202egnp.exe\u2066\tb"
+    for terminal in (True, False):
+        stream = io.StringIO()
+        screen = SafeConsole(file=stream, force_terminal=terminal, width=200)
+        table = Table()
+        table.add_row(Text(hostile), Panel(Text(hostile)))
+        screen.print(table)
+        screen.print(Text(hostile, style="red"), soft_wrap=True)
+        shown = re.sub(r"\x1b\[[0-9;]*m", "", stream.getvalue())
+        assert not set(shown) & set("\x1b\x07\x7f\x9b\u202e\u2066")
+        assert "gnp.exe" in shown
+    path = OutputNames(tmp_path, force=False).reserve(hostile.replace("\t", ""), "image/png")
+    assert path.name == "a[31m]0;title2Jgnp.exeb-white.png"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252", "ascii"])
+def test_json_survives_every_encoding(encoding: str) -> None:
+    value = {"name": 'caf\u00e9 \u8336 \U0001f45f \x1b[31m\x9b\u202e \udce9 \\ "'}
+    stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    line = to_json(value, stream)
+    assert json.loads(line.encode(encoding).decode(encoding)) == value
+    assert not set(line) & set("\x1b\x9b\u202e")
+    assert ("\u8336" in line) == (encoding == "utf-8")
+
+
+def test_an_argument_that_cannot_be_looked_at_fails_alone(tmp_path: Path) -> None:
+    (tmp_path / "a.png").touch()
+    found = list(expand(["x" * 5000, "~nobody-of-this-name/a.png", str(tmp_path / "a.png")]))
+    assert [isinstance(each, NoPhotos) for each in found] == [True, True, False]
+    assert "too long" in str(found[0])
 
 
 def test_a_token_says_who_and_what() -> None:
@@ -92,7 +162,10 @@ def test_a_minted_token_is_kept_until_shortly_before_its_end() -> None:
     now = NOW + timedelta(minutes=54)
     assert current() == first
     now = NOW + timedelta(minutes=55)
-    assert current() != first
+    second = current()
+    assert second != first
+    now = NOW - timedelta(hours=1)
+    assert current() not in {first, second}, "the clock was set back: the last token would be kept for an hour too long"
 
 
 def test_the_secret_is_made_once_and_for_its_owner_only(tmp_path: Path) -> None:
@@ -109,16 +182,95 @@ def test_a_connection_is_found_in_the_data_folder(tmp_path: Path) -> None:
     folder = DataDir(tmp_path)
     folder.create()
     with pytest.raises(Problem, match="no service found"):
-        resolve(Wanted(data_dir=tmp_path))
+        resolve(ConnectionOptions(data_dir=tmp_path))
     with pytest.raises(Problem, match="no token"):
-        resolve(Wanted(data_dir=tmp_path, target="far:1"))
+        resolve(ConnectionOptions(data_dir=tmp_path, target="far:1"))
     folder.ensure_secret()
     with folder.published(Endpoints("127.0.0.1:7", "http://x", 1)):
-        found = resolve(Wanted(data_dir=tmp_path))
+        found = resolve(ConnectionOptions(data_dir=tmp_path))
         assert found.target == "127.0.0.1:7"
         assert callable(found.token)
-        assert resolve(Wanted(data_dir=tmp_path, target="far:1", token="t")).target == "far:1"
+        assert resolve(ConnectionOptions(data_dir=tmp_path, target="far:1", token="t")).target == "far:1"
     assert folder.endpoints() is None
+
+
+@pytest.mark.parametrize(
+    ("target", "stays"),
+    [
+        *(("127.0.0.1:50051", True), ("127.8.8.8:1", True), ("[::1]:50051", True), ("localhost:50051", True)),
+        *(("unix:/run/whitebg.sock", True), ("dns:///localhost:1", True), ("ipv4:127.0.0.1:1", True)),
+        *(("0.0.0.0:1", True), ("192.0.2.7:50051", False), ("[2001:db8::7]:50051", False)),
+        *(("example.org:50051", False), ("127.0.0.1.example.org:1", False), ("localhost.example.org:1", False)),
+        *(("dns:///example.org:1", False), ("dns://127.0.0.1/example.org:1", False)),
+        *(("ipv4:127.0.0.1:1,192.0.2.7:1", False), ("", False)),
+    ],
+)
+def test_a_token_of_the_local_secret_never_leaves_in_plain_text(tmp_path: Path, target: str, stays: bool) -> None:
+    assert ports.stays_here(target) == stays
+    folder = DataDir(tmp_path / "data")
+    folder.create()
+    folder.ensure_secret()
+    if stays:
+        assert callable(resolve(ConnectionOptions(target=target, data_dir=folder.path)).token)
+    elif target:
+        with pytest.raises(Problem, match="in plain text") as caught:
+            resolve(ConnectionOptions(target=target, data_dir=folder.path))
+        assert "--tls" in caught.value.advice
+    if target:
+        assert callable(resolve(ConnectionOptions(target=target, data_dir=folder.path, tls=ClientTls())).token)
+        assert resolve(ConnectionOptions(target=target, data_dir=folder.path, token="t")).token == "t"
+
+
+def test_an_address_of_this_machine_is_no_network() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect(("127.0.0.1", 9))
+        assert ports.stays_here(f"{probe.getsockname()[0]}:50051")
+
+
+def test_what_was_open_to_others_in_an_existing_folder_is_closed(tmp_path: Path) -> None:
+    folder = DataDir(tmp_path)
+    folder.logs.mkdir()
+    (folder.logs / "service.log").touch()
+    folder.secret_path.write_text("s" * 64)
+    for path in (folder.logs, folder.logs / "service.log", folder.secret_path):
+        path.chmod(0o755)
+    folder.create()
+    assert folder.secret() == "s" * 64
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (folder.logs, folder.logs / "service.log")] == [0o700, 0o600]
+    assert stat.S_IMODE(folder.secret_path.stat().st_mode) == 0o600
+    with folder.published(Endpoints("127.0.0.1:7", "http://x", 1)), folder.locked():
+        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir() if path.is_file()}
+    assert modes == {"jwt-secret": 0o600, "endpoints.json": 0o600, "up.lock": 0o600}
+
+
+@pytest.mark.parametrize("mode", [0o620, 0o602, 0o666])
+def test_a_secret_that_others_can_write_is_rejected(tmp_path: Path, mode: int) -> None:
+    folder = DataDir(tmp_path)
+    folder.secret_path.write_text("s" * 64)
+    folder.secret_path.chmod(mode)
+    with pytest.raises(Problem, match="others than its owner can write"):
+        folder.secret()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_a_secret_of_another_user_is_rejected(tmp_path: Path) -> None:
+    folder = DataDir(tmp_path)
+    folder.secret_path.write_text("s" * 64)
+    folder.secret_path.chmod(0o600)
+    os.chown(folder.secret_path, 65534, 65534)
+    with pytest.raises(Problem, match="belongs to user 65534"):
+        folder.secret()
+
+
+def test_a_folder_in_which_everybody_can_replace_the_secret_is_rejected(tmp_path: Path) -> None:
+    folder = DataDir(tmp_path / "data")
+    folder.path.mkdir()
+    folder.path.chmod(0o777)
+    with pytest.raises(Problem, match="other users can replace files") as caught:
+        folder.create()
+    assert "chmod o-w" in caught.value.advice
+    folder.path.chmod(0o1777)  # A folder like /tmp, where only the owner can replace a file.
+    folder.create()
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"grpc_target": "x"}'])
@@ -128,7 +280,7 @@ def test_endpoints_that_make_no_sense_are_none(tmp_path: Path, text: str) -> Non
 
 
 def test_free_ports_differ_and_loopback_is_known() -> None:
-    first, second = ports.choose([("--a", "127.0.0.1", 0), ("--b", "127.0.0.1", 0)])
+    first, second = ports.choose([("HTTP", "127.0.0.1", 0), ("GRPC", "127.0.0.1", 0)])
     assert first != second
     assert [ports.is_loopback(host) for host in ("127.0.0.1", "::1", "localhost", "0.0.0.0", "example.org")] == [
         *(True, True, True),
@@ -136,3 +288,79 @@ def test_free_ports_differ_and_loopback_is_known() -> None:
     ]
     assert ports.reachable("0.0.0.0", 5) == "127.0.0.1:5"
     assert ports.reachable("::", 5) == "[::1]:5"
+
+
+def test_a_snoozed_task_shows_until_when_it_waits() -> None:
+    now = datetime.now(UTC).replace(microsecond=0)
+    task = task_from_proto(task_pb2.Task(task_id=1, stage="waiting for Gemini's quota"))
+    assert task.activity == "waiting for Gemini's quota"
+    waiting = replace(task, wait_reason=WaitReason.RATE_LIMITED, run_at=now)
+    assert waiting.activity == f"waiting for Gemini's quota until {now.astimezone():%H:%M}"
+    tomorrow = now + timedelta(days=2)
+    assert replace(waiting, run_at=tomorrow).activity.endswith(f" until {tomorrow.astimezone():%Y-%m-%d %H:%M}")
+    assert replace(waiting, stage="queued").activity == "queued"
+
+
+def test_every_reason_to_wait_and_every_event_is_known() -> None:
+    reasons = {
+        task_from_proto(task_pb2.Task(wait_reason=number)).wait_reason for number in task_pb2.WaitReason.values()
+    }
+    assert reasons == {None, *WaitReason} - {WaitReason.UNKNOWN}
+    assert len(EventType) == len(event_pb2.EventType.keys())
+
+
+def test_stats_name_why_the_service_is_not_ready_and_what_tasks_wait_for() -> None:
+    stats = pb.GetQueueStatsResponse(
+        not_ready_reasons=[pb.NotReadyReason(code="queue_stalled", message="no attempt ended")],
+        breakers=[
+            pb.CircuitBreaker(
+                name="engine:gemini",
+                state=pb.BREAKER_STATE_OPEN,
+                reason=task_pb2.WAIT_REASON_RATE_LIMITED,
+                message="the quota is used up",
+            ),
+            pb.CircuitBreaker(name="blobs", state=99, reason=99),  # type: ignore[arg-type]  # newer than this client
+        ],
+    )
+    stats.queue_stalled.FromSeconds(90)
+    stats.breakers[0].failing_since.FromDatetime(NOW)
+    stats.breakers[0].open_until.FromDatetime(NOW + timedelta(minutes=1))
+    read = stats_from_proto(stats)
+    assert (read.ready, read.queue_stalled) == (False, timedelta(seconds=90))
+    assert read.not_ready_reasons == (NotReadyReason(code="queue_stalled", message="no attempt ended"),)
+    gemini, newer = read.breakers
+    assert gemini == CircuitBreaker(
+        name="engine:gemini",
+        state=BreakerState.OPEN,
+        reason=WaitReason.RATE_LIMITED,
+        message="the quota is used up",
+        failing_since=NOW,
+        open_until=NOW + timedelta(minutes=1),
+    )
+    assert (newer.state, newer.reason, newer.open_until) == (BreakerState.UNKNOWN, WaitReason.UNKNOWN, None)
+
+
+def test_guests_keep_access_as_long_as_tasks_are_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lifetime() -> str | None:
+        _, gateway = commands(UpSettings(data_dir=tmp_path), DataDir(tmp_path), SECRET)
+        return gateway.environment.get("WHITEBG_GUEST_TOKEN_TTL")
+
+    assert Settings(jwt_secret=SECRET).guest_token_ttl == Retention().tasks_for  # type: ignore[arg-type]
+    assert lifetime() is None
+    monkeypatch.setenv("WHITEBG_TASKS_FOR", "P90D")
+    assert lifetime() == "P90D"
+    monkeypatch.setenv("WHITEBG_GUEST_TOKEN_TTL", "P1D")
+    assert lifetime() == "P1D"
+
+
+def test_up_starts_where_the_environment_names_a_file_with_a_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "secret"
+    other.write_text("o" * 48)
+    monkeypatch.setenv("WHITEBG_JWT_SECRET_FILE", str(other))
+    _, gateway = commands(UpSettings(data_dir=tmp_path), DataDir(tmp_path), SECRET)
+    for name, value in gateway.environment.items():
+        monkeypatch.setenv(name, value)
+    settings = Settings()  # type: ignore[call-arg]  # the environment supplies the fields
+    assert settings.jwt_secret.get_secret_value() == SECRET

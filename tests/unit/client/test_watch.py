@@ -1,4 +1,4 @@
-"""The watch over streams that break where they like."""
+"""The watch over streams that break at any point."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from collections.abc import AsyncGenerator
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from whitebg import errors, models
 from whitebg.retry import Backoff
+from whitebg.v1 import event_pb2
+from whitebg.v1 import generator_service_pb2 as pb
 from whitebg.watch import WatchRequest, follow
-
-from protos.whitebg.v1 import event_pb2
-from protos.whitebg.v1 import generator_service_pb2 as pb
 
 NO_WAIT = Backoff(base=0.0, cap=0.0)
 
 
 class Script:
-    """Streams to be opened one after the other; each is a list of batches and the error that ends it."""
+    """Streams that are opened one after the other; each is a list of batches and the error that ends it."""
 
     def __init__(self, *streams: tuple[list[pb.WatchTasksResponse], errors.WhitebgError | None]) -> None:
         self.requests: list[pb.WatchTasksRequest] = []
@@ -109,7 +109,7 @@ async def test_an_expired_token_is_renewed_once_the_stream_had_worked() -> None:
 
 @given(st.lists(st.integers(min_value=0, max_value=4), min_size=1, max_size=8))
 async def test_nothing_is_lost_or_doubled_wherever_it_breaks(lives: list[int]) -> None:
-    """A server that replays behind the cursor, and breaks after so many events each time."""
+    """A server that replays from the cursor and breaks after the given number of events each time."""
     budget = iter(lives)
 
     async def serve(request: pb.WatchTasksRequest) -> AsyncGenerator[pb.WatchTasksResponse]:

@@ -1,4 +1,4 @@
-"""Every value of the domain has its place in the contract, and every field arrives."""
+"""Every value of the domain has a counterpart in the contract, and every field is converted."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 
-from generator_service.convert import messages
 from generator_service.domain import transitions
+from generator_service.domain.breaker import Breaker
 from generator_service.domain.errors import GapReason, InvalidRequest
 from generator_service.domain.event import EventType, TaskEvent
 from generator_service.domain.presets import PRESETS
 from generator_service.domain.report import Verdict
+from generator_service.domain.revocation import Revocation
 from generator_service.domain.task import (
     Content,
     Engine,
@@ -26,14 +27,19 @@ from generator_service.domain.task import (
     TaskError,
     TaskOptions,
     TaskState,
+    WaitReason,
+    stored_names,
 )
+from generator_service.domain.verdict import ResultVerdict
+from generator_service.rpc.convert import messages
 from generator_service.watch.feed import Bookmark, Item, SnapshotBegin, SnapshotEnd
 from generator_service.watch.queue_view import QueueView
-from protos.whitebg.v1 import event_pb2, generator_service_pb2, task_pb2
 from tests.support.clock import NOON, SettableClock
-from tests.support.store import LEASE, RESULT, new_task
+from tests.support.store import LEASE, RESULT, new_task, queue_of
+from whitebg.v1 import event_pb2, generator_service_pb2, task_pb2
 
-VIEW = QueueView(SettableClock(), 1)
+REQUESTED = generator_service_pb2.SNAPSHOT_REASON_REQUESTED
+VIEW = QueueView(SettableClock(), 1, running_per_user=4, queue_time=lambda: NOON)
 
 
 @pytest.mark.parametrize(
@@ -41,26 +47,39 @@ VIEW = QueueView(SettableClock(), 1)
     [
         (list(TaskState), messages.STATES, task_pb2.TaskState),
         (list(Engine), messages.ENGINES, task_pb2.Engine),
+        (list(WaitReason), messages.WAIT_REASONS, task_pb2.WaitReason),
         (list(OutputFormat), messages.FORMATS, task_pb2.OutputFormat),
         (list(Content), messages.CONTENTS, task_pb2.Content),
         (list(Shadow), messages.SHADOWS, task_pb2.Shadow),
         (list(Verdict), messages.VERDICTS, task_pb2.Verdict),
+        (list(ResultVerdict), messages.RESULT_VERDICTS, task_pb2.ResultVerdict),
         (list(EventType), messages.EVENT_TYPES, event_pb2.EventType),
-        ([None, *GapReason], messages.GAP_REASONS, generator_service_pb2.SnapshotReason),
+        (list(GapReason), messages.GAP_REASONS, generator_service_pb2.SnapshotReason),
     ],
 )
-def test_enums_match_one_to_one(members: list[Enum | None], table: dict[Any, int], contract: EnumTypeWrapper) -> None:
+def test_enums_match_one_to_one(members: list[Enum], table: dict[Any, int], contract: EnumTypeWrapper) -> None:
     assert list(table) == members
-    assert sorted(table.values()) == [number for number in contract.values() if number != 0]
+    # The old name of NEURAL is only read; a snapshot that was requested has no gap.
+    special: dict[object, int] = {
+        task_pb2.Engine: task_pb2.ENGINE_REMBG,
+        generator_service_pb2.SnapshotReason: REQUESTED,
+    }
+    unused = {0, special.get(contract)}
+    assert sorted(table.values()) == [number for number in contract.values() if number not in unused]
     for member, number in table.items():
-        name = "REQUESTED" if member is None else member.name
-        assert contract.Name(number).endswith(f"_{name}")
+        assert contract.Name(number).endswith(f"_{member.name}")
+
+
+def test_the_old_name_of_the_neural_engine_is_still_read() -> None:
+    assert messages.options_from(task_pb2.TaskOptions(engine=task_pb2.ENGINE_REMBG)).engine is Engine.NEURAL
+    assert Engine("rembg") is Engine.NEURAL
+    assert stored_names(Engine.NEURAL) == ("neural", "rembg")
 
 
 def whole_task() -> Task:
-    """Make a task with every field set, each to something else."""
+    """Make a task with every field set to a distinct value."""
     task = transitions.create(replace(new_task("ann", priority=3), max_attempts=9), task_id=77, at=NOON)
-    task = transitions.start(task, owner="w", lease_for=LEASE, at=NOON + timedelta(seconds=1))
+    task = transitions.start(task, owner="w", lease_expires_at=NOON + LEASE, at=NOON + timedelta(seconds=1))
     task = transitions.complete(task, result=RESULT, at=NOON + timedelta(seconds=2, microseconds=1))
     options = TaskOptions(
         engine=Engine.GEMINI,
@@ -75,7 +94,20 @@ def whole_task() -> Task:
         prompt="p",
     )
     error = TaskError(code="c", message="m", retryable=True)
-    return replace(task, options=options, error=error, seq=5, run_at=NOON + timedelta(seconds=9), stage="done")
+    return replace(
+        task,
+        options=options,
+        error=error,
+        seq=5,
+        run_at=NOON + timedelta(seconds=9),
+        stage="done",
+        source_task_id=76,
+        batch_id="b",
+        assigned_engine=Engine.LOCAL,
+        wait_reason=WaitReason.RATE_LIMITED,
+        failures=2,
+        lost_leases=3,
+    )
 
 
 def at(message: Any) -> datetime:
@@ -87,9 +119,22 @@ def at(message: Any) -> datetime:
 def test_a_task_arrives_whole() -> None:
     task = whole_task()
     read = task_pb2.Task.FromString(messages.task(task).SerializeToString())
-    plain = ("task_id", "user_id", "attempt", "max_attempts", "priority", "progress", "stage", "seq")
+    plain = (
+        "task_id",
+        "user_id",
+        "attempt",
+        "max_attempts",
+        "priority",
+        "progress",
+        "stage",
+        "seq",
+        "failures",
+        "lost_leases",
+        "source_task_id",
+        "batch_id",
+    )
     assert {name: getattr(read, name) for name in plain} == {name: getattr(task, name) for name in plain}
-    times = ("created_at", "updated_at", "run_at", "started_at", "finished_at")
+    times = ("created_at", "updated_at", "run_at", "started_at", "finished_at", "deadline")
     assert {name: at(getattr(read, name)) for name in times} == {name: getattr(task, name) for name in times}
     assert read.state == task_pb2.TASK_STATE_COMPLETED
     assert read.timeout.ToTimedelta() == task.timeout
@@ -101,16 +146,29 @@ def test_a_task_arrives_whole() -> None:
     assert {name: getattr(read.result, name) for name in sizes} == {
         name: pytest.approx(getattr(task.result, name)) for name in sizes
     }
-    assert (list(read.result.warnings), read.result.content_type) == (list(RESULT.warnings), "image/png")
+    assert read.result.content_type == "image/png"
+    touching, enlarged = read.result.findings
+    assert (touching.code, touching.message) == ("product_touches_frame", "the product touches the edge")
+    region = touching.region
+    assert (region.left, region.top, region.right, region.bottom) == (0.25, 0.5, 0.75, 1.0)
+    assert (enlarged.code, enlarged.HasField("region")) == ("enlarged", False)
+    assert list(read.result.warnings) == [touching.message, enlarged.message], "older clients read the sentences"
+    placed = read.result.placement
+    assert (placed.scale, placed.x, placed.y) == (0.5, -10.0, 120.5)
+    assert (placed.photo_width, placed.photo_height) == (1200, 900)
+    assert read.result.verdict == task_pb2.RESULT_VERDICT_FAILED
+    assert list(read.result.verdict_reasons) == ["format", "product_touches_frame", "enlarged"]
     border, form = read.result.report.checks
     assert (read.result.report.preset, read.result.report.passed) == ("jd", False)
     assert (border.name, border.verdict, border.value) == ("border", task_pb2.VERDICT_PASSED, 0)
     assert (form.verdict, form.HasField("value"), form.limit) == (task_pb2.VERDICT_FAILED, False, "JPEG")
     assert form.message == "The market does not take PNG."
     assert (read.error.code, read.error.message, read.error.retryable) == ("c", "m", True)
-    told = {*plain, *times, "state", "timeout", "options", "input", "result", "error"}
+    assert read.wait_reason == task_pb2.WAIT_REASON_RATE_LIMITED
+    told = {*plain, *times, "state", "wait_reason", "timeout", "options", "input", "result", "error", "assigned_engine"}
+    assert read.assigned_engine == task_pb2.ENGINE_LOCAL
     secret = {"lease_owner", "lease_expires_at"}
-    assert told | secret == {each.name for each in fields(Task)}, "a new field needs its place here"
+    assert told | secret == {each.name for each in fields(Task)}, "add new fields here"
 
 
 def test_what_is_not_known_stays_unset() -> None:
@@ -125,13 +183,13 @@ def test_what_is_not_known_stays_unset() -> None:
 
 def test_only_a_task_that_waits_has_a_place() -> None:
     clock = SettableClock()
-    view = QueueView(clock, 1)
+    view = QueueView(clock, 1, running_per_user=4, queue_time=clock.now)
     task = transitions.create(new_task(), task_id=1, at=NOON)
-    view.load([task])
+    view.load(queue_of(task))
     assert messages.task(task, view).queue_position == 1
     assert messages.task(task, view).HasField("estimated_remaining")
-    started = transitions.start(task, owner="w", lease_for=LEASE, at=NOON)
-    assert messages.task(started, view).queue_position == 0, "though the view has not heard of it yet"
+    started = transitions.start(task, owner="w", lease_expires_at=NOON + LEASE, at=NOON)
+    assert messages.task(started, view).queue_position == 0, "though the view has not received it yet"
 
 
 def test_an_event_carries_its_numbers_and_its_users_cursor() -> None:
@@ -171,6 +229,7 @@ def test_each_kind_of_news_has_its_own_place() -> None:
         "snapshot_begin": SnapshotBegin(GapReason.CURSOR_TOO_OLD),
         "snapshot_end": SnapshotEnd(3),
         "bookmark": Bookmark(caught_up=True),
+        "revocation": Revocation(user_id="ann", revoked_at=NOON, expires_at=NOON, number=3),
     }
     for name, item in kinds.items():
         message = messages.watch_item(item, "e1", VIEW)
@@ -203,3 +262,13 @@ def test_a_preset_arrives_whole() -> None:
     assert (len(read.formats), read.pure_white) == (3, True)
     custom = messages.preset(PRESETS["custom"])
     assert (custom.size_px, custom.max_bytes, custom.pure_white) == (0, 0, False)
+
+
+def test_times_of_a_breaker_are_shown_by_the_wall_clock() -> None:
+    clock = SettableClock(NOON + timedelta(hours=1))
+    view = QueueView(clock, 1, running_per_user=4, queue_time=lambda: NOON)
+    opened = Breaker(name="blobs", failing_since=NOON, open_until=NOON + LEASE)
+    message = messages.breaker(opened, NOON, view)
+    assert message.failing_since.ToDatetime(UTC) == clock.now()
+    assert message.open_until.ToDatetime(UTC) == clock.now() + LEASE
+    assert message.state == generator_service_pb2.BREAKER_STATE_OPEN

@@ -1,4 +1,4 @@
-"""Every error that may reach a caller has a code, a reason, and what helps to act on it."""
+"""Every error that may reach a caller has a code, a reason and the details needed to act on it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ import pytest
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
-from generator_service.blobs.contract import BlobsAway
-from generator_service.convert.status import problem
+from generator_service.blobs.contract import BlobStoreUnavailable
 from generator_service.domain import errors
 from generator_service.domain.errors import GapReason, WhitebgError
-from generator_service.store.reconnect import StoreAway
+from generator_service.engines.inspector import InspectorUnavailable
+from generator_service.rpc.convert.status import problem
+from generator_service.store.reconnect import DatabaseUnavailable
+from generator_service.store.unavailable import Reason
 from generator_service.store.writer import StoreBusy, StoreClosed
+from generator_service.worker.attempt_errors import MustWait
 
 C = grpc.StatusCode
 EXPECTED: list[tuple[Exception, grpc.StatusCode, str]] = [
@@ -22,10 +25,19 @@ EXPECTED: list[tuple[Exception, grpc.StatusCode, str]] = [
     (errors.BadCursor("x", "is not a cursor"), C.INVALID_ARGUMENT, "INVALID_REQUEST"),
     (errors.ImageRejected("image_too_large", "is too large"), C.INVALID_ARGUMENT, "IMAGE_TOO_LARGE"),
     (errors.TaskNotFound(7), C.NOT_FOUND, "TASK_NOT_FOUND"),
+    (errors.BatchNotFound("b"), C.NOT_FOUND, "BATCH_NOT_FOUND"),
+    (errors.BatchClosed("b"), C.FAILED_PRECONDITION, "BATCH_CLOSED"),
+    (errors.ApiKeyNotFound("k"), C.NOT_FOUND, "API_KEY_NOT_FOUND"),
+    (errors.WebhookNotFound("w"), C.NOT_FOUND, "WEBHOOK_NOT_FOUND"),
     (errors.ImageNotFound(7, "result", "not yet"), C.NOT_FOUND, "IMAGE_NOT_FOUND"),
     (errors.OffsetOutOfRange(9, 5), C.OUT_OF_RANGE, "OFFSET_OUT_OF_RANGE"),
     (errors.IdempotencyConflict("k", 7), C.ALREADY_EXISTS, "IDEMPOTENCY_CONFLICT"),
     (errors.QuotaExceeded("ann", 5, timedelta(seconds=9)), C.RESOURCE_EXHAUSTED, "QUOTA_EXCEEDED"),
+    (errors.StorageQuotaExceeded("ann", 9, 5), C.RESOURCE_EXHAUSTED, "STORAGE_QUOTA_EXCEEDED"),
+    (errors.DiskFull("/data", 5, 9), C.UNAVAILABLE, "DISK_FULL"),
+    (errors.Overloaded(1000), C.UNAVAILABLE, "OVERLOADED"),
+    (errors.RequestIncomplete(60), C.DEADLINE_EXCEEDED, "REQUEST_INCOMPLETE"),
+    (InspectorUnavailable("later"), C.UNAVAILABLE, "UNAVAILABLE"),
     (errors.InvalidTransition(7, "failed", "cancelled"), C.FAILED_PRECONDITION, "INVALID_TRANSITION"),
     (
         errors.CursorGap(GapReason.CURSOR_TOO_OLD, cursor="e:1", oldest="e:3", head="e:6", epoch="e"),
@@ -34,14 +46,16 @@ EXPECTED: list[tuple[Exception, grpc.StatusCode, str]] = [
     ),
     (errors.SlowConsumer(5), C.RESOURCE_EXHAUSTED, "SLOW_CONSUMER"),
     (errors.Unauthenticated("who?"), C.UNAUTHENTICATED, "UNAUTHENTICATED"),
+    (errors.SessionRevoked(), C.UNAUTHENTICATED, "SESSION_REVOKED"),
     (errors.PermissionDenied("no"), C.PERMISSION_DENIED, "PERMISSION_DENIED"),
-    (BlobsAway("bucket images at https://store can't be used: SlowDown"), C.UNAVAILABLE, "UNAVAILABLE"),
-    (StoreAway("away"), C.UNAVAILABLE, "UNAVAILABLE"),
+    (BlobStoreUnavailable("bucket images at https://store can't be used: SlowDown"), C.UNAVAILABLE, "UNAVAILABLE"),
+    (DatabaseUnavailable(), C.UNAVAILABLE, "DATABASE_UNREACHABLE"),
+    (DatabaseUnavailable(reason=Reason.DISK_FULL), C.UNAVAILABLE, "DATABASE_DISK_FULL"),
     (StoreBusy("busy"), C.UNAVAILABLE, "UNAVAILABLE"),
     (StoreClosed("closed"), C.UNAVAILABLE, "UNAVAILABLE"),
 ]
-BETWEEN_STORE_AND_WORKER = {errors.LeaseLost, errors.EngineError}
-"""These never reach a caller: should one do so, it is a fault of ours, and told as INTERNAL."""
+BETWEEN_STORE_AND_WORKER = {errors.LeaseLost, errors.EngineError, errors.EngineUnavailable, MustWait}
+"""Errors that never reach a caller; one that does is a bug and is reported as INTERNAL."""
 
 DETAILS: tuple[type[Message], ...] = (
     error_details_pb2.ErrorInfo,
@@ -52,7 +66,7 @@ DETAILS: tuple[type[Message], ...] = (
 
 
 def details(error: Exception) -> dict[type[Message], Message]:
-    """Return the details that a caller gets, by their type."""
+    """Return the details sent to a caller, by type."""
     found = problem(error)
     assert found is not None
     trailing = dict(found.status().trailing_metadata or ())
@@ -83,9 +97,13 @@ def all_subclasses(base: type[Exception]) -> set[type[Exception]]:
 
 
 def test_no_error_is_left_out() -> None:
-    assert {type(error) for error, _, _ in EXPECTED} - {BlobsAway, StoreAway, StoreBusy, StoreClosed} == (
-        all_subclasses(WhitebgError) - BETWEEN_STORE_AND_WORKER
-    )
+    assert {type(error) for error, _, _ in EXPECTED} - {
+        BlobStoreUnavailable,
+        InspectorUnavailable,
+        DatabaseUnavailable,
+        StoreBusy,
+        StoreClosed,
+    } == (all_subclasses(WhitebgError) - BETWEEN_STORE_AND_WORKER)
 
 
 @pytest.mark.parametrize(
@@ -115,6 +133,8 @@ def test_a_gap_says_where_the_log_can_be_taken_up() -> None:
         (errors.QuotaExceeded("ann", 5, timedelta(seconds=9)), 9),
         (errors.SlowConsumer(5), 1),
         (StoreBusy("busy"), 1),
+        (DatabaseUnavailable(reason=Reason.LOCKED), 1),
+        (DatabaseUnavailable(reason=Reason.DISK_FULL), 30),
     ],
 )
 def test_what_may_be_tried_again_says_when(error: Exception, seconds: int) -> None:
@@ -128,3 +148,9 @@ def test_a_quota_names_its_subject() -> None:
     quota = details(errors.QuotaExceeded("ann", 5, timedelta(seconds=9)))[error_details_pb2.QuotaFailure]
     assert isinstance(quota, error_details_pb2.QuotaFailure)
     assert [violation.subject for violation in quota.violations] == ["user:ann"]
+
+
+def test_full_storage_is_not_to_be_retried_within_seconds() -> None:
+    retry = details(errors.StorageQuotaExceeded("ann", 6, 5))[error_details_pb2.RetryInfo]
+    assert isinstance(retry, error_details_pb2.RetryInfo)
+    assert retry.retry_delay.ToTimedelta() >= timedelta(minutes=5)

@@ -1,24 +1,38 @@
-"""What the files in deploy/ name is really there: settings, commands, ports, paths, metrics, neighbours."""
+"""Everything that the files in deploy/ refer to exists: settings, commands, ports, paths, metrics and hosts."""
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import json
+import os
 import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, quote
 
+import httpx
+import psycopg
 import pytest
 import yaml
 
 from generator_service.__main__ import PROCESSES
-from generator_service.metrics_server import StateCollector
+from generator_service.domain.retry import RetryPolicy
+from generator_service.ops.metrics_server import StateCollector
 from generator_service.settings import Settings as ServiceSettings
+from generator_service.store.contract import Limits
+from generator_service.store.postgres import open_postgres
+from tests.support.clock import SettableClock
 from tests.support.nginx import nginx_configuration, nginx_program
+from tests.support.patience import PATIENCE
+from tests.support.postgres import postgres_server
+from tests.support.processes import Program, free_port
 from tools.certificates import make_certificates
 from ws_gateway.app import create_app
+from ws_gateway.http.uploads import FORM_OVERHEAD, MAX_MASK_BYTES
+from ws_gateway.server import make_server
 from ws_gateway.settings import Settings as GatewaySettings
 
 ROOT = Path(__file__).parents[3]
@@ -35,7 +49,7 @@ SECRET = "0" * 64
 SERVICE, GATEWAY = set(ServiceSettings.model_fields), set(GatewaySettings.model_fields)
 IMAGE_ENV = dict(re.findall(r"\b(WHITEBG_\w+)=(\S+)", DOCKERFILE))
 COMMANDS = {"generator_service serve": SERVICE, "generator_service worker": SERVICE, "ws_gateway": GATEWAY}
-"""What an image can run, and the settings that it reads."""
+"""The commands that an image can run, and the settings that each reads."""
 SECRETS = {
     "WHITEBG_JWT_SECRET": SECRET,
     "WHITEBG_DATABASE_URL": "postgresql://whitebg:secret@postgres:5432/whitebg",
@@ -51,7 +65,7 @@ def kind(name: str) -> dict[str, dict[str, Any]]:
 
 
 def ours() -> Iterator[tuple[str, str, dict[str, str]]]:
-    """Yield each process of ours: where it stands, its command, and its settings as far as they are no secrets."""
+    """Yield each of our processes: where it is declared, its command and its non-secret settings."""
     for name, service in COMPOSE["services"].items():
         if service["image"].startswith("whitebg:") and name != "certificates":
             yield (
@@ -99,7 +113,7 @@ def test_commands_are_those_of_the_program() -> None:
 
 @pytest.mark.parametrize(("command", "environment"), OURS)
 def test_the_settings_can_be_used(command: str, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """As the process reads them: those of the image, then its own, with secrets filled in."""
+    """The effective settings are valid: those of the image, overridden by the process's own, with secrets filled in."""
     filled = {
         name: SECRETS.get(name, value) if not value or "${" in value else value for name, value in environment.items()
     }
@@ -113,7 +127,7 @@ def test_the_settings_can_be_used(command: str, environment: dict[str, str], mon
         assert gateway.redis_url is not None
         assert not gateway.guest_login
         return
-    service = ServiceSettings()  # type: ignore[call-arg]
+    service = ServiceSettings()
     assert (service.metrics_host, service.metrics_port) == ("0.0.0.0", 9100)
     assert service.database_url is not None
     assert service.redis_url is not None
@@ -125,21 +139,27 @@ def test_the_settings_can_be_used(command: str, environment: dict[str, str], mon
         assert service.tls is not None
         assert service.tls.client_ca is not None
     assert bool(service.worker_slots) == command.endswith("worker")
+    assert ("WHITEBG_JWT_SECRET" in environment) == command.endswith("serve"), "workers check no tokens"
 
 
-@pytest.mark.parametrize("folder", ["/data", "/tls"])
+@pytest.mark.parametrize("folder", ["/data", "/tls", "/ca"])
 def test_folders_that_are_mounted_belong_to_the_user(folder: str) -> None:
     assert re.search(rf"install -d -o whitebg -g whitebg .*{folder}\b", DOCKERFILE)
 
 
 def test_the_image_runs_as_nobody_in_particular_from_a_pinned_base() -> None:
-    bases = re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)
-    assert all(re.fullmatch(r"python:\d+\.\d+\.\d+-slim-\w+", base) for base in bases)
-    assert len(set(bases)) == 1
+    assert set(re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)) == {"${PYTHON_IMAGE}"}
+    (base,) = re.findall(r"^ARG PYTHON_IMAGE=(\S+)$", DOCKERFILE, re.MULTILINE)
+    assert re.fullmatch(r"python:\d+\.\d+\.\d+-slim-\w+@sha256:[0-9a-f]{64}", base)
+    assert COMPOSE["x-whitebg"]["build"]["args"] == {"PYTHON_IMAGE": f"${{PYTHON_IMAGE:-{base}}}"}
     assert "USER 10001:10001" in DOCKERFILE
     assert "--constraint constraints.txt" in DOCKERFILE
-    images = {service["image"] for service in COMPOSE["services"].values()}
-    assert all(re.fullmatch(r"[\w/]+:\d+\.\d+[\w.-]*", image) for image in images), images
+    images = {service["image"] for service in COMPOSE["services"].values()} - {COMPOSE["x-whitebg"]["image"]}
+    example = (DEPLOY / "example.env").read_text()
+    for image in images:
+        replaceable = re.fullmatch(r"\$\{([A-Z0-9]+_IMAGE):-([\w/]+:\d+\.\d+[\w.-]*)@sha256:[0-9a-f]{64}\}", image)
+        assert replaceable, image
+        assert f"# {replaceable[1]}={replaceable[2]}@sha256:" in example, "how to replace it is shown"
 
 
 def test_what_is_copied_is_there_and_not_ignored() -> None:
@@ -151,19 +171,45 @@ def test_what_is_copied_is_there_and_not_ignored() -> None:
     assert all((ROOT / path).exists() for path in copied)
 
 
+def test_no_command_takes_modules_from_the_current_folder() -> None:
+    """Every Python is started with -P, in deploy/ and in documents."""
+    texts = [DOCKERFILE, (DEPLOY / "compose.yaml").read_text()]
+    texts += [path.read_text() for path in (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"))]
+    started = [
+        words
+        for text in texts
+        for words in re.findall(r"python[\"',\s]+(-\S+[\"',\s]+\S+[\"',\s]+\S+)", text)
+        if not any(each in words for each in ("venv", "tests.", "tools."))
+    ]
+    assert len(started) > 10
+    assert [words for words in started if not words.startswith("-P")] == []
+
+
+SHARED_REASONS = {
+    "whitebg-gateway": {"service_not_ready"},
+    "whitebg-service": {"queue_stalled", "database_unavailable", "images_unavailable", "images_refused", "disk_full"},
+}
+"""Reasons that apply to all pods."""
+
+
 def test_probed_paths_and_ports_are_served() -> None:
     settings = GatewaySettings(jwt_secret=SECRET)  # type: ignore[arg-type]
     gateway = set(create_app(settings).openapi()["paths"])
-    service = (ROOT / "generator_service" / "metrics_server.py").read_text()
+    service = (ROOT / "generator_service" / "ops" / "metrics_server.py").read_text()
     for name, deployment in kind("Deployment").items():
         (container,) = deployment["spec"]["template"]["spec"]["containers"]
         ports = {port["name"]: port["containerPort"] for port in container["ports"]}
         for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
             asked = container[probe]["httpGet"]
+            path, _, query = asked["path"].partition("?")
             if name == "whitebg-gateway":
-                assert (asked["path"] in gateway, ports[asked["port"]]) == (True, 8000)
+                assert (path in gateway, ports[asked["port"]]) == (True, 8000)
             else:
-                assert (f'"{asked["path"]}"' in service, ports[asked["port"]]) == (True, 9100)
+                assert (f'"{path}"' in service, ports[asked["port"]]) == (True, 9100)
+            if name != "whitebg-worker" and probe == "readinessProbe":
+                assert {value for _, value in parse_qsl(query)} == SHARED_REASONS[name], "all pods would go at once"
+            else:
+                assert not query
     (paths,) = {
         tuple(re.findall(r"127\.0\.0\.1:(\d+/\w+)", " ".join(COMPOSE["services"][name]["healthcheck"]["test"])))
         for name in ("gateway-1", "gateway-2")
@@ -173,12 +219,20 @@ def test_probed_paths_and_ports_are_served() -> None:
 
 
 def test_certificates_hold_the_names_that_are_called(tmp_path: Path) -> None:
-    """In compose: nginx by gateways, and services by nginx, under the name that is written into its configuration."""
-    _, script, folder, *names = COMPOSE["services"]["certificates"]["entrypoint"]
+    """In compose, gateways call nginx and nginx calls services, both under the name in its configuration."""
+    _, _, script, _, authority, folder, *names = COMPOSE["services"]["certificates"]["entrypoint"]
     assert f"COPY tools/certificates.py {script}" in DOCKERFILE
     assert folder == "/tls"
-    make_certificates(tmp_path, names)
-    made = {f"/tls/{path.name}" for path in tmp_path.iterdir()}
+    make_certificates(tmp_path / "tls", names, authority=tmp_path / "ca")
+    made = {f"/tls/{path.name}" for path in (tmp_path / "tls").iterdir()}
+    assert made == {f"/tls/{name}" for name in ("ca.pem", "server.pem", "server.key", "client.pem", "client.key")}
+    holders = {
+        name
+        for name, service in COMPOSE["services"].items()
+        for volume in service.get("volumes", ())
+        if volume.endswith(f":{authority}")
+    }
+    assert holders == {"certificates"}, "the CA's key is in no other container"
     named = set(re.findall(r"/tls/[\w.]+", json.dumps(COMPOSE)))
     assert named <= made
     assert COMPOSE["services"]["gateway-1"]["environment"]["WHITEBG_GRPC_TARGET"].split(":")[0] in names
@@ -213,6 +267,14 @@ def test_nginx_knows_its_neighbours_and_they_know_it() -> None:
     assert services["worker"]["deploy"]["replicas"] == 3
 
 
+def test_nginx_gives_up_idle_connections_before_the_gateway_does() -> None:
+    upstream = re.search(r"upstream gateways \{.*?\}", nginx_configuration({"GATEWAYS": ""}), re.DOTALL)
+    assert upstream
+    (idle,) = re.findall(r"keepalive_timeout (\d+)s;", upstream[0])
+    gateway = make_server(GatewaySettings(jwt_secret=SECRET))  # type: ignore[arg-type]
+    assert int(idle) < gateway.config.timeout_keep_alive
+
+
 def test_real_nginx_takes_the_configuration_of_compose(tmp_path: Path) -> None:
     environment = {key: str(value) for key, value in COMPOSE["services"]["nginx"]["environment"].items()}
     make_certificates(tmp_path / "tls", ["nginx"])
@@ -220,8 +282,78 @@ def test_real_nginx_takes_the_configuration_of_compose(tmp_path: Path) -> None:
     assert "${" not in config
     (tmp_path / "nginx.conf").write_text(config)
     argv = [nginx_program(), "-t", "-p", str(tmp_path), "-c", str(tmp_path / "nginx.conf"), "-e", "stderr"]
-    said = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=30)
+    said = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=PATIENCE)
     assert said.returncode == 0, said.stderr
+
+
+def test_real_nginx_blocks_what_is_for_operators(tmp_path: Path) -> None:
+    port, settings = free_port(), {"NGINX_DIR": str(tmp_path), "TLS_DIR": str(tmp_path / "tls")}
+    make_certificates(tmp_path / "tls", ["nginx"])
+    nobody = f"server 127.0.0.1:{free_port()};"
+    settings |= {"HTTP_PORT": f"127.0.0.1:{port}", "GRPC_PORT": f"127.0.0.1:{free_port()}"}
+    settings |= {"GATEWAYS": nobody, "SERVICES": nobody}
+    (tmp_path / "nginx.conf").write_text(nginx_configuration(settings))
+    options = ["-p", str(tmp_path), "-c", str(tmp_path / "nginx.conf"), "-e", "stderr"]
+    nginx = Program([nginx_program(), *options, "-g", "daemon off;"], {})
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", transport=httpx.HTTPTransport(retries=8)) as http:
+            for path in ("/metrics", "/metrics/", "//metrics", "/%6detrics", "/docs", "/docs/oauth2-redirect"):
+                assert http.get(f"http://127.0.0.1:{port}{path}").status_code == 404, path
+            for path in ("/openapi.json", "/metrics?x", "/a/../docs"):
+                assert http.get(path).status_code == 404, path
+            for path in ("/", "/docsy", "/api/metrics"):
+                assert http.get(path).status_code == 502, "passed on, to a gateway that does not run here"
+    finally:
+        nginx.close()
+
+
+def test_the_database_s_role_is_no_superuser() -> None:
+    """The script mounted by compose creates the role on a real server; the role can create and use the tables."""
+    (script,) = [volume.split(":")[0] for volume in COMPOSE["services"]["postgres"]["volumes"] if "initdb.d" in volume]
+    with postgres_server() as server:
+        name = server.create()
+        environment = os.environ | {
+            "PGHOST": "127.0.0.1",
+            "PGPORT": str(server.port),
+            "POSTGRES_USER": "postgres",
+            "POSTGRES_DB": name,
+            "WHITEBG_PASSWORD": "it's a \\secret",
+        }
+        done = subprocess.run(
+            ["sh", str(DEPLOY / script)], env=environment, capture_output=True, text=True, check=False, timeout=60
+        )
+        assert done.returncode == 0, done.stderr
+        password = quote(environment["WHITEBG_PASSWORD"], safe="")
+        url = f"postgresql://whitebg:{password}@127.0.0.1:{server.port}/{name}"
+        store = open_postgres(
+            url, clock=SettableClock(), limits=Limits(), retry=RetryPolicy(), on_commit=lambda _events: None
+        )
+        asyncio.run(store.close())
+        with psycopg.connect(url) as connection:
+            row = connection.execute(
+                "SELECT rolsuper, rolcreatedb, rolcreaterole, rolreplication, rolbypassrls FROM pg_roles"
+                " WHERE rolname = current_user"
+            ).fetchone()
+            assert row == (False,) * 5
+            assert connection.execute("SELECT count(*) FROM tasks").fetchone() == (0,)
+
+
+def test_redis_asks_for_a_password() -> None:
+    service = COMPOSE["services"]["redis"]
+    assert service["command"][:2] == ["redis-server", "--requirepass"]
+    password = service["environment"]["REDISCLI_AUTH"]
+    assert service["command"][2] == password
+    for name in ("service-1", "worker", "gateway-1"):
+        assert COMPOSE["services"][name]["environment"]["WHITEBG_REDIS_URL"] == f"redis://:{password}@redis:6379"
+
+
+def test_a_ca_key_of_before_is_moved_out_of_the_containers_reach(tmp_path: Path) -> None:
+    make_certificates(tmp_path / "tls", ["nginx"])
+    ca = (tmp_path / "tls" / "ca.pem").read_bytes()
+    for _ in range(2):
+        make_certificates(tmp_path / "tls", ["nginx"], authority=tmp_path / "ca")
+        assert not (tmp_path / "tls" / "ca.key").exists()
+        assert (tmp_path / "tls" / "ca.pem").read_bytes() == (tmp_path / "ca" / "ca.pem").read_bytes() == ca
 
 
 def test_selectors_meet_the_pods_they_mean() -> None:
@@ -261,7 +393,7 @@ def test_pods_may_do_nothing_that_they_need_not(name: str) -> None:
 
 
 def test_a_drain_fits_into_the_time_that_a_pod_is_given() -> None:
-    """Before it: the wait until callers have heard; after it: two seconds of the calls, and some to end."""
+    """Before the drain, the wait for clients to be notified; after it, two seconds of calls and the time to end."""
     config = kind("ConfigMap")
     service = ServiceSettings(jwt_secret=SECRET, drain=config["whitebg"]["data"]["WHITEBG_DRAIN"])  # type: ignore[arg-type]
     gateway = GatewaySettings(
@@ -271,6 +403,45 @@ def test_a_drain_fits_into_the_time_that_a_pod_is_given() -> None:
     for name, deployment in kind("Deployment").items():
         drain = gateway.drain_timeout if name == "whitebg-gateway" else service.drain
         assert deployment["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] >= drain.total_seconds() + 10
+
+
+MIB = 1024 * 1024
+GATEWAY_IDLE = 92 * MIB
+COPIES = 3.4
+"""Memory of a photo on its way to the service, measured: the message, its encoding and gRPC's buffer for retries."""
+
+
+def size(text: str) -> int:
+    """Return the bytes of a size as compose (``1g``) or Kubernetes (``256Mi``) writes it."""
+    number, unit = re.fullmatch(r"(\d+)(g|Mi|Gi)", text).groups()  # type: ignore[union-attr]
+    return int(number) * (MIB if unit == "Mi" else 1024 * MIB)
+
+
+def uploads(environment: dict[str, str]) -> tuple[float, int]:
+    """Return the most memory and the most temporary files of a gateway's uploads, in bytes."""
+    limits = {
+        name: int(environment[f"WHITEBG_{name.upper()}"])
+        for name in ("max_concurrent_uploads", "max_receiving_uploads")
+        if f"WHITEBG_{name.upper()}" in environment
+    }
+    gateway = GatewaySettings(jwt_secret=SECRET, **limits)  # type: ignore[arg-type]
+    files = gateway.max_upload_bytes + MAX_MASK_BYTES
+    memory = COPIES * files * gateway.max_concurrent_uploads
+    return GATEWAY_IDLE + memory, (files + FORM_OVERHEAD) * gateway.max_receiving_uploads
+
+
+def test_uploads_fit_into_the_memory_and_the_temporary_files_of_a_gateway() -> None:
+    environments = {place: environment for place, _, environment in ours()}
+    for name in ("gateway-1", "gateway-2"):
+        memory, files = uploads(environments[f"compose/{name}"])
+        assert "/tmp" in COMPOSE["services"][name]["tmpfs"], "which is memory"
+        assert memory + files <= size(COMPOSE["services"][name]["mem_limit"])
+    memory, files = uploads(environments["kubernetes/whitebg-gateway"])
+    pod = kind("Deployment")["whitebg-gateway"]["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    (folder,) = (volume["emptyDir"] for volume in pod["volumes"] if volume["name"] == "tmp")
+    assert memory <= size(container["resources"]["limits"]["memory"])
+    assert files <= size(folder["sizeLimit"])
 
 
 def test_the_autoscaler_asks_for_a_metric_that_is_told() -> None:
@@ -298,5 +469,6 @@ def test_kustomize_names_every_manifest() -> None:
 
 def test_the_example_of_secrets_names_all_that_compose_needs() -> None:
     needed = set(re.findall(r"\$\{(\w+):\?", (DEPLOY / "compose.yaml").read_text()))
-    example = {line.partition("=")[0] for line in (DEPLOY / "example.env").read_text().splitlines() if "=" in line}
+    lines = [line for line in (DEPLOY / "example.env").read_text().splitlines() if not line.startswith("#")]
+    example = {line.partition("=")[0] for line in lines if "=" in line}
     assert example == needed

@@ -1,17 +1,21 @@
-"""Each rule of each market is judged by its own check, and nothing else is."""
+"""Each marketplace rule is judged by its own check, and by no other."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from generator_service.domain.compliance import Measurements, judge
+from generator_service.domain.compliance import judge
+from generator_service.domain.measurements import CutoutMeasurements, Measurements
 from generator_service.domain.presets import PRESETS, resolve
 from generator_service.domain.report import Report, Verdict
 from generator_service.domain.task import Content, OutputFormat, TaskOptions
 
+CLEAN = CutoutMeasurements(torn=0.0, edge_width=1.3, ghosts=0.0, holes=0, openings=0.0, shadow=0.0, lost=0.0)
 GOOD = Measurements(
     border=0,
     white_border=0,
@@ -25,11 +29,13 @@ GOOD = Measurements(
     specks=0,
     sharpness=0.98,
     frame_touch=0.0,
+    fringe=0.03,
+    cutout=CLEAN,
 )
 
 
 def verdicts(report: Report) -> dict[str, Verdict]:
-    """What did not pass."""
+    """Return the verdicts that did not pass."""
     return {check.name: check.verdict for check in report.checks if check.verdict is not Verdict.PASSED}
 
 
@@ -55,7 +61,16 @@ def test_a_good_picture_passes_every_market(name: str) -> None:
         ("jd", {"near_white": 0.01}, "near_white", Verdict.WARNED),
         ("jd", {"halo": 0.5}, "halo", Verdict.WARNED),
         ("jd", {"parts": 9}, "components", Verdict.WARNED),
-        ("jd", {"specks": 9}, "components", Verdict.WARNED),
+        ("jd", {"specks": 9}, "specks", Verdict.WARNED),
+        ("jd", {"fringe": 0.2}, "fringe", Verdict.WARNED),
+        ("jd", {"cutout": replace(CLEAN, torn=0.2)}, "torn", Verdict.WARNED),
+        ("jd", {"cutout": replace(CLEAN, edge_width=3.0)}, "edge_width", Verdict.WARNED),
+        ("jd", {"cutout": replace(CLEAN, ghosts=0.1)}, "ghosts", Verdict.WARNED),
+        ("jd", {"cutout": replace(CLEAN, ghosts=0.5)}, "ghosts", Verdict.FAILED),
+        ("jd", {"cutout": replace(CLEAN, holes=6)}, "holes", Verdict.WARNED),
+        ("jd", {"cutout": replace(CLEAN, openings=0.4)}, "openings", Verdict.WARNED),
+        ("jd", {"cutout": replace(CLEAN, shadow=0.1)}, "shadow", Verdict.WARNED),
+        ("jd", {"cutout": replace(CLEAN, lost=0.05)}, "lost", Verdict.WARNED),
         ("jd", {"parts": 0}, "components", Verdict.FAILED),
         ("jd", {"sharpness": 0.3}, "sharpness", Verdict.WARNED),
         ("jd", {"frame_touch": 0.2}, "whole", Verdict.WARNED),
@@ -89,6 +104,23 @@ def test_a_product_that_is_to_reach_the_border_may() -> None:
     full = replace(GOOD, border=200, white_border=200, fill=1.0, near_white=0.0)
     assert verdicts(judge(full, resolve(TaskOptions(fill=1.0)))) == {"border": Verdict.WARNED}
     assert not judge(full, resolve(TaskOptions(preset="amazon", fill=1.0))).passed
+
+
+def test_checks_that_could_not_be_measured_are_left_out() -> None:
+    cluttered = replace(GOOD, cutout=replace(CLEAN, openings=None, shadow=None, lost=None))
+    names = {check.name for check in judge(cluttered, resolve(TaskOptions())).checks}
+    assert {"torn", "ghosts"} <= names
+    assert names.isdisjoint({"openings", "shadow", "lost"})
+    own_alpha = {check.name for check in judge(replace(GOOD, cutout=None), resolve(TaskOptions())).checks}
+    assert own_alpha.isdisjoint({"torn", "edge_width", "ghosts", "holes", "openings", "shadow", "lost"})
+
+
+def test_the_contract_documents_every_check() -> None:
+    proto = (Path(__file__).parents[3] / "protos" / "whitebg" / "v1" / "task.proto").read_text()
+    comment = proto[proto.index("message ComplianceCheck {") :]
+    documented = re.findall(r'^ *// "(\w+)": ', comment[: comment.index("string name = 1;")], re.MULTILINE)
+    everything = judge(replace(GOOD, likeness=0.9), resolve(TaskOptions()))
+    assert sorted(documented) == sorted(check.name for check in everything.checks)
 
 
 def test_of_a_mask_only_the_file_and_its_geometry_are_judged() -> None:

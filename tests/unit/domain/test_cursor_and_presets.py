@@ -1,4 +1,4 @@
-"""Cursors are read back exactly or not at all; options are resolved or refused with their field."""
+"""Cursors are parsed exactly or rejected; options are resolved or rejected with their field."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 
 from generator_service.domain.cursor import Cursor, LogCursor, UserCursor
 from generator_service.domain.errors import BadCursor, InvalidRequest
+from generator_service.domain.finding import Region
+from generator_service.domain.hints import Hint, HintKind
 from generator_service.domain.presets import PRESETS, PictureSpec, Preset, resolve
-from generator_service.domain.task import Content, OutputFormat, Shadow, TaskOptions
+from generator_service.domain.task import Content, Engine, OutputFormat, Shadow, TaskOptions
 
 EPOCHS = st.text("0123456789abcdef", min_size=1, max_size=64)
 POSITIONS = st.integers(0, 10**18 - 1)
@@ -73,7 +75,12 @@ def test_any_text_is_a_cursor_that_reads_the_same_or_is_refused(text: str, kind:
 def test_a_preset_alone_gives_its_own_picture_on_pure_white(name: str) -> None:
     preset = PRESETS[name]
     assert resolve(TaskOptions(preset=name)) == PictureSpec(
-        preset=name, size_px=preset.size_px, fill=preset.fill, format=preset.format, max_bytes=preset.max_bytes
+        preset=name,
+        size_px=None,
+        sides_px=(preset.sizes_px[0], preset.size_px or 5000),
+        fill=preset.fill,
+        format=preset.format,
+        max_bytes=preset.max_bytes,
     )
     assert resolve(TaskOptions(preset=name)).background == (255, 255, 255)
 
@@ -85,6 +92,7 @@ def test_what_is_asked_for_goes_before_the_preset() -> None:
     assert resolve(options) == PictureSpec(
         preset="taobao",
         size_px=1200,
+        sides_px=(700, 800),
         fill=0.5,
         format=OutputFormat.WEBP,
         background=(10, 11, 12),
@@ -147,3 +155,31 @@ def test_options_that_contradict_each_other_are_refused(field: str, options: Tas
     with pytest.raises(InvalidRequest) as refused:
         resolve(options)
     assert refused.value.field == f"options.{field}"
+
+
+def hint(left: float, top: float, right: float, bottom: float) -> Hint:
+    return Hint(region=Region(left=left, top=top, right=right, bottom=bottom), kind=HintKind.DROP)
+
+
+def test_hints_go_into_the_picture_as_they_are() -> None:
+    hints = (hint(0.0, 0.0, 1.0, 1.0), hint(0.25, 0.5, 0.75, 0.5 + 1e-9))
+    assert resolve(TaskOptions(hints=hints)).hints == hints
+    assert len(resolve(TaskOptions(hints=hints * 32)).hints) == 64
+
+
+@pytest.mark.parametrize(
+    ("field", "options"),
+    [
+        ("options.hints", TaskOptions(hints=(hint(0.0, 0.0, 1.0, 1.0),) * 65)),
+        ("options.hints[1].region", TaskOptions(hints=(hint(0.0, 0.0, 1.0, 1.0), hint(0.5, 0.0, 0.5, 1.0)))),
+        ("options.hints[0].region", TaskOptions(hints=(hint(0.0, 0.8, 1.0, 0.2),))),
+        ("options.hints[0].region", TaskOptions(hints=(hint(-0.1, 0.0, 1.0, 1.0),))),
+        ("options.hints[0].region", TaskOptions(hints=(hint(0.0, 0.0, 1.1, 1.0),))),
+        ("options.hints[0].region", TaskOptions(hints=(hint(0.0, float("nan"), 1.0, 1.0),))),
+        ("options.engine", TaskOptions(engine=Engine.GEMINI, hints=(hint(0.0, 0.0, 1.0, 1.0),))),
+    ],
+)
+def test_hints_that_cannot_be_followed_are_rejected(field: str, options: TaskOptions) -> None:
+    with pytest.raises(InvalidRequest) as raised:
+        resolve(options)
+    assert raised.value.field == field

@@ -1,4 +1,4 @@
-"""Delays stay within their bounds; attempts come to an end."""
+"""Retry delays stay within their bounds, and attempts are limited."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_a_batch_that_failed_together_is_spread() -> None:
     [(1, 3, None, True), (2, 3, None, True), (3, 3, None, False), (1, 3, 1, False), (2, 3, 9, True), (3, 3, 9, False)],
 )
 def test_the_smaller_number_of_attempts_counts(attempt: int, own: int, engines: int | None, again: bool) -> None:
-    task = replace(transitions.create(new_task(max_attempts=own), task_id=1, at=NOON), attempt=attempt)
+    task = replace(transitions.create(new_task(max_attempts=own), task_id=1, at=NOON), attempt=9, failures=attempt - 1)
     assert (RetryPolicy().next_delay(task, failure(max_attempts=engines)) is not None) == again
     assert RetryPolicy().next_delay(task, failure(retryable=False, max_attempts=engines)) is None
 

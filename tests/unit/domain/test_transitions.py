@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from generator_service.domain import transitions
 from generator_service.domain.errors import InvalidTransition
 from generator_service.domain.event import EventType
-from generator_service.domain.task import TERMINAL_STATES, Task, TaskError, TaskState
+from generator_service.domain.task import TERMINAL_STATES, Task, TaskError, TaskState, WaitReason
 from generator_service.domain.transitions import TRANSITIONS
 from tests.support.clock import NOON
 from tests.support.store import LEASE, RESULT, new_task
@@ -22,21 +22,30 @@ ERROR = TaskError(code="busy", message="is busy", retryable=True)
 P, R = TaskState.PENDING, TaskState.PROCESSING
 
 VERBS: dict[EventType, Callable[[Task, datetime], Task]] = {
-    EventType.STARTED: lambda task, at: transitions.start(task, owner="w", lease_for=LEASE, at=at),
+    EventType.STARTED: lambda task, at: transitions.start(task, owner="w", lease_expires_at=at + LEASE, at=at),
     EventType.RETRYING: lambda task, at: transitions.retry(task, error=ERROR, run_at=at + LEASE, at=at),
     EventType.COMPLETED: lambda task, at: transitions.complete(task, result=RESULT, at=at),
     EventType.FAILED: lambda task, at: transitions.fail(task, error=ERROR, at=at),
     EventType.TIMED_OUT: lambda task, at: transitions.time_out(task, at=at),
     EventType.CANCELLED: lambda task, at: transitions.cancel(task, at=at),
+    EventType.SNOOZED: lambda task, at: transitions.snooze(
+        task, reason=WaitReason.LEASE_LOST, error=ERROR, run_at=at + LEASE, at=at
+    ),
+    EventType.UPDATED: lambda task, at: transitions.reprioritize(task, priority=task.priority + 1, at=at),
+    EventType.DELETED: lambda task, at: transitions.delete(task, at=at),
 }
 ALLOWED = {
     (P, EventType.STARTED): R,
+    (P, EventType.UPDATED): P,
     (P, EventType.CANCELLED): TaskState.CANCELLED,
+    (P, EventType.FAILED): TaskState.FAILED,
     (R, EventType.RETRYING): P,
+    (R, EventType.SNOOZED): P,
     (R, EventType.COMPLETED): TaskState.COMPLETED,
     (R, EventType.FAILED): TaskState.FAILED,
     (R, EventType.TIMED_OUT): TaskState.TIMEOUT,
     (R, EventType.CANCELLED): TaskState.CANCELLED,
+    **{(state, EventType.DELETED): TaskState.CANCELLED for state in TERMINAL_STATES},
 }
 
 
@@ -46,7 +55,7 @@ def fresh() -> Task:
 
 
 def in_state(state: TaskState) -> Task:
-    """Make a task that came into a state on an allowed way."""
+    """Make a task that reached a state by allowed transitions."""
     task = fresh()
     if state is P:
         return task
@@ -71,15 +80,18 @@ def test_every_event_in_every_state(state: TaskState, event: EventType) -> None:
 
 
 def test_the_table_has_all_events_and_no_way_out_of_an_end() -> None:
-    assert set(TRANSITIONS) == set(EventType) == {*VERBS, EventType.CREATED}
-    assert not any(way.sources & TERMINAL_STATES for way in TRANSITIONS.values())
+    assert set(TRANSITIONS) == {*VERBS, EventType.CREATED}
+    assert set(EventType) - set(TRANSITIONS) == {EventType.BATCH_FINISHED}, "which changes no task"
+    leaves_an_end = {event for event, way in TRANSITIONS.items() if way.sources & TERMINAL_STATES}
+    assert leaves_an_end == {EventType.DELETED}, "and its task is gone"
     assert {way.target for way in TRANSITIONS.values()} == set(TaskState), "every state can be reached"
 
 
 def check_shape(task: Task) -> None:
-    """Check what the fields promise in each state."""
+    """Check the invariants of the fields in each state."""
     assert (task.lease_owner is not None) == (task.lease_expires_at is not None) == (task.state is R)
-    assert (task.run_at is not None) == (task.state is P)
+    assert task.run_at is None or task.state is P
+    assert task.wait_reason is None or task.state is P
     assert (task.finished_at is not None) == task.state.terminal == (task.state in TERMINAL_STATES)
     assert (task.result is not None) == (task.state is TaskState.COMPLETED)
     assert task.error is not None or task.state not in {TaskState.FAILED, TaskState.TIMEOUT, TaskState.CANCELLED}
@@ -104,14 +116,19 @@ def test_on_any_walk_ends_are_final_time_never_runs_back_and_attempts_count_star
                 VERBS[event](task, at)
             assert task == before
             continue
-        assert not task.state.terminal
+        assert not task.state.terminal or event is EventType.DELETED
         task = VERBS[event](task, at)
         starts += event is EventType.STARTED
+        assert task.failures == before.failures + (event in {EventType.RETRYING, EventType.FAILED})
+        assert task.lost_leases == before.lost_leases + (event is EventType.SNOOZED)
         check_shape(task)
-        assert before.updated_at <= task.updated_at == max(before.updated_at, at)
+        # An update is later than the creation: in the log, its time tells it from the task's creation.
+        least = before.updated_at + timedelta(microseconds=event is EventType.UPDATED)
+        assert task.updated_at == max(least, at)
         assert task.attempt == starts
         assert task.started_at is None or task.created_at <= task.started_at <= task.updated_at
-        given_at_birth = ("task_id", "user_id", "options", "input", "priority", "timeout", "max_attempts", "created_at")
+        given_at_birth = ("task_id", "user_id", "options", "input", "timeout", "max_attempts", "created_at")
+        assert task.priority == before.priority + (event is EventType.UPDATED)
         assert all(getattr(task, name) == getattr(before, name) for name in given_at_birth)
 
 
@@ -120,6 +137,18 @@ def test_a_new_attempt_forgets_what_became_of_the_last() -> None:
     assert (waiting.error, waiting.progress) == (ERROR, 0)
     again = VERBS[EventType.STARTED](waiting, NOON)
     assert (again.error, again.progress, again.attempt) == (None, 0, 2)
+
+
+def test_a_missed_deadline_names_what_the_task_waited_for() -> None:
+    at = NOON + timedelta(hours=24)
+    ended = transitions.miss_deadline(fresh(), at=at)
+    assert ended.error is not None
+    assert (ended.state, ended.error.code) == (TaskState.FAILED, "deadline_exceeded")
+    assert ended.error.message == "still waiting at its deadline; no worker was free"
+    waiting = transitions.miss_deadline(VERBS[EventType.SNOOZED](in_state(R), NOON), at=at)
+    assert waiting.error is not None
+    assert waiting.error.message == "still waiting at its deadline; is busy"
+    assert waiting.failures == 0
 
 
 def test_only_a_held_task_has_a_lease_to_show() -> None:

@@ -1,15 +1,17 @@
-"""Which engine a task gets."""
+"""Selection of the engine for a task."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
 from generator_service.domain.errors import InvalidRequest
 from generator_service.domain.task import Engine
-from generator_service.engines.gemini import GeminiSettings
+from generator_service.engines.gemini_settings import GeminiSettings
+from generator_service.engines.neural.settings import NeuralSettings
 from generator_service.engines.registry import DEFAULT_ORDER, Engines, EngineSettings
 
 Make = Callable[[EngineSettings], Engines]
@@ -55,8 +57,28 @@ def test_a_missing_engine_says_what_to_set(make: Make) -> None:
     ) as caught:
         engines.require(Engine.GEMINI)
     assert caught.value.field == "options.engine"
-    with pytest.raises(InvalidRequest, match="rembg needs WHITEBG_REMBG_MODEL"):
-        engines.require(Engine.REMBG)
+    with pytest.raises(InvalidRequest, match="whitebg models install isnet-general-use"):
+        engines.require(Engine.NEURAL)
+
+
+def test_engines_are_described_with_their_models_and_with_what_the_missing_ones_need(make: Make) -> None:
+    gemini, local, neural = make(EngineSettings(gemini=GEMINI)).describe()
+    assert (gemini.engine, gemini.available, gemini.model) == (Engine.GEMINI, True, GEMINI.model)
+    assert (local.engine, local.available, local.model) == (Engine.LOCAL, True, "")
+    assert (neural.engine, neural.available) == (Engine.NEURAL, False)
+    assert "adds: better cut-outs" in neural.hint
+
+
+def test_a_network_comes_before_the_local_engine_and_auto_compares_the_two(make: Make, tmp_path: Path) -> None:
+    weights = tmp_path / "u2net.onnx"
+    weights.touch()
+    engines = make(EngineSettings(neural=NeuralSettings(model="u2net", weights=weights)))
+    assert engines.order == (Engine.NEURAL, Engine.LOCAL)
+    assert engines.describe()[0].model == "u2net"
+    named = engines.require(Engine.NEURAL)
+    assert engines.require(Engine.AUTO) is not named
+    assert engines.require(Engine.NEURAL, automatic=True).name is Engine.NEURAL
+    assert engines.require(Engine.NEURAL, automatic=True) is not named
 
 
 def test_an_order_without_any_configured_engine_is_refused() -> None:

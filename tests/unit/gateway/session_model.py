@@ -1,4 +1,4 @@
-"""A server, a lagging hub, a network and a client around one `Session`: the world it has to get right."""
+"""A server, a lagging hub, a network and a client around one `Session`."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 
 import orjson
 
-from ws_gateway.codes import CloseCode
-from ws_gateway.cursor import Since, Start, UserCursor
-from ws_gateway.messages import Page, Phase, ProgressMessage, SyncMode, TaskMessage, dumps
-from ws_gateway.session import Protocol, Session, SessionLimits
+from ws_gateway.protocol.close_codes import CloseCode
+from ws_gateway.protocol.cursor import Since, Start, UserCursor
+from ws_gateway.protocol.messages import Page, Phase, ProgressMessage, SyncMode, TaskMessage, dumps
+from ws_gateway.protocol.session import Protocol, Session, SessionLimits
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 LIMITS = SessionLimits(queue_messages=4, buffer_events=3)
@@ -21,7 +21,7 @@ PAGE = 3
 
 @dataclass
 class Task:
-    """A task as its latest event left it."""
+    """A task as of its latest event."""
 
     task_id: int
     phase: Phase = Phase.WAITING
@@ -35,7 +35,7 @@ class Task:
 
 @dataclass
 class Service:
-    """One user's log and tasks: the truth."""
+    """One user's log and tasks: the source of truth."""
 
     epoch: str = "a0"
     seq: int = 0
@@ -103,25 +103,26 @@ class Service:
 
 @dataclass
 class Browser:
-    """A client of ``whitebg.v2`` that trusts nothing: every broken promise is an AssertionError."""
+    """A strict client of ``whitebg.v2``: every broken guarantee is an AssertionError."""
 
     cursor: UserCursor | None = None
     tasks: dict[int, dict[str, Any]] = field(default_factory=dict)
     synced: bool = False
-    """Whether it ever held everything, by a replay from the beginning or a snapshot."""
+    """Whether it ever received the complete state, by a replay from the beginning or a snapshot."""
     acks: bool = False
-    """Whether it confirms what it was told, and so may be told again what it has not confirmed."""
+    """Whether it sends acks; messages not acked in time may be repeated."""
     acked: UserCursor | None = None
-    """What it confirmed in this connection."""
+    """The cursor of the last ack in this connection."""
     terminals: Counter[str] = field(default_factory=Counter)
-    """How often each end of a task was taken in as news, by the id of the message."""
+    """How often each terminal event was received as new, by message id."""
     told: set[int] = field(default_factory=set)
-    """The tasks that it heard of in this connection: about the others, only it can tell what is stale."""
+    """Tasks received in this connection; for the others, only the client can detect stale progress."""
     _in_snapshot: bool = False
     _in_replay: bool = False
     _asked_by_time: bool = False
 
-    def take(self, frame: str) -> None:
+    def take(self, frame: str, *, crossed: bool = False) -> None:
+        """Process a frame; ``crossed``: it was sent before the last ack arrived, and may repeat what that confirms."""
         body = orjson.loads(frame)
         match body["type"]:
             case "sync_begin":
@@ -138,7 +139,7 @@ class Browser:
                 self.tasks[body["task_id"]] = body
                 self.told.add(body["task_id"])
             case "task":
-                self._event(body)
+                self._event(body, crossed=crossed)
             case "progress":
                 self._progress(body)
             case other:
@@ -149,22 +150,22 @@ class Browser:
         return dumps({"type": "sync", "since": since})
 
     def ack(self) -> str | None:
-        """Confirm all that was taken in."""
+        """Acknowledge everything received so far."""
         if self.cursor is None:
             return None
         self.acked = self.cursor
         return dumps({"type": "ack", "message_id": str(self.cursor)})
 
     def dropped(self) -> None:
-        """Lose the connection; a snapshot half taken in is void."""
+        """Lose the connection; an incomplete snapshot is discarded."""
         self._in_snapshot = self._in_replay = self._asked_by_time = False
         self.acked = None
         self.told.clear()
 
-    def _event(self, body: dict[str, Any]) -> None:
+    def _event(self, body: dict[str, Any], *, crossed: bool) -> None:
         cursor = UserCursor.parse(body["id"])
         if self.cursor is not None:
-            if self._told_again(cursor):
+            if self._told_again(cursor, crossed=crossed):
                 return
             assert cursor.epoch == self.cursor.epoch, "an event of another log without a snapshot"
             assert cursor.seq <= self.cursor.seq + 1, f"a gap: {cursor} after {self.cursor}"
@@ -175,14 +176,14 @@ class Browser:
         self.told.add(body["task_id"])
         self.terminals[body["id"]] += body["phase"] == Phase.ENDED.value and not self._asked_by_time
 
-    def _told_again(self, cursor: UserCursor) -> bool:
-        """Say whether this is a repeat that the client brought about by not confirming in time."""
+    def _told_again(self, cursor: UserCursor, *, crossed: bool) -> bool:
+        """Return whether this is a repeat caused by a missing ack."""
         if not self.acks or self.cursor is None or cursor.epoch != self.cursor.epoch or cursor.seq > self.cursor.seq:
             return False
         if self._in_replay and self._asked_by_time:
             return False
         confirmed = self.acked is not None and self.acked.epoch == cursor.epoch and self.acked.seq >= cursor.seq
-        assert not confirmed, f"told again what was confirmed: {cursor}, confirmed {self.acked}"
+        assert crossed or not confirmed, f"an acked message was repeated: {cursor}, acked {self.acked}"
         return True
 
     def _progress(self, body: dict[str, Any]) -> None:
@@ -192,13 +193,15 @@ class Browser:
             assert known["attempt"] <= body["attempt"], "progress of an earlier attempt"
 
 
-class World:
-    """The service's log reaches the session late, by a hub that may lag, repeat, skip or lose track."""
+class GatewayHarness:
+    """Connects a session to the service's log through a hub that may lag, repeat, skip or lose track."""
 
     def __init__(self, since: Since, *, acks: bool = False) -> None:
         self.service = Service()
         self.client = Browser(acks=acks)
         self.network: deque[str] = deque()
+        self.crossed = 0
+        """Frames in the network that were sent before the last ack arrived."""
         self.now = 0.0
         self.feed: deque[TaskMessage] = deque()
         self.delivered: list[TaskMessage] = []
@@ -254,27 +257,30 @@ class World:
         return bool(frames)
 
     def read(self, count: int | None = None) -> None:
-        """Let the client take in what has arrived, or the first of it."""
+        """Let the client read the received frames, or the first ``count``."""
         for _ in range(len(self.network) if count is None else min(count, len(self.network))):
-            self.client.take(self.network.popleft())
+            self.client.take(self.network.popleft(), crossed=self.crossed > 0)
+            self.crossed = max(0, self.crossed - 1)
 
     def look(self, waiting: int) -> None:
-        """Find the client so many bytes behind."""
+        """Report the number of bytes that the client is behind."""
         self.session.observe(self.now, waiting=waiting, taken=0)
 
     def ack(self) -> None:
         frame = self.client.ack() if self.client.acks else None
         if frame is not None:
+            self.crossed = len(self.network)
             self.session.receive(frame)
 
     def reconnect(self) -> None:
         self.client.dropped()
         self.network.clear()
+        self.crossed = 0
         self.answer = None
         self.session = self._open(self.client.cursor or Start.SNAPSHOT)
 
     def settle(self) -> None:
-        """Let everything arrive, and be confirmed: a session has no room for more than so much without an ack."""
+        """Deliver and acknowledge everything: a session holds only a bounded number of messages without an ack."""
         self.read()
         self.ack()
         moving = True

@@ -1,9 +1,9 @@
-"""Acks: what is owed, when it is sent again, and when the client is given up."""
+"""Acks: which messages need one, when they are sent again, and when the client is disconnected."""
 
 from __future__ import annotations
 
-from ws_gateway.acks import Acks
-from ws_gateway.cursor import UserCursor
+from ws_gateway.protocol.acks import Acks
+from ws_gateway.protocol.cursor import UserCursor
 
 
 def at(seq: int, epoch: str = "e0") -> UserCursor:

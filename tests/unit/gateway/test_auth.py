@@ -1,4 +1,4 @@
-"""Tokens: only what is signed with our secret and HS256, in time, and for us."""
+"""Tokens are accepted only if signed with our secret and HS256, currently valid, and issued for this audience."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from ws_gateway.auth import TokenExpired, TokenRejected, Tokens
+from ws_gateway.auth.image_urls import ImageUrls, Link, LinkRejected
+from ws_gateway.auth.jwt import LEEWAY, TokenExpired, TokenRejected, Tokens
 from ws_gateway.clock import SystemClock
 
 SECRET = "a secret that only the tests share with anyone, long enough for HS512 also"
@@ -17,7 +18,7 @@ NOW = datetime(2026, 1, 8, 10, tzinfo=UTC)
 
 
 class StoppedClock(SystemClock):
-    """Always ten o'clock."""
+    """A clock that always shows ten o'clock."""
 
     def now(self) -> datetime:
         return NOW
@@ -46,8 +47,34 @@ def test_a_token_without_scope_is_good_for_tasks() -> None:
 
 
 def test_an_expired_token_is_told_apart() -> None:
-    with pytest.raises(TokenExpired, match="expired at 2026-01-08T10:00:00"):
-        tokens.verify_api(encode(exp=NOW))
+    with pytest.raises(TokenExpired, match="expired at 2026-01-08T09:59:00"):
+        tokens.verify_api(encode(exp=NOW - LEEWAY))
+
+
+SECOND = timedelta(seconds=1)
+
+
+@pytest.mark.parametrize("skew", [-LEEWAY + SECOND, LEEWAY - SECOND, timedelta(hours=1)], ids=str)
+def test_a_token_of_a_host_whose_clock_differs_is_accepted(skew: timedelta) -> None:
+    theirs = NOW + skew
+    assert tokens.verify_api(encode(iat=theirs, exp=theirs + SECOND)).subject == "ann"
+
+
+@pytest.mark.parametrize(
+    ("times", "accepted"),
+    [
+        ({"exp": NOW - LEEWAY + SECOND}, True),
+        ({"exp": NOW - LEEWAY}, False),
+        ({"nbf": NOW + LEEWAY}, True),
+        ({"nbf": NOW + LEEWAY + SECOND}, False),
+    ],
+)
+def test_expiry_and_beginning_have_a_minute_of_leeway(times: dict[str, Any], accepted: bool) -> None:
+    if accepted:
+        assert tokens.verify_api(encode(**times)).expires_at == times.get("exp", NOW + SECOND)
+        return
+    with pytest.raises(TokenRejected, match=r"expired at|before 2026"):
+        tokens.verify_api(encode(**times))
 
 
 @pytest.mark.parametrize(
@@ -88,6 +115,12 @@ def test_a_socket_token_opens_the_socket_and_nothing_else() -> None:
         tokens.verify_api(minted.token)
 
 
+@pytest.mark.parametrize("issued_at", [NOW - timedelta(days=1), None])
+def test_a_socket_token_was_issued_when_its_session_was(issued_at: datetime | None) -> None:
+    minted = tokens.mint_socket(tokens.verify_api(encode(iat=issued_at)), timedelta(days=7))
+    assert tokens.verify_socket(minted.token).issued_at == issued_at, "revoked together, by any time"
+
+
 def test_the_socket_takes_a_session_token_too() -> None:
     assert tokens.verify_socket(encode()).subject == "ann"
 
@@ -95,9 +128,12 @@ def test_the_socket_takes_a_session_token_too() -> None:
 def test_guests_are_new_each_time_unless_they_are_known() -> None:
     one, minted = tokens.mint_guest(timedelta(hours=1))
     two, _ = tokens.mint_guest(timedelta(hours=1))
-    again, _ = tokens.mint_guest(timedelta(hours=1), one)
+    first = tokens.verify_api(minted.token)
+    again, renewed = tokens.mint_guest(timedelta(hours=1), first)
     assert one != two
     assert again == one
+    assert first.session_id
+    assert tokens.verify_api(renewed.token).session_id == first.session_id, "the session goes on"
     assert tokens.verify_api(minted.token).scopes == {"tasks"}
 
 
@@ -105,3 +141,21 @@ def test_the_gateway_s_own_token_serves_the_service_only() -> None:
     found = tokens.verify_api(tokens.mint_service(timedelta(minutes=15)).token)
     assert found.subject == "gateway"
     assert found.scopes == {"service"}
+
+
+def test_tokens_and_links_of_former_secrets_are_valid_during_a_rotation() -> None:
+    clock, former = StoppedClock(), "the secret before the rotation, which is long enough, too"
+    old, new = (Tokens(secret=secret, audience="whitebg", clock=clock) for secret in (former, SECRET))
+    rotating = Tokens(secret=SECRET, audience="whitebg", clock=clock, former=[former])
+    for tokens_of in (old, new):
+        minted = tokens_of.mint_service(timedelta(minutes=5)).token
+        assert rotating.verify_api(minted).subject == "gateway"
+    with pytest.raises(TokenRejected):
+        old.verify_api(rotating.mint_service(timedelta(minutes=5)).token)
+
+    link = Link(task_id=7, kind="result", user_id="ann", expires=int(clock.now().timestamp()) + 60)
+    urls = {"base_url": "", "ttl": timedelta(hours=1), "clock": clock}
+    before = ImageUrls(secret=former, **urls)  # type: ignore[arg-type]  # each fits its parameter
+    ImageUrls(secret=SECRET, former=[former], **urls).check(link, before.sign(link))  # type: ignore[arg-type]
+    with pytest.raises(LinkRejected):
+        ImageUrls(secret=SECRET, **urls).check(link, before.sign(link))  # type: ignore[arg-type]

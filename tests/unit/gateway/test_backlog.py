@@ -1,8 +1,8 @@
-"""How long a client may be how far behind."""
+"""Limits on how long a client may be how far behind."""
 
 from __future__ import annotations
 
-from ws_gateway.backlog import Backlog
+from ws_gateway.protocol.backpressure import Backlog
 
 LIMIT = 65536
 

@@ -1,10 +1,11 @@
-"""Work that goes on beside a block ends with it."""
+"""Background work ends with the block that it belongs to."""
 
 from __future__ import annotations
 
 import asyncio
 
-from ws_gateway.beside import beside
+from tests.support.patience import PATIENCE
+from ws_gateway.background import run_in_background
 
 
 async def test_it_goes_on_within_the_block_and_ends_with_it() -> None:
@@ -17,8 +18,8 @@ async def test_it_goes_on_within_the_block_and_ends_with_it() -> None:
         finally:
             ended.set()
 
-    async with asyncio.timeout(10):
-        async with beside(work(), "work"):
+    async with asyncio.timeout(PATIENCE):
+        async with run_in_background(work(), "work"):
             await began.wait()
             assert not ended.is_set()
     assert ended.is_set()
@@ -37,8 +38,8 @@ async def test_what_swallows_a_cancellation_ends_none_the_less() -> None:
                 swallowed += 1
         await asyncio.Event().wait()
 
-    async with asyncio.timeout(10):
-        async with beside(work(), "work"):
+    async with asyncio.timeout(PATIENCE):
+        async with run_in_background(work(), "work"):
             await began.wait()
     assert swallowed == 3
 
@@ -47,5 +48,5 @@ async def test_what_ends_by_itself_is_no_trouble() -> None:
     async def work() -> None:
         """Do nothing."""
 
-    async with beside(work(), "work"):
+    async with run_in_background(work(), "work"):
         await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""Who a client is, as far as limits go: no header makes it somebody else."""
+"""The client address used for limits; no header can change it to another client's."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from ws_gateway.client_address import client_address
+from ws_gateway.http.client_address import client_address
 
 TRUSTED = [ip_network("10.0.0.0/8"), ip_network("fd00::/8")]
 

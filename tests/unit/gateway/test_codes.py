@@ -1,10 +1,10 @@
-"""Close codes: the range is the policy."""
+"""Close codes: the range determines the reconnect policy."""
 
 from __future__ import annotations
 
 import pytest
 
-from ws_gateway.codes import Close, CloseCode, Policy
+from ws_gateway.protocol.close_codes import Close, CloseCode, Policy
 
 
 @pytest.mark.parametrize("code", CloseCode)

@@ -1,4 +1,4 @@
-"""Dashboard and alerts name only what the programs really tell Prometheus."""
+"""The dashboard and alerts use only metrics that the programs really export."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ import pytest
 import yaml
 from prometheus_client import CollectorRegistry, Metric
 
-from generator_service import metrics as service
 from generator_service.domain.clock import SystemClock
-from generator_service.metrics_server import StateCollector
+from generator_service.notifier.local import LocalNotifier
+from generator_service.ops import metrics as service
+from generator_service.ops.metrics_server import StateCollector
 from generator_service.store.contract import QueueCounts, TaskStore
-from generator_service.wake.local import LocalWake
 from generator_service.watch.feed import Feeds
+from generator_service.watch.queue_view import QueueView
 from generator_service.watch.ring import EventRing
 from generator_service.watch.tail import LogTail
 from generator_service.watch.watchers import Watchers
-from ws_gateway import metrics as gateway
+from ws_gateway.telemetry import metrics as gateway
 
 ROOT = Path(__file__).parents[3]
 DASHBOARD: dict[str, Any] = json.loads((ROOT / "deploy/grafana/whitebg.json").read_text())
@@ -32,14 +33,14 @@ RULES = [
 ]
 OPERATIONS = (ROOT / "docs/operations.md").read_text()
 PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
-# An aggregation's labels stand in parentheses after "by", a selector's in braces.
+# The labels of an aggregation are in parentheses after "by", those of a selector in braces.
 METRIC = re.compile(r"\b(?:whitebg|process)_[a-z_]+\b")
 LABELS = re.compile(r"(\b(?:whitebg|process)_[a-z_]+)\{([^}]*)\}")
 SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "gauge": ("",)}
 
 
 def samples(metric: Metric, labels: set[str]) -> dict[str, set[str]]:
-    """Return the names that Prometheus gives to a metric's samples, with their labels."""
+    """Return the names of a metric's samples in Prometheus, with their labels."""
     return {
         metric.name + suffix: labels | ({"le"} if suffix == "_bucket" else set()) for suffix in SUFFIXES[metric.type]
     }
@@ -55,22 +56,24 @@ def exposed(registry: CollectorRegistry) -> dict[str, set[str]]:
 
 
 def collected() -> dict[str, set[str]]:
-    """Return every sample that the service reads where it is kept."""
+    """Return every sample that the service collects at scrape time."""
 
     class EmptyStore:
         async def counts(self) -> QueueCounts:
-            return QueueCounts(by_state={}, oldest_runnable=None)
+            return QueueCounts(by_state={})
 
     async def collect() -> list[Metric]:
         store, ring, watchers = cast("TaskStore", EmptyStore()), EventRing(1), Watchers(1)
         loop = asyncio.get_running_loop()
 
-        async def start_over() -> None:
+        async def reset() -> None:
             ring.clear()
 
-        tail = LogTail(store, LocalWake(loop), listeners=[], on_gap=start_over)
+        tail = LogTail(store, LocalNotifier(loop), listeners=[], on_gap=reset)
         feeds = Feeds(store, tail, ring, watchers, present=lambda task: task)
-        collector = StateCollector(feeds, SystemClock(), loop)
+        clock = SystemClock()
+        view = QueueView(clock, 1, running_per_user=1, queue_time=clock.now)
+        collector = StateCollector(feeds, view, loop)
         return await asyncio.to_thread(lambda: list(collector.collect()))
 
     names: dict[str, set[str]] = {}
@@ -92,7 +95,7 @@ def expressions() -> list[Any]:
 @pytest.mark.parametrize("expression", expressions())
 def test_every_metric_and_label_exists(expression: str) -> None:
     for name in METRIC.findall(expression):
-        assert name in KNOWN, f"nobody exposes {name}"
+        assert name in KNOWN, f"no program exports {name}"
     for name, selector in LABELS.findall(expression):
         asked = set(re.findall(r"(\w+)\s*[=!]~?", selector))
         assert asked <= KNOWN[name] | {"instance", "job"}, f"{name} has the labels {KNOWN[name]}"
@@ -111,6 +114,13 @@ def test_the_three_rollback_criteria_are_the_same_everywhere() -> None:
         assert expression in OPERATIONS
         shown = re.sub(r" [<>] [0-9.]+$", "", expression)
         assert any(shown == target["expr"] for panel in PANELS for target in panel["targets"])
+
+
+def test_every_ratio_needs_a_minimum_of_traffic() -> None:
+    ratios = {rule["alert"]: rule["expr"] for rule in RULES if re.search(r"\)\s*/\s*sum", rule["expr"])}
+    assert len(ratios) == 4
+    for alert, expression in ratios.items():
+        assert re.search(r"and sum\(increase\(\w+\[\w+\]\)\)( by \(\w+\))? > \d+", expression), alert
 
 
 def test_every_alert_names_a_section_that_is_there() -> None:

@@ -22,7 +22,7 @@ def on_websocket(percent: float, users: list[str]) -> set[str]:
 
 
 class TestRollout:
-    """Who is on the WebSocket."""
+    """Selection of the users on the WebSocket."""
 
     USERS: ClassVar = [f"user-{n}" for n in range(20_000)]
 

@@ -1,4 +1,4 @@
-"""What a log line looks like."""
+"""The format of log lines."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 
 import orjson
 
-from ws_gateway import request_id
-from ws_gateway.logs import JsonFormatter
+from ws_gateway.telemetry import request_id
+from ws_gateway.telemetry.logs import JsonFormatter
 
 
 def line(**record: Any) -> dict[str, Any]:

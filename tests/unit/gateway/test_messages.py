@@ -1,4 +1,4 @@
-"""The browser's JSON, exactly."""
+"""The exact JSON sent to browsers."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import orjson
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from protos.whitebg.v1 import event_pb2, task_pb2
-from ws_gateway.cursor import UserCursor
-from ws_gateway.messages import STATUS, TERMINAL_STATES, Encoder, Phase
+from whitebg.v1 import event_pb2, task_pb2
+from ws_gateway.http.models import WaitReasonName
+from ws_gateway.protocol.cursor import UserCursor
+from ws_gateway.protocol.messages import STATUS, TERMINAL_STATES, WAIT_REASONS, Encoder, Phase, task_data
 
 SUBMITTED = datetime(2026, 1, 8, 9, 59, 58, 500_000, tzinfo=UTC)
 CHANGED = datetime(2026, 1, 8, 10, 0, 0, tzinfo=UTC)
@@ -61,6 +62,19 @@ def test_golden_complete() -> None:
         '"estimated_remaining_seconds":null,"error_message":null,"updated_at":"2026-01-08T10:00:00.000Z",'
         '"attempt":1,"stage":"","queue_position":0,"error_code":null,"seq":7,"filename":"杯.jpg"}}'
     )
+
+
+def test_golden_deleted() -> None:
+    error = task_pb2.TaskError(code="deleted", message="deleted on request")
+    event = event_of(task_in(task_pb2.TASK_STATE_CANCELLED, error=error))
+    event.type = event_pb2.EVENT_TYPE_DELETED
+    assert encoder.event(event).text == (
+        '{"type":"task_failed","id":"ab12:7","task_id":123,"timestamp":"2026-01-08T10:00:00.000Z","data":'
+        '{"status":"failed","progress":0,"result_image_url":null,"elapsed_time":1.5,'
+        '"estimated_remaining_seconds":null,"error_message":"deleted on request",'
+        '"updated_at":"2026-01-08T10:00:00.000Z","attempt":1,"stage":"","queue_position":0,'
+        '"error_code":"deleted","seq":7,"filename":"杯.jpg","deleted":true}}'
+    ), "clients acknowledge and parse only the three types of the first version"
 
 
 @pytest.mark.parametrize(
@@ -126,3 +140,20 @@ def test_every_state_has_a_word() -> None:
         task_pb2.TASK_STATE_TIMEOUT,
         task_pb2.TASK_STATE_CANCELLED,
     } == TERMINAL_STATES
+
+
+def test_a_snoozed_task_names_what_it_waits_for_and_until_when() -> None:
+    task = task_in(
+        task_pb2.TASK_STATE_PENDING,
+        wait_reason=task_pb2.WAIT_REASON_RATE_LIMITED,
+        run_at=stamp(CHANGED + timedelta(minutes=4)),
+        error=task_pb2.TaskError(code="rate_limited", message="Gemini's quota is used up", retryable=True),
+    )
+    data = task_data(task, lambda _task, _kind: "")
+    assert (data["wait_reason"], data["waiting_until"]) == ("rate_limited", "2026-01-08T10:04:00.000Z")
+    assert (data["status"], data["error_message"]) == ("pending", "Gemini's quota is used up")
+    queued = task_data(task_in(task_pb2.TASK_STATE_PENDING, run_at=stamp(CHANGED)), lambda _task, _kind: "")
+    assert not queued.keys() & {"wait_reason", "waiting_until"}
+    named = {reason for number, reason in WAIT_REASONS.items() if number}
+    assert named == {name.value for name in WaitReasonName}
+    assert WAIT_REASONS.keys() == {number for number in task_pb2.WaitReason.values() if number}

@@ -1,11 +1,11 @@
-"""The gateway's figures by themselves."""
+"""The gateway's metrics in isolation."""
 
 from __future__ import annotations
 
 import pytest
 
-from ws_gateway.messages import SyncMode
-from ws_gateway.metrics import Delivery, Metrics
+from ws_gateway.protocol.messages import SyncMode
+from ws_gateway.telemetry.metrics import Delivery, Metrics
 
 
 def value(metrics: Metrics, name: str, **labels: str) -> float | None:

@@ -1,19 +1,19 @@
-"""What sessions tell whoever counts."""
+"""Events that sessions report to their observer."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ws_gateway.acks import Acks
-from ws_gateway.cursor import UserCursor
-from ws_gateway.messages import Page, Phase, ProgressMessage, SyncMode, TaskMessage
-from ws_gateway.progress import ProgressSlots
-from ws_gateway.session import Protocol, Session
+from ws_gateway.protocol.acks import Acks
+from ws_gateway.protocol.cursor import UserCursor
+from ws_gateway.protocol.messages import Page, Phase, ProgressMessage, SyncMode, TaskMessage
+from ws_gateway.protocol.progress import ProgressSlots
+from ws_gateway.protocol.session import Protocol, Session
 
 
 @dataclass
 class Counts:
-    """An observer that remembers."""
+    """An observer that counts events."""
 
     coalesced: int = 0
     dropped: int = 0
@@ -86,7 +86,7 @@ def test_acks_tell_their_lag_and_what_was_sent_again() -> None:
 
 
 class TestDropped:
-    """The counter that is always 0."""
+    """The counter that must stay 0."""
 
     def session(self) -> tuple[Session, Counts]:
         since, counts = UserCursor("e0", 3), Counts()

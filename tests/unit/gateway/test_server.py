@@ -1,4 +1,4 @@
-"""What the gateway's process asks of its system."""
+"""Resource limits that the gateway's process sets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ws_gateway.server import raise_file_limit
 
 @pytest.fixture
 def few_files() -> Iterator[int]:
-    """Run with the usual default; return what could be had."""
+    """Set the usual default limit; yield the hard limit."""
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (1024, before[1]))
     yield before[1]

@@ -1,4 +1,4 @@
-"""Whatever happens in whatever order, the client ends with the server's state and has seen every event once."""
+"""In any order of operations, the client reaches the server's state and receives every event exactly once."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from tests.unit.gateway.session_model import BEGIN, LIMITS, Task, World
-from ws_gateway.cursor import Start, UserCursor
-from ws_gateway.messages import Phase
+from tests.unit.gateway.session_model import BEGIN, LIMITS, GatewayHarness, Task
+from ws_gateway.protocol.cursor import Start, UserCursor
+from ws_gateway.protocol.messages import Phase
 
 
 class SessionMachine(RuleBasedStateMachine):
@@ -20,7 +20,7 @@ class SessionMachine(RuleBasedStateMachine):
         since=st.sampled_from([Start.SNAPSHOT, UserCursor("a0", 0), UserCursor("dead", 5), BEGIN]), acks=st.booleans()
     )
     def open(self, since: Start | UserCursor, acks: bool) -> None:
-        self.world = World(since, acks=acks)
+        self.world = GatewayHarness(since, acks=acks)
         self.epochs = 0
 
     @property
@@ -82,7 +82,7 @@ class SessionMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.world.client.acks)
     @rule(begun=st.booleans(), confirmed=st.booleans(), times=st.integers(1, 3))
     def forget_to_ack(self, begun: bool, confirmed: bool, times: int) -> None:
-        """Get news, confirm them or not, and let so much time pass that what is not confirmed comes again."""
+        """Send events, ack them or not, and wait long enough for unacked ones to be repeated."""
         self.submit()
         if begun:
             self.change_one(Phase.RUNNING)
@@ -101,7 +101,7 @@ class SessionMachine(RuleBasedStateMachine):
 
     @rule(count=st.integers(1, 4))
     def read(self, count: int) -> None:
-        """Take in some of what was sent; the rest stays on the line, and is lost with it."""
+        """Read some of the sent frames; the rest stays in the network and is lost with the connection."""
         self.world.read(count)
 
     @rule()
@@ -122,7 +122,7 @@ class SessionMachine(RuleBasedStateMachine):
 
     @rule(answered=st.booleans())
     def sync_by_cursor(self, answered: bool) -> None:
-        # With more on the line, the client would be told twice what is there, because it asked for it.
+        # Empty the network first: frames in it would be sent a second time, at the client's own request.
         self.world.read()
         client = self.world.client
         self.world.session.receive(client.sync(str(client.cursor) if client.cursor and answered else None))
@@ -130,7 +130,7 @@ class SessionMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.world.client.synced)
     @rule(seconds=st.integers(-5, 30))
     def sync_by_time(self, seconds: int) -> None:
-        """Ask by a clock that is wrong by some seconds, in either direction."""
+        """Sync by a clock that is off by some seconds, in either direction."""
         self.world.read()
         time = self.world.service.time_of(self.world.service.seq) + timedelta(seconds=seconds)
         self.world.session.receive(self.world.client.sync(max(BEGIN, time).isoformat()))
@@ -141,7 +141,7 @@ class SessionMachine(RuleBasedStateMachine):
 
     @rule()
     def new_epoch(self) -> None:
-        """The service comes back from a backup: the hub loses track as well."""
+        """Restore the service from a backup: the hub loses track too."""
         self.epochs += 1
         self.world.service.epoch = f"a{self.epochs}"
         self.world.service.compact()
@@ -150,7 +150,7 @@ class SessionMachine(RuleBasedStateMachine):
 
     @invariant()
     def bounded(self) -> None:
-        """No more than one page, one full queue and a few marks are ever held."""
+        """A session holds at most one page, one full queue and a few marks."""
         session = self.world.session
         held = session._held + len(session._buffer)
         assert held <= LIMITS.queue_messages + LIMITS.buffer_events + 2 * len(self.service_tasks) + 12
@@ -158,7 +158,7 @@ class SessionMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         if not hasattr(self, "world"):
             return
-        # An event that follows on what was skipped shows the gap.
+        # A further event reveals a gap left by skipped ones.
         self.submit()
         self.world.settle()
         client = {

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -11,20 +15,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from protos.whitebg.v1 import event_pb2, task_pb2
-from ws_gateway.backoff import Backoff
+from whitebg.v1 import event_pb2, task_pb2
+from ws_gateway.auth.image_urls import ImageUrls, Link, LinkExpired, LinkRejected
+from ws_gateway.auth.jwt import LEEWAY, Claims
 from ws_gateway.clock import SystemClock
-from ws_gateway.cursor import UserCursor, parse_since
 from ws_gateway.http.ranges import ByteRange, Unsatisfiable, parse_range
-from ws_gateway.image_urls import ImageUrls, LinkExpired, LinkRejected
-from ws_gateway.ring import EventRing
+from ws_gateway.protocol.cursor import UserCursor, parse_since
 from ws_gateway.settings import Settings
+from ws_gateway.upstream.backoff import Backoff
+from ws_gateway.upstream.event_buffer import EventRing
 
 SECRET = "a secret that only the tests share with anyone"
 
 
 class TestSince:
-    """What a client may say it has seen."""
+    """Cursors that a client may send."""
 
     @pytest.mark.parametrize(
         ("text", "meant"),
@@ -93,12 +98,27 @@ def test_ranges_past_the_end(header: str) -> None:
 
 
 class SetClock(SystemClock):
-    """Shows the time it is set to."""
+    """A clock that shows the time it is set to."""
 
     time = datetime(2026, 1, 8, 10, tzinfo=UTC)
 
     def now(self) -> datetime:
         return self.time
+
+
+def read(link: str) -> tuple[Link, str]:
+    """Return the content of a link, and its signature."""
+    path = urlsplit(link).path.split("/")
+    query = {name: values[0] for name, values in parse_qs(urlsplit(link).query).items()}
+    found = Link(
+        task_id=int(path[2]),
+        kind=path[3],
+        user_id=query["user"],
+        expires=int(query["exp"]),
+        session_id=query.get("sid", ""),
+        issued=int(query["iat"]) if "iat" in query else None,
+    )
+    return found, query["sig"]
 
 
 class TestLinks:
@@ -107,31 +127,59 @@ class TestLinks:
     def setup_method(self) -> None:
         self.clock = SetClock()
         self.urls = ImageUrls(secret=SECRET, base_url="https://img", ttl=timedelta(hours=24), clock=self.clock)
-        self.link = self.urls.url(task_pb2.Task(task_id=5, user_id="a b&c/白"), "result")
-        query = {name: values[0] for name, values in parse_qs(urlsplit(self.link).query).items()}
-        self.parts = {
-            "task_id": 5,
-            "kind": "result",
-            "user_id": query["user"],
-            "expires": int(query["exp"]),
-            "signature": query["sig"],
-        }
+        self.claims = Claims(
+            subject="a b&c/白",
+            expires_at=self.clock.time + timedelta(days=7),
+            scopes=frozenset({"tasks"}),
+            session_id="s\n1",
+            issued_at=self.clock.time,
+        )
+        self.link = self.urls.url(5, "result", self.claims)
+        self.parts, self.signature = read(self.link)
 
-    def check(self, **changes: object) -> None:
-        self.urls.check(**(self.parts | changes))  # type: ignore[arg-type]  # the parts, one of them changed
+    def check(self, signature: str = "", **changes: Any) -> None:
+        self.urls.check(replace(self.parts, **changes), signature or self.signature)
 
     def test_a_link_is_good_for_at_least_its_time(self) -> None:
         assert self.link.startswith("https://img/images/5/result?")
         self.check()
         self.clock.time += timedelta(hours=24)
         self.check()
-        self.clock.time += timedelta(hours=13)
+        self.clock.time = datetime.fromtimestamp(self.parts.expires + 59, UTC)
+        self.check()  # by a gateway whose clock is ahead
+        self.clock.time += timedelta(seconds=1)
         with pytest.raises(LinkExpired):
             self.check()
 
     def test_links_stay_the_same_for_a_while_so_that_browsers_can_cache(self) -> None:
         self.clock.time += timedelta(minutes=1)
-        assert self.urls.url(task_pb2.Task(task_id=5, user_id="a b&c/白"), "result") == self.link
+        assert self.urls.url(5, "result", self.claims) == self.link
+
+    def test_a_link_ends_with_the_token_that_it_was_given_for(self) -> None:
+        soon = replace(self.claims, expires_at=self.clock.time + timedelta(minutes=5))
+        parts, signature = read(self.urls.url(5, "result", soon))
+        assert parts.expires == int(soon.expires_at.timestamp())
+        self.clock.time = soon.expires_at + LEEWAY
+        with pytest.raises(LinkExpired):
+            self.urls.check(parts, signature)
+
+    def test_it_names_the_session(self) -> None:
+        assert (self.parts.session_id, self.parts.issued_at) == ("s\n1", self.claims.issued_at)
+        nameless = Claims(subject="ann", expires_at=self.claims.expires_at, scopes=frozenset())
+        link = self.urls.url(5, "result", nameless)
+        assert re.fullmatch(r"https://img/images/5/result\?user=ann&exp=\d+&sig=[\w-]+", link)
+        parts, signature = read(link)
+        self.urls.check(parts, signature)
+
+    def test_each_session_gets_its_own_links_in_a_message_that_is_encoded_once(self) -> None:
+        task = task_pb2.Task(task_id=5, user_id=self.claims.subject)
+        text = f'{{"a": "{self.urls.slot(task, "result")}", "b": "{self.urls.slot(task, "input")}"}}'
+        other = replace(self.claims, session_id="s2")
+        for claims in (self.claims, other):
+            found = json.loads(self.urls.fill(text, claims))
+            assert found == {kind[0]: self.urls.url(5, kind[1], claims) for kind in (("a", "result"), ("b", "input"))}
+        assert self.urls.fill(text, other) != self.urls.fill(text, self.claims)
+        assert self.urls.fill('{"a": "/images/5/result"}', other) == '{"a": "/images/5/result"}'
 
     @pytest.mark.parametrize(
         "change",
@@ -140,11 +188,16 @@ class TestLinks:
             {"kind": "input"},
             {"user_id": "eve"},
             {"expires": 2**40},
+            {"session_id": "s2"},
+            {"session_id": ""},
+            {"session_id": "s", "user_id": "1\na b&c/白"},
+            {"issued": 2**40},
+            {"issued": None},
             {"signature": "x"},
             {"signature": "é"},
         ],
     )
-    def test_no_part_can_be_changed(self, change: dict[str, object]) -> None:
+    def test_no_part_can_be_changed(self, change: dict[str, Any]) -> None:
         with pytest.raises(LinkRejected) as refused:
             self.check(**change)
         assert not isinstance(refused.value, LinkExpired)
@@ -152,7 +205,7 @@ class TestLinks:
     def test_the_key_is_not_the_secret(self) -> None:
         other = ImageUrls(secret=SECRET + "!", base_url="", ttl=timedelta(hours=24), clock=self.clock)
         with pytest.raises(LinkRejected):
-            other.check(**self.parts)  # type: ignore[arg-type]  # the parts as they are
+            other.check(self.parts, self.signature)
 
 
 def event(user: str, seq: int, epoch: str = "e0") -> event_pb2.TaskEvent:

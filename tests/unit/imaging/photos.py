@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from generator_service.domain.finding import Finding
 from generator_service.domain.presets import PictureSpec
 from generator_service.domain.task import Content, OutputFormat, Shadow
 
@@ -28,7 +29,7 @@ def product_photo(
     shadow: bool = True,
     seed: int = 0,
 ) -> tuple[Pixels, NDArray[np.bool_]]:
-    """Draw one product on a softly lit backdrop, size as (width, height); return the photo and where the product is."""
+    """Draw one product on a softly lit backdrop, size as (width, height); return the photo and the product's mask."""
     width, height = size
     y, x = np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j]
     light = (0.93 + 0.07 * x - 0.05 * y * y)[:, :, None]
@@ -71,7 +72,7 @@ def decoded(data: bytes) -> Pixels:
 
 
 def png_header(width: int, height: int) -> bytes:
-    """Make a PNG that promises a size and has no pixels."""
+    """Make a PNG that declares a size and has no pixels."""
 
     def chunk(name: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
@@ -90,7 +91,7 @@ def spec(
     shadow: Shadow = Shadow.NONE,
     content: Content = Content.PICTURE,
 ) -> PictureSpec:
-    """Ask for a small picture."""
+    """Return options for a small picture."""
     return PictureSpec(
         size_px=size_px,
         fill=fill,
@@ -103,4 +104,9 @@ def spec(
 
 
 def silent(percent: int, stage: str) -> None:
-    """Report to nobody."""
+    """Discard progress reports."""
+
+
+def codes(findings: tuple[Finding, ...]) -> list[str]:
+    """Return the codes of findings, in their order."""
+    return [finding.code for finding in findings]

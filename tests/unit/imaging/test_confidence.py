@@ -2,10 +2,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from generator_service.imaging.border import Backdrop
-from generator_service.imaging.calibration import TRUSTED
-from generator_service.imaging.confidence import LOW, judge, odds_of_good, overlap
-from generator_service.imaging.segment import Mask, Segmentation
+from generator_service.domain.finding import Finding
+from generator_service.imaging.cutting.border import Backdrop
+from generator_service.imaging.cutting.calibration import TRUSTED
+from generator_service.imaging.cutting.confidence import LOW, judge, odds_of_good
+from generator_service.imaging.cutting.fusion import overlap
+from generator_service.imaging.cutting.segment import Mask, Segmentation
+from tests.unit.imaging.photos import codes
 
 
 def box(top: int = 30, left: int = 30, bottom: int = 70, right: int = 70) -> Mask:
@@ -28,26 +31,37 @@ def test_the_odds_rise_with_the_agreement_and_stay_odds() -> None:
 
 
 def test_two_ways_that_agree_are_trusted_without_a_word() -> None:
-    judgement = judge(found(box()), box())
+    judgement = judge(found(box()), odds_of_good(overlap(box(), box())))
     assert judgement.confidence > TRUSTED
-    assert judgement.warnings == ()
+    assert judgement.findings == ()
 
 
 def test_two_ways_that_disagree_are_not() -> None:
-    judgement = judge(found(box()), box(bottom=60))
+    judgement = judge(found(box()), odds_of_good(overlap(box(), box(bottom=60))))
     assert judgement.confidence < TRUSTED
-    assert judgement.warnings == ("The outline is uncertain; check the result.",)
+    assert codes(judgement.findings) == ["uncertain_outline"]
 
 
-def test_agreement_does_not_outweigh_a_cluttered_backdrop_or_a_cut_off_product() -> None:
-    cluttered = judge(found(box(), plain_share=0.4), None)
-    assert cluttered.confidence <= LOW
-    assert "cluttered" in cluttered.warnings[0]
-    cut_off = judge(found(box(bottom=100)), box(bottom=100))
-    assert cut_off.confidence <= LOW
-    assert "touches the edge" in cut_off.warnings[0]
+def test_a_cluttered_photo_is_trusted_only_with_good_odds() -> None:
+    unseen = judge(found(box(), plain_share=0.4), None)
+    assert unseen.confidence <= LOW
+    assert codes(unseen.findings) == ["cluttered"]
+    agreed = judge(found(box(), plain_share=0.4), 0.97)
+    assert agreed.confidence == 0.97
+    assert agreed.findings == ()
 
 
-def test_masks_of_two_sizes_are_compared_as_one() -> None:
-    assert overlap(box(), box()[::2, ::2]) == 1.0
-    assert overlap(box(), np.zeros((10, 10), np.bool_)) == 0.0
+def test_a_product_that_is_cut_off_is_reported_and_its_mask_is_as_good_as_it_is() -> None:
+    judgement = judge(found(box(bottom=100)), 0.97)
+    assert judgement.confidence == 0.97
+    assert codes(judgement.findings) == ["product_touches_frame"]
+
+
+def test_good_odds_do_not_outweigh_a_doubt() -> None:
+    doubt = Finding(code="see_through", message="Glass.")
+    judgement = judge(found(box()), 0.97, [doubt])
+    assert judgement.confidence == LOW
+    assert judgement.findings == (doubt,)
+    tiny = judge(found(box(bottom=33, right=33)), 0.97)
+    assert tiny.confidence == LOW
+    assert codes(tiny.findings) == ["product_small"]

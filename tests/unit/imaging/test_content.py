@@ -1,4 +1,4 @@
-"""Cut-outs, masks and shadows: what else than a picture on white can be had."""
+"""Cut-outs, masks and shadows: content other than a picture on white."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ import pytest
 from PIL import Image
 
 from generator_service.domain.task import Content, OutputFormat, Shadow
-from generator_service.imaging.encode import border_is
+from generator_service.imaging.output.encode import border_is
+from generator_service.imaging.output.shadow import contact_shadow
 from generator_service.imaging.render import render
-from generator_service.imaging.shadow import contact_shadow
-from tests.unit.imaging.photos import WHITE, Pixels, decoded, encoded, product_photo, silent, spec
+from tests.unit.imaging.photos import WHITE, Pixels, codes, decoded, encoded, product_photo, silent, spec
+
+pytestmark = pytest.mark.usefixtures("evidence_kept")
 
 PHOTO = encoded(product_photo(shape="ellipse")[0])
 LOSSLESS = [OutputFormat.PNG, OutputFormat.WEBP]
@@ -112,7 +114,7 @@ def test_byte_limits_hold_for_cut_outs_and_masks(content: Content, output: Outpu
     limit = len(free.data) * 95 // 100 if content is Content.TRANSPARENT else len(free.data)
     picture = render(PHOTO, spec(output=output, content=content, max_bytes=limit), silent)
     assert len(picture.data) <= limit
-    assert not any("over the limit" in warning for warning in picture.warnings)
+    assert "file_too_large" not in codes(picture.findings)
 
 
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.9])

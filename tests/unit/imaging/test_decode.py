@@ -10,9 +10,9 @@ import pytest
 from PIL import Image, ImageCms
 
 from generator_service.domain.errors import ImageRejected
-from generator_service.imaging.decode import decode
-from generator_service.imaging.inspect import inspect_photo
-from tests.unit.imaging.photos import encoded, product_photo
+from generator_service.imaging.source.decode import decode
+from generator_service.imaging.source.inspect import inspect_photo
+from tests.unit.imaging.photos import codes, encoded, product_photo
 
 PHOTO, _ = product_photo(size=(96, 64))
 
@@ -53,23 +53,6 @@ def test_sixteen_bits_are_scaled_not_clipped() -> None:
     assert np.abs(grey.astype(float) - ramp / 257.0).max() <= 1
 
 
-def test_floating_point_is_scaled() -> None:
-    ramp = np.linspace(0, 1, 64 * 64, dtype=np.float32).reshape(64, 64)
-    grey = decode(encoded(Image.fromarray(ramp), "TIFF")).rgb[:, :, 0]
-    assert np.abs(grey.astype(float) - ramp * 255).max() <= 1
-
-
-def test_cmyk_without_a_profile() -> None:
-    cyan = Image.new("CMYK", (32, 32), (255, 0, 0, 0))
-    assert mean_colour(decode(encoded(cyan, "TIFF")).rgb) == [0, 255, 255]
-
-
-def test_a_profile_of_the_wrong_colour_space_is_ignored() -> None:
-    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
-    cyan = Image.new("CMYK", (32, 32), (255, 0, 0, 0))
-    assert mean_colour(decode(encoded(cyan, "TIFF", icc_profile=srgb)).rgb) == [0, 255, 255]
-
-
 def test_colours_are_converted_by_their_profile() -> None:
     # sRGB with red's and blue's primaries exchanged, under another name.
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -105,7 +88,7 @@ def cmyk_profile(cyan_lab: tuple[int, int, int]) -> bytes:
 
 
 def test_cmyk_is_converted_by_its_profile() -> None:
-    # By this profile "cyan" is a reddish ink, which only a conversion by the profile can know.
+    # In this profile "cyan" is a reddish ink, which only a conversion by the profile reveals.
     cyan = Image.new("CMYK", (32, 32), (255, 0, 0, 0))
     red, green, blue = mean_colour(decode(encoded(cyan, "TIFF", icc_profile=cmyk_profile((128, 190, 150)))).rgb)
     assert red > 150
@@ -115,7 +98,9 @@ def test_cmyk_is_converted_by_its_profile() -> None:
 
 def test_a_broken_profile_does_no_harm() -> None:
     grey = np.full((32, 32, 3), 100, np.uint8)
-    assert mean_colour(decode(encoded(grey, "PNG", icc_profile=b"no profile")).rgb) == [100, 100, 100]
+    photo = decode(encoded(grey, "PNG", icc_profile=b"no profile"))
+    assert mean_colour(photo.rgb) == [100, 100, 100]
+    assert ["damaged ICC profile" in finding.message for finding in photo.findings] == [True]
 
 
 def test_palette() -> None:
@@ -150,7 +135,7 @@ def test_of_an_animation_the_first_frame_is_taken_with_a_warning(kind: str) -> N
     photo = decode(data)
     red, green, _ = mean_colour(photo.rgb)
     assert red > 150 > 50 > green
-    assert any("only the first" in warning for warning in photo.warnings)
+    assert codes(photo.findings) == ["several_pictures"]
 
 
 def test_heif() -> None:
@@ -208,7 +193,7 @@ def grey_profile(gamma: float) -> bytes:
 
 def test_a_frame_larger_than_the_file_says_is_refused() -> None:
     gif = bytearray(encoded(Image.new("P", (32, 32), 1), "GIF"))
-    at = gif.index(b",\0\0\0\0", 13)  # the first frame's descriptor: its size follows its place
+    at = gif.index(b",\0\0\0\0", 13)  # the first frame's descriptor; its size comes after its position
     gif[at + 5 : at + 9] = struct.pack("<HH", 60_000, 60_000)
     with pytest.raises(ImageRejected) as refusal:
         inspect_photo(bytes(gif))

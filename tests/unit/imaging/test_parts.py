@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from generator_service.imaging.barrier import barrier_distance, reachable
-from generator_service.imaging.border import PLAIN_DELTA_E, lab, model_backdrop, shadow_tolerant_distance
-from generator_service.imaging.compose import bounding_box, compose, visible_box
-from generator_service.imaging.foreground import foreground
-from generator_service.imaging.matte import guided_filter, matte
+from generator_service.imaging.box import bounding_box
+from generator_service.imaging.cutting.border import PLAIN_DELTA_E, lab, model_backdrop, shadow_tolerant_distance
+from generator_service.imaging.cutting.foreground import foreground
+from generator_service.imaging.cutting.matte import guided_filter, matte
+from generator_service.imaging.output.compose import compose, visible_box
 from generator_service.imaging.tiles import tiles
 from tests.unit.imaging.photos import WHITE, product_photo
 
@@ -115,7 +118,7 @@ def test_the_canvas_is_filled_as_asked(width: int, height: int, size_px: int | N
     product = np.full((height, width, 3), (10, 120, 200), np.uint8)
     canvas = compose(product, np.full((height, width), 255, np.uint8), size_px=size_px, fill=fill, background=WHITE)
     side = canvas.pixels.shape[0]
-    assert side == (size_px or 1000)
+    assert side == (size_px or math.ceil(max(width, height) / fill))
     shown = visible_box(canvas.pixels, WHITE)
     assert shown is not None
     assert abs(shown.longest - fill * side) <= 1.5 + 0.002 * side

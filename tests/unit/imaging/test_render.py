@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,22 +11,24 @@ from PIL import Image
 
 from generator_service.domain.errors import ImageRejected
 from generator_service.domain.task import OutputFormat
-from generator_service.imaging.cutout import find_outline, full_alpha
-from generator_service.imaging.decode import decode
-from generator_service.imaging.encode import border_is
+from generator_service.imaging.cutting.cutout import find_outline, full_alpha
+from generator_service.imaging.cutting.network import own_network
+from generator_service.imaging.output.encode import border_is
 from generator_service.imaging.render import render
-from tests.unit.imaging.photos import WHITE, decoded, encoded, product_photo, silent, spec
+from generator_service.imaging.source.decode import decode
+from tests.unit.imaging.photos import WHITE, codes, decoded, encoded, product_photo, silent, spec
 
 SHAPES = ["box", "ellipse", "ring", "pair"]
 
 
 def visible_fill(pixels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], background: tuple[int, int, int]) -> float:
-    """The longest side of all that differs by more than 4, as a share of the picture's side."""
-    shown = np.abs(pixels.astype(int) - np.array(background)).max(axis=2) > 4
+    """Return the longest side of all that differs by more than JPEG ringing, as a share of the picture's side."""
+    shown = np.abs(pixels.astype(int) - np.array(background)).max(axis=2) > 8
     rows, columns = np.flatnonzero(shown.any(axis=1)), np.flatnonzero(shown.any(axis=0))
     return float(max(np.ptp(rows), np.ptp(columns)) + 1) / pixels.shape[0]
 
 
+@pytest.mark.usefixtures("evidence_kept")
 @pytest.mark.parametrize("output", list(OutputFormat))
 @pytest.mark.parametrize("shape", SHAPES)
 def test_border_is_exactly_white_and_the_product_fills_what_was_asked(shape: str, output: OutputFormat) -> None:
@@ -40,7 +43,7 @@ def test_border_is_exactly_white_and_the_product_fills_what_was_asked(shape: str
     assert 0.835 <= picture.fill <= 0.865
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     backdrop=st.tuples(*[st.integers(120, 255)] * 3),
     background=st.sampled_from([WHITE, (0, 0, 0), (244, 241, 234), (13, 77, 200)]),
@@ -64,7 +67,7 @@ def test_any_plain_photo_on_any_background(
     picture = render(encoded(photo), asked, silent)
     pixels = decoded(picture.data)
     assert pixels.shape == (size_px, size_px, 3)
-    warned = any("not exactly the background" in warning for warning in picture.warnings)
+    warned = "border_not_exact" in codes(picture.findings)
     assert border_is(pixels, background) or (warned and fill > 0.8)
     assert abs(picture.fill - fill) <= max(0.015, 1.5 / size_px)
 
@@ -73,11 +76,14 @@ def test_any_plain_photo_on_any_background(
 def test_the_cut_out_is_where_the_product_is(shape: str) -> None:
     pixels, truth = product_photo(shape=shape)
     photo = decode(encoded(pixels))
-    outline = find_outline(photo)
+    outline = find_outline(photo, prior=own_network())
     found = full_alpha(photo, outline) > 127
     assert np.count_nonzero(found & truth) / np.count_nonzero(found | truth) > 0.95
-    assert outline.confidence > 0.9
-    assert outline.warnings == ()
+    if shape == "ring":  # The network fills its opening.
+        assert codes(outline.findings) == ["uncertain_outline"]
+    else:
+        assert outline.confidence > 0.9
+        assert outline.findings == ()
 
 
 def test_the_opening_of_a_ring_shows_the_background() -> None:
@@ -89,7 +95,7 @@ def test_the_opening_of_a_ring_shows_the_background() -> None:
 def test_no_shadow_and_no_halo_is_left() -> None:
     photo, truth = product_photo(shape="ellipse")
     data = decode(encoded(photo))
-    alpha = full_alpha(data, find_outline(data))
+    alpha = full_alpha(data, find_outline(data, prior=own_network()))
     far = np.hypot(*np.meshgrid(np.arange(320) - 160, np.arange(240) - 120)) > 0
     outside = far & ~truth
     assert alpha[outside].mean() < 3
@@ -135,7 +141,7 @@ def test_a_byte_limit_is_met_without_breaking_white(output: OutputFormat) -> Non
 
 def test_a_byte_limit_that_can_not_be_met_is_said() -> None:
     picture = render(encoded(product_photo()[0]), spec(max_bytes=500), silent)
-    assert any("over the limit of 500" in warning for warning in picture.warnings)
+    assert any("over the limit of 500" in finding.message for finding in picture.findings)
     assert border_is(decoded(picture.data), WHITE)
 
 
@@ -146,10 +152,17 @@ def test_automatic_size_keeps_the_photos_own_pixels() -> None:
     assert abs(picture.width - tall / 0.85) < 0.015 * picture.width
 
 
-def test_automatic_size_is_at_least_a_thousand_and_says_if_it_enlarged() -> None:
-    picture = render(encoded(product_photo()[0]), spec(size_px=None), silent)
-    assert picture.width == 1000
-    assert any("enlarged" in warning for warning in picture.warnings)
+def test_automatic_size_never_enlarges_beyond_the_smallest_side_that_the_market_accepts() -> None:
+    photo = encoded(product_photo()[0])
+    picture = render(photo, spec(size_px=None), silent)
+    assert picture.placement is not None
+    assert picture.placement.scale == 1.0
+    assert "enlarged" not in codes(picture.findings)
+
+    required = render(photo, replace(spec(size_px=None), sides_px=(1000, 2000)), silent)
+
+    assert required.width == 1000
+    assert "enlarged" in codes(required.findings)
 
 
 def test_the_thumbnail_is_a_small_jpeg() -> None:
@@ -187,16 +200,14 @@ def test_a_cluttered_photo_is_not_trusted() -> None:
     picture = render(encoded(clutter), spec(), silent)
     assert picture.confidence is not None
     assert picture.confidence <= 0.4
-    assert any("cluttered" in warning for warning in picture.warnings)
+    assert "cluttered" in codes(picture.findings)
 
 
-def test_a_product_cut_off_by_the_frame_is_not_trusted() -> None:
+def test_a_product_cut_off_by_the_frame_is_reported() -> None:
     photo, _ = product_photo(shape="box")
     cut = photo[:, 110:]
     picture = render(encoded(cut), spec(), silent)
-    assert picture.confidence is not None
-    assert picture.confidence <= 0.4
-    assert any("touches the edge" in warning for warning in picture.warnings)
+    assert "product_touches_frame" in codes(picture.findings)
 
 
 def test_a_tiny_product_is_not_trusted() -> None:
@@ -205,4 +216,4 @@ def test_a_tiny_product_is_not_trusted() -> None:
     picture = render(encoded(photo), spec(), silent)
     assert picture.confidence is not None
     assert picture.confidence <= 0.4
-    assert any("less than 1 %" in warning for warning in picture.warnings)
+    assert "product_small" in codes(picture.findings)

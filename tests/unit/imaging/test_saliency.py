@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generator_service.imaging.border import lab, model_backdrop
-from generator_service.imaging.saliency import saliency
-from generator_service.imaging.segment import second_opinion, segment
+from generator_service.imaging.cutting.border import lab, model_backdrop
+from generator_service.imaging.cutting.saliency import saliency
+from generator_service.imaging.cutting.segment import second_opinion, segment
 from tests.unit.imaging.photos import product_photo
 
 
@@ -68,7 +68,7 @@ def test_the_second_opinion_finds_a_clear_product_by_itself(shape: str) -> None:
     assert np.count_nonzero(found & truth) / np.count_nonzero(found | truth) > 0.9
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=20)
 @given(st.integers(1, 60), st.integers(1, 60), st.integers(0, 3))
 def test_any_picture_has_a_map_from_0_to_1(height: int, width: int, seed: int) -> None:
     noise = np.random.default_rng(seed).integers(0, 256 if seed else 1, (height, width, 3)).astype(np.uint8)
@@ -77,7 +77,7 @@ def test_any_picture_has_a_map_from_0_to_1(height: int, width: int, seed: int) -
     assert 0.0 <= found.min() <= found.max() <= 1.0
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=20)
 @given(st.integers(4, 40), st.integers(4, 40), st.integers(0, 3))
 def test_all_seeds_lie_on_the_frame(height: int, width: int, seed: int) -> None:
     noise = np.random.default_rng(seed).integers(0, 256 if seed else 1, (height, width, 3)).astype(np.uint8)

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from generator_service.imaging import segment as segment_module
-from generator_service.imaging.confidence import overlap
-from generator_service.imaging.decode import decode
-from generator_service.imaging.seams import without_seams
-from generator_service.imaging.segment import Mask, second_opinion, segment, shrink
+from generator_service.imaging.cutting import segment as segment_module
+from generator_service.imaging.cutting.fusion import overlap
+from generator_service.imaging.cutting.seams import without_seams
+from generator_service.imaging.cutting.segment import Mask, second_opinion, segment, shrink
+from generator_service.imaging.source.decode import decode
 from tests.unit.imaging.photos import Pixels
 
 SIZE = 480, 400
@@ -21,7 +21,7 @@ SIZE = 480, 400
 CENTRE = 240, 200
 DARK, LIGHT = (70, 62, 58), (252, 252, 252)
 FINE = 4
-"""Things are drawn so many times larger, so that their edges come out soft."""
+"""Supersampling factor, for soft edges."""
 
 EXAMPLES = Path(__file__).parents[3] / "examples" / "photos"
 
@@ -54,13 +54,13 @@ def cable(canvas: Canvas, px: int) -> None:
 
 
 def skewer(canvas: Canvas, px: int) -> None:
-    """Draw what reaches nearly from edge to edge, straight, with something thick in the middle."""
+    """Draw a straight product that reaches nearly from edge to edge, with a thick middle."""
     cv2.line(canvas, (14 * px, 214 * px), (464 * px, 190 * px), 255, 6 * px)
     cv2.rectangle(canvas, (180 * px, 160 * px), (300 * px, 240 * px), 255, -1)
 
 
 def pendant(canvas: Canvas, px: int) -> None:
-    """Draw what hangs on a wire that comes into the photo from above."""
+    """Draw a product that hangs on a wire from the photo's upper edge."""
     cv2.line(canvas, (240 * px, 0), (240 * px, 200 * px), 255, 6 * px)
     cv2.ellipse(canvas, (240 * px, 230 * px), (100 * px, 70 * px), 0, 0, 360, 255, -1)
 
@@ -119,7 +119,7 @@ def without_the_rule(monkeypatch: pytest.MonkeyPatch, picture: Pixels) -> Mask:
 
 
 def seen_of_the_line(mask: Mask, product: Mask, line: Mask) -> int:
-    """Count the pixels of the line in the mask that are not the product's, nor its soft edge's."""
+    """Count the pixels of the line in the mask, except those of the product and its soft edge."""
     near = cv2.dilate(product.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
     return int(np.count_nonzero(mask & line & ~near))
 

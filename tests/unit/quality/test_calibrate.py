@@ -1,25 +1,35 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from tools.calibrate import composed, cross_validated, fit, threshold_of_trust
+from tools.calibrate import Sample, cross_validated, fit, fit_samples, product_of, threshold_of_trust, written
+
+ONES = np.ones(12)
 
 
-def test_a_logistic_curve_is_found_again() -> None:
+def test_logistic_odds_are_found_again() -> None:
     rng = np.random.default_rng(0)
     x = rng.uniform(-4.6, 0, 4000)
     good = (rng.random(4000) < 1 / (1 + np.exp(5 + 2 * x))).astype(np.float64)
-    assert fit(x, good) == pytest.approx([-5, -2], abs=0.4)
+    assert fit(x, good, np.ones(4000)) == pytest.approx([-5, -2], abs=0.4)
 
 
-def test_a_product_is_judged_by_the_others_alone() -> None:
+def test_a_heavy_sample_counts_as_several() -> None:
+    x, good = np.array([-4.0, -3.0, -1.0, -0.5]), np.array([1.0, 0.0, 1.0, 0.0])
+    again = [0, 1, 1, 1, 2, 3]
+    assert fit(x, good, np.array([1.0, 3.0, 1.0, 1.0])) == pytest.approx(fit(x[again], good[again], np.ones(6)))
+
+
+def test_a_group_is_judged_by_the_others_alone() -> None:
     x = np.array([-4.0, -3.0, -2.0, -1.0] * 3)
-    products = np.repeat(["one", "two", "three"], 4)
+    groups = np.repeat(["one", "two", "three"], 4)
     good = np.array([1.0, 1.0, 0.0, 0.0] * 3)
-    before = cross_validated(x, good, products)
+    before = cross_validated(x, good, ONES, groups)
     good[:4] = [0.0, 0.0, 1.0, 1.0]
-    after = cross_validated(x, good, products)
+    after = cross_validated(x, good, ONES, groups)
     assert after[:4] == pytest.approx(before[:4])
     assert after[4:] != pytest.approx(before[4:])
 
@@ -28,21 +38,51 @@ def test_the_threshold_lets_as_many_pass_as_the_precision_allows() -> None:
     odds = np.linspace(1.0, 0.01, 100)
     good = np.ones(100)
     good[[30, 60, 61, 62, 63, 64, 65, 66]] = 0.0
-    trusted = threshold_of_trust(odds, good)
+    trusted = threshold_of_trust(odds, good, np.ones(100))
     assert np.mean(good[odds >= trusted]) >= 0.95
     assert np.mean(good[odds >= trusted - 0.01]) < 0.95
 
 
 def test_without_good_results_there_is_no_threshold() -> None:
     with pytest.raises(SystemExit, match="no threshold"):
-        threshold_of_trust(np.linspace(0, 1, 5), np.zeros(5))
+        threshold_of_trust(np.linspace(0, 1, 5), np.zeros(5), np.ones(5))
 
 
-def test_a_composed_picture_shows_the_product_where_its_alpha_says() -> None:
-    rgb = np.full((120, 160, 3), (200, 30, 30), np.uint8)
-    alpha = np.zeros((120, 160), np.uint8)
-    alpha[30:90, 50:110] = 255
-    picture, share = composed(rgb, alpha, np.random.default_rng(3))
-    assert picture.shape[:2] == share.shape == (168, 208)
-    inside = picture[share > 250].astype(np.float64)
-    assert np.abs(inside.mean(axis=0) - (200, 30, 30)).max() < 12
+def samples(*, photo: bool, iou_of_agreeing: float = 0.97) -> list[Sample]:
+    return [
+        Sample(
+            photo=photo,
+            group=str(number % 10),
+            agreement=0.99 - 0.009 * number,
+            trustable=True,
+            iou=iou_of_agreeing if number < 50 else 0.5,
+        )
+        for number in range(100)
+    ]
+
+
+def test_photos_and_scenes_have_the_same_say() -> None:
+    with pytest.raises(SystemExit, match="no threshold"):
+        fit_samples([*samples(photo=True), *samples(photo=False, iou_of_agreeing=0.5)])
+    fitted = fit_samples([*samples(photo=True), *samples(photo=False)])
+    assert fitted.curve[1] < 0
+    assert "100 photos, 50.0% of them good" in fitted.summary
+    assert "100 scenes, 50.0% of them good" in fitted.summary
+
+
+def test_a_sample_with_another_difficulty_does_not_count_as_trusted() -> None:
+    every = [*samples(photo=True), *samples(photo=False)]
+    wrong = Sample(photo=True, group="x", agreement=1.0, trustable=False, iou=0.1)
+    assert fit_samples([*every, *[wrong] * 20]).trusted > 0
+
+
+def test_the_written_file_holds_the_numbers() -> None:
+    fitted = fit_samples([*samples(photo=True), *samples(photo=False)])
+    namespace: dict[str, object] = {}
+    exec(written(fitted), namespace)
+    assert (namespace["OFFSET"], namespace["SLOPE"]) == pytest.approx(tuple(fitted.curve), abs=1e-3)
+    assert namespace["TRUSTED"] == pytest.approx(fitted.trusted, abs=1e-3)
+
+
+def test_two_photos_of_a_product_are_one_group() -> None:
+    assert product_of(Path("with_mask/syn_GT01.png")) == product_of(Path("with_mask/am_GT01.jpg")) == "GT01"

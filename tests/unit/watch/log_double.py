@@ -1,4 +1,4 @@
-"""A log in memory with the reads that a feed and a tail need, each of which may take its time."""
+"""An in-memory log with the reads that a feed and a tail need, each of which can be delayed."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import TypeVar, cast
 from generator_service.domain import transitions
 from generator_service.domain.event import EventType, TaskEvent
 from generator_service.domain.task import Task, TaskState
+from generator_service.notifier.local import LocalNotifier
 from generator_service.store.contract import EventPage, Head, Snapshot, TaskStore
-from generator_service.wake.local import LocalWake
 from generator_service.watch.feed import Feeds
 from generator_service.watch.ring import EventRing
 from generator_service.watch.tail import LogTail
@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 class LogDouble:
-    """What a store would answer. `history` remembers even what has been compacted."""
+    """Answers as a store would. `history` keeps compacted events too."""
 
     def __init__(self) -> None:
         self.epoch = "e1"
@@ -37,7 +37,7 @@ class LogDouble:
         self._held: asyncio.Event | None = None
 
     def as_store(self) -> TaskStore:
-        """Pass for a store with those who only read the log."""
+        """Return this double as the store, for code that only reads the log."""
         return cast("TaskStore", self)
 
     # writing
@@ -48,9 +48,9 @@ class LogDouble:
         return self._write(EventType.CREATED, transitions.create(new_task(user), task_id=task_id, at=self._at()))
 
     def advance(self, task: Task) -> Task:
-        """Start a task that waits, complete one that runs; return it."""
+        """Start a pending task, or complete a running one; return it."""
         if task.state is TaskState.PENDING:
-            started = transitions.start(task, owner="w", lease_for=timedelta(seconds=15), at=self._at())
+            started = transitions.start(task, owner="w", lease_expires_at=self._at(), at=self._at())
             return self._write(EventType.STARTED, started)
         return self._write(EventType.COMPLETED, transitions.complete(task, result=RESULT, at=self._at()))
 
@@ -70,10 +70,19 @@ class LogDouble:
             self.compacted[user] = doomed[-1].seq
             self.compacted_revision = max(self.compacted_revision, doomed[-1].revision)
 
-    # knowing
+    async def renew_epoch(self, seen: str) -> None:
+        """Change the epoch if it is still this one."""
+        if self.epoch == seen:
+            self.epoch += "0"
+
+    def rewind(self, revision: int) -> None:
+        """Lose the events after a revision, as a restore or a lagging replica does."""
+        del self.history[revision:]
+
+    # inspecting
 
     def kept(self) -> list[TaskEvent]:
-        """Return the events that are still there."""
+        """Return the events that are not compacted."""
         return [event for event in self.history if event.seq > self.compacted.get(event.user_id, 0)]
 
     def head(self) -> Head:
@@ -92,12 +101,12 @@ class LogDouble:
     # reading
 
     def hold(self) -> None:
-        """Let reads from now on see this moment, and answer later."""
+        """Make reads from now on see the current state, and answer later."""
         if self._held is None:
             self._held = asyncio.Event()
 
     def let_go(self) -> None:
-        """Let all reads answer."""
+        """Release all held reads."""
         if self._held is not None:
             self._held.set()
             self._held = None
@@ -127,7 +136,8 @@ class LogDouble:
 
     async def snapshot(self, user_id: str | None) -> Snapshot:
         """Read the tasks."""
-        tasks = [task for task in fold(self.history).values() if user_id in (None, task.user_id)]
+        known = sorted(fold(self.history).values(), key=lambda task: task.task_id)
+        tasks = [task for task in known if user_id in (None, task.user_id)]
         head = self.head_of(user_id)
         return await self._answer(Snapshot(tasks=tasks, revision=len(self.history), head=head))
 
@@ -141,7 +151,7 @@ class Process:
         self.watchers = Watchers(queue)
         self.told: list[TaskEvent] = []
         self.gaps = 0
-        self.wake = LocalWake(asyncio.get_running_loop())
+        self.wake = LocalNotifier(asyncio.get_running_loop())
         self.tail = LogTail(
             log.as_store(),
             self.wake,
@@ -162,4 +172,4 @@ class Process:
     async def _start_over(self) -> None:
         self.gaps += 1
         self.ring.clear()
-        self.watchers.cut_off_all()
+        self.watchers.resync_all()

@@ -1,9 +1,9 @@
-"""A watcher that trusts nothing: it knows the whole history and checks every batch against it."""
+"""A strict watcher: it knows the whole history and checks every batch against it."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import cast
 
 from generator_service.domain.cursor import Cursor, LogCursor, UserCursor
@@ -13,10 +13,10 @@ from generator_service.domain.task import Progress, Task
 from generator_service.watch.feed import Batch, Bookmark, Feeds, OnGap, SnapshotBegin, SnapshotEnd, WatchRequest
 from generator_service.watch.watchers import Scope
 from tests.support.store import fold
-from tests.unit.watch.log_double import LogDouble
+from tests.unit.watch.log_double import LogDouble, Process
 
 TURNS = 30
-"""Enough turns of the event loop for everything that can happen without time passing to happen."""
+"""Enough turns of the event loop to run everything that is ready without time passing."""
 
 
 async def settle() -> None:
@@ -25,8 +25,20 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
+async def catch_up(process: Process, readers: Iterable[Reader], tailing: asyncio.Task[None] | None) -> None:
+    """Let reads go on, the tail reach the log's end, and every reader take what there is."""
+    process.log.let_go()
+    if tailing is not None:
+        await tailing
+    await process.tail.catch_up()
+    for reader in readers:
+        # The first empty pull may have been the end of a disconnected watcher's stream.
+        while await reader.pull(process.feeds):
+            pass
+
+
 class Reader:
-    """Opens a feed, takes a batch when told to, and opens it again with its last cursor when it has ended."""
+    """Opens a feed, takes a batch on request, and reopens it with the last cursor when it has ended."""
 
     def __init__(
         self, log: LogDouble, scope: Scope, *, after: int | None, snapshot: bool = False, on_gap: OnGap = OnGap.SNAPSHOT
@@ -38,7 +50,7 @@ class Reader:
         self.epoch, self.position = log.epoch, after
         self.tasks: dict[int, Task] = {}
         self.whole = after == 0
-        """Whether it has had the log from its beginning, or a snapshot: then `tasks` must be right."""
+        """Whether it has read the log from its beginning, or a snapshot: then `tasks` must be complete."""
         self._incoming: dict[int, Task] | None = None
         self._feed: AsyncIterator[Batch] | None = None
         self._next: asyncio.Task[Batch] | None = None
@@ -46,11 +58,11 @@ class Reader:
 
     @property
     def idle(self) -> bool:
-        """Whether it waits for live news."""
+        """Whether it is waiting for live events."""
         return self._next is not None
 
     def cursor(self) -> Cursor | None:
-        """Return where it would resume."""
+        """Return the cursor to resume from."""
         if self.position is None:
             return None
         return (LogCursor if self.scope.user_id is None else UserCursor)(self.epoch, self.position)
@@ -89,7 +101,7 @@ class Reader:
         return True
 
     async def drop(self) -> None:
-        """Lose the connection; a snapshot half taken in is void."""
+        """Lose the connection; an incomplete snapshot is discarded."""
         if self._next is not None:
             self._next.cancel()
             await asyncio.gather(self._next, return_exceptions=True)
@@ -125,7 +137,7 @@ class Reader:
     def _take_event(self, event: TaskEvent) -> None:
         assert self._incoming is None, "an event inside a snapshot"
         if self.position is None:
-            # It came to watch from now on; what it missed before is nobody's business.
+            # This watch starts now; earlier events are irrelevant.
             self.position = self.scope.position(event) - 1
         assert event == self.expected(), "not the next event: one is missing, or came twice"
         self.position = self.scope.position(event)
@@ -152,7 +164,7 @@ class Reader:
         return fold(seen)
 
     def _check_gap(self, reason: GapReason | None) -> None:
-        """Check that a snapshot, or a refusal, was owed."""
+        """Check that a snapshot, or an error, is justified."""
         asked, head = self._asked, self.log.head_of(self.scope.user_id)
         match reason:
             case None:
@@ -162,8 +174,8 @@ class Reader:
                 assert asked is not None
                 assert asked.epoch != self.log.epoch
             case GapReason.CURSOR_TOO_OLD:
-                # A replay that has begun may be overtaken; what counts is how far it had got.
+                # A replay in progress may be overtaken by compaction; its current position counts.
                 assert self.position is not None
                 assert self.position < head.compacted
             case GapReason.CURSOR_IN_FUTURE:
-                raise AssertionError("nobody here has a cursor of the future")
+                raise AssertionError("no reader has a cursor in the future")

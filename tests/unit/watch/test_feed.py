@@ -1,4 +1,4 @@
-"""Feeds, case by case; `test_feed_properties` has every order of them."""
+"""Feeds, case by case; `test_feed_properties` covers every order of operations."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def seqs(batches: list[Batch]) -> list[int]:
 
 @pytest.fixture
 def log() -> LogDouble:
-    """Give a log of ten events: three tasks of ann, two of bob, all started."""
+    """Return a log of ten events: three tasks of ann, two of bob, all started."""
     log = LogDouble()
     for user in ("ann", "bob", "ann", "bob", "ann"):
         log.advance(log.create(user))
@@ -57,6 +57,50 @@ async def test_without_a_cursor_a_watch_begins_now(log: LogDouble) -> None:
         batch = await anext(feed)
         assert [item.task for item in batch.items if isinstance(item, TaskEvent)] == [event]
         assert batch.cursor == UserCursor("e1", 7)
+
+
+@pytest.mark.parametrize("scope", [ANN, Scope(None)], ids=["one user", "all"])
+async def test_a_live_watcher_gets_a_snapshot_when_the_log_lost_events(log: LogDouble, scope: Scope) -> None:
+    process = await Process(log).start()
+    async with watch(process, WatchRequest(scope=scope)) as feed:
+        await anext(feed)
+        log.rewind(4)
+        for _ in range(8):
+            log.create("ann")
+        await process.tail.catch_up()
+        items = [item for _ in range(4) for item in (await anext(feed)).items]
+        assert items[0] == SnapshotBegin(GapReason.EPOCH_CHANGED)
+        shown = {item.task_id for item in items if isinstance(item, Task)}
+        mine = {event.task.task_id for event in log.history if scope.user_id in (None, event.user_id)}
+        assert shown == mine
+        assert items[-2:] == [SnapshotEnd(len(mine)), Bookmark(caught_up=True)]
+        new = log.create("ann")
+        await process.tail.catch_up()
+        (event,) = (await anext(feed)).items
+        assert isinstance(event, TaskEvent)
+        assert event.task == new
+
+
+async def test_a_live_watcher_that_wants_no_snapshot_ends_when_the_log_lost_events(log: LogDouble) -> None:
+    process = await Process(log).start()
+    async with watch(process, WatchRequest(scope=ANN, on_gap=OnGap.FAIL)) as feed:
+        await anext(feed)
+        log.rewind(4)
+        await process.tail.catch_up()
+        with pytest.raises(CursorGap) as gap:
+            await anext(feed)
+        assert gap.value.reason is GapReason.EPOCH_CHANGED
+
+
+async def test_a_live_watcher_misses_nothing_though_the_tail_was_overtaken_by_compaction(log: LogDouble) -> None:
+    process = await Process(log).start()
+    async with watch(process, WatchRequest(scope=ANN)) as feed:
+        await anext(feed)
+        mine = log.create("ann")
+        log.create("bob")
+        log.compact("bob", keep=0)
+        await process.tail.catch_up()
+        assert [item.task for item in (await anext(feed)).items if isinstance(item, TaskEvent)] == [mine]
 
 
 @pytest.mark.parametrize("ring", [0, 1, 3, 100])
@@ -88,7 +132,7 @@ async def test_all_users_are_watched_by_revision(log: LogDouble) -> None:
 
 
 async def test_a_memory_with_holes_of_compacted_users_is_not_taken_for_the_whole_log(log: LogDouble) -> None:
-    """At a start the kept events are read, those of quiet users from before a hole among them."""
+    """At startup all retained events are read, including those of idle users from before a hole."""
     log.compact("ann", keep=1)
     process = await Process(log).start()
     for _ in range(3):

@@ -1,4 +1,4 @@
-"""Whatever happens in whatever order, a watcher gets every event of its scope once, in order, or a snapshot."""
+"""In any order of operations, a watcher receives every event of its scope once, in order, or a snapshot."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from generator_service.watch.feed import OnGap
 from generator_service.watch.watchers import Scope
 from tests.unit.watch.log_double import LogDouble, Process
-from tests.unit.watch.reader_model import Reader, settle
+from tests.unit.watch.reader_model import Reader, catch_up, settle
 
 T = TypeVar("T")
 
@@ -61,7 +61,7 @@ class FeedMachine(RuleBasedStateMachine):
 
     @rule()
     def tail(self) -> None:
-        """Let the tail begin to read, if it is not at it: the answer may come much later."""
+        """Start a read of the tail unless one is running; the answer may come much later."""
 
         async def step() -> None:
             if self.tailing is None or self.tailing.done():
@@ -107,7 +107,7 @@ class FeedMachine(RuleBasedStateMachine):
 
     @rule(restored=st.booleans())
     def restart(self, restored: bool) -> None:
-        """Start the process again, perhaps on a database from a backup: another epoch, the same tasks."""
+        """Restart the process, perhaps on a database from a backup: another epoch, the same tasks."""
         self.log.let_go()
         self._run(self._stop())
         if restored:
@@ -122,32 +122,22 @@ class FeedMachine(RuleBasedStateMachine):
         for reader in self.readers:
             await reader.drop()
 
-    async def _catch_up_all(self) -> None:
-        self.log.let_go()
-        if self.tailing is not None:
-            await self.tailing
-        await self.process.tail.catch_up()
-        for reader in self.readers:
-            # The first time nothing came may have been the end of a cut-off watcher's stream.
-            while await reader.pull(self.process.feeds):
-                pass
-
     def teardown(self) -> None:
         if not hasattr(self, "process"):
             return
         try:
-            self._run(self._catch_up_all())
+            self._run(catch_up(self.process, self.readers, self.tailing))
             for reader in self.readers:
                 self._check_caught_up(reader)
         finally:
             self._run(self._stop())
             self.runner.close()
-        assert len(self.process.watchers) == 0, "a watcher that has gone is still told"
+        assert len(self.process.watchers) == 0, "a disconnected watcher is still registered"
 
     def _check_caught_up(self, reader: Reader) -> None:
         head = self.log.head_of(reader.scope.user_id).position
-        assert reader.expected() is None, "an event never came"
-        # What is filtered out moves the cursor on no sooner than the next bookmark.
+        assert reader.expected() is None, "an event is missing"
+        # Filtered events move the cursor only with the next bookmark.
         assert reader.position == head or reader.scope.task_ids is not None
         if reader.whole:
             assert reader.tasks == reader.truth(head)

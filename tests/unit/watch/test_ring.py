@@ -1,4 +1,4 @@
-"""The ring answers with all of it, or not at all."""
+"""The ring returns the complete log after a position, or nothing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ STEPS = st.lists(st.tuples(st.sampled_from(["ann", "bob", "cho"]), st.integers(0
 
 @given(STEPS, st.integers(0, 12))
 def test_an_answer_is_exactly_the_log_after_the_position(steps: list[tuple[str, int]], capacity: int) -> None:
-    """The log given to the ring has holes where compaction made them, as at the start of a process."""
+    """The log in the ring has holes left by compaction, as at the start of a process."""
     log = LogDouble()
     for user, die in steps:
         log.create(user)

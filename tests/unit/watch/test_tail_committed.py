@@ -1,4 +1,4 @@
-"""What this process committed is told without being read back, and never out of order."""
+"""Events committed by this process are published without being read back, and in order."""
 
 from __future__ import annotations
 
@@ -10,23 +10,24 @@ from typing import Any
 import pytest
 
 from generator_service.domain.event import TaskEvent
+from generator_service.notifier.contract import Topic
+from generator_service.notifier.local import LocalNotifier
 from generator_service.store.contract import EventPage
-from generator_service.wake.contract import Topic
-from generator_service.wake.local import LocalWake
 from generator_service.watch import tail as tail_module
-from generator_service.watch.committed import Committed
+from generator_service.watch.committed import LocalCommitBuffer
 from generator_service.watch.tail import LogTail
+from tests.support.patience import PATIENCE
 from tests.unit.watch.log_double import LogDouble
 
 
 class Reads:
-    """A tail that runs and is not helped by its poll; its reads of the log can be waited for."""
+    """A running tail without its periodic poll; tests can wait for its reads of the log."""
 
     def __init__(self, log: LogDouble, monkeypatch: pytest.MonkeyPatch) -> None:
         loop = asyncio.get_running_loop()
         monkeypatch.setattr(tail_module, "POLL_SECONDS", 1000.0)
         self.log, self.told = log, list[TaskEvent]()
-        self.committed, self.wake = Committed(loop, 10), LocalWake(loop)
+        self.committed, self.wake = LocalCommitBuffer(loop, 10), LocalNotifier(loop)
         self.count = self.begun = 0
         self._more = asyncio.Event()
         self._read = log.events_after
@@ -46,7 +47,7 @@ class Reads:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Let the tail run within the block, from the log's head; return once it has begun."""
+        """Run the tail within the block, from the log's head; continue once it has begun."""
         await self.tail.start(prefill=10)
         running = asyncio.create_task(self.tail.run())
         await self.until(1)
@@ -57,16 +58,16 @@ class Reads:
             await asyncio.gather(running, return_exceptions=True)
 
     async def until(self, count: int, *, begun: int = 0) -> None:
-        """Wait for so many reads since the beginning, that have ended or begun."""
-        async with asyncio.timeout(10):
+        """Wait for this many finished and begun reads since the beginning."""
+        async with asyncio.timeout(PATIENCE):
             while self.count < count or self.begun < begun:
                 self._more.clear()
                 await self._more.wait()
 
     def commit(self, events: Sequence[TaskEvent]) -> None:
-        """Do what a commit of this process does."""
+        """Notify the tail as a commit of this process does."""
         self.committed.put(events)
-        self.wake.announce(Topic.LOG)
+        self.wake.notify(Topic.LOG)
 
 
 @pytest.mark.parametrize(
@@ -89,11 +90,11 @@ async def test_each_event_is_told_once_in_order(
         reader.commit([log.history[revision - 1] for revision in handed_over])
         await reader.until(1 + reads)
         hint = reader.wake.subscribe(Topic.LOG)
-        reader.wake.announce(Topic.LOG)
+        reader.wake.notify(Topic.LOG)
         await hint.wait(10)
         assert [event.revision for event in reader.told] == [1, 2, 3, 4]
-        # One more, which is asked for, shows that there was none too many.
-        reader.wake.announce(Topic.ELSEWHERE)
+        # One more read, on request, shows that there was none too many.
+        reader.wake.notify(Topic.REMOTE_LOG)
         await reader.until(2 + reads)
     assert reader.count == 2 + reads
     assert [event.revision for event in reader.told] == [1, 2, 3, 4]
@@ -104,7 +105,7 @@ async def test_each_event_is_told_once_in_order(
 async def test_a_hint_of_others_that_comes_together_with_ours_is_read_for(
     first: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Ours is told as it is handed over; the hint of theirs, merged with ours into one, must not pass for it."""
+    """Our event is published directly; the hint about the other, merged with ours, must still cause a read."""
     log = LogDouble()
     reader = Reads(log, monkeypatch)
     async with reader.running():
@@ -113,11 +114,11 @@ async def test_a_hint_of_others_that_comes_together_with_ours_is_read_for(
         log.create("bob")
         if first == "ours":
             reader.commit(ours)
-        reader.wake.announce(Topic.LOG | Topic.ELSEWHERE)
+        reader.wake.notify(Topic.LOG | Topic.REMOTE_LOG)
         if first == "theirs":
             reader.commit(ours)
         await reader.until(2)
-        # A read that began before ours was told has both as well.
+        # A read that began before our event was published contains both too.
         assert [event.revision for event in reader.told] == [1, 2]
 
 
@@ -126,12 +127,12 @@ async def test_a_hint_of_others_that_comes_during_a_read_is_read_for(monkeypatch
     reader = Reads(log, monkeypatch)
     async with reader.running():
         log.create("ann")
-        log.hold()  # the read that now begins sees nothing of what follows
-        reader.wake.announce(Topic.ELSEWHERE)
+        log.hold()  # the read that begins now sees no later event
+        reader.wake.notify(Topic.REMOTE_LOG)
         await reader.until(1, begun=2)
         reader.commit(log.history[:])
         log.create("bob")
-        reader.wake.announce(Topic.LOG | Topic.ELSEWHERE)
+        reader.wake.notify(Topic.LOG | Topic.REMOTE_LOG)
         log.let_go()
         await reader.until(3)
         assert [event.revision for event in reader.told] == [1, 2]
@@ -139,13 +140,13 @@ async def test_a_hint_of_others_that_comes_during_a_read_is_read_for(monkeypatch
 
 async def test_what_is_handed_over_is_told_without_a_hint() -> None:
     loop = asyncio.get_running_loop()
-    log, committed, told = LogDouble(), Committed(loop, 10), asyncio.Queue[TaskEvent]()
+    log, committed, told = LogDouble(), LocalCommitBuffer(loop, 10), asyncio.Queue[TaskEvent]()
 
     def tell(events: Sequence[TaskEvent]) -> None:
         for event in events:
             told.put_nowait(event)
 
-    tail = LogTail(log.as_store(), LocalWake(loop), listeners=[tell], on_gap=pytest.fail, committed=committed)
+    tail = LogTail(log.as_store(), LocalNotifier(loop), listeners=[tell], on_gap=pytest.fail, committed=committed)
     await tail.start(prefill=10)
     committed.listen(tail.take_committed)
     before = log.reads
@@ -158,7 +159,7 @@ async def test_what_is_handed_over_is_told_without_a_hint() -> None:
 
 async def test_what_is_handed_over_while_it_is_read_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
     loop = asyncio.get_running_loop()
-    log, told, committed = LogDouble(), list[TaskEvent](), Committed(loop, 10)
+    log, told, committed = LogDouble(), list[TaskEvent](), LocalCommitBuffer(loop, 10)
     store = log.as_store()
     read = store.events_after
 
@@ -169,7 +170,7 @@ async def test_what_is_handed_over_while_it_is_read_is_told_once(monkeypatch: py
         return page
 
     monkeypatch.setattr(store, "events_after", read_slowly)
-    tail = LogTail(store, LocalWake(loop), listeners=[told.extend], on_gap=pytest.fail, committed=committed)
+    tail = LogTail(store, LocalNotifier(loop), listeners=[told.extend], on_gap=pytest.fail, committed=committed)
     await tail.start(prefill=10)
     log.create("ann")
     log.create("ann")

@@ -1,4 +1,4 @@
-"""A watcher's queue: bounded, events before progress, nothing silently lost."""
+"""A watcher's queue is bounded, puts events before progress, and loses nothing silently."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from generator_service.domain.errors import SlowConsumer
 from generator_service.domain.task import Progress
-from generator_service.watch.watchers import News, Scope, Watcher, Watchers
+from generator_service.watch.watchers import PendingUpdates, Scope, Watcher, Watchers
 from tests.support.clock import NOON
 from tests.unit.watch.log_double import LogDouble
 
@@ -20,7 +20,7 @@ def progress(task_id: int = 1, percent: int = 5, user: str = "ann") -> Progress:
 
 @pytest.fixture
 def log() -> LogDouble:
-    """Give five new tasks of ann."""
+    """Return a log of five new tasks of ann."""
     log = LogDouble()
     for _ in range(5):
         log.create("ann")
@@ -31,9 +31,9 @@ async def test_events_come_in_order_up_to_the_limit_asked_for(log: LogDouble) ->
     watcher = Watcher(Scope("ann"), 10)
     for event in log.history:
         watcher.push(event)
-    assert await watcher.take(1, 3) == News(log.history[:3], (), 3)
-    assert await watcher.take(1, 3) == News(log.history[3:], [], 5)
-    assert await watcher.take(0, 3) == News((), (), 5)
+    assert await watcher.take(1, 3) == PendingUpdates(log.history[:3], (), 3)
+    assert await watcher.take(1, 3) == PendingUpdates(log.history[3:], [], 5)
+    assert await watcher.take(0, 3) == PendingUpdates((), (), 5)
 
 
 async def test_one_event_too_many_cuts_it_off(log: LogDouble) -> None:
@@ -52,7 +52,7 @@ async def test_of_progress_only_the_latest_per_task_is_kept() -> None:
         for task_id in (1, 2, 3):
             watcher.push_progress(progress(task_id, percent))
     news = await watcher.take(1, 10)
-    assert news.progress == [progress(1, 49), progress(2, 49)], "slots are bounded; what finds none is dropped"
+    assert news.progress == [progress(1, 49), progress(2, 49)], "without a free slot progress is dropped"
 
 
 async def test_an_event_of_a_task_outdates_its_progress(log: LogDouble) -> None:
@@ -60,7 +60,7 @@ async def test_an_event_of_a_task_outdates_its_progress(log: LogDouble) -> None:
     watcher.push_progress(progress(1))
     watcher.push_progress(progress(9))
     watcher.push(log.history[0])
-    assert await watcher.take(1, 10) == News([log.history[0]], [progress(9)], 1)
+    assert await watcher.take(1, 10) == PendingUpdates([log.history[0]], [progress(9)], 1)
 
 
 async def test_progress_waits_until_the_events_before_it_are_taken(log: LogDouble) -> None:
@@ -77,11 +77,11 @@ async def test_what_is_filtered_out_moves_the_position_and_wakes_nobody(log: Log
     for event in log.history:
         watcher.push(event)
     watcher.push_progress(progress(2))
-    assert await watcher.take(1, 10) == News([log.history[0]], [], 5)
+    assert await watcher.take(1, 10) == PendingUpdates([log.history[0]], [], 5)
 
 
 async def test_news_in_the_moment_that_the_time_is_up_are_not_passed_over(log: LogDouble) -> None:
-    """The position returned must never run ahead of an event that is still to be taken."""
+    """The returned position must never be ahead of an event that is still in the queue."""
     watcher = Watcher(Scope("ann"), 10)
     loop = asyncio.get_running_loop()
     timeout = 0.01
@@ -105,17 +105,24 @@ async def test_watchers_are_told_by_scope_until_they_close(log: LogDouble) -> No
         assert (len(watchers), watchers.watched("ann")) == (2, True)
         watchers.push(log.history)
         watchers.push_progress(progress(user="bob"))
-        assert await bob.take(1, 10) == News(log.history[5:], [progress(user="bob")], 1)
-        assert await everybody.take(1, 10) == News(log.history, [progress(user="bob")], 6)
+        assert await bob.take(1, 10) == PendingUpdates(log.history[5:], [progress(user="bob")], 1)
+        assert await everybody.take(1, 10) == PendingUpdates(log.history, [progress(user="bob")], 6)
     with watchers.open(Scope("bob")):
         assert (watchers.watched("bob"), watchers.watched("ann")) == (True, False)
     assert (len(watchers), watchers.watched("bob")) == (0, False)
 
 
-async def test_all_can_be_cut_off_at_once() -> None:
+async def test_all_can_be_resynced_at_once(log: LogDouble) -> None:
     watchers = Watchers(10)
     with watchers.open(Scope("ann")) as ann, watchers.open(Scope(None)) as everybody:
-        watchers.cut_off_all()
+        watchers.push(log.history)
+        watchers.push_progress(progress())
+        watchers.resync_all()
+        assert await ann.take(60, 10) == PendingUpdates((), (), None, resync=True)
+        assert await ann.take(0, 10) == PendingUpdates((), (), None), (
+            "what came before the gap is void, its position too"
+        )
+        watchers.push(log.history[:1])
+        assert await everybody.take(60, 10) == PendingUpdates((), (), None, resync=True)
         for watcher in (ann, everybody):
-            with pytest.raises(SlowConsumer):
-                await watcher.take(60, 10)
+            assert await watcher.take(60, 10) == PendingUpdates(log.history[:1], [], 1)

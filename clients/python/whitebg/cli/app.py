@@ -3,73 +3,122 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import Coroutine
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 import typer
-from rich.console import Console
+from rich.text import Text
+from typer.core import TyperGroup, TyperOption
 
-from whitebg.cli import watching
-from whitebg.cli.connection import Connection, Wanted, resolve
+import whitebg
+from whitebg.cli import admin, backup, models, output, users, watching
+from whitebg.cli import options as opt
+from whitebg.cli.connection import ConnectionOptions, resolve
 from whitebg.cli.datadir import DataDir, default_data_dir
-from whitebg.cli.doctor import see_doctor
+from whitebg.cli.doctor import run_doctor
+from whitebg.cli.hoisting import hoisted
+from whitebg.cli.naming import NamePattern
 from whitebg.cli.presets import show_presets
 from whitebg.cli.problems import INTERRUPTED, Problem
-from whitebg.cli.submitting import submit_photos
+from whitebg.cli.service import require_server
+from whitebg.cli.submitting import Job, redo_tasks, submit_photos
 from whitebg.cli.up import UpSettings
 from whitebg.cli.up import run as run_up
 from whitebg.errors import WhitebgError
-from whitebg.models import Content, Engine, OutputFormat, Shadow, TaskOptions, TaskState
+from whitebg.models import Content, Engine, ImageKind, Shadow, TaskOptions, TaskState
 from whitebg.tls import ClientTls
-from whitebg.tokens import mint, utc_now
+from whitebg.tokens import DEFAULT_USER, LINK_LIFETIME, mint, sign_in_link, utc_now
+from whitebg_process.known_settings import unknown_settings
+
+
+class _Group(TyperGroup):
+    """The root command: its options are accepted after a subcommand too, where older releases declared them."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse arguments, those of the root first."""
+        options = {name: each for each in self.params if isinstance(each, TyperOption) for name in each.opts}
+        return super().parse_args(ctx, hoisted(args, {name: each.is_flag for name, each in options.items()}))
+
 
 app = typer.Typer(
     name="whitebg",
+    cls=_Group,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(models.app, name="models")
+app.add_typer(admin.app, name="admin")
+app.add_typer(users.app, name="user")
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)
 
-Target = Annotated[
-    str | None, typer.Option(envvar="WHITEBG_GRPC_TARGET", help="HOST:PORT of the service; found by itself if not set.")
-]
-TokenText = Annotated[
-    str | None, typer.Option(envvar="WHITEBG_TOKEN", help="A JWT; made from the data folder's secret if not set.")
-]
-Folder = Annotated[Path, typer.Option(envvar="WHITEBG_DATA_DIR", help="The data folder of `whitebg up`.")]
-User = Annotated[str, typer.Option(help="Whose tasks, where the token is made here.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object per line, for programs.")]
+InBatch = Annotated[str | None, typer.Option("--batch", metavar="BATCH", help="The tasks of this batch.")]
 Ids = Annotated[list[int], typer.Argument(metavar="ID...", help="Task ids.")]
 Out = Annotated[Path, typer.Option(help="Folder for the pictures; made if missing.")]
 Force = Annotated[bool, typer.Option(help="Replace pictures that are there instead of numbering new ones.")]
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"whitebg {whitebg.__version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def connect_by(
+def connection_options(
     context: typer.Context,
-    tls: Annotated[bool, typer.Option("--tls", envvar="WHITEBG_GRPC_TLS", help="Speak TLS with the service.")] = False,
+    version: Annotated[  # noqa: ARG001  its callback prints it
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+    target: Annotated[
+        str | None,
+        typer.Option(envvar="WHITEBG_GRPC_TARGET", help="HOST:PORT of the service; default: the running `whitebg up`."),
+    ] = None,
+    token: Annotated[
+        str | None,
+        typer.Option(envvar="WHITEBG_TOKEN", help="A JWT; created from the data folder's secret if not set."),
+    ] = None,
+    data_dir: Annotated[
+        Path, typer.Option(envvar="WHITEBG_DATA_DIR", help="The data folder of `whitebg up`.")
+    ] = default_data_dir(),
+    user: Annotated[str, typer.Option(help="User to act as when a token is created locally.")] = DEFAULT_USER,
+    tls: Annotated[bool, typer.Option("--tls", envvar="WHITEBG_GRPC_TLS", help="Connect with TLS.")] = False,
     ca: Annotated[
-        Path | None, typer.Option(envvar="WHITEBG_GRPC_SERVER_CA", help="Who signed the service's certificate (PEM).")
+        Path | None, typer.Option(envvar="WHITEBG_GRPC_SERVER_CA", help="CA of the service's certificate (PEM).")
     ] = None,
     server_name: Annotated[
-        str | None, typer.Option(envvar="WHITEBG_GRPC_SERVER_NAME", help="The name that it must hold.")
+        str | None, typer.Option(envvar="WHITEBG_GRPC_SERVER_NAME", help="Expected server name.")
     ] = None,
     cert: Annotated[
-        Path | None, typer.Option(envvar="WHITEBG_GRPC_CLIENT_CERT", help="Certificate to show the service (PEM).")
+        Path | None, typer.Option(envvar="WHITEBG_GRPC_CLIENT_CERT", help="Client certificate (PEM).")
     ] = None,
     key: Annotated[
-        Path | None, typer.Option(envvar="WHITEBG_GRPC_CLIENT_KEY", help="Private key of that certificate (PEM).")
+        Path | None, typer.Option(envvar="WHITEBG_GRPC_CLIENT_KEY", help="Private key of the client certificate (PEM).")
     ] = None,
 ) -> None:
-    """Product photos on pure white, and everyone who waits is told live."""
+    """Turn product photos into marketplace-ready white-background images, with live progress.
+
+    The options below are accepted before and after every command.
+    """
+    for problem in unknown_settings(os.environ):
+        output.console(stderr=True).print(Text(f"warning: {problem}", style="yellow"), soft_wrap=True)
     if any((ca, server_name, cert, key)) and not tls:
         raise Problem("certificates for the service are named, but TLS is off", "add --tls, or WHITEBG_GRPC_TLS=true")
     if (cert is None) != (key is None):
         raise Problem("a certificate and its key go together; only one of them is named", "name both --cert and --key")
-    context.obj = ClientTls(ca=ca, cert=cert, key=key, server_name=server_name) if tls else None
+    context.obj = ConnectionOptions(
+        target=target,
+        token=token,
+        data_dir=data_dir.expanduser(),
+        user=user,
+        tls=ClientTls(ca=ca, cert=cert, key=key, server_name=server_name) if tls else None,
+    )
 
 
 _STATES = [state for state in TaskState if state is not TaskState.UNKNOWN]
@@ -81,16 +130,8 @@ def _state(text: str) -> TaskState:
     return TaskState(text.lower())
 
 
-def _connection(
-    context: typer.Context,
-    target: str | None,
-    token: str | None,
-    data_dir: Path,
-    user: str,
-    scopes: tuple[str, ...] = ("tasks",),
-) -> Connection:
-    wanted = Wanted(target=target, token=token, data_dir=data_dir.expanduser(), user=user, tls=context.obj)
-    return resolve(wanted, scopes=scopes)
+def _options(context: typer.Context) -> ConnectionOptions:
+    return cast("ConnectionOptions", context.obj)
 
 
 def _run(work: Coroutine[Any, Any, bool | None]) -> None:
@@ -110,34 +151,26 @@ def submit(
     context: typer.Context,
     photos: Annotated[list[str], typer.Argument(metavar="PHOTO...", help="Files, folders or patterns.")],
     out: Out,
-    engine: Annotated[
-        Literal["auto", "local", "gemini", "rembg"], typer.Option(help="Who makes the picture.")
-    ] = "auto",
-    preset: Annotated[str | None, typer.Option(help="Marketplace preset, such as amazon or taobao.")] = None,
-    output_format: Annotated[OutputFormat | None, typer.Option("--format", help="The picture's file format.")] = None,
-    size: Annotated[int | None, typer.Option(min=100, max=10_000, help="Side of the picture in pixels.")] = None,
-    fill: Annotated[float | None, typer.Option(min=0.3, max=1.0, help="Share of the side the product takes.")] = None,
-    margin: Annotated[
-        float | None, typer.Option(min=0.0, max=0.35, help="The fill said otherwise: share left free on each side.")
-    ] = None,
-    background: Annotated[str | None, typer.Option(help="Background as #RRGGBB; white if not set.")] = None,
-    shadow: Annotated[Shadow, typer.Option(help="A soft shadow where the product would stand.")] = Shadow.NONE,
-    content: Annotated[
-        Content, typer.Option(help="The picture, the product alone on nothing, or its mask.")
-    ] = Content.PICTURE,
-    prompt: Annotated[str, typer.Option(help="Extra wish for a generative engine.")] = "",
-    reuse: Annotated[bool, typer.Option(help="Take an earlier result of the same photo and options, if kept.")] = False,
+    engine: Annotated[opt.EngineName, typer.Option(help=opt.ENGINE_HELP)] = "auto",
+    preset: opt.Presets = None,
+    output_format: opt.Format = None,
+    size: opt.Size = None,
+    fill: opt.Fill = None,
+    margin: opt.Margin = None,
+    background: opt.Background = None,
+    shadow: Annotated[Shadow, typer.Option(help=opt.SHADOW_HELP)] = Shadow.NONE,
+    content: Annotated[Content, typer.Option(help=opt.CONTENT_HELP)] = Content.PICTURE,
+    prompt: Annotated[str, typer.Option(help=opt.PROMPT_HELP)] = "",
+    mask: opt.Mask = None,
+    keep: opt.Keep = None,
+    drop: opt.Drop = None,
+    reuse: opt.Reuse = False,
     force: Force = False,
     as_json: Json = False,
-    target: Target = None,
-    token: TokenText = None,
-    data_dir: Folder = default_data_dir(),
-    user: User = "local",
 ) -> None:
     """Put photos on white, and save the pictures as DIR/<name>-white.<ext>. Exit code 1 if any failed."""
     options = TaskOptions(
         engine=Engine(engine),
-        preset=preset,
         format=output_format,
         size_px=size,
         fill=fill,
@@ -146,21 +179,66 @@ def submit(
         shadow=shadow,
         content=content,
         prompt=prompt,
+        hints=opt.hints_of(keep, drop),
     )
-    connection = _connection(context, target, token, data_dir, user)
-    console = Console(highlight=False)
-    _run(
-        submit_photos(
-            connection,
-            photos,
-            out=out,
-            options=options,
-            force=force,
-            reuse=reuse,
-            as_json=as_json,
-            console=console,
-        )
+    connection = resolve(_options(context))
+    how = Job(out=out, options=options, presets=preset or (), mask=mask, force=force, reuse=reuse, as_json=as_json)
+    _run(submit_photos(connection, photos, how, output.console()))
+
+
+@app.command()
+def redo(
+    context: typer.Context,
+    task_ids: Ids,
+    out: Out,
+    engine: opt.OptionalEngine = None,
+    preset: opt.Presets = None,
+    output_format: opt.Format = None,
+    size: opt.Size = None,
+    fill: opt.Fill = None,
+    margin: opt.Margin = None,
+    background: opt.Background = None,
+    shadow: opt.OptionalShadow = None,
+    content: opt.OptionalContent = None,
+    prompt: opt.OptionalPrompt = None,
+    mask: opt.Mask = None,
+    no_mask: Annotated[bool, typer.Option("--no-mask", help="Don't use the earlier task's mask again.")] = False,
+    keep: opt.Keep = None,
+    drop: opt.Drop = None,
+    reuse: opt.Reuse = False,
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Make new versions of earlier results, without a new upload. Options not named stay as they were.
+
+    The earlier results stay. Exit code 1 if any failed.
+    """
+    if mask is not None and no_mask:
+        raise Problem("--mask and --no-mask exclude each other", "leave one of them out")
+    changes = {
+        "engine": None if engine is None else Engine(engine),
+        "format": output_format,
+        "size_px": size,
+        "fill": fill,
+        "margin": margin,
+        "background": background,
+        "shadow": shadow,
+        "content": content,
+        "prompt": prompt,
+        "hints": opt.hints_of(keep, drop) or None,
+    }
+    connection = resolve(_options(context))
+    how = Job(
+        out=out,
+        presets=preset or (),
+        changes={name: value for name, value in changes.items() if value is not None},
+        mask=mask,
+        drop_mask=no_mask,
+        force=force,
+        reuse=reuse,
+        as_json=as_json,
     )
+    _run(redo_tasks(connection, task_ids, how, output.console()))
 
 
 @app.command()
@@ -169,16 +247,11 @@ def watch(
     all_users: Annotated[bool, typer.Option(help="Everybody's tasks; needs the scope service.")] = False,
     since: Annotated[str | None, typer.Option(metavar="CURSOR", help="Resume behind this cursor.")] = None,
     as_json: Json = False,
-    target: Target = None,
-    token: TokenText = None,
-    data_dir: Folder = default_data_dir(),
-    user: User = "local",
 ) -> None:
     """Show live what happens to tasks, until Ctrl-C; it prints the cursor to resume from at its end."""
     scopes = ("tasks", "service") if all_users else ("tasks",)
-    connection = _connection(context, target, token, data_dir, user, scopes)
-    console = Console(highlight=False)
-    _run(watching.watch(connection, since=since, all_users=all_users, as_json=as_json, console=console))
+    connection = resolve(_options(context), scopes=scopes)
+    _run(watching.watch(connection, since=since, all_users=all_users, as_json=as_json, console=output.console()))
 
 
 @app.command("list")
@@ -188,31 +261,60 @@ def list_(
         list[TaskState] | None,
         typer.Option(parser=_state, metavar="STATE", help=f"Only this state: {', '.join(_STATES)}; may be repeated."),
     ] = None,
+    batch: InBatch = None,
     limit: Annotated[int, typer.Option(min=1, help="At most so many, the newest first.")] = 20,
     as_json: Json = False,
-    target: Target = None,
-    token: TokenText = None,
-    data_dir: Folder = default_data_dir(),
-    user: User = "local",
 ) -> None:
     """List tasks, newest first."""
-    connection = _connection(context, target, token, data_dir, user)
-    console = Console(highlight=False)
-    _run(watching.list_tasks(connection, states=state or [], limit=limit, as_json=as_json, console=console))
+    connection = resolve(_options(context))
+    found = watching.list_tasks(
+        connection, states=state or [], batch_id=batch, limit=limit, as_json=as_json, console=output.console()
+    )
+    _run(found)
 
 
 @app.command()
 def cancel(
     context: typer.Context,
-    task_ids: Ids,
-    target: Target = None,
-    token: TokenText = None,
-    data_dir: Folder = default_data_dir(),
-    user: User = "local",
+    task_ids: Annotated[list[int] | None, typer.Argument(metavar="ID...", help="Task ids.")] = None,
+    batch: InBatch = None,
 ) -> None:
-    """Cancel tasks. Exit code 1 if any could not be."""
-    connection = _connection(context, target, token, data_dir, user)
-    _run(watching.cancel(connection, task_ids, Console(highlight=False)))
+    """Cancel tasks, or those of a batch. Exit code 1 if any could not be."""
+    if bool(task_ids) == (batch is not None):
+        raise Problem("it is not clear what to cancel", "name either ids or --batch")
+    connection = resolve(_options(context))
+    if batch is not None:
+        _run(watching.cancel_batch(connection, batch, output.console()))
+    else:
+        _run(watching.cancel(connection, task_ids or [], output.console()))
+
+
+@app.command()
+def batch(
+    context: typer.Context,
+    batch_id: Annotated[str, typer.Argument(metavar="BATCH", help="The batch.")],
+    as_json: Json = False,
+) -> None:
+    """Show how many tasks of a batch have ended, and how."""
+    connection = resolve(_options(context))
+    _run(watching.show_batch(connection, batch_id, as_json=as_json, console=output.console()))
+
+
+@app.command()
+def delete(
+    context: typer.Context,
+    task_ids: Annotated[list[int] | None, typer.Argument(metavar="ID...", help="Task ids.")] = None,
+    all_tasks: Annotated[bool, typer.Option("--all", help="All tasks of the user.")] = False,
+    batch: InBatch = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask before deleting all.")] = False,
+) -> None:
+    """Delete tasks with their photos and pictures; running ones are cancelled first. Exit code 1 if any is missing."""
+    if bool(task_ids) + all_tasks + (batch is not None) != 1:
+        raise Problem("it is not clear what to delete", "name either ids, or --batch, or --all")
+    if all_tasks and not yes:
+        typer.confirm("Delete all tasks with their photos and pictures?", abort=True)
+    connection = resolve(_options(context))
+    _run(watching.delete(connection, task_ids or [], batch, output.console()))
 
 
 @app.command()
@@ -220,55 +322,83 @@ def download(
     context: typer.Context,
     task_ids: Ids,
     out: Out,
+    image: Annotated[
+        Literal["result", "mask"],
+        typer.Option(help="The picture, or the product's mask, to be corrected."),
+    ] = "result",
+    name: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATTERN",
+            help="File names with {name}, {sku}, {market} and {n}; / separates folders: '{market}/{name}-white'.",
+        ),
+    ] = None,
+    report: Annotated[bool, typer.Option("--report", help="Write DIR/report.csv with the verdicts.")] = False,
     force: Force = False,
-    target: Target = None,
-    token: TokenText = None,
-    data_dir: Folder = default_data_dir(),
-    user: User = "local",
 ) -> None:
     """Save the pictures of tasks submitted earlier, waiting for those under way. Exit code 1 if any failed."""
-    connection = _connection(context, target, token, data_dir, user)
-    _run(watching.download(connection, task_ids, out=out, force=force, console=Console(highlight=False)))
+    connection = resolve(_options(context))
+    saving = watching.download(
+        connection,
+        task_ids,
+        out=out,
+        kind=ImageKind(image),
+        pattern=None if name is None else NamePattern(name),
+        report=report,
+        force=force,
+        console=output.console(),
+    )
+    _run(saving)
 
 
 @app.command()
 def presets(
     context: typer.Context,
     as_json: Json = False,
-    target: Target = None,
-    token: TokenText = None,
-    data_dir: Folder = default_data_dir(),
-    user: User = "local",
 ) -> None:
     """List the marketplace presets and the rules they follow."""
-    connection = _connection(context, target, token, data_dir, user)
-    _run(show_presets(connection, as_json=as_json, console=Console(highlight=False)))
+    connection = resolve(_options(context))
+    _run(show_presets(connection, as_json=as_json, console=output.console()))
 
 
 @app.command()
-def doctor(as_json: Json = False, data_dir: Folder = default_data_dir()) -> None:
-    """See whether everything is in order: data folder, database, images, engines, Gemini's key and model."""
-    raise typer.Exit(see_doctor(DataDir(data_dir.expanduser()), as_json=as_json))
+def doctor(context: typer.Context, as_json: Json = False) -> None:
+    """Check data folder, database, image store, engines, and Gemini's key and model, and report problems."""
+    raise typer.Exit(run_doctor(DataDir(_options(context).data_dir), as_json=as_json))
 
 
 @app.command()
 def token(
-    user: User = "local",
+    context: typer.Context,
     scope: Annotated[str, typer.Option(help="Comma separated: tasks, admin, service.")] = "tasks",
-    hours: Annotated[float, typer.Option(min=0.01, help="How long it is good.")] = 12.0,
-    data_dir: Folder = default_data_dir(),
+    hours: Annotated[
+        float | None, typer.Option(min=0.01, help="Lifetime of the token; default: 12 hours, of a link 30 days.")
+    ] = None,
+    link: Annotated[
+        bool, typer.Option("--link", help="Print a link that opens the page of the running `whitebg up` as this user.")
+    ] = False,
     secret: Annotated[
         str | None, typer.Option(envvar="WHITEBG_JWT_SECRET", help="What to sign with, instead of the folder's secret.")
     ] = None,
 ) -> None:
     """Print a token, and nothing else: grpcurl -H "authorization: Bearer $(whitebg token)" …"""  # noqa: D400, D415
-    folder = DataDir(data_dir.expanduser())
+    options = _options(context)
+    folder = DataDir(options.data_dir)
     found = secret or folder.secret()
     if found is None:
         raise Problem(f"there is no {folder.secret_path} to sign with", "run `whitebg up` once, or name its --data-dir")
     scopes = tuple(scope.replace(",", " ").split())
+    lifetime = None if hours is None else timedelta(hours=hours)
     try:
-        text = mint(found, user=user, scopes=scopes, lifetime=timedelta(hours=hours), now=utc_now())
+        if link:
+            endpoints = folder.endpoints()
+            if endpoints is None:
+                raise Problem(f"there is no {folder.endpoints_path}", "start `whitebg up`, or name its --data-dir")
+            text = sign_in_link(endpoints.http_url, found, user=options.user, lifetime=lifetime or LINK_LIFETIME)
+        else:
+            text = mint(
+                found, user=options.user, scopes=scopes, lifetime=lifetime or timedelta(hours=12), now=utc_now()
+            )
     except ValueError as error:
         raise Problem(str(error)) from error
     typer.echo(text)
@@ -277,9 +407,6 @@ def token(
 @app.command()
 def up(
     context: typer.Context,
-    data_dir: Annotated[
-        Path, typer.Option(envvar="WHITEBG_DATA_DIR", help="Where everything is kept.")
-    ] = default_data_dir(),
     http_host: Annotated[str, typer.Option(envvar="WHITEBG_HTTP_HOST", help="Where the page listens.")] = "127.0.0.1",
     http_port: Annotated[
         int, typer.Option(envvar="WHITEBG_HTTP_PORT", min=0, max=65535, help="0 takes a free one.")
@@ -295,8 +422,9 @@ def up(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show the logs of both processes.")] = False,
 ) -> None:
     """Run everything on this machine: service, worker and web page. Ctrl-C drains and stops it."""
+    require_server()
     settings = UpSettings(
-        data_dir=data_dir,
+        data_dir=_options(context).data_dir,
         http_host=http_host,
         http_port=http_port,
         grpc_host=grpc_host,
@@ -304,15 +432,16 @@ def up(
         verbose=verbose,
         photo=try_,
         out=out,
-        tls=context.obj,
+        tls=_options(context).tls,
     )
-    _run(run_up(settings, Console(highlight=False)))
+    _run(run_up(settings, output.console()))
 
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    output.escape_unencodable()
     try:
         app()
     except Problem as problem:
-        problem.show(Console(stderr=True, highlight=False))
+        problem.show(output.console(stderr=True))
         sys.exit(1)

@@ -7,6 +7,8 @@ import fcntl
 import json
 import os
 import secrets
+import shlex
+import stat
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,6 +16,8 @@ from pathlib import Path
 import platformdirs
 
 from whitebg.cli.problems import Problem
+from whitebg_process.private_files import open_private, tighten
+from whitebg_process.secret_files import read_secret
 
 
 def default_data_dir() -> Path:
@@ -54,7 +58,7 @@ class DataDir:
 
     @property
     def endpoints_path(self) -> Path:
-        """The file that says where the running service is."""
+        """The file with the addresses of the running service."""
         return self.path / "endpoints.json"
 
     @property
@@ -63,15 +67,22 @@ class DataDir:
         return self.path / "logs"
 
     def create(self) -> None:
-        """Make the directory, for its owner only.
+        """Create the directory for its owner only, and restrict the permissions of an existing one.
 
         Raises:
-            Problem: it can't be made or written.
+            Problem: it can't be made or written, or others can replace the files in it.
 
         """
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            mode = self.path.stat().st_mode
+            if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+                raise Problem(
+                    f"other users can replace files in the data directory {self.path}, including the secret",
+                    f"run `chmod o-w {shlex.quote(str(self.path))}`, or name another with --data-dir",
+                )
             self.logs.mkdir(mode=0o700, exist_ok=True)
+            tighten(self.logs, *self.logs.iterdir(), self.endpoints_path, self.path / "up.lock")
         except OSError as error:
             raise Problem(
                 f"the data directory {self.path} can't be made: {error.strerror}", "name another with --data-dir"
@@ -81,17 +92,23 @@ class DataDir:
         """Return the signing secret; None where there is none.
 
         Raises:
-            Problem: it is there and can't be read.
+            Problem: it can't be read, is another user's, or others can write it.
 
         """
         try:
-            return self.secret_path.read_text().strip() or None
+            if self.secret_path.stat().st_size == 0:  # Left by a full disk.
+                return None
+            secret = read_secret(self.secret_path, own=True)
         except FileNotFoundError:
             return None
         except OSError as error:
             raise Problem(
                 f"{self.secret_path} can't be read: {error.strerror}", "run as its owner, or pass --token"
             ) from error
+        except ValueError as error:
+            raise Problem(f"the secret can't be used: {error}", "tokens may also be passed with --token") from error
+        tighten(self.secret_path)
+        return secret
 
     def ensure_secret(self) -> str:
         """Return the signing secret, made now if there is none. Only the owner can read it."""
@@ -106,7 +123,7 @@ class DataDir:
         return secret
 
     def endpoints(self) -> Endpoints | None:
-        """Return where the service is; None where nothing says so, or what says so can't be understood."""
+        """Return the service's addresses; None if the file is missing or invalid."""
         try:
             found = json.loads(self.endpoints_path.read_text())
             return Endpoints(str(found["grpc_target"]), str(found["http_url"]), int(found["pid"]))
@@ -117,7 +134,9 @@ class DataDir:
     def published(self, endpoints: Endpoints) -> Iterator[None]:
         """Let other commands find the service while the block runs."""
         temporary = self.endpoints_path.with_suffix(".tmp")
-        temporary.write_text(json.dumps(asdict(endpoints)) + "\n")
+        temporary.unlink(missing_ok=True)
+        with open(temporary, "x", opener=open_private) as file:
+            file.write(json.dumps(asdict(endpoints)) + "\n")
         temporary.replace(self.endpoints_path)
         try:
             yield
@@ -132,7 +151,7 @@ class DataDir:
             Problem: another one holds it.
 
         """
-        with (self.path / "up.lock").open("a") as file:
+        with open(self.path / "up.lock", "a", opener=open_private) as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

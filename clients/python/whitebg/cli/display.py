@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import asdict
 from types import TracebackType
@@ -14,8 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 from whitebg.cli.batch import Outcome, Reporter
+from whitebg.cli.output import to_json
 from whitebg.errors import WhitebgError
-from whitebg.models import ComplianceReport, Verdict
+from whitebg.models import ResultInfo, ResultVerdict, Verdict
 
 MAX_BARS = 12
 """Photos shown at a time, and the total above them."""
@@ -30,23 +30,23 @@ class JsonReporter:
         self._stream = stream
 
     def begin(self, photos: list[str]) -> None:
-        """Say nothing."""
+        """Print nothing."""
 
     def uploading(self, key: int) -> None:
-        """Say nothing."""
+        """Print nothing."""
 
     def waiting(self, key: int, why: str) -> None:
-        """Say nothing."""
+        """Print nothing."""
 
     def progress(self, key: int, task_id: int, percent: int, stage: str, remaining: float | None) -> None:
-        """Say nothing."""
+        """Print nothing."""
 
     def connection(self, error: WhitebgError, delay: float) -> None:
-        """Say nothing."""
+        """Print nothing."""
 
     def finished(self, key: int, outcome: Outcome) -> None:  # noqa: ARG002 - the line names the photo itself
         """Print the line."""
-        print(json.dumps(outcome_json(outcome), ensure_ascii=False), file=self._stream, flush=True)
+        print(to_json(outcome_json(outcome), self._stream), file=self._stream, flush=True)
 
 
 class LineReporter:
@@ -150,7 +150,7 @@ class LiveReporter:
             self._progress.update(self._total, note=f"{done} of {len(self._photos)}")
 
     def connection(self, error: WhitebgError, delay: float) -> None:
-        """Say that the line broke."""
+        """Report that the connection was lost."""
         self._progress.console.print(Text(f"connection lost, trying again in {delay:.1f} s: {error.message}"))
 
 
@@ -168,6 +168,10 @@ def outcome_json(outcome: Outcome) -> dict[str, Any]:
         "engine": result.engine if result else None,
         "confidence": result.confidence if result else None,
         "warnings": list(result.warnings) if result else [],
+        "findings": [asdict(each) for each in result.findings] if result else [],
+        "verdict": result.verdict if result else None,
+        "verdict_reasons": list(result.verdict_reasons) if result else [],
+        "placement": asdict(result.placement) if result and result.placement else None,
         "report": asdict(result.report) if result and result.report else None,
         "problem": outcome.problem or None,
     }
@@ -179,7 +183,7 @@ def print_summary(console: Console, outcomes: list[Outcome]) -> None:
     table.add_column("photo", overflow="fold")
     for column in ("seconds", "confidence"):
         table.add_column(column, justify="right")
-    table.add_column("report")
+    table.add_column("verdict")
     table.add_column("result", overflow="fold")
     notes: list[Text] = []
     for outcome in outcomes:
@@ -188,7 +192,7 @@ def print_summary(console: Console, outcomes: list[Outcome]) -> None:
             Text(outcome.photo),
             f"{outcome.task.elapsed.total_seconds():.1f}" if outcome.task else "",
             f"{result.confidence:.2f}" if result and result.confidence is not None else "",
-            _verdict(result.report if result else None),
+            _verdict(result),
             Text(str(outcome.saved), style="green") if outcome.ok else Text("failed", style="red"),
         )
         if not outcome.ok:
@@ -200,17 +204,19 @@ def print_summary(console: Console, outcomes: list[Outcome]) -> None:
             if check.verdict is not Verdict.PASSED:
                 style = "red" if check.verdict is Verdict.FAILED else "yellow"
                 notes.append(Text(f"{outcome.photo}: {check.name}: {check.message}", style=style))
-    # Where nobody sees columns, a path must stay in one piece.
+    # In a pipe, a path must stay on one line.
     console.print(table, width=None if console.is_terminal else max(console.width, MIN_PIPE_WIDTH), crop=False)
     for note in notes:
         console.print(note, soft_wrap=True)
 
 
-def _verdict(report: ComplianceReport | None) -> Text:
-    """Say in two words whether a result keeps its preset's rule."""
-    if report is None:
+_VERDICT_STYLES = {ResultVerdict.READY: "green", ResultVerdict.NEEDS_REVIEW: "yellow", ResultVerdict.FAILED: "red"}
+
+
+def _verdict(result: ResultInfo | None) -> Text:
+    if result is None or result.verdict is ResultVerdict.UNKNOWN:
         return Text("")
-    return Text(f"{report.preset} ok", style="green") if report.passed else Text(f"not {report.preset}", style="red")
+    return Text(result.verdict.replace("_", " "), style=_VERDICT_STYLES[result.verdict])
 
 
 def reporter_for(console: Console, *, as_json: bool) -> Reporter:

@@ -9,7 +9,7 @@ from pathlib import Path
 PHOTO_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".gif", ".bmp", ".heic", ".heif", ".avif"}
 )
-"""What is taken from a folder; a file that is named is taken whatever it is called."""
+"""Suffixes of files that are read from a folder; a file named explicitly may have any suffix."""
 
 
 class NoPhotos(ValueError):
@@ -23,11 +23,15 @@ class NoPhotos(ValueError):
 def expand(arguments: Iterable[str]) -> Iterator[Path | NoPhotos]:
     """Yield each photo that the arguments stand for, once, in order: files, folders (one level), and globs.
 
-    An argument that stands for none yields a `NoPhotos` that says why, and the rest goes on.
+    An argument without any photo yields a `NoPhotos` with the reason; the others are still processed.
     """
     seen: set[Path] = set()
     for argument in arguments:
-        found: list[Path] | NoPhotos = _expand_one(argument)
+        found: list[Path] | NoPhotos
+        try:
+            found = _expand_one(argument)
+        except (OSError, RuntimeError) as error:  # RuntimeError: `~name` of a user who does not exist.
+            found = NoPhotos(argument, getattr(error, "strerror", None) or str(error))
         if isinstance(found, NoPhotos):
             yield found
             continue

@@ -10,7 +10,9 @@ from whitebg.cli.problems import Problem
 
 
 def choose(wanted: list[tuple[str, str, int]]) -> list[int]:
-    """Return a port for each ``(option, host, port)``; 0 becomes a free one, and no two are the same.
+    """Return a port for each ``(name, host, port)``; 0 becomes a free one, and no two are the same.
+
+    ``name`` is ``HTTP`` or ``GRPC``, for the message.
 
     Raises:
         Problem: one is taken, or its host is not of this machine.
@@ -18,17 +20,18 @@ def choose(wanted: list[tuple[str, str, int]]) -> list[int]:
     """
     with contextlib.ExitStack() as held:  # All are held until all are chosen, so that they differ.
         ports = []
-        for option, host, port in wanted:
+        for name, host, port in wanted:
             family = socket.AF_INET6 if ":" in host else socket.AF_INET
             listener = held.enter_context(socket.socket(family, socket.SOCK_STREAM))
-            # Ports of connections that just ended are free; ports that somebody listens on are not.
+            # Ports of connections that just ended are free; ports with a listener are not.
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 listener.bind((host, port))
             except OSError as error:
                 raise Problem(
                     f"{host}:{port} can't be used: {error.strerror}",
-                    f"stop what listens there, or choose another port with {option} (0 takes a free one)",
+                    f"stop what listens there, or choose another port with --{name.lower()}-port N, or "
+                    f"WHITEBG_{name}_PORT=N for `make run` (0 takes a free one)",
                 ) from error
             ports.append(listener.getsockname()[1])
     return ports
@@ -40,6 +43,37 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def stays_here(target: str) -> bool:
+    """Return whether gRPC's ``target`` is on this machine for certain; names other than ``localhost`` never are."""
+    if target.startswith(("unix:", "unix-abstract:")):
+        return True
+    address = target.rpartition(":///")[2]
+    for prefix in ("dns:", "ipv4:", "ipv6:"):
+        address = address.removeprefix(prefix)
+    return all(_is_ours(host) for host in map(_host_of, address.split(",")))
+
+
+def _host_of(address: str) -> str:
+    if address.startswith("["):
+        return address[1:].partition("]")[0]
+    return address if address.count(":") > 1 else address.partition(":")[0]
+
+
+def _is_ours(host: str) -> bool:
+    if is_loopback(host):
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    with socket.socket(socket.AF_INET6 if address.version == 6 else socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((host, 9))  # Sends nothing; the system only chooses the address to send from.
+        except OSError:
+            return False
+        return address.is_unspecified or ipaddress.ip_address(probe.getsockname()[0]) == address
 
 
 def reachable(host: str, port: int) -> str:

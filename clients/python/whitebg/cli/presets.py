@@ -1,15 +1,14 @@
-"""`whitebg presets`: what is made for which market, and why."""
+"""`whitebg presets`: the settings for each marketplace, and their sources."""
 
 from __future__ import annotations
 
-import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from whitebg import models
 from whitebg.cli.connection import Connection, connected
-from whitebg.cli.watching import to_json
+from whitebg.cli.watching import model_to_json
 
 
 async def show_presets(connection: Connection, *, as_json: bool, console: Console) -> None:
@@ -18,7 +17,7 @@ async def show_presets(connection: Connection, *, as_json: bool, console: Consol
         presets = await client.presets()
     if as_json:
         for preset in presets:
-            typer.echo(to_json(preset))
+            console.file.write(model_to_json(preset, console.file) + "\n")
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("preset", "made as", "rule", "read in"):
@@ -29,6 +28,6 @@ async def show_presets(connection: Connection, *, as_json: bool, console: Consol
 
 
 def _made(preset: models.Preset) -> str:
-    size = f"{preset.size_px} px" if preset.size_px else "the product's own pixels"
+    size = f"up to {preset.size_px} px" if preset.size_px else "the product's own pixels"
     limit = f", at most {preset.max_bytes / 1e6:g} MB" if preset.max_bytes else ""
     return f"{size}, {preset.format.name}, {preset.fill:.0%} fill{limit}"

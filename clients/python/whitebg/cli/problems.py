@@ -1,4 +1,4 @@
-"""What the command line tells a person who can do something about it."""
+"""Problems that the command line reports to its user."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ INTERRUPTED = 130
 
 
 class Problem(Exception):
-    """Something that stops a command: what was wrong, and what to do."""
+    """A problem that stops a command; the message includes the remedy."""
 
     def __init__(self, message: str, advice: str = "") -> None:
         super().__init__(message)

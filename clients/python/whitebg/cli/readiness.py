@@ -21,10 +21,10 @@ _FAST_RECONNECT = [
 
 
 async def service_ready(target: str, tls: Tls = False) -> None:
-    """Return when the service says that it is serving.
+    """Return when the service reports that it is serving.
 
     Raises:
-        CertificateUnusable: the files that ``tls`` names can't be used.
+        CertificateError: the files that ``tls`` names can't be used.
 
     """
     request = health_pb2.HealthCheckRequest(service=_SERVICE)
@@ -38,11 +38,11 @@ async def service_ready(target: str, tls: Tls = False) -> None:
             except grpc.aio.AioRpcError as error:
                 if error.code() is not grpc.StatusCode.UNAVAILABLE:
                     raise
-            await asyncio.sleep(_PROBE_EVERY)  # It died in between; there is nothing to be told by.
+            await asyncio.sleep(_PROBE_EVERY)  # It died in between; there is no stream to wait on.
 
 
 async def gateway_ready(address: str) -> None:
-    """Return when ``GET /readyz`` answers 200. HTTP has no way to be told, so it is asked ten times a second."""
+    """Return when ``GET /readyz`` answers 200. HTTP has no notifications, so it is polled ten times a second."""
     while not await asyncio.to_thread(_probe, address):  # noqa: ASYNC110 - there is no event to wait for
         await asyncio.sleep(_PROBE_EVERY)
 

@@ -15,19 +15,23 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 from whitebg.cli.restart import RestartPolicy, RestartState
+from whitebg_process.private_files import open_private
 
 LOG_BYTES, LOG_FILES = 5_000_000, 3
 LAST_LINES = 20
 MAX_LINE = 64 * 1024
+MISCONFIGURED = 2
+"""Exit code of a child that can't use its settings; it has printed why."""
 
 OnLine = Callable[[str, str], None]
 """Called with a child's name and one line that it printed."""
 OnNews = Callable[[str, str], None]
-"""Called with a child's name and what happened to it."""
+"""Called with a child's name and the event."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,12 +44,30 @@ class Command:
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)  # It holds the signing secret.
 
 
-class GaveUp(Exception):
-    """A child died too often, too quickly. ``last_lines`` is the end of what it printed."""
+class ChildCrashLooping(Exception):
+    """A child died too often, too quickly. ``last_lines`` is the end of its output."""
 
     def __init__(self, name: str, code: int, deaths: int, last_lines: list[str]) -> None:
         super().__init__(f"{name} died {deaths} times in a row, the last time with exit code {code}")
         self.last_lines = last_lines
+
+
+class Misconfigured(Exception):
+    """A child ended because it can't use its settings; starting it again would change nothing.
+
+    ``problems`` are its messages for the user, a line each.
+    """
+
+    def __init__(self, name: str, problems: list[str]) -> None:
+        super().__init__(f"the {name} can't start")
+        self.problems = problems
+
+
+class _PrivateLog(RotatingFileHandler):
+    """A log that only its owner can read, after a rotation too."""
+
+    def _open(self) -> TextIOWrapper:
+        return open(self.baseFilename, self.mode, encoding=self.encoding, opener=open_private)  # type: ignore[return-value]
 
 
 class Child:
@@ -71,6 +93,7 @@ class Child:
 
         Raises:
             GaveUp: it died too often, too quickly.
+            Misconfigured: it can't use its settings.
             OSError: it can't be started at all.
 
         """
@@ -81,12 +104,18 @@ class Child:
                 code = await self._live_once()
                 if self._stopping.is_set():
                     return
+                if code == MISCONFIGURED:
+                    raise Misconfigured(self.command.name, self._problems())
                 state, delay = state.after_death(self._policy, time.monotonic() - began)
                 if delay is None:
-                    raise GaveUp(self.command.name, code, state.quick_deaths, list(self.last_lines))
+                    raise ChildCrashLooping(self.command.name, code, state.quick_deaths, list(self.last_lines))
                 self._on_news(self.command.name, f"died with exit code {code}; starting it again in {delay:.1f} s")
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._stopping.wait(), delay)
+
+    def _problems(self) -> list[str]:
+        """Return what the child printed last for people; its log lines are JSON objects."""
+        return [line for line in self.last_lines if line and not line.startswith("{")] or list(self.last_lines)
 
     async def _live_once(self) -> int:
         process = await asyncio.create_subprocess_exec(
@@ -105,7 +134,7 @@ class Child:
             assert process.stdout is not None  # noqa: S101 - asked for above
             listening = asyncio.create_task(self._listen(process.stdout))
             code = await process.wait()
-            _signal_group(process.pid, signal.SIGKILL)  # What it may have left behind, such as pool workers.
+            _signal_group(process.pid, signal.SIGKILL)  # Remaining children, such as pool workers.
             await listening
         except asyncio.CancelledError:
             _signal_group(process.pid, signal.SIGKILL)
@@ -130,7 +159,7 @@ class Child:
 
     @contextlib.contextmanager
     def _log_file(self) -> Iterator[None]:
-        handler = RotatingFileHandler(self.command.log, maxBytes=LOG_BYTES, backupCount=LOG_FILES - 1, encoding="utf-8")
+        handler = _PrivateLog(self.command.log, maxBytes=LOG_BYTES, backupCount=LOG_FILES - 1, encoding="utf-8")
         handler.setFormatter(logging.Formatter("%(message)s"))
         self._log.propagate = False
         self._log.setLevel(logging.INFO)
@@ -145,7 +174,7 @@ class Child:
         """Ask it to drain and end, and start it no more."""
         self._stopping.set()
         if self._process is not None and self._process.returncode is None:
-            self._process.terminate()  # It alone: its own children must finish what it waits for.
+            self._process.terminate()  # Only the process itself: its children must finish the work that it waits for.
 
     def kill(self) -> None:
         """End it and all that it started, now."""
@@ -176,10 +205,11 @@ class Supervisor:
         self._runs = [asyncio.create_task(child.run(), name=child.command.name) for child in self.children]
 
     async def failed(self) -> None:
-        """Wait until one of the children is beyond help, and say why.
+        """Wait until one of the children has failed for good, and return the reason.
 
         Raises:
             GaveUp: it died too often, too quickly.
+            Misconfigured: it can't use its settings.
             OSError: it can't be started at all.
 
         """
@@ -188,7 +218,7 @@ class Supervisor:
             run.result()
 
     async def stop(self, within: float) -> None:
-        """Drain the children, the last one first, all of them within ``within`` seconds; then kill what is left."""
+        """Drain the children, the last one first, all of them within ``within`` seconds; then kill the rest."""
         deadline = time.monotonic() + within
         for child, run in reversed(list(zip(self.children, self._runs, strict=True))):
             child.stop()
@@ -197,6 +227,8 @@ class Supervisor:
                 self._on_news(child.command.name, f"did not drain within {within:g} s and is killed")
                 child.kill()
                 await asyncio.wait([run])
+        # The first failure is reported by `failed`; that of another child, often for the same reason, adds nothing.
+        await asyncio.gather(*self._runs, return_exceptions=True)
 
     def kill(self) -> None:
         """End all children and all that they started, now."""

@@ -8,7 +8,7 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -18,15 +18,16 @@ from rich.console import Console
 from rich.text import Text
 
 from whitebg.cli import ports
-from whitebg.cli.connection import Wanted, resolve
+from whitebg.cli.connection import ConnectionOptions, resolve
 from whitebg.cli.datadir import DataDir, Endpoints
 from whitebg.cli.problems import Problem
 from whitebg.cli.readiness import gateway_ready, service_ready
-from whitebg.cli.submitting import submit_photos
-from whitebg.cli.supervisor import Command, GaveUp, Supervisor
+from whitebg.cli.submitting import Job, submit_photos
+from whitebg.cli.supervisor import ChildCrashLooping, Command, Misconfigured, Supervisor
 from whitebg.errors import WhitebgError
-from whitebg.models import TaskOptions
 from whitebg.tls import ClientTls
+from whitebg.tokens import sign_in_link
+from whitebg_process.hardening import protect_memory
 
 READY_WITHIN = 60.0
 DRAIN_WITHIN = 20.0
@@ -61,22 +62,28 @@ class UpSettings:
 
 def commands(settings: UpSettings, folder: DataDir, secret: str) -> list[Command]:
     """Return the children to run; the first is started first and ended last."""
+    # The folder's secret wins over that of the environment, in either form: both together are an error of a process.
+    signing = {"WHITEBG_JWT_SECRET": secret, "WHITEBG_JWT_SECRET_FILE": ""}
     service = {
         "WHITEBG_DATA_DIR": str(folder.path),
         "WHITEBG_GRPC_HOST": settings.grpc_host,
         "WHITEBG_GRPC_PORT": str(settings.grpc_port),
-        "WHITEBG_JWT_SECRET": secret,
+        **signing,
     }
     gateway = {
         "WHITEBG_HTTP_HOST": settings.http_host,
         "WHITEBG_HTTP_PORT": str(settings.http_port),
         "WHITEBG_GRPC_TARGET": settings.endpoints.grpc_target,
-        "WHITEBG_JWT_SECRET": secret,
+        **signing,
+        # Where the environment names a port, the service has it; the gateway's metrics are on its HTTP port, too.
+        "WHITEBG_METRICS_PORT": "",
         **_spoken_by(settings.tls),
-        # Anybody who reaches the page may be a guest, so the page must be reached from this machine only.
+        # Anyone with access to the page may become a guest, so it must be reachable from this machine only.
         "WHITEBG_GUEST_LOGIN": "true" if ports.is_loopback(settings.http_host) else "false",
+        **_guest_lifetime(os.environ),
     }
-    python = [sys.executable, "-m"]
+    # -P: modules never come from the current folder, which may be a customer's.
+    python = [sys.executable, "-P", "-m"]
     return [
         Command(
             name="service",
@@ -86,6 +93,12 @@ def commands(settings: UpSettings, folder: DataDir, secret: str) -> list[Command
         ),
         Command(name="gateway", argv=[*python, "ws_gateway"], log=folder.logs / "gateway.log", environment=gateway),
     ]
+
+
+def _guest_lifetime(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the gateway's setting by which guests keep access to their photos as long as the service stores them."""
+    stored_for = environment.get("WHITEBG_TASKS_FOR", "")
+    return {"WHITEBG_GUEST_TOKEN_TTL": environment.get("WHITEBG_GUEST_TOKEN_TTL") or stored_for} if stored_for else {}
 
 
 def _spoken_by(tls: ClientTls | None) -> dict[str, str]:
@@ -108,12 +121,13 @@ async def run(settings: UpSettings, console: Console) -> None:
         Problem: it can't be started, or a child is beyond help.
 
     """
+    protect_memory()  # The environment may hold secrets, and engine processes run as the same user.
     folder = DataDir(await asyncio.to_thread(settings.data_dir.expanduser().resolve))
     folder.create()
     with folder.locked(), _stop_signals() as stop:
         wanted = [
-            ("--http-port", settings.http_host, settings.http_port),
-            ("--grpc-port", settings.grpc_host, settings.grpc_port),
+            ("HTTP", settings.http_host, settings.http_port),
+            ("GRPC", settings.grpc_host, settings.grpc_port),
         ]
         http_port, grpc_port = ports.choose(wanted)
         settings = replace(settings, http_port=http_port, grpc_port=grpc_port)
@@ -127,7 +141,9 @@ async def run(settings: UpSettings, console: Console) -> None:
         supervisor.start()
         try:
             await _serve(settings, folder, supervisor, stop, console)
-        except GaveUp as error:
+        except Misconfigured as error:
+            raise Problem(f"{error}: {error.problems[0]}", "\n       ".join(error.problems[1:])) from error
+        except ChildCrashLooping as error:
             tail = "\n       ".join(["its last words:", *error.last_lines])
             raise Problem(str(error), f"{tail}\n       more in {folder.logs}") from error
         finally:
@@ -168,13 +184,10 @@ async def _serve(
 async def _try_photo(settings: UpSettings, folder: DataDir, console: Console) -> None:
     try:
         await submit_photos(
-            resolve(Wanted(target=settings.endpoints.grpc_target, data_dir=folder.path, tls=settings.tls)),
+            resolve(ConnectionOptions(target=settings.endpoints.grpc_target, data_dir=folder.path, tls=settings.tls)),
             [str(settings.photo)],
-            out=settings.out,
-            options=TaskOptions(),
-            force=False,
-            as_json=False,
-            console=console,
+            Job(out=settings.out),
+            console,
         )
     except (WhitebgError, Problem) as error:  # The photo is a guest here: the house goes on without it.
         console.print(Text(f"{settings.photo}: {error.message}", style="red"), soft_wrap=True)
@@ -186,6 +199,7 @@ def _announce(settings: UpSettings, folder: DataDir, console: Console) -> None:
     console.print(Text("whitebg is running", style="bold green"))
     rows = [
         ("page", endpoints.http_url),
+        *_sign_in(endpoints.http_url, folder, console),
         ("gRPC", endpoints.grpc_target),
         ("data", str(folder.path)),
         ("try it", f"whitebg submit PHOTO --out DIR --data-dir {shlex.quote(str(folder.path))}"),
@@ -195,6 +209,14 @@ def _announce(settings: UpSettings, folder: DataDir, console: Console) -> None:
         console.print(Text.assemble((f"  {label:<7}", "dim"), value), soft_wrap=True)
 
 
+def _sign_in(http_url: str, folder: DataDir, console: Console) -> list[tuple[str, str]]:
+    """Return the link to the command line's own photos, for a terminal only: it holds a token, and logs must not."""
+    secret = folder.secret()
+    if secret is None or not console.is_terminal:
+        return [("sign in", "the page shows the photos of `whitebg submit` too, if opened by `whitebg token --link`")]
+    return [("sign in", sign_in_link(http_url, secret))]
+
+
 async def _drain(supervisor: Supervisor, again: asyncio.Event) -> None:
     if not await _unless(supervisor.stop(DRAIN_WITHIN), again.wait()):
         supervisor.kill()
@@ -202,7 +224,7 @@ async def _drain(supervisor: Supervisor, again: asyncio.Event) -> None:
 
 
 async def _unless(work: Coroutine[Any, Any, Any], *others: Coroutine[Any, Any, Any]) -> bool:
-    """Run ``work`` until it is done (True) or one of the others is (False); what was left over is cancelled.
+    """Run ``work`` until it is done (True) or one of the others is (False); cancel the rest.
 
     Whatever one of them raises is raised.
     """

@@ -1,15 +1,14 @@
-"""`whitebg watch`, `list`, `cancel` and `download`: what is shown of tasks that are there already."""
+"""`whitebg watch`, `list`, `cancel`, `delete` and `download`: commands for existing tasks."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import dataclasses
-import json
 from contextlib import aclosing
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from rich.console import Console
 from rich.live import Live
@@ -17,15 +16,17 @@ from rich.table import Table
 from rich.text import Text
 
 from whitebg import errors, models
+from whitebg.cli import output
 from whitebg.cli.connection import Connection, connected
-from whitebg.cli.saving import save_result
+from whitebg.cli.naming import NamePattern, report_line, write_report
+from whitebg.cli.saving import OutputNames, save_result
 
 MAX_ROWS = 20
-"""Tasks in the live table: the ones with the latest news."""
+"""Tasks in the live table: the most recently updated ones."""
 
 
-def to_json(value: Any) -> str:
-    """Return a model as one line of JSON: times in RFC 3339, durations in seconds."""
+def model_to_json(value: Any, stream: IO[str]) -> str:
+    """Return a model as one line of JSON for ``stream``: times in RFC 3339, durations in seconds."""
 
     def plain(part: object) -> object:
         if isinstance(part, datetime):
@@ -34,7 +35,7 @@ def to_json(value: Any) -> str:
             return part.total_seconds()
         raise TypeError(f"{type(part).__name__} has no JSON form")
 
-    return json.dumps(dataclasses.asdict(value), default=plain, ensure_ascii=False)
+    return output.to_json(dataclasses.asdict(value), stream, plain)
 
 
 class WatchTable:
@@ -48,6 +49,8 @@ class WatchTable:
         match update:
             case models.SnapshotBegin():
                 self._tasks.clear()
+            case models.TaskEvent(type=models.EventType.DELETED, task=task):
+                self._tasks.pop(task.task_id, None)
             case models.TaskEvent(task=task) | models.SnapshotTask(task=task):
                 self._put(task)
             case models.TaskProgress():
@@ -71,6 +74,11 @@ class WatchTable:
         return task_table([self._tasks[key] for key in sorted(self._tasks, reverse=True)])
 
 
+def _findings_note(result: models.ResultInfo | None) -> str:
+    count = 0 if result is None else len(result.findings)
+    return "" if count == 0 else f"{count} finding{'s' if count > 1 else ''}"
+
+
 def task_table(tasks: list[models.Task]) -> Table:
     """Return a table of tasks."""
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -78,12 +86,12 @@ def task_table(tasks: list[models.Task]) -> Table:
     for column in ("state", "%", "stage", "photo", "user", "submitted", "note"):
         table.add_column(column, overflow="fold")
     for task in tasks:
-        note = task.error.code if task.error else f"{len(task.result.warnings)} warnings" if task.result else ""
+        note = task.error.code if task.error else _findings_note(task.result)
         table.add_row(
             str(task.task_id),
             Text(task.state),
             str(task.progress),
-            Text(task.stage),
+            Text(task.activity),
             Text(task.input.filename),
             Text(task.user_id),
             f"{task.created_at.astimezone():%m-%d %H:%M:%S}",
@@ -92,10 +100,27 @@ def task_table(tasks: list[models.Task]) -> Table:
     return table
 
 
+def batch_line(batch: models.Batch) -> str:
+    """Return a batch as a line of text."""
+    counts = {
+        "completed": batch.completed,
+        "failed": batch.failed,
+        "timed out": batch.timed_out,
+        "cancelled": batch.cancelled,
+        "processing": batch.processing,
+        "pending": batch.pending,
+    }
+    state = "finished" if batch.finished_at else "closed" if batch.closed else "open"
+    detail = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+    return f"batch {batch.batch_id} is {state}: {batch.ended} of {batch.total} ended; {detail}"
+
+
 def line(update: models.WatchUpdate) -> str:
-    """Return an update as a line for a log; empty where it says nothing to a person."""
+    """Return an update as a log line; empty where it is of no interest to the user."""
     match update:
         case models.TaskEvent(task=task):
+            if update.batch is not None:
+                return f"{update.occurred_at.isoformat()} {batch_line(update.batch)} ({task.user_id})"
             note = f": {task.error.message}" if task.error else ""
             return f"{update.occurred_at.isoformat()} task {task.task_id} {update.type} ({task.user_id}){note}"
         case models.TaskProgress():
@@ -109,7 +134,7 @@ def line(update: models.WatchUpdate) -> str:
 
 async def watch(connection: Connection, *, since: str | None, all_users: bool, as_json: bool, console: Console) -> None:
     """Show what happens until interrupted, then print the cursor to resume from."""
-    cursor, table, notes = since or "", WatchTable(), Console(stderr=True, highlight=False)
+    cursor, table, notes = since or "", WatchTable(), output.console(stderr=True)
 
     def broken(error: errors.WhitebgError, delay: float) -> None:
         notes.print(Text(f"connection lost, trying again in {delay:.1f} s: {error.message}"), soft_wrap=True)
@@ -124,7 +149,7 @@ async def watch(connection: Connection, *, since: str | None, all_users: bool, a
                         cursor = update.cursor or cursor
                         if as_json:
                             kind = type(update).__name__
-                            console.file.write(f'{{"kind": "{kind}", {to_json(update)[1:]}\n')
+                            console.file.write(f'{{"kind": "{kind}", {model_to_json(update, console.file)[1:]}\n')
                             console.file.flush()
                         elif live is not None:
                             table.take(update)
@@ -137,13 +162,19 @@ async def watch(connection: Connection, *, since: str | None, all_users: bool, a
 
 
 async def list_tasks(
-    connection: Connection, *, states: list[models.TaskState], limit: int, as_json: bool, console: Console
+    connection: Connection,
+    *,
+    states: list[models.TaskState],
+    batch_id: str | None,
+    limit: int,
+    as_json: bool,
+    console: Console,
 ) -> None:
     """Show the newest tasks."""
     tasks: list[models.Task] = []
     async with (
         connected(connection) as client,
-        aclosing(client.list_tasks(states=states, page_size=min(limit, 500))) as found,
+        aclosing(client.list_tasks(states=states, batch_id=batch_id, page_size=min(limit, 500))) as found,
     ):
         async for task in found:
             tasks.append(task)
@@ -151,7 +182,7 @@ async def list_tasks(
                 break
     if as_json:
         for task in tasks:
-            console.file.write(to_json(task) + "\n")
+            console.file.write(model_to_json(task, console.file) + "\n")
     elif tasks:
         console.print(task_table(tasks))
     else:
@@ -172,18 +203,67 @@ async def cancel(connection: Connection, task_ids: list[int], console: Console) 
     return fine
 
 
-async def download(connection: Connection, task_ids: list[int], *, out: Path, force: bool, console: Console) -> bool:
-    """Save the results of tasks, each on its own and waited for; return whether all could be."""
+async def cancel_batch(connection: Connection, batch_id: str, console: Console) -> None:
+    """Cancel the tasks of a batch."""
+    async with connected(connection) as client:
+        console.print(Text(batch_line(await client.cancel_batch(batch_id))), soft_wrap=True)
+
+
+async def show_batch(connection: Connection, batch_id: str, *, as_json: bool, console: Console) -> None:
+    """Show the progress of a batch."""
+    async with connected(connection) as client:
+        batch = await client.get_batch(batch_id)
+    if as_json:
+        console.file.write(model_to_json(batch, console.file) + "\n")
+    else:
+        console.print(Text(batch_line(batch)), soft_wrap=True)
+
+
+async def delete(connection: Connection, task_ids: list[int], batch_id: str | None, console: Console) -> bool:
+    """Delete tasks, those of a batch, or (neither) all that the user has; return whether all were there."""
+    async with connected(connection) as client:
+        if batch_id is not None:
+            deleted = await client.delete_batch(batch_id)
+        else:
+            deleted = await (client.delete(task_ids) if task_ids else client.delete_all())
+    count = len(deleted.task_ids)
+    console.print("1 task deleted" if count == 1 else f"{count} tasks deleted")
+    for task_id in deleted.missing:
+        console.print(Text(f"task {task_id} does not exist", style="red"))
+    return not deleted.missing
+
+
+async def download(
+    connection: Connection,
+    task_ids: list[int],
+    *,
+    out: Path,
+    kind: models.ImageKind = models.ImageKind.RESULT,
+    pattern: NamePattern | None = None,
+    report: bool = False,
+    force: bool,
+    console: Console,
+) -> bool:
+    """Save the results of tasks, or their masks, each on its own and waited for; return whether all could be.
+
+    With ``report``, write ``report.csv`` with the verdicts of those that were saved.
+    """
     fine = True
+    lines: list[tuple[str, ...]] = []
+    names = OutputNames(out, force=force)
     await asyncio.to_thread(out.mkdir, parents=True, exist_ok=True)
     async with connected(connection) as client:
-        for task_id in task_ids:
+        for number, task_id in enumerate(task_ids, 1):
             try:
                 task = (await client.wait(task_id)).raise_for_state()
-                stem = Path(task.input.filename).stem or str(task_id)
-                path = await save_result(client, task, out, stem, force=force)
+                stem = pattern.path(task, number) if pattern else Path(task.input.filename).stem or str(task_id)
+                path = await save_result(client, task, names, stem, kind)
+                lines.append(report_line(path.relative_to(out), task))
                 console.print(Text(str(path)), soft_wrap=True)
             except (errors.NotFound, errors.TaskFailed, errors.DownloadFailed) as error:
                 fine = False
                 console.print(Text(error.message, style="red"), soft_wrap=True)
+    if report:
+        await asyncio.to_thread(write_report, out / "report.csv", lines)
+        console.print(Text(str(out / "report.csv")), soft_wrap=True)
     return fine

@@ -4,6 +4,34 @@
  */
 
 export interface paths {
+    "/api/v2/tasks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Tasks
+         * @description List the caller's tasks, newest first.
+         *
+         *     Pages by token repeat no task and miss none while tasks arrive; with `skip` they may.
+         */
+        get: operations["list_tasks"];
+        put?: never;
+        /**
+         * Submit
+         * @description Queue a photo. When this returns, photo and task are durable; the WebSocket reports progress and the result.
+         *
+         *     With `wait`, return 200 once the task has ended, with or without a picture, or 202 when the time is up.
+         */
+        post: operations["submit"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v2/tasks/async": {
         parameters: {
             query?: never;
@@ -14,10 +42,13 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Submit
-         * @description Queue a photo. When this returns, photo and task are durable; watch the WebSocket for what becomes of it.
+         * Submit Former
+         * @deprecated
+         * @description Queue a photo. When this returns, photo and task are durable; the WebSocket reports progress and the result.
+         *
+         *     With `wait`, return 200 once the task has ended, with or without a picture, or 202 when the time is up.
          */
-        post: operations["submit"];
+        post: operations["submit_former"];
         delete?: never;
         options?: never;
         head?: never;
@@ -35,7 +66,8 @@ export interface paths {
         put?: never;
         /**
          * Process
-         * @description Queue a photo and wait until its task has ended, however it did.
+         * @deprecated
+         * @description Queue a photo and wait until its task has ended, with or without a picture.
          */
         post: operations["process"];
         delete?: never;
@@ -52,13 +84,40 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List Tasks
+         * List Tasks Former
+         * @deprecated
          * @description List the caller's tasks, newest first.
+         *
+         *     Pages by token repeat no task and miss none while tasks arrive; with `skip` they may.
          */
-        get: operations["list_tasks"];
+        get: operations["list_tasks_former"];
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/tasks/{task_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Task
+         * @description Return one of the caller's tasks.
+         */
+        get: operations["get_task"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete
+         * @description Delete a task with its images. One that has not ended is cancelled first.
+         */
+        delete: operations["delete"];
         options?: never;
         head?: never;
         patch?: never;
@@ -72,10 +131,11 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get Task
+         * Get Task Former
+         * @deprecated
          * @description Return one of the caller's tasks.
          */
-        get: operations["get_task"];
+        get: operations["get_task_former"];
         put?: never;
         post?: never;
         delete?: never;
@@ -93,7 +153,7 @@ export interface paths {
         };
         /**
          * Get Status
-         * @description Say where one of the caller's tasks stands; for clients that can't hold a WebSocket open.
+         * @description Return the status of one of the caller's tasks; for clients that can't keep a WebSocket open.
          *
          *     10 times a minute for one task, unless configured otherwise.
          */
@@ -126,6 +186,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v2/tasks/delete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Delete Tasks
+         * @description Delete several tasks, or all that the caller has, with their images.
+         *
+         *     Those that have not ended are cancelled first. A call that failed may have deleted a part of them: repeat it.
+         */
+        post: operations["delete_tasks"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v2/tasks/{task_id}/retry": {
         parameters: {
             query?: never;
@@ -137,9 +219,95 @@ export interface paths {
         put?: never;
         /**
          * Retry
-         * @description Queue the same photo with the same options as a new task.
+         * @description Queue the same photo with the same options, and the same mask, as a new task.
          */
         post: operations["retry"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/tasks/{task_id}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create Version
+         * @description Queue the same photo as a new task with other options, hints or mask; the earlier result stays as it is.
+         *
+         *     Options that are left out are the preset's, not the earlier task's. A mask that is left out is the earlier task's.
+         */
+        post: operations["create_version"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/batches/{batch_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Batch
+         * @description Return a batch with the number of its tasks by state.
+         */
+        get: operations["get_batch"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete Batch
+         * @description Delete all tasks of a batch, with their images. Those that have not ended are cancelled first.
+         */
+        delete: operations["delete_batch"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/batches/{batch_id}/close": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Close Batch
+         * @description Let no more tasks be added to a batch. Once all have ended, one message has the batch in `data.batch`.
+         */
+        post: operations["close_batch"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/batches/{batch_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel Batch
+         * @description Close a batch and cancel its tasks that have not ended.
+         */
+        post: operations["cancel_batch"];
         delete?: never;
         options?: never;
         head?: never;
@@ -166,6 +334,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v2/engines": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Engines
+         * @description List the engines that the option `engine` takes.
+         */
+        get: operations["engines"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Events
+         * @description Return the messages after `since`: every event, or the current tasks where not all events are stored.
+         */
+        get: operations["events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/messages/sync": {
         parameters: {
             query?: never;
@@ -177,7 +385,8 @@ export interface paths {
         put?: never;
         /**
          * Sync
-         * @description Return what the caller missed: every event since, or the tasks as they stand where not all are kept.
+         * @deprecated
+         * @description Return the messages after `since`, as `GET /api/v2/events`.
          */
         post: operations["sync"];
         delete?: never;
@@ -186,7 +395,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/ws-token": {
+    "/api/v2/ws-token": {
         parameters: {
             query?: never;
             header?: never;
@@ -206,7 +415,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/guest-token": {
+    "/api/ws-token": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ws Token Former
+         * @deprecated
+         * @description Trade a session token for one that opens the WebSocket and nothing else.
+         */
+        post: operations["ws_token_former"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/guest-token": {
         parameters: {
             query?: never;
             header?: never;
@@ -226,6 +456,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/guest-token": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Guest Token Former
+         * @deprecated
+         * @description Give a guest on this machine a token. With a guest's token that is still good, the guest stays the same.
+         */
+        post: operations["guest_token_former"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v2/config": {
         parameters: {
             query?: never;
@@ -235,7 +486,7 @@ export interface paths {
         };
         /**
          * Config
-         * @description Say whether the caller uses the WebSocket or polls. Ask at start and after every reconnect: it may change.
+         * @description Return whether to use the WebSocket or to poll. Ask at startup and after every reconnect, since it may change.
          */
         get: operations["config"];
         put?: never;
@@ -270,7 +521,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/images/{task_id}/{kind}": {
+    "/api/v2/tasks/{task_id}/images/{kind}": {
         parameters: {
             query?: never;
             header?: never;
@@ -279,9 +530,31 @@ export interface paths {
         };
         /**
          * Image
-         * @description Fetch an image: with a signed link as the API gives it, or with the owner's token.
+         * @description Fetch an image of one of the caller's tasks.
          */
         get: operations["image"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/images/{task_id}/{kind}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Linked Image
+         * @description Fetch an image by a signed link from another response, without a token.
+         *
+         *     A token in place of the signature is accepted for older clients; see `/api/v2/tasks/{task_id}/images/{kind}`.
+         */
+        get: operations["linked_image"];
         put?: never;
         post?: never;
         delete?: never;
@@ -319,9 +592,9 @@ export interface paths {
         };
         /**
          * Readyz
-         * @description Say whether clients can be served: 503 while the service is away, or while the gateway shuts down.
+         * @description Return whether clients can be served: 503 while the service is unavailable or not ready, with its own reasons.
          *
-         *     Also at the start, until it is known what was revoked.
+         *     Also while the gateway shuts down, and after each connect until the revocations have been read.
          */
         get: operations["readyz"];
         put?: never;
@@ -361,7 +634,7 @@ export interface paths {
         };
         /**
          * Metrics
-         * @description Return all figures. They name no user, but are meant for the operator: do not route this to the world.
+         * @description Return all figures, to administrators. Prometheus reads them from `WHITEBG_METRICS_PORT`, without a token.
          */
         get: operations["metrics"];
         put?: never;
@@ -383,10 +656,10 @@ export interface paths {
         put?: never;
         /**
          * Revoke
-         * @description End sessions: their sockets close at once with 4001, and their tokens are refused until they expire.
+         * @description End sessions: their sockets close with 4001, and their tokens and image links are rejected until they expire.
          *
-         *     At all gateways that share a Redis, those started later too. 503 (`revocation_not_shared`) if it can't be reached:
-         *     then this gateway alone has ended them, and the others are told only once it is back. Ask again until it is done.
+         *     The revocation is durable when this returns; every other gateway and service applies it within a second. Of a user,
+         *     tokens issued within the next minute are rejected too, because clocks differ. 503: nothing was ended; ask again.
          */
         post: operations["revoke"];
         delete?: never;
@@ -400,13 +673,81 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * BatchOut
+         * @description Tasks that were submitted together, and how many there are in each state. Deleted tasks are not counted.
+         */
+        BatchOut: {
+            /** Batch Id */
+            batch_id: string;
+            /**
+             * Created At
+             * @description When its first task was submitted
+             */
+            created_at: string;
+            /**
+             * Closed
+             * @description Whether no more tasks can be added
+             */
+            closed: boolean;
+            /**
+             * Finished At
+             * @description When it was closed and all of its tasks had ended; null before
+             */
+            finished_at: string | null;
+            /** Total */
+            total: number;
+            /** Pending */
+            pending: number;
+            /** Processing */
+            processing: number;
+            /** Completed */
+            completed: number;
+            /** Failed */
+            failed: number;
+            /** Timed Out */
+            timed_out: number;
+            /** Cancelled */
+            cancelled: number;
+        };
+        /**
+         * BreakerOut
+         * @description A circuit breaker that is not closed: an engine or the image store that tasks wait for.
+         */
+        BreakerOut: {
+            /**
+             * Name
+             * @description `engine:` and the engine's name, or `blobs`
+             * @example engine:gemini
+             */
+            name: string;
+            /**
+             * State
+             * @description half_open: one task at a time probes it
+             * @enum {string}
+             */
+            state: "open" | "half_open";
+            reason: components["schemas"]["WaitReasonName"] | null;
+            /**
+             * Message
+             * @description The cause, for a person
+             */
+            message: string;
+            /** Failing Since */
+            failing_since: string;
+            /**
+             * Open Until
+             * @description When it may be probed
+             */
+            open_until: string;
+        };
+        /**
          * CheckOut
          * @description One check of a result.
          */
         CheckOut: {
             /**
              * Name
-             * @description Stable; the proto's ComplianceCheck says what `value` counts
+             * @description Stable; the proto's ComplianceCheck defines `value`
              * @example border
              */
             name: string;
@@ -419,12 +760,12 @@ export interface components {
             value: number | null;
             /**
              * Limit
-             * @description What is asked for, for a person
+             * @description Requirement, for people
              */
             limit: string;
             /**
              * Message
-             * @description What is wrong and what to do about it; empty if passed
+             * @description Problem and remedy; empty if passed
              */
             message: string;
         };
@@ -435,7 +776,7 @@ export interface components {
         ClientConfig: {
             /**
              * Websocket Only
-             * @description Use the WebSocket and do not poll; the same as `transport` says
+             * @description Use the WebSocket instead of polling; equivalent to `transport`
              */
             websocket_only: boolean;
             transport: components["schemas"]["Transport"];
@@ -451,8 +792,91 @@ export interface components {
             rollout_percent: number;
         };
         /**
+         * DeleteIn
+         * @description The tasks to delete: either these, or all.
+         */
+        DeleteIn: {
+            /**
+             * Task Ids
+             * @default []
+             */
+            task_ids: number[];
+            /**
+             * All
+             * @description Delete all tasks of the caller
+             * @default false
+             */
+            all: boolean;
+        };
+        /**
+         * DeletedOut
+         * @description What a deletion did.
+         */
+        DeletedOut: {
+            /**
+             * Task Ids
+             * @description Tasks that were deleted
+             */
+            task_ids: number[];
+            /**
+             * Missing Task Ids
+             * @description Requested tasks that do not exist
+             */
+            missing_task_ids: number[];
+        };
+        /**
+         * EngineList
+         * @description All engines but ``auto``: those that are available first, in the order in which ``auto`` prefers them.
+         */
+        EngineList: {
+            /** Engines */
+            engines: components["schemas"]["EngineOut"][];
+        };
+        /**
+         * EngineOut
+         * @description An engine, and whether the service has it.
+         */
+        EngineOut: {
+            /** Name */
+            name: string;
+            /**
+             * Available
+             * @description Whether tasks may ask for it
+             */
+            available: boolean;
+            /**
+             * Model
+             * @description The model that it runs; null where it has none, or is not available
+             */
+            model: string | null;
+            /**
+             * Hint
+             * @description If unavailable: how to install it and its benefit, in English
+             */
+            hint: string | null;
+        };
+        /**
+         * FindingOut
+         * @description Something about a result that a person should check or know.
+         */
+        FindingOut: {
+            /**
+             * Code
+             * @description Stable; the proto's Finding lists them
+             * @example product_touches_frame
+             */
+            code: string;
+            /**
+             * Message
+             * @description The problem and its remedy, in English, for a person
+             */
+            message: string;
+            /** @description Where in the photo; null where it concerns all of it */
+            region: components["schemas"]["RegionOut"] | null;
+        };
+        /**
          * Flags
-         * @description What the flags file holds; what it leaves out has these defaults.
+         * @description The content of the flags file; missing keys have these defaults.
          */
         Flags: {
             /**
@@ -483,6 +907,11 @@ export interface components {
              */
             expires_at: string;
         };
+        /** HTTPValidationError */
+        HTTPValidationError: {
+            /** Detail */
+            detail?: components["schemas"]["ValidationError"][];
+        };
         /**
          * Health
          * @description How the process does.
@@ -495,14 +924,28 @@ export interface components {
             status: string;
         };
         /**
+         * HintKindName
+         * @description What a region of the photo is: product that is kept, or backdrop that is dropped.
+         * @enum {string}
+         */
+        HintKindName: "keep" | "drop";
+        /**
+         * HintOut
+         * @description A region of the photo, and its meaning.
+         */
+        HintOut: {
+            kind: components["schemas"]["HintKindName"];
+            region: components["schemas"]["RegionOut"];
+        };
+        /**
          * ImageName
          * @description Which image of a task.
          * @enum {string}
          */
-        ImageName: "input" | "result" | "thumbnail";
+        ImageName: "input" | "result" | "thumbnail" | "mask";
         /**
          * InputOut
-         * @description What was sent in; width and height are pixels as stored, before any EXIF rotation.
+         * @description The submitted photo; width and height are pixels as stored, before any EXIF rotation.
          */
         InputOut: {
             /** Filename */
@@ -515,10 +958,32 @@ export interface components {
             height: number;
             /** Size Bytes */
             size_bytes: number;
+            /**
+             * Has Mask
+             * @description Whether the user supplied a mask of the product
+             */
+            has_mask: boolean;
+        };
+        /**
+         * NotReadyReason
+         * @description One reason why the service is not ready.
+         */
+        NotReadyReason: {
+            /**
+             * Code
+             * @description Stable name
+             * @example queue_stalled
+             */
+            code: string;
+            /**
+             * Message
+             * @description The problem and the remedy, for a person
+             */
+            message: string;
         };
         /**
          * OptionsOut
-         * @description What was asked for; null where it was left to the preset.
+         * @description The requested options; null where the preset determines the value.
          */
         OptionsOut: {
             /** Engine */
@@ -541,6 +1006,27 @@ export interface components {
             content: string;
             /** Prompt */
             prompt: string;
+            /**
+             * Hints
+             * @description Regions that are product or backdrop for sure
+             */
+            hints: components["schemas"]["HintOut"][];
+        };
+        /**
+         * PlacementOut
+         * @description How the upright photo maps onto the result: ``result = photo * scale + (x, y)``, in pixels.
+         */
+        PlacementOut: {
+            /** Scale */
+            scale: number;
+            /** X */
+            x: number;
+            /** Y */
+            y: number;
+            /** Photo Width */
+            photo_width: number;
+            /** Photo Height */
+            photo_height: number;
         };
         /**
          * PresetList
@@ -552,7 +1038,7 @@ export interface components {
         };
         /**
          * PresetOut
-         * @description A preset: what is made for a market, and what its rule takes.
+         * @description A preset: the settings for a marketplace, and the limits of its rule.
          */
         PresetOut: {
             /** Name */
@@ -566,7 +1052,7 @@ export interface components {
             source: string;
             /**
              * Size Px
-             * @description Side of the square that is made; null: as large as the product's pixels
+             * @description Largest default side of the square; null: the product's own pixels
              */
             size_px: number | null;
             /**
@@ -607,7 +1093,7 @@ export interface components {
             code: string;
             /**
              * Message
-             * @description What was wrong and what to do, for a person
+             * @description Problem and remedy, for people
              */
             message: string;
             /** Details */
@@ -635,6 +1121,38 @@ export interface components {
          * @description Queue, log and gateway at a glance.
          */
         QueueStats: {
+            /**
+             * Total Tasks
+             * @description Kept tasks in all states
+             */
+            total_tasks: number;
+            /**
+             * Active Connections
+             * @description The same as connections
+             */
+            active_connections: number;
+            /**
+             * Memory Usage Mb
+             * @description The same as resident_bytes, in MiB
+             */
+            memory_usage_mb: number | null;
+            /**
+             * Ready
+             * @description Whether the service is ready for work
+             */
+            ready: boolean;
+            /** Not Ready Reasons */
+            not_ready_reasons: components["schemas"]["NotReadyReason"][];
+            /**
+             * Queue Stalled Seconds
+             * @description For how long tasks could run, without an attempt that started or ended
+             */
+            queue_stalled_seconds: number;
+            /**
+             * Breakers
+             * @description Circuit breakers that are not closed
+             */
+            breakers: components["schemas"]["BreakerOut"][];
             /**
              * Tasks
              * @description Kept tasks by state
@@ -665,12 +1183,12 @@ export interface components {
             connections: number;
             /**
              * Resident Bytes
-             * @description Memory of this gateway; null where the system can't tell
+             * @description Memory of this gateway; null where the system does not report it
              */
             resident_bytes: number | null;
             /**
              * Hub Connected
-             * @description Whether news from the service flow to this gateway
+             * @description Whether the stream from the service is open
              */
             hub_connected: boolean;
             /**
@@ -683,6 +1201,20 @@ export interface components {
              * @description Events that this gateway can replay from memory
              */
             hub_ring_events: number;
+        };
+        /**
+         * RegionOut
+         * @description A rectangle of the upright photo; each edge is a share, 0 to 1, of its width or height.
+         */
+        RegionOut: {
+            /** Left */
+            left: number;
+            /** Top */
+            top: number;
+            /** Right */
+            right: number;
+            /** Bottom */
+            bottom: number;
         };
         /**
          * ReportOut
@@ -716,7 +1248,7 @@ export interface components {
             size_bytes: number;
             /**
              * Confidence
-             * @description How far the engine trusts its cut-out, 0 to 1; null if it can't tell
+             * @description How far the engine trusts its cut-out, 0 to 1; null if unknown
              */
             confidence: number | null;
             /**
@@ -726,9 +1258,28 @@ export interface components {
             fill: number;
             /**
              * Warnings
-             * @description Things that a person should look at
+             * @deprecated
+             * @description The messages of `findings`, for older clients
              */
             warnings: string[];
+            /**
+             * Findings
+             * @description What a person should check or know
+             */
+            findings: components["schemas"]["FindingOut"][];
+            /** @description Where the photo lies in the result; null where a model generated the picture, and with old results */
+            placement: components["schemas"]["PlacementOut"] | null;
+            /**
+             * Verdict
+             * @description Whether the result can be used: ready if every check passed and nothing casts doubt on it
+             * @enum {string}
+             */
+            verdict: "ready" | "needs_review" | "failed";
+            /**
+             * Verdict Reasons
+             * @description Why it is not ready: names of checks, codes of findings, low_confidence, no_confidence, no_report
+             */
+            verdict_reasons: string[];
             /** @description The file measured against its preset's rule; null with old results */
             report: components["schemas"]["ReportOut"] | null;
         };
@@ -744,15 +1295,15 @@ export interface components {
              */
             user_id: string;
             /**
-             * Token Id
-             * @description Tokens with this `jti`, and those traded for them
+             * Session Id
+             * @description Tokens with this `sid` or `jti`, and those traded for them; `token_id` is an earlier name of this
              * @default
              */
-            token_id: string;
+            session_id: string;
         };
         /**
          * RevokeOut
-         * @description What was ended.
+         * @description The ended sessions.
          */
         RevokeOut: {
             /**
@@ -780,13 +1331,139 @@ export interface components {
          */
         StatusName: "pending" | "processing" | "completed" | "failed";
         /**
+         * SubmittedOut
+         * @description The task of a request, and those of its further pictures.
+         */
+        SubmittedOut: {
+            status: components["schemas"]["StatusName"];
+            /**
+             * Progress
+             * @description Percent done, 0 to 100
+             */
+            progress: number;
+            /**
+             * Result Image Url
+             * @description Signed, expiring link; set when completed
+             */
+            result_image_url: string | null;
+            /**
+             * Elapsed Time
+             * @description Seconds from submission to updated_at
+             */
+            elapsed_time: number | null;
+            /** Estimated Remaining Seconds */
+            estimated_remaining_seconds: number | null;
+            /** Error Message */
+            error_message: string | null;
+            /**
+             * Updated At
+             * @example 2026-01-08T10:00:00.000Z
+             */
+            updated_at: string;
+            /** Attempt */
+            attempt: number;
+            /** Stage */
+            stage: string;
+            /**
+             * Queue Position
+             * @description Position in the queue, 1 is next; 0 when not waiting
+             */
+            queue_position: number;
+            /** Error Code */
+            error_code: string | null;
+            /** @description What a snoozed task waits for; absent otherwise */
+            wait_reason?: components["schemas"]["WaitReasonName"] | null;
+            /**
+             * Waiting Until
+             * @description When its wait is expected to end; absent otherwise
+             */
+            waiting_until?: string | null;
+            /**
+             * Seq
+             * @description Number of the task's latest event in its owner's log
+             */
+            seq: number;
+            /** Filename */
+            filename: string;
+            /**
+             * Deleted
+             * @description Whether the task was deleted; absent otherwise
+             */
+            deleted?: true | null;
+            /** @description The batch that has ended with this message; absent otherwise */
+            batch?: components["schemas"]["BatchOut"] | null;
+            /** Task Id */
+            task_id: number;
+            state: components["schemas"]["StateName"];
+            /**
+             * Max Attempts
+             * @description Failed attempts allowed
+             */
+            max_attempts: number;
+            /**
+             * Failures
+             * @description Failed attempts; those after which the task waited are not among them
+             */
+            failures: number;
+            /**
+             * Lost Leases
+             * @description Attempts whose worker was lost; they are not among `failures`
+             */
+            lost_leases: number;
+            /**
+             * Deadline
+             * @description When the task fails if it still waits; null with old tasks
+             */
+            deadline: string | null;
+            /** Priority */
+            priority: number;
+            options: components["schemas"]["OptionsOut"];
+            input: components["schemas"]["InputOut"];
+            result: components["schemas"]["ResultOut"] | null;
+            /**
+             * Error Retryable
+             * @description Whether the same request might succeed later
+             */
+            error_retryable: boolean | null;
+            /** Input Image Url */
+            input_image_url: string;
+            /** Thumbnail Url */
+            thumbnail_url: string | null;
+            /**
+             * Mask Url
+             * @description The product's mask, a grey PNG over the upright photo; null before the end and where there is none
+             */
+            mask_url: string | null;
+            /**
+             * Batch Id
+             * @description The batch that it was submitted to; null for none
+             */
+            batch_id: string | null;
+            /**
+             * Source Task Id
+             * @description The earlier task whose photo was taken, which may have been deleted since; null if it was uploaded
+             */
+            source_task_id: number | null;
+            /** Created At */
+            created_at: string;
+            /** Started At */
+            started_at: string | null;
+            /** Finished At */
+            finished_at: string | null;
+            /**
+             * More Tasks
+             * @description The tasks of `more_options`, in that order
+             */
+            more_tasks: components["schemas"]["TaskOut"][];
+        };
+        /**
          * SyncIn
-         * @description What a client has seen.
+         * @description A client's position in its event log.
          */
         SyncIn: {
             /**
              * Since
-             * @description Cursor (id of the last message) or RFC 3339 time; null for the tasks as they stand
+             * @description Cursor (id of the last message) or RFC 3339 time; without it, the current tasks are returned
              * @example 6f1c2a:42
              * @example 2026-01-08T10:00:00Z
              */
@@ -857,11 +1534,18 @@ export interface components {
             stage: string;
             /**
              * Queue Position
-             * @description Place in the queue, 1 is next; 0 when not waiting
+             * @description Position in the queue, 1 is next; 0 when not waiting
              */
             queue_position: number;
             /** Error Code */
             error_code: string | null;
+            /** @description What a snoozed task waits for; absent otherwise */
+            wait_reason?: components["schemas"]["WaitReasonName"] | null;
+            /**
+             * Waiting Until
+             * @description When its wait is expected to end; absent otherwise
+             */
+            waiting_until?: string | null;
             /**
              * Seq
              * @description Number of the task's latest event in its owner's log
@@ -869,6 +1553,13 @@ export interface components {
             seq: number;
             /** Filename */
             filename: string;
+            /**
+             * Deleted
+             * @description Whether the task was deleted; absent otherwise
+             */
+            deleted?: true | null;
+            /** @description The batch that has ended with this message; absent otherwise */
+            batch?: components["schemas"]["BatchOut"] | null;
         };
         /**
          * TaskList
@@ -891,6 +1582,11 @@ export interface components {
              * @description Connect with since=<cursor> to miss nothing after this page
              */
             cursor: string;
+            /**
+             * Next Page Token
+             * @description `page_token` of the next page; empty on the last one
+             */
+            next_page_token: string;
         };
         /**
          * TaskMessageOut
@@ -949,11 +1645,18 @@ export interface components {
             stage: string;
             /**
              * Queue Position
-             * @description Place in the queue, 1 is next; 0 when not waiting
+             * @description Position in the queue, 1 is next; 0 when not waiting
              */
             queue_position: number;
             /** Error Code */
             error_code: string | null;
+            /** @description What a snoozed task waits for; absent otherwise */
+            wait_reason?: components["schemas"]["WaitReasonName"] | null;
+            /**
+             * Waiting Until
+             * @description When its wait is expected to end; absent otherwise
+             */
+            waiting_until?: string | null;
             /**
              * Seq
              * @description Number of the task's latest event in its owner's log
@@ -961,11 +1664,36 @@ export interface components {
             seq: number;
             /** Filename */
             filename: string;
+            /**
+             * Deleted
+             * @description Whether the task was deleted; absent otherwise
+             */
+            deleted?: true | null;
+            /** @description The batch that has ended with this message; absent otherwise */
+            batch?: components["schemas"]["BatchOut"] | null;
             /** Task Id */
             task_id: number;
             state: components["schemas"]["StateName"];
-            /** Max Attempts */
+            /**
+             * Max Attempts
+             * @description Failed attempts allowed
+             */
             max_attempts: number;
+            /**
+             * Failures
+             * @description Failed attempts; those after which the task waited are not among them
+             */
+            failures: number;
+            /**
+             * Lost Leases
+             * @description Attempts whose worker was lost; they are not among `failures`
+             */
+            lost_leases: number;
+            /**
+             * Deadline
+             * @description When the task fails if it still waits; null with old tasks
+             */
+            deadline: string | null;
             /** Priority */
             priority: number;
             options: components["schemas"]["OptionsOut"];
@@ -980,6 +1708,21 @@ export interface components {
             input_image_url: string;
             /** Thumbnail Url */
             thumbnail_url: string | null;
+            /**
+             * Mask Url
+             * @description The product's mask, a grey PNG over the upright photo; null before the end and where there is none
+             */
+            mask_url: string | null;
+            /**
+             * Batch Id
+             * @description The batch that it was submitted to; null for none
+             */
+            batch_id: string | null;
+            /**
+             * Source Task Id
+             * @description The earlier task whose photo was taken, which may have been deleted since; null if it was uploaded
+             */
+            source_task_id: number | null;
             /** Created At */
             created_at: string;
             /** Started At */
@@ -1023,11 +1766,18 @@ export interface components {
             stage: string;
             /**
              * Queue Position
-             * @description Place in the queue, 1 is next; 0 when not waiting
+             * @description Position in the queue, 1 is next; 0 when not waiting
              */
             queue_position: number;
             /** Error Code */
             error_code: string | null;
+            /** @description What a snoozed task waits for; absent otherwise */
+            wait_reason?: components["schemas"]["WaitReasonName"] | null;
+            /**
+             * Waiting Until
+             * @description When its wait is expected to end; absent otherwise
+             */
+            waiting_until?: string | null;
             /**
              * Seq
              * @description Number of the task's latest event in its owner's log
@@ -1035,6 +1785,13 @@ export interface components {
             seq: number;
             /** Filename */
             filename: string;
+            /**
+             * Deleted
+             * @description Whether the task was deleted; absent otherwise
+             */
+            deleted?: true | null;
+            /** @description The batch that has ended with this message; absent otherwise */
+            batch?: components["schemas"]["BatchOut"] | null;
             /** Task Id */
             task_id: number;
             state: components["schemas"]["StateName"];
@@ -1058,6 +1815,25 @@ export interface components {
          * @enum {string}
          */
         Transport: "websocket" | "polling";
+        /** ValidationError */
+        ValidationError: {
+            /** Location */
+            loc: (string | number)[];
+            /** Message */
+            msg: string;
+            /** Error Type */
+            type: string;
+            /** Input */
+            input?: unknown;
+            /** Context */
+            ctx?: Record<string, never>;
+        };
+        /**
+         * WaitReasonName
+         * @description Why a task waits without a failed attempt.
+         * @enum {string}
+         */
+        WaitReasonName: "rate_limited" | "engine_unavailable" | "store_unavailable" | "worker_stopped" | "lease_lost" | "paused";
     };
     responses: never;
     parameters: never;
@@ -1067,11 +1843,79 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    list_tasks: {
+        parameters: {
+            query?: {
+                skip?: number;
+                limit?: number;
+                status?: components["schemas"]["StatusFilter"] | null;
+                /** @description `next_page_token` of the page before */
+                page_token?: string;
+                /** @description Only tasks of this batch */
+                batch_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskList"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+        };
+    };
     submit: {
         parameters: {
             query?: {
+                /** @description Seconds to wait for the task's end; 0 returns at once */
+                wait?: number;
                 /** @description Answer with an earlier result of the same photo and options, where one is kept */
                 reuse?: boolean;
+                /** @description Add the task to the batch of this name: up to 100 letters, digits and ._~:- */
+                batch_id?: string;
             };
             header?: {
                 /** @description The same key always means the same task, so a request can be repeated */
@@ -1089,7 +1933,7 @@ export interface operations {
                      * @default auto
                      * @enum {string}
                      */
-                    engine?: "auto" | "local" | "gemini" | "rembg";
+                    engine?: "auto" | "local" | "gemini" | "neural" | "rembg";
                     /**
                      * Preset
                      * @description Marketplace preset, such as "amazon"; empty is "custom"
@@ -1109,7 +1953,7 @@ export interface operations {
                     fill?: number | null;
                     /**
                      * Margin
-                     * @description The fill said otherwise: share left free on each side, 0 to 0.35
+                     * @description Margin per side, 0 to 0.35; an alternative to the fill
                      */
                     margin?: number | null;
                     /**
@@ -1139,6 +1983,23 @@ export interface operations {
                      */
                     prompt?: string;
                     /**
+                     * Hints
+                     * @description Regions that are product or backdrop for sure, at most 64, as JSON: [{"kind": "keep" or "drop", "region": {"left": 0.1, "top": 0.2, "right": 0.5, "bottom": 0.6}}, …]; shares of the upright photo from 0 to 1, and a later one wins where two overlap
+                     * @default []
+                     */
+                    hints?: string;
+                    /**
+                     * More Options
+                     * @description Options of further pictures of the same photo, such as for other markets, at most 19, as JSON: [{"preset": "taobao"}, {"preset": "jd", "format": "png"}, …]; each has the fields of this form, and its hints
+                     * @default []
+                     */
+                    more_options?: string;
+                    /**
+                     * Format: binary
+                     * @description The product's outline in place of the engine's own: PNG, WebP or JPEG, white where the product is, or transparent where it is not; with the upright photo's aspect ratio, at most 8 MiB
+                     */
+                    mask?: string;
+                    /**
                      * Format: binary
                      * @description The photo, at most 25 MiB
                      */
@@ -1147,13 +2008,22 @@ export interface operations {
             };
         };
         responses: {
+            /** @description The task ended within `wait` */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SubmittedOut"];
+                };
+            };
             /** @description Successful Response */
             202: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["TaskOut"];
+                    "application/json": components["schemas"]["SubmittedOut"];
                 };
             };
             /** @description Bad Request */
@@ -1176,6 +2046,226 @@ export interface operations {
             };
             /** @description Forbidden */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+        };
+    };
+    submit_former: {
+        parameters: {
+            query?: {
+                /** @description Seconds to wait for the task's end; 0 returns at once */
+                wait?: number;
+                /** @description Answer with an earlier result of the same photo and options, where one is kept */
+                reuse?: boolean;
+                /** @description Add the task to the batch of this name: up to 100 letters, digits and ._~:- */
+                batch_id?: string;
+            };
+            header?: {
+                /** @description The same key always means the same task, so a request can be repeated */
+                "idempotency-key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": {
+                    /**
+                     * EngineName
+                     * @description Who makes the picture.
+                     * @default auto
+                     * @enum {string}
+                     */
+                    engine?: "auto" | "local" | "gemini" | "neural" | "rembg";
+                    /**
+                     * Preset
+                     * @description Marketplace preset, such as "amazon"; empty is "custom"
+                     * @default
+                     */
+                    preset?: string;
+                    format?: ("png" | "jpeg" | "jpg" | "webp") | null;
+                    /**
+                     * Size Px
+                     * @description Side of the square in pixels, 100 to 10000
+                     */
+                    size_px?: number | null;
+                    /**
+                     * Fill
+                     * @description Share of the side that the product takes, 0.3 to 1.0
+                     */
+                    fill?: number | null;
+                    /**
+                     * Margin
+                     * @description Margin per side, 0 to 0.35; an alternative to the fill
+                     */
+                    margin?: number | null;
+                    /**
+                     * Background
+                     * @description "#RRGGBB"; empty is pure white
+                     * @default
+                     */
+                    background?: string;
+                    /**
+                     * ShadowName
+                     * @description What the product throws on its background.
+                     * @default none
+                     * @enum {string}
+                     */
+                    shadow?: "none" | "contact";
+                    /**
+                     * ContentName
+                     * @description What of the picture is wanted: all of it, the product alone, or its alpha as grey.
+                     * @default picture
+                     * @enum {string}
+                     */
+                    content?: "picture" | "transparent" | "mask";
+                    /**
+                     * Prompt
+                     * @description Extra wish for a generative engine, at most 2000 characters
+                     * @default
+                     */
+                    prompt?: string;
+                    /**
+                     * Hints
+                     * @description Regions that are product or backdrop for sure, at most 64, as JSON: [{"kind": "keep" or "drop", "region": {"left": 0.1, "top": 0.2, "right": 0.5, "bottom": 0.6}}, …]; shares of the upright photo from 0 to 1, and a later one wins where two overlap
+                     * @default []
+                     */
+                    hints?: string;
+                    /**
+                     * More Options
+                     * @description Options of further pictures of the same photo, such as for other markets, at most 19, as JSON: [{"preset": "taobao"}, {"preset": "jd", "format": "png"}, …]; each has the fields of this form, and its hints
+                     * @default []
+                     */
+                    more_options?: string;
+                    /**
+                     * Format: binary
+                     * @description The product's outline in place of the engine's own: PNG, WebP or JPEG, white where the product is, or transparent where it is not; with the upright photo's aspect ratio, at most 8 MiB
+                     */
+                    mask?: string;
+                    /**
+                     * Format: binary
+                     * @description The photo, at most 25 MiB
+                     */
+                    file: string;
+                };
+            };
+        };
+        responses: {
+            /** @description The task ended within `wait` */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SubmittedOut"];
+                };
+            };
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SubmittedOut"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1242,10 +2332,12 @@ export interface operations {
     process: {
         parameters: {
             query?: {
-                /** @description Seconds to wait for the end */
+                /** @description `wait` of the successor */
                 timeout?: number;
                 /** @description Answer with an earlier result of the same photo and options, where one is kept */
                 reuse?: boolean;
+                /** @description Add the task to the batch of this name: up to 100 letters, digits and ._~:- */
+                batch_id?: string;
             };
             header?: {
                 /** @description The same key always means the same task, so a request can be repeated */
@@ -1263,7 +2355,7 @@ export interface operations {
                      * @default auto
                      * @enum {string}
                      */
-                    engine?: "auto" | "local" | "gemini" | "rembg";
+                    engine?: "auto" | "local" | "gemini" | "neural" | "rembg";
                     /**
                      * Preset
                      * @description Marketplace preset, such as "amazon"; empty is "custom"
@@ -1283,7 +2375,7 @@ export interface operations {
                     fill?: number | null;
                     /**
                      * Margin
-                     * @description The fill said otherwise: share left free on each side, 0 to 0.35
+                     * @description Margin per side, 0 to 0.35; an alternative to the fill
                      */
                     margin?: number | null;
                     /**
@@ -1313,6 +2405,23 @@ export interface operations {
                      */
                     prompt?: string;
                     /**
+                     * Hints
+                     * @description Regions that are product or backdrop for sure, at most 64, as JSON: [{"kind": "keep" or "drop", "region": {"left": 0.1, "top": 0.2, "right": 0.5, "bottom": 0.6}}, …]; shares of the upright photo from 0 to 1, and a later one wins where two overlap
+                     * @default []
+                     */
+                    hints?: string;
+                    /**
+                     * More Options
+                     * @description Options of further pictures of the same photo, such as for other markets, at most 19, as JSON: [{"preset": "taobao"}, {"preset": "jd", "format": "png"}, …]; each has the fields of this form, and its hints
+                     * @default []
+                     */
+                    more_options?: string;
+                    /**
+                     * Format: binary
+                     * @description The product's outline in place of the engine's own: PNG, WebP or JPEG, white where the product is, or transparent where it is not; with the upright photo's aspect ratio, at most 8 MiB
+                     */
+                    mask?: string;
+                    /**
                      * Format: binary
                      * @description The photo, at most 25 MiB
                      */
@@ -1327,7 +2436,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["TaskOut"];
+                    "application/json": components["schemas"]["SubmittedOut"];
                 };
             };
             /** @description Still running when the time was up */
@@ -1336,7 +2445,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["TaskOut"];
+                    "application/json": components["schemas"]["SubmittedOut"];
                 };
             };
             /** @description Bad Request */
@@ -1359,6 +2468,15 @@ export interface operations {
             };
             /** @description Forbidden */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1422,12 +2540,16 @@ export interface operations {
             };
         };
     };
-    list_tasks: {
+    list_tasks_former: {
         parameters: {
             query?: {
                 skip?: number;
                 limit?: number;
                 status?: components["schemas"]["StatusFilter"] | null;
+                /** @description `next_page_token` of the page before */
+                page_token?: string;
+                /** @description Only tasks of this batch */
+                batch_id?: string;
             };
             header?: never;
             path?: never;
@@ -1483,6 +2605,140 @@ export interface operations {
         };
     };
     get_task: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The task */
+                task_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskOut"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+        };
+    };
+    delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The task */
+                task_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+        };
+    };
+    get_task_former: {
         parameters: {
             query?: never;
             header?: never;
@@ -1704,6 +2960,75 @@ export interface operations {
             };
         };
     };
+    delete_tasks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DeleteIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeletedOut"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Gateway Timeout */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+        };
+    };
     retry: {
         parameters: {
             query?: never;
@@ -1793,6 +3118,487 @@ export interface operations {
             };
         };
     };
+    create_version: {
+        parameters: {
+            query?: {
+                /** @description Answer with an earlier result of the same photo and options, where one is kept */
+                reuse?: boolean;
+                /** @description Don't use the earlier task's mask again, if it has one */
+                drop_mask?: boolean;
+                /** @description Add the task to the batch of this name: up to 100 letters, digits and ._~:- */
+                batch_id?: string;
+            };
+            header?: {
+                /** @description The same key always means the same task, so a request can be repeated */
+                "idempotency-key"?: string;
+            };
+            path: {
+                /** @description The task */
+                task_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": {
+                    /**
+                     * EngineName
+                     * @description Who makes the picture.
+                     * @default auto
+                     * @enum {string}
+                     */
+                    engine?: "auto" | "local" | "gemini" | "neural" | "rembg";
+                    /**
+                     * Preset
+                     * @description Marketplace preset, such as "amazon"; empty is "custom"
+                     * @default
+                     */
+                    preset?: string;
+                    format?: ("png" | "jpeg" | "jpg" | "webp") | null;
+                    /**
+                     * Size Px
+                     * @description Side of the square in pixels, 100 to 10000
+                     */
+                    size_px?: number | null;
+                    /**
+                     * Fill
+                     * @description Share of the side that the product takes, 0.3 to 1.0
+                     */
+                    fill?: number | null;
+                    /**
+                     * Margin
+                     * @description Margin per side, 0 to 0.35; an alternative to the fill
+                     */
+                    margin?: number | null;
+                    /**
+                     * Background
+                     * @description "#RRGGBB"; empty is pure white
+                     * @default
+                     */
+                    background?: string;
+                    /**
+                     * ShadowName
+                     * @description What the product throws on its background.
+                     * @default none
+                     * @enum {string}
+                     */
+                    shadow?: "none" | "contact";
+                    /**
+                     * ContentName
+                     * @description What of the picture is wanted: all of it, the product alone, or its alpha as grey.
+                     * @default picture
+                     * @enum {string}
+                     */
+                    content?: "picture" | "transparent" | "mask";
+                    /**
+                     * Prompt
+                     * @description Extra wish for a generative engine, at most 2000 characters
+                     * @default
+                     */
+                    prompt?: string;
+                    /**
+                     * Hints
+                     * @description Regions that are product or backdrop for sure, at most 64, as JSON: [{"kind": "keep" or "drop", "region": {"left": 0.1, "top": 0.2, "right": 0.5, "bottom": 0.6}}, …]; shares of the upright photo from 0 to 1, and a later one wins where two overlap
+                     * @default []
+                     */
+                    hints?: string;
+                    /**
+                     * More Options
+                     * @description Options of further pictures of the same photo, such as for other markets, at most 19, as JSON: [{"preset": "taobao"}, {"preset": "jd", "format": "png"}, …]; each has the fields of this form, and its hints
+                     * @default []
+                     */
+                    more_options?: string;
+                    /**
+                     * Format: binary
+                     * @description The product's outline in place of the engine's own: PNG, WebP or JPEG, white where the product is, or transparent where it is not; with the upright photo's aspect ratio, at most 8 MiB
+                     */
+                    mask?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SubmittedOut"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+        };
+    };
+    get_batch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Chosen by the client with the first task */
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchOut"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+        };
+    };
+    delete_batch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Chosen by the client with the first task */
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeletedOut"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+        };
+    };
+    close_batch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Chosen by the client with the first task */
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchOut"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+        };
+    };
+    cancel_batch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Chosen by the client with the first task */
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchOut"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+        };
+    };
     presets: {
         parameters: {
             query?: never;
@@ -1822,6 +3628,112 @@ export interface operations {
             };
             /** @description Forbidden */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+        };
+    };
+    engines: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EngineList"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+        };
+    };
+    events: {
+        parameters: {
+            query?: {
+                /** @description Cursor (id of the last message) or RFC 3339 time; without it, the current tasks are returned */
+                since?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SyncOut"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1936,6 +3848,62 @@ export interface operations {
                     "application/json": components["schemas"]["ProblemResponse"];
                 };
             };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+        };
+    };
+    ws_token_former: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenOut"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
         };
     };
     guest_token: {
@@ -1983,6 +3951,71 @@ export interface operations {
                     "application/json": components["schemas"]["ProblemResponse"];
                 };
             };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+        };
+    };
+    guest_token_former: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GuestTokenOut"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
         };
     };
     config: {
@@ -2021,6 +4054,15 @@ export interface operations {
                     "application/json": components["schemas"]["ProblemResponse"];
                 };
             };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
         };
     };
     flags: {
@@ -2052,6 +4094,15 @@ export interface operations {
             };
             /** @description Forbidden */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2119,15 +4170,139 @@ export interface operations {
                     "application/json": components["schemas"]["ProblemResponse"];
                 };
             };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
         };
     };
     image: {
+        parameters: {
+            query?: {
+                /** @description Save instead of show */
+                download?: boolean;
+            };
+            header?: never;
+            path: {
+                /** @description The task */
+                task_id: number;
+                kind: components["schemas"]["ImageName"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The image */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/*": unknown;
+                };
+            };
+            /** @description The part asked for by Range */
+            206: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/*": unknown;
+                };
+            };
+            /** @description The client has it already (If-None-Match) */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The image is to be fetched from `Location`, which is good for some minutes */
+            307: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Gone */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description The range lies past the end */
+            416: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+        };
+    };
+    linked_image: {
         parameters: {
             query?: {
                 /** @description The owner, as in the signed link */
                 user?: string;
                 /** @description When the link expires, in Unix seconds */
                 exp?: number;
+                /** @description The session that the link was given to */
+                sid?: string;
+                /** @description When its token was issued, in Unix seconds */
+                iat?: number | null;
                 /** @description The link's signature */
                 sig?: string;
                 /** @description Save instead of show */
@@ -2260,7 +4435,10 @@ export interface operations {
     };
     readyz: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description A reason to disregard; for probes that route traffic */
+                exclude?: "service_not_ready" | null;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -2274,6 +4452,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Health"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
                 };
             };
             /** @description Service Unavailable */
@@ -2350,6 +4537,33 @@ export interface operations {
                 };
                 content: {
                     "text/plain": unknown;
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
                 };
             };
         };

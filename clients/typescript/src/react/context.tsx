@@ -5,9 +5,9 @@ import type { ConnectionStatus, Readable, TaskMessage, WhitebgClient } from "../
 const ClientContext = createContext<WhitebgClient | null>(null);
 
 export interface WebSocketProviderProps {
-  /** Made once, outside of rendering. */
+  /** Create it once, outside of rendering. */
   client: WhitebgClient;
-  /** False: stay disconnected, such as while nobody is signed in; true if left out. */
+  /** False: stay disconnected, such as before sign-in; default: true. */
   enabled?: boolean;
   children?: ReactNode;
 }
@@ -34,7 +34,7 @@ export function useWhitebgClient(): WhitebgClient {
   return client;
 }
 
-/** Read a store; the server renders with what it holds. */
+/** Read a store; server-side rendering uses its current value. */
 export function useReadable<T>(store: Readable<T>): T {
   return useSyncExternalStore(store.watch, store.read, store.read);
 }
@@ -44,7 +44,7 @@ export interface WebSocketContextValue extends ConnectionStatus, Pick<WhitebgCli
   readonly lastMessage: TaskMessage | null;
 }
 
-/** Return the connection as it stands. Renders with every message; who needs less takes `useConnection`. */
+/** Return the connection and the latest message. Renders with every message; `useConnection` renders less often. */
 export function useWebSocketContext(): WebSocketContextValue {
   const client = useWhitebgClient();
   const status = useReadable(client.connection);
@@ -55,7 +55,7 @@ export function useWebSocketContext(): WebSocketContextValue {
   }, [client, status, lastMessage]);
 }
 
-/** Return the state of the connection; renders only when that changes. */
+/** Return the state of the connection; renders only when it changes. */
 export function useConnection(): ConnectionStatus {
   return useReadable(useWhitebgClient().connection);
 }

@@ -1,25 +1,25 @@
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 
-import type { SubmitOptions, TaskDetail } from "../index.ts";
+import { type SubmitOptions, type TaskDetail, uuid } from "../index.ts";
 import { useWhitebgClient } from "./context.tsx";
 
-/** A photo that is on its way, shown before the server knows of it. */
+/** A photo being submitted, shown before its task exists. */
 export interface OptimisticTask {
-  /** By this it turns into its task, and a submission can be repeated. */
+  /** Identifies the submission, so that it can be repeated. */
   readonly idempotencyKey: string;
   readonly photo: Blob;
 }
 
 export interface ImageGeneration {
-  /** Photos on their way. Each is gone as soon as its task is among the tasks, or it failed. */
+  /** Photos being submitted. Each is removed when its task is among the tasks, or its submission has failed. */
   pending: readonly OptimisticTask[];
-  /** Why the latest submission failed; null if it did not. */
+  /** Error of the latest submission; null if there is none. */
   error: unknown;
-  /** Submit a photo; an `ApiError` if that fails, and the photo is no longer pending. */
+  /** Submit a photo; rejects with an `ApiError` on failure, and the photo is no longer pending. */
   submit: (photo: Blob, options?: SubmitOptions) => Promise<TaskDetail>;
 }
 
-/** Submit photos that show at once. */
+/** Submit photos and show them at once. */
 export function useImageGeneration(): ImageGeneration {
   const client = useWhitebgClient();
   const [pending, setPending] = useState<readonly OptimisticTask[]>([]);
@@ -34,7 +34,7 @@ export function useImageGeneration(): ImageGeneration {
 
   const submit = useCallback(
     async (photo: Blob, options: SubmitOptions = {}): Promise<TaskDetail> => {
-      const idempotencyKey = options.idempotencyKey ?? crypto.randomUUID();
+      const idempotencyKey = options.idempotencyKey ?? uuid();
       setError(null);
       const without = (tasks: readonly OptimisticTask[]): readonly OptimisticTask[] =>
         tasks.filter((task) => task.idempotencyKey !== idempotencyKey);

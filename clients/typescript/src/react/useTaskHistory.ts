@@ -1,23 +1,23 @@
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 
-import { ApiError, type Task, type TaskPage } from "../index.ts";
+import { ApiError, hasEnded, type Task, type TaskPage } from "../index.ts";
 import { useReadable, useWhitebgClient } from "./context.tsx";
 
 export interface TaskHistory {
-  /** Newest first, back to the last page that was fetched. */
+  /** Newest first, back to the last page that was fetched; also older ones that have not ended. */
   tasks: readonly Task[];
   isLoading: boolean;
-  /** Why the last fetch failed; null if it did not. */
+  /** Error of the last fetch; null if there is none. */
   error: unknown;
   /** Whether there are older tasks, for `loadMore` to fetch. */
   hasMore: boolean;
   loadMore: () => void;
-  /** Fetch the newest page again, such as after an error; where the server was away that happens by itself. */
+  /** Fetch the newest page again, such as after an error; automatic if the server was unavailable. */
   reload: () => void;
 }
 
 interface Fetched {
-  /** The oldest task of the pages; 0 once there are no older ones, null before the first page. */
+  /** Oldest task of the pages; 0 once there are no older ones, null before the first page. */
   oldest: number | null;
   isLoading: boolean;
   error: unknown;
@@ -25,7 +25,7 @@ interface Fetched {
 
 const AGAIN_MS = 2_000;
 
-/** Return the tasks, fetched once at the start and after each snapshot; between those, messages keep them true. */
+/** Return the tasks, fetched once at the start and after each snapshot; messages update them in between. */
 export function useTaskHistory(options: { limit?: number; enabled?: boolean } = {}): TaskHistory {
   const { limit = 100, enabled = true } = options;
   const client = useWhitebgClient();
@@ -41,9 +41,9 @@ export function useTaskHistory(options: { limit?: number; enabled?: boolean } = 
       const own = (latest.current = new AbortController());
       setFetched((before) => ({ ...before, isLoading: true, error: null }));
       try {
-        const page = await client.http.list({ skip, limit });
+        const first = skip === 0 ? client.takeFirstPage() : null;
+        const page = first?.limit === limit ? first : await client.list({ skip, limit, signal: own.signal });
         if (own.signal.aborted) return;
-        client.learn(...page.tasks);
         setFetched(({ oldest }) => ({ oldest: oldestOf(page, oldest), isLoading: false, error: null }));
       } catch (error) {
         if (!own.signal.aborted) setFetched((before) => ({ ...before, isLoading: false, error }));
@@ -52,11 +52,12 @@ export function useTaskHistory(options: { limit?: number; enabled?: boolean } = 
     [client, limit],
   );
 
+  const isFetchedElsewhere = client.fetchesFirst && snapshots === 0;
   useEffect(() => {
-    if (!enabled) return undefined;
+    if (!enabled || isFetchedElsewhere) return undefined;
     void fetchPage(0);
     return () => latest.current?.abort();
-  }, [fetchPage, enabled, snapshots, reloads]);
+  }, [fetchPage, enabled, isFetchedElsewhere, snapshots, reloads]);
 
   const reload = useCallback(() => setReloads((count) => count + 1), []);
   const { oldest, isLoading, error } = fetched;
@@ -68,10 +69,11 @@ export function useTaskHistory(options: { limit?: number; enabled?: boolean } = 
 
   const tasks = useMemo(() => {
     const sorted = [...known.values()].sort((a, b) => b.id - a.id);
-    // A snapshot tells of all that are kept, perhaps thousands: who shows them did not ask for those yet.
-    return oldest === null ? sorted.slice(0, limit) : sorted.filter(({ id }) => id >= oldest);
+    // A snapshot has all stored tasks, perhaps thousands: return only those of the pages fetched so far.
+    return sorted.filter(({ id, data }, at) => (oldest === null ? at < limit : id >= oldest) || !hasEnded(data));
   }, [known, oldest, limit]);
-  const loadMore = useCallback(() => void fetchPage(tasks.length), [fetchPage, tasks.length]);
+  const paged = oldest === null ? 0 : tasks.filter(({ id }) => id >= oldest).length;
+  const loadMore = useCallback(() => void fetchPage(paged), [fetchPage, paged]);
   const hasMore = oldest !== null && oldest > 0;
   return useMemo(
     () => ({ tasks, isLoading, error, hasMore, loadMore, reload }),

@@ -1,6 +1,6 @@
 import type { Clock } from "../../src/index.ts";
 
-/** Time that passes when a test says so. */
+/** A clock that a test advances. */
 export class ManualClock implements Clock {
   #now = 0;
   #next = 0;
@@ -17,6 +17,11 @@ export class ManualClock implements Clock {
 
   clearTimeout(timer: unknown): void {
     this.#timers.delete(timer as number);
+  }
+
+  /** How many timers are set. */
+  get size(): number {
+    return this.#timers.size;
   }
 
   pass(milliseconds: number): void {

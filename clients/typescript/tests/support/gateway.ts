@@ -1,4 +1,4 @@
-/** A gateway of our own on a real port: says what a test wants, and keeps what clients said. */
+/** A gateway on a real port: it responds as a test wants, and records what clients sent. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type WebSocket, WebSocketServer } from "ws";
@@ -11,14 +11,14 @@ export class Peer {
   constructor(
     readonly socket: WebSocket,
     readonly url: URL,
-    greeting: () => Record<string, unknown> | number,
+    greeting: () => Record<string, unknown> | { close: number; reason: string },
   ) {
     socket.on("message", (data: Buffer) => {
       const message = JSON.parse(data.toString()) as Record<string, unknown>;
       this.said.push(message);
       if (message.type === "auth" && this.said.length === 1) {
         const hello = greeting();
-        if (typeof hello === "number") socket.close(hello);
+        if (typeof hello.close === "number") socket.close(hello.close, hello.reason as string);
         else this.say(hello);
       }
     });
@@ -33,7 +33,16 @@ export class Peer {
   }
 }
 
+export interface Answer {
+  /** 0: the request hangs, without a response. */
+  status: number;
+  body: unknown;
+  headers?: Record<string, string>;
+}
+
 export class FakeGateway {
+  /** Prefix of all paths, as behind a proxy. */
+  prefix = "";
   readonly peers: Peer[] = [];
   readonly requests: string[] = [];
   transport: "websocket" | "polling" = "websocket";
@@ -42,15 +51,17 @@ export class FakeGateway {
   answers: SyncAnswer[] = [];
   /** Whom a socket belongs to; a number closes it with that code before it is greeted. */
   user: string | number = "ann";
+  /** Reason of that close. */
+  reason = "";
   /** Answers of all other paths, by method and path. */
-  readonly routes = new Map<string, (request: IncomingMessage) => { status: number; body: unknown }>();
+  readonly routes = new Map<string, (request: IncomingMessage) => Answer>();
   readonly #http: Server;
   readonly #sockets = new WebSocketServer({ noServer: true });
 
   private constructor() {
     this.#http = createServer((request, response) => this.#answer(request, response));
     this.#http.on("upgrade", (request, socket, head) => {
-      if (this.blocked) {
+      if (this.blocked || !request.url?.startsWith(`${this.prefix}/ws/notifications`)) {
         socket.end("HTTP/1.1 403 Forbidden\r\nConnection: close\r\n\r\n");
         return;
       }
@@ -86,28 +97,32 @@ export class FakeGateway {
     await new Promise((resolve) => this.#http.close(resolve));
   }
 
-  #greeting(): Record<string, unknown> | number {
-    return typeof this.user === "number" ? this.user : { type: "hello", protocol: "whitebg.v2", user_id: this.user };
+  #greeting(): Record<string, unknown> | { close: number; reason: string } {
+    const { user, reason } = this;
+    return typeof user === "number" ? { close: user, reason } : { type: "hello", protocol: "whitebg.v2", user_id: user };
   }
 
   #answer(request: IncomingMessage, response: ServerResponse): void {
-    const name = `${request.method} ${request.url?.split("?")[0]}`;
+    const path = request.url?.split("?")[0] ?? "";
+    const name = path.startsWith(this.prefix) ? `${request.method} ${path.slice(this.prefix.length)}` : "outside the prefix";
     this.requests.push(name);
     request.resume();
     request.on("end", () => {
-      const { status, body } = this.#route(name, request);
-      response.writeHead(status, { "Content-Type": "application/json" }).end(JSON.stringify(body));
+      const { status, body, headers } = this.#route(name, request);
+      if (status === 0) return;
+      response.writeHead(status, { "Content-Type": "application/json", ...headers });
+      response.end(body instanceof Uint8Array ? body : JSON.stringify(body));
     });
   }
 
-  #route(name: string, request: IncomingMessage): { status: number; body: unknown } {
+  #route(name: string, request: IncomingMessage): Answer {
     const route = this.routes.get(name);
     if (route !== undefined) return route(request);
     if (name === "GET /api/v2/config") {
       const config = { websocket_only: true, transport: this.transport, polling_interval_ms: 10, rollout_percent: 100 };
       return { status: 200, body: config };
     }
-    if (name === "POST /api/messages/sync") {
+    if (name === "GET /api/v2/events") {
       const quiet: SyncAnswer = { mode: "replay", reason: null, messages: [], cursor: "e:9", has_more: false };
       return { status: 200, body: this.answers.shift() ?? quiet };
     }
@@ -133,7 +148,7 @@ export function data(change: Partial<TaskData> = {}): TaskData {
 }
 
 export function detail(taskId: number, change: Partial<TaskDetail> = {}): TaskDetail {
-  const parts = { input_image_url: `/images/${taskId}/input`, thumbnail_url: null, result: null, seq: 1, filename: "cup.jpg" };
+  const parts = { input_image_url: `/images/${taskId}/input`, thumbnail_url: null, mask_url: null, result: null, seq: 1, filename: "cup.jpg" };
   return { task_id: taskId, ...data(change), ...parts, ...change } as TaskDetail;
 }
 

@@ -4,7 +4,7 @@ import { useEffect, useRef } from "react";
 import { useTexts } from "../i18n";
 import type { Phase, Photo } from "../model/photos";
 
-/** Tells a screen reader of each photo that ended while the page was open; not of every percent. */
+/** Announces to screen readers each photo that ended while the page was open; progress is left out. */
 export function Announcer({ photos }: { photos: readonly Photo[] }) {
   const texts = useTexts();
   const known = useRef(new Map<string, Phase>());

@@ -2,12 +2,12 @@ import { useConnection, useReadable, WebSocketProvider } from "@whitebg/client/r
 import { useEffect, useState } from "react";
 
 import { useTexts } from "../i18n";
-import { makeWorld } from "../model/world";
+import { makeWorld, type World } from "../model/world";
 import { Header } from "./Header";
 import { SignIn } from "./SignIn";
 import { Studio } from "./Studio";
 
-/** The page: who is here first, then their photos. */
+/** The page: the sign-in form, or the user's photos. */
 export function App() {
   const texts = useTexts();
   const [world] = useState(makeWorld);
@@ -16,10 +16,12 @@ export function App() {
 
   return (
     <WebSocketProvider client={world.client} enabled={access === "granted"}>
-      <a className="skip" href="#photos">
-        {texts.skipToPhotos}
-      </a>
-      <ConnectedHeader signedIn={access === "granted"} />
+      {access === "granted" ? (
+        <a className="skip" href="#photos">
+          {texts.skipToPhotos}
+        </a>
+      ) : null}
+      <ConnectedHeader world={world} granted={access === "granted"} />
       <main>
         {access === "granted" ? (
           <Studio world={world} />
@@ -31,7 +33,9 @@ export function App() {
   );
 }
 
-function ConnectedHeader({ signedIn }: { signedIn: boolean }) {
-  const { state } = useConnection();
-  return <Header connection={signedIn ? state : null} />;
+function ConnectedHeader({ world, granted }: { world: World; granted: boolean }) {
+  const { state, serviceAvailable } = useConnection();
+  const signedIn = useReadable(world.signedIn);
+  const shown = state === "connected" && !serviceAvailable ? "unavailable" : state;
+  return <Header connection={granted ? shown : null} onSignOut={granted && signedIn ? world.signOut : null} />;
 }

@@ -3,8 +3,11 @@ import type { ConnectionState } from "@whitebg/client";
 
 import { useTexts } from "../i18n";
 
-/** Says in a word how the page hears news; a dot's colour never says it alone. */
-export function ConnectionBadge({ state }: { state: ConnectionState }) {
+/** `unavailable`: the gateway is connected, the service behind it is not. */
+export type Shown = ConnectionState | "unavailable";
+
+/** The state of the connection as a word, never by the dot's colour alone. */
+export function ConnectionBadge({ state }: { state: Shown }) {
   const { connection } = useTexts();
   return (
     <Tooltip label={connection.hint[state]} multiline maw={280} events={{ hover: true, focus: true, touch: true }}>

@@ -9,7 +9,7 @@ interface Props {
   onFiles: (files: File[]) => void;
 }
 
-/** Takes photos by drop (folders too), by choice and by paste. The service alone judges what a photo is. */
+/** Accepts photos by drop (folders too), selection and paste. Only the service decides whether a file is a photo. */
 export function DropZone({ onFiles }: Props) {
   const { drop } = useTexts();
   const folder = useRef<HTMLInputElement>(null);
@@ -66,17 +66,17 @@ function usePaste(onFiles: (files: File[]) => void): void {
   }, []);
 }
 
-/** Files such as .DS_Store come along with a folder. */
+/** Whether this is no system file, such as .DS_Store in a folder. */
 function isVisible(file: File): boolean {
   return !file.name.startsWith(".") && file.name !== "Thumbs.db";
 }
 
-/** Dropped folders are opened; their files come with their path in them. */
+/** Whether the file is from a dropped folder: its path then contains the folder. */
 function isOfFolder(file: File): boolean {
   return "path" in file && /[^./].*\//.test(String(file.path));
 }
 
-/** A whole folder holds other things too, which nobody meant to send. */
+/** Whether a file of a folder is probably a photo: folders contain other files too, which are not uploaded. */
 function isPhotoLike(file: File): boolean {
   return isVisible(file) && (file.type.startsWith("image/") || /\.(heic|heif|avif|tiff?)$/i.test(file.name));
 }

@@ -1,15 +1,14 @@
 import { ActionIcon, Button, Group, Tooltip, useMantineColorScheme } from "@mantine/core";
 import { IconDeviceDesktop, IconMoon, IconSun } from "@tabler/icons-react";
-import type { ConnectionState } from "@whitebg/client";
 
 import { useLanguage } from "../i18n";
-import { ConnectionBadge } from "./ConnectionBadge";
+import { ConnectionBadge, type Shown } from "./ConnectionBadge";
 
 const NEXT = { auto: "light", light: "dark", dark: "auto" } as const;
 const ICONS = { auto: IconDeviceDesktop, light: IconSun, dark: IconMoon };
 
-/** Name, connection (null: nobody is signed in), language and appearance; always in view. */
-export function Header({ connection }: { connection: ConnectionState | null }) {
+/** Name, connection (null: not signed in), sign-out, language and appearance; always visible. */
+export function Header({ connection, onSignOut }: { connection: Shown | null; onSignOut: (() => void) | null }) {
   const { language, texts, change } = useLanguage();
   const { colorScheme, setColorScheme } = useMantineColorScheme();
   const Icon = ICONS[colorScheme];
@@ -23,6 +22,11 @@ export function Header({ connection }: { connection: ConnectionState | null }) {
         </span>
         {connection === null ? null : <ConnectionBadge state={connection} />}
         <Group gap={4} wrap="nowrap">
+          {onSignOut === null ? null : (
+            <Button variant="subtle" color="gray" size="compact-sm" onClick={onSignOut}>
+              {texts.signIn.signOut}
+            </Button>
+          )}
           <Button
             variant="subtle"
             color="gray"

@@ -2,7 +2,7 @@ import { CloseButton } from "@mantine/core";
 
 import { useTexts } from "../i18n";
 
-/** A word about something that a person should know now. */
+/** A short message that needs the user's attention now. */
 export function Notice({ text, onDismiss }: { text: string; onDismiss?: () => void }) {
   const texts = useTexts();
   return (

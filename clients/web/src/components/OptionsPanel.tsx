@@ -1,32 +1,33 @@
-import { Button, NativeSelect, SegmentedControl, Slider, Switch, TextInput } from "@mantine/core";
-import type { Preset } from "@whitebg/client";
+import { Button, Checkbox, NativeSelect, SegmentedControl, Slider, Switch, TextInput } from "@mantine/core";
+import type { EngineInfo, Preset } from "@whitebg/client";
 import { type ReactNode, useId, useState } from "react";
 
-import { useLanguage } from "../i18n";
+import { type Texts, useLanguage } from "../i18n";
 import { Numbers } from "../model/numbers";
-import { areOwn, DEFAULTS, ENGINES, FORMATS, isPreset, isSize, type Options, PRESETS, SHADOWS, SIZES, WHITE } from "../model/options";
+import { areOwn, DEFAULTS, ENGINES, FORMATS, isPreset, isSize, type Options, PRESETS, type PresetName, SHADOWS, SIZES, WHITE } from "../model/options";
 
 interface Props {
   options: Options;
-  /** What can be made; empty while the server has not told. */
+  /** Available presets; empty until the server has responded. */
   presets: readonly Preset[];
+  /** Empty until the server has responded; until then, no engine is shown as missing. */
+  engines: readonly EngineInfo[];
   onChange: (options: Options) => void;
 }
 
 const FORMAT_NAMES = { png: "PNG", jpeg: "JPEG", webp: "WebP" };
-/** The preset's, until it is known. */
+/** Used until the preset's fill is known. */
 const USUAL_FILL = 0.85;
-/** Where a person who wants another colour begins. */
+/** Initial value of the colour picker. */
 const FIRST_COLOUR = "#f3f1ec";
 
-/** What the photos that come next are to become. */
-export function OptionsPanel({ options, presets, onChange }: Props) {
+/** The options of the photos that are added next. */
+export function OptionsPanel({ options, presets, engines, onChange }: Props) {
   const { texts, tag } = useLanguage();
   const words = texts.options;
   const numbers = new Numbers(tag);
   const [more, setMore] = useState(() => areOwn({ ...options, format: "" }));
   const preset = presets.find(({ name }) => name === options.preset) ?? null;
-  const white = options.background === WHITE;
   const set = (change: Partial<Options>) => onChange({ ...options, ...change });
   return (
     <section className="options" aria-label={words.title}>
@@ -46,49 +47,11 @@ export function OptionsPanel({ options, presets, onChange }: Props) {
         onChange={(event) => isPreset(event.currentTarget.value) && set({ preset: event.currentTarget.value })}
         data={PRESETS.map((value) => ({ value, label: words.presets[value] }))}
       />
-      <Segments
-        label={words.format}
-        hint={options.format === "" && preset !== null ? formatName(preset.format) : null}
-        value={options.format}
-        values={FORMATS}
-        names={{ "": words.asPreset, ...FORMAT_NAMES }}
-        onChange={(format) => set({ format })}
-      />
+      <Format format={options.format} preset={preset} onChange={(format) => set({ format })} />
       {more ? (
         <>
-          <div className="options-pair">
-            <NativeSelect
-              label={words.engine}
-              value={options.engine}
-              onChange={(event) => set({ engine: ENGINES.find((each) => each === event.currentTarget.value) ?? "auto" })}
-              data={ENGINES.map((value) => ({ value, label: words.engines[value] }))}
-            />
-            <Size size={options.size} preset={preset} onChange={(size) => set({ size })} />
-          </div>
-          <Fill fill={options.fill} preset={preset?.fill ?? USUAL_FILL} onChange={(fill) => set({ fill })} />
-          <div className="options-pair">
-            <Segments
-              label={words.background}
-              value={white ? "white" : "other"}
-              values={["white", "other"]}
-              names={words.backgrounds}
-              onChange={(which) => set({ background: which === "white" ? WHITE : FIRST_COLOUR })}
-            />
-            <Segments
-              label={words.shadow}
-              value={options.shadow}
-              values={SHADOWS}
-              names={words.shadows}
-              onChange={(shadow) => set({ shadow })}
-            />
-          </div>
-          {white ? null : (
-            <Colour
-              colour={options.background}
-              against={preset?.pure_white === true ? words.colourAgainst(words.presets[options.preset]) : null}
-              onChange={(background) => set({ background })}
-            />
-          )}
+          <Markets preset={options.preset} also={options.also} onChange={(also) => set({ also })} />
+          <OptionsFields options={options} presets={presets} engines={engines} onChange={onChange} withFormat={false} />
         </>
       ) : null}
       <div className="options-foot">
@@ -108,6 +71,109 @@ export function OptionsPanel({ options, presets, onChange }: Props) {
         <span className="muted small options-note">{words.applies}</span>
       </div>
     </section>
+  );
+}
+
+interface FieldsProps extends Props {
+  withFormat?: boolean;
+}
+
+/** All options but the market. */
+export function OptionsFields({ options, presets, engines, onChange, withFormat = true }: FieldsProps) {
+  const words = useLanguage().texts.options;
+  const preset = presets.find(({ name }) => name === options.preset) ?? null;
+  const white = options.background === WHITE;
+  const transparent = options.content === "transparent";
+  const set = (change: Partial<Options>) => onChange({ ...options, ...change });
+  return (
+    <>
+      {withFormat ? <Format format={options.format} preset={preset} onChange={(format) => set({ format })} /> : null}
+      <div className="options-pair">
+        <NativeSelect
+          label={words.engine}
+          value={options.engine}
+          onChange={(event) => set({ engine: ENGINES.find((each) => each === event.currentTarget.value) ?? "auto" })}
+          inputWrapperOrder={["label", "input", "description"]}
+          description={engineHint(options.engine, engines, words)}
+          data={ENGINES.map((value) => engineChoice(value, engines, words))}
+        />
+        <Size size={options.size} preset={preset} onChange={(size) => set({ size })} />
+      </div>
+      <Fill fill={options.fill} preset={preset?.fill ?? USUAL_FILL} onChange={(fill) => set({ fill })} />
+      <Segments
+        label={words.background}
+        value={transparent ? "transparent" : white ? "white" : "other"}
+        values={["white", "transparent", "other"]}
+        names={words.backgrounds}
+        onChange={(which) =>
+          set({
+            content: which === "transparent" ? "transparent" : "picture",
+            background: which === "other" ? FIRST_COLOUR : WHITE,
+            // JPEG has no transparency.
+            format: which === "transparent" && options.format === "jpeg" ? "" : options.format,
+          })
+        }
+      />
+      <Segments
+        label={words.shadow}
+        value={options.shadow}
+        values={SHADOWS}
+        names={words.shadows}
+        onChange={(shadow) => set({ shadow })}
+      />
+      {white || transparent ? null : (
+        <Colour
+          colour={options.background}
+          against={preset?.pure_white === true ? words.colourAgainst(words.presets[options.preset]) : null}
+          onChange={(background) => set({ background })}
+        />
+      )}
+    </>
+  );
+}
+
+interface MarketsProps {
+  preset: PresetName;
+  also: readonly PresetName[];
+  onChange: (also: PresetName[]) => void;
+}
+
+/** More markets, for which each photo is made too. */
+function Markets({ preset, also, onChange }: MarketsProps) {
+  const words = useLanguage().texts.options;
+  return (
+    <fieldset className="markets">
+      <legend className="field-label">{words.also}</legend>
+      {PRESETS.filter((each) => each !== preset && each !== "custom").map((market) => (
+        <Checkbox
+          key={market}
+          size="xs"
+          label={words.presets[market]}
+          checked={also.includes(market)}
+          onChange={() => onChange(PRESETS.filter((each) => (each === market ? !also.includes(each) : also.includes(each))))}
+        />
+      ))}
+    </fieldset>
+  );
+}
+
+interface FormatProps {
+  format: Options["format"];
+  preset: Preset | null;
+  onChange: (format: Options["format"]) => void;
+}
+
+function Format({ format, preset, onChange }: FormatProps) {
+  const words = useLanguage().texts.options;
+  return (
+    <Segments
+      label={words.format}
+      hint={format === "" && preset !== null ? formatName(preset.format) : null}
+      value={format}
+      values={FORMATS}
+      names={{ "": words.asPreset, ...FORMAT_NAMES }}
+      onChange={onChange}
+    />
   );
 }
 
@@ -147,7 +213,7 @@ function Fill({ fill, preset, onChange }: { fill: number | null; preset: number;
 function Size({ size, preset, onChange }: { size: number | null; preset: Preset | null; onChange: (size: number | null) => void }) {
   const words = useLanguage().texts.options;
   const own = size === null ? "" : String(size);
-  // What is typed is kept as it is until it is a size.
+  // The text stays as typed, even while it is not a valid size.
   const [typed, setTyped] = useState(own);
   const value = typed === "" || isSize(Number(typed)) ? own : typed;
   const wrong = value !== "" && !isSize(Number(value));
@@ -213,6 +279,18 @@ function Segments<Value extends string>({ label, hint, value, values, names, onC
       />
     </div>
   );
+}
+
+function engineChoice(value: Options["engine"], engines: readonly EngineInfo[], words: Texts["options"]) {
+  const missing = engines.some(({ name, available }) => name === value && !available);
+  return { value, label: missing ? words.engineMissing(words.engines[value]) : words.engines[value], disabled: missing };
+}
+
+/** Return how to install a larger network if there is none, else the model of the chosen engine. */
+function engineHint(chosen: Options["engine"], engines: readonly EngineInfo[], words: Texts["options"]): string {
+  if (engines.some(({ name, available }) => name === "neural" && !available)) return words.networkMissing;
+  const model = engines.find(({ name }) => name === chosen)?.model ?? null;
+  return model === null ? "\u00a0" : words.engineUses(model);
 }
 
 function formatName(format: string): string {

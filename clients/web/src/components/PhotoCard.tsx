@@ -1,10 +1,11 @@
-import { ActionIcon, Button, Progress, Tooltip } from "@mantine/core";
-import { IconAlertTriangle, IconDownload, IconPhoto, IconRefresh, IconX } from "@tabler/icons-react";
-import { memo, type ReactNode, useState } from "react";
+import { ActionIcon, Button, Checkbox, Progress, Tooltip } from "@mantine/core";
+import { IconAlertTriangle, IconCheck, IconDownload, IconPhoto, IconRefresh, IconX } from "@tabler/icons-react";
+import { type DragEvent, memo, type ReactNode, useState } from "react";
 
 import { type Texts, useTexts } from "../i18n";
-import { downloadUrl } from "../model/download";
-import { needsALook, type Photo } from "../model/photos";
+import type { Decision } from "../model/decisions";
+import { downloadUrl } from "../model/links";
+import { doubtOf, type Photo } from "../model/photos";
 import type { ProblemKind } from "../model/problem";
 
 export interface Actions {
@@ -12,43 +13,76 @@ export interface Actions {
   cancel(photo: Photo): void;
   retry(photo: Photo): void;
   remove(photo: Photo): void;
+  decide(photo: Photo, decision: Decision | null): void;
+  select(photo: Photo, extend: boolean): void;
+  focus(photo: Photo): void;
 }
 
-/** The same photo will fail in the same way, so there is no button to try. */
-const HOPELESS: ReadonlySet<ProblemKind> = new Set([
+/** Problems that recur with the same photo, so there is no retry button. */
+export const HOPELESS: ReadonlySet<ProblemKind> = new Set([
   "image_too_large",
   "not_an_image",
+  "unsupported",
   "image_damaged",
   "no_product",
   "invalid",
   "gone",
 ]);
 
+export function canRetry({ phase, problem }: Photo): boolean {
+  return phase === "cancelled" || (problem !== null && phase === "failed" && !HOPELESS.has(problem));
+}
+
+export function isBusy({ phase }: Photo): boolean {
+  return phase === "uploading" || phase === "held" || phase === "waiting" || phase === "working";
+}
+
 interface Props {
   photo: Photo;
+  decision: Decision | null;
+  selected: boolean;
+  /** Whether Tab reaches this card; arrow keys go from there to the others. */
+  current: boolean;
+  market: string;
+  versions: number;
   actions: Actions;
 }
 
-/** One photo: its picture, where it stands, and what can be done with it. */
+/** One photo: its picture, state and actions. */
 export const PhotoCard = memo(
-  function PhotoCard({ photo, actions }: Props) {
+  function PhotoCard({ photo, decision, selected, current, market, versions, actions }: Props) {
     const texts = useTexts();
-    const { phase, name } = photo;
-    const busy = phase === "uploading" || phase === "held" || phase === "waiting" || phase === "working";
+    const { phase, name, result } = photo;
+    const busy = isBusy(photo);
     const named = (action: string) => texts.action.for(action, name);
     return (
-      <li className="card" data-phase={phase}>
-        <Picture photo={photo} onView={() => actions.view(photo)} label={named(texts.action.view)} />
-        {needsALook(photo.detail) ? (
-          <span className="card-chip">
-            <IconAlertTriangle size={14} aria-hidden="true" /> {texts.confidence.chip}
-          </span>
-        ) : null}
+      <article
+        className="card"
+        data-phase={phase}
+        data-key={photo.key}
+        data-selected={selected}
+        data-decision={decision ?? undefined}
+        aria-label={name}
+      >
+        <Picture photo={photo} current={current} actions={actions} />
+        <Checkbox
+          className="card-select"
+          size="sm"
+          aria-label={named(texts.review.select)}
+          checked={selected}
+          // The event of a click has the state of the shift key.
+          onChange={(event) => actions.select(photo, (event.nativeEvent as MouseEvent).shiftKey)}
+        />
+        <Chip photo={photo} decision={decision} texts={texts} />
         <div className="card-body">
           <p className="card-name" title={name}>
             {name}
           </p>
-          <p className="card-state">{stateOf(photo, texts)}</p>
+          <p className="card-state">
+            {stateOf(photo, texts)}
+            {phase === "done" && market !== "" ? <span className="muted"> · {market}</span> : null}
+            {versions > 1 ? <span className="muted"> · {texts.review.versionCount(versions)}</span> : null}
+          </p>
           {busy ? (
             <Progress
               size={4}
@@ -70,12 +104,8 @@ export const PhotoCard = memo(
                 {texts.action.cancel}
               </Small>
             ) : null}
-            {phase === "cancelled" || (photo.problem !== null && phase === "failed" && !HOPELESS.has(photo.problem)) ? (
-              <Small
-                label={named(texts.action.retry)}
-                icon={<IconRefresh size={16} />}
-                onClick={() => actions.retry(photo)}
-              >
+            {canRetry(photo) ? (
+              <Small label={named(texts.action.retry)} icon={<IconRefresh size={16} />} onClick={() => actions.retry(photo)}>
                 {texts.action.retry}
               </Small>
             ) : null}
@@ -84,53 +114,128 @@ export const PhotoCard = memo(
                 {texts.action.remove}
               </Small>
             ) : null}
-            {phase === "done" && photo.result !== null ? (
+            {phase === "done" && result !== null ? (
               <>
-                <Button
-                  variant="light"
-                  size="compact-sm"
-                  aria-label={named(texts.action.view)}
-                  onClick={() => actions.view(photo)}
-                >
+                <Button variant="light" size="compact-sm" aria-label={named(texts.action.view)} onClick={() => actions.view(photo)}>
                   {texts.action.view}
                 </Button>
-                <Tooltip label={texts.action.download}>
-                  <ActionIcon
-                    component="a"
-                    href={downloadUrl(photo.result)}
-                    download
-                    variant="subtle"
-                    aria-label={named(texts.action.download)}
-                  >
-                    <IconDownload size={18} stroke={1.6} aria-hidden="true" />
-                  </ActionIcon>
-                </Tooltip>
+                <span className="card-icons">
+                  <Mark photo={photo} decision={decision} mark="accepted" actions={actions} />
+                  <Mark photo={photo} decision={decision} mark="rejected" actions={actions} />
+                  <Tooltip label={texts.action.download}>
+                    <ActionIcon
+                      component="a"
+                      href={downloadUrl(result)}
+                      download
+                      variant="subtle"
+                      color="gray"
+                      aria-label={named(texts.action.download)}
+                    >
+                      <IconDownload size={18} stroke={1.6} aria-hidden="true" />
+                    </ActionIcon>
+                  </Tooltip>
+                </span>
               </>
             ) : null}
           </div>
         </div>
-      </li>
+      </article>
     );
   },
-  // What the actions do follows from the photo; only their functions are new each time.
-  (before, after) => before.photo === after.photo,
+  // The actions depend on the photo only, although their functions are new each time.
+  (before, after) =>
+    before.photo === after.photo &&
+    before.decision === after.decision &&
+    before.selected === after.selected &&
+    before.current === after.current &&
+    before.market === after.market &&
+    before.versions === after.versions,
 );
 
-function Picture({ photo, onView, label }: { photo: Photo; onView: () => void; label: string }) {
-  const source = photo.phase === "done" ? (photo.thumbnail ?? photo.before) : photo.before;
-  const [broken, setBroken] = useState<string | null>(null);
-  const picture =
-    source === null || source === broken ? (
-      <IconPhoto className="card-nothing" size={40} stroke={1} aria-hidden="true" />
-    ) : (
-      <img key={source} src={source} alt="" loading="lazy" decoding="async" onError={() => setBroken(source)} />
+function Chip({ photo, decision, texts }: { photo: Photo; decision: Decision | null; texts: Texts }) {
+  if (photo.phase === "done" && decision !== null) {
+    const Icon = decision === "accepted" ? IconCheck : IconX;
+    return (
+      <span className="card-chip" data-decision={decision}>
+        <Icon size={14} aria-hidden="true" /> {texts.review.decisions[decision]}
+      </span>
     );
-  if (photo.phase !== "done") return <div className="card-picture">{picture}</div>;
+  }
+  const doubt = doubtOf(photo.detail);
+  if (doubt === null) return null;
   return (
-    <button type="button" className="card-picture" data-white={photo.thumbnail !== null} aria-label={label} onClick={onView}>
-      {picture}
+    <span className="card-chip" data-verdict={doubt}>
+      <IconAlertTriangle size={14} aria-hidden="true" /> {texts.chip[doubt]}
+    </span>
+  );
+}
+
+interface MarkProps {
+  photo: Photo;
+  decision: Decision | null;
+  mark: Decision;
+  actions: Actions;
+}
+
+function Mark({ photo, decision, mark, actions }: MarkProps) {
+  const { review, action } = useTexts();
+  const words = mark === "accepted" ? review.accept : review.reject;
+  const Icon = mark === "accepted" ? IconCheck : IconX;
+  const active = decision === mark;
+  return (
+    <Tooltip label={words}>
+      <ActionIcon
+        variant={active ? "light" : "subtle"}
+        color={active ? "blue" : "gray"}
+        aria-label={action.for(words, photo.name)}
+        aria-pressed={active}
+        onClick={() => actions.decide(photo, active ? null : mark)}
+      >
+        <Icon size={18} stroke={1.8} aria-hidden="true" />
+      </ActionIcon>
+    </Tooltip>
+  );
+}
+
+function Picture({ photo, current, actions }: { photo: Photo; current: boolean; actions: Actions }) {
+  const texts = useTexts();
+  const done = photo.phase === "done";
+  const source = done ? (photo.thumbnail ?? photo.before) : photo.before;
+  const [broken, setBroken] = useState<string | null>(null);
+  const label = texts.action.for(done ? texts.action.view : texts.review.select, photo.name);
+  return (
+    <button
+      type="button"
+      className="card-picture"
+      data-white={done && photo.thumbnail !== null}
+      data-done={done}
+      tabIndex={current ? 0 : -1}
+      onFocus={() => actions.focus(photo)}
+      aria-label={label}
+      draggable={done && photo.result !== null}
+      onDragStart={(event) => dragOut(event, photo)}
+      onClick={(event) => {
+        if (event.shiftKey || event.metaKey || event.ctrlKey || !done) actions.select(photo, event.shiftKey);
+        else actions.view(photo);
+      }}
+    >
+      {source === null || source === broken ? (
+        <IconPhoto className="card-nothing" size={40} stroke={1} aria-hidden="true" />
+      ) : (
+        <img key={source} src={source} alt="" loading="lazy" decoding="async" draggable={false} onError={() => setBroken(source)} />
+      )}
     </button>
   );
+}
+
+/** Let the full picture be dragged to a folder or another application, not its thumbnail. */
+function dragOut({ dataTransfer }: DragEvent, { result, detail, name }: Photo): void {
+  if (result === null) return;
+  const url = downloadUrl(result);
+  const type = detail?.result?.content_type ?? "image/png";
+  const file = `${name.replace(/\.[^.]*$/, "").replaceAll(":", "_")}-white.${type.replace("image/", "").replace("jpeg", "jpg")}`;
+  dataTransfer.setData("DownloadURL", `${type}:${file}:${url}`);
+  dataTransfer.setData("text/uri-list", url);
 }
 
 interface SmallProps {
@@ -150,7 +255,9 @@ function Small({ label, icon, onClick, children }: SmallProps) {
 
 function stateOf(photo: Photo, texts: Texts): string {
   const words = [texts.phase[photo.phase]];
-  if (photo.phase === "waiting" && photo.position > 0) words.push(texts.position(photo.position));
+  const wait = photo.phase === "waiting" ? waitOf(photo, texts) : null;
+  if (wait !== null) words[0] = wait;
+  else if (photo.phase === "waiting" && photo.position > 0) words[0] = texts.position(photo.position);
   if (photo.phase === "working") {
     words[0] = (texts.stage as Partial<Record<string, string>>)[photo.stage] ?? texts.phase.working;
     words.push(`${photo.percent}%`);
@@ -162,6 +269,14 @@ function stateOf(photo: Photo, texts: Texts): string {
   return words.join(" · ");
 }
 
-function leftOf(seconds: number, texts: Texts): string {
+/** Return the reason and expected end of a wait; null for a photo that is only queued. */
+function waitOf({ wait }: Photo, texts: Texts): string | null {
+  const what = wait === null ? undefined : (texts.wait as Partial<Record<string, string>>)[wait.reason];
+  if (wait === null || what === undefined) return null;
+  if (wait.until <= Date.now()) return what;
+  return texts.waitUntil(what, new Date(wait.until).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }));
+}
+
+export function leftOf(seconds: number, texts: Texts): string {
   return seconds < 90 ? texts.left.seconds(Math.max(1, Math.round(seconds))) : texts.left.minutes(Math.round(seconds / 60));
 }

@@ -1,86 +1,175 @@
-import { Button, Loader, Progress } from "@mantine/core";
-import { IconFileZip } from "@tabler/icons-react";
-import { useState } from "react";
+import { Button, Loader } from "@mantine/core";
+import { useWindowVirtualizer } from "@tanstack/react-virtual";
+import { type RefObject, useEffect, useImperativeHandle, useLayoutEffect, useMemo, useRef, useState } from "react";
 
-import { useTexts } from "../i18n";
-import { saveAll } from "../model/download";
-import type { Phase, Photo } from "../model/photos";
-import { Announcer } from "./Announcer";
+import { useLanguage } from "../i18n";
+import { byDay, dayName } from "../model/days";
+import type { DecisionMap } from "../model/decisions";
+import { isPreset } from "../model/options";
+import type { Photo } from "../model/photos";
 import { type Actions, PhotoCard } from "./PhotoCard";
+
+export interface GridHandle {
+  /** Columns of the grid. */
+  readonly columns: number;
+  /** Scroll to a photo and focus it. */
+  focus(key: string): void;
+}
 
 interface Props {
   photos: readonly Photo[];
-  /** Whether more may be there than is shown. */
+  decisions: DecisionMap;
+  selection: ReadonlySet<string>;
+  earlier: ReadonlyMap<string, readonly Photo[]>;
+  /** The photo that Tab reaches; null: the first one. */
+  current: string | null;
+  /** Shown where there are no photos. */
+  empty: string;
+  /** Whether photos are being fetched, or will be again after an error. */
   loading: boolean;
   more: boolean;
   onMore: () => void;
-  onZipTrouble: () => void;
   actions: Actions;
+  handle: RefObject<GridHandle | null>;
 }
 
-const SETTLED: ReadonlySet<Phase> = new Set(["done", "failed", "cancelled"]);
+type Row = { heading: string } | { photos: readonly Photo[] };
 
-/** All photos, newest first, each with where it stands. */
-export function PhotoGrid({ photos, loading, more, onMore, onZipTrouble, actions }: Props) {
-  const texts = useTexts();
-  const done = photos.filter((photo) => photo.phase === "done");
-  const busy = photos.some(({ phase }) => !SETTLED.has(phase));
-  const [packing, setPacking] = useState(false);
-  const pack = async () => {
-    setPacking(true);
-    try {
-      await saveAll(done);
-    } catch {
-      onZipTrouble();
-    } finally {
-      setPacking(false);
-    }
-  };
+const GAP = 18;
+const NARROW_GAP = 10;
+const LEAST_CARD = 210;
+const NARROW = 520;
+
+/** Photos by day, newest first. Only rows near the screen are rendered, and older photos are fetched on the way down. */
+export function PhotoGrid({ photos, decisions, selection, earlier, current, empty, loading, more, onMore, actions, handle }: Props) {
+  const { texts, tag } = useLanguage();
+  const list = useRef<HTMLDivElement>(null);
+  const [width, offset] = useBox(list);
+  const narrow = width <= NARROW;
+  const gap = narrow ? NARROW_GAP : GAP;
+  const columns = narrow ? 2 : Math.max(1, Math.floor((width + gap) / (LEAST_CARD + gap)));
+  const rows = useMemo(() => rowsOf(photos, columns, tag), [photos, columns, tag]);
+  const virtual = useWindowVirtualizer({
+    count: rows.length,
+    estimateSize: (at) => (isHeading(rows[at]) ? 44 : 118 + (width - gap * (columns - 1)) / columns + gap),
+    getItemKey: (at) => keyOf(rows[at], at),
+    overscan: 4,
+    scrollMargin: offset,
+    scrollPaddingStart: 150,
+  });
+  const items = virtual.getVirtualItems();
+  const wanted = useRef<string | null>(null);
+  const first = current !== null && photos.some(({ key }) => key === current) ? current : (photos[0]?.key ?? null);
+
+  useImperativeHandle(handle, () => ({
+    columns,
+    focus(key) {
+      const at = rows.findIndex((row) => !isHeading(row) && row.photos.some((photo) => photo.key === key));
+      if (at < 0) return;
+      wanted.current = key;
+      if (!focusCard(list.current, key)) virtual.scrollToIndex(at, { align: "auto" });
+      else wanted.current = null;
+    },
+  }));
+  useEffect(() => {
+    // The row was outside of the rendered ones when its card was to be focused.
+    if (wanted.current !== null && focusCard(list.current, wanted.current)) wanted.current = null;
+  });
+  const atEnd = (items.at(-1)?.index ?? 0) >= rows.length - 3;
+  useEffect(() => {
+    if (atEnd && more && !loading) onMore();
+  }, [atEnd, more, loading, onMore]);
+
   return (
-    <section id="photos" className="photos" tabIndex={-1} aria-labelledby="photos-title">
-      <div className="photos-head">
-        <h2 id="photos-title">{texts.photos.title}</h2>
-        {photos.length > 0 ? (
-          <span className="muted">{texts.photos.summary(done.length, photos.length)}</span>
-        ) : null}
-        <span className="spring" />
-        {done.length > 1 ? (
-          <Button
-            variant="default"
-            size="sm"
-            loading={packing}
-            leftSection={<IconFileZip size={16} aria-hidden="true" />}
-            onClick={() => void pack()}
-          >
-            {texts.action.downloadAll(done.length)}
-          </Button>
-        ) : null}
+    <>
+      <div ref={list} className="grid" style={{ height: virtual.getTotalSize() }}>
+        {items.map((item) => {
+          const row = rows[item.index];
+          if (row === undefined) return null;
+          return (
+            <div
+              key={item.key}
+              ref={virtual.measureElement}
+              data-index={item.index}
+              className="grid-row"
+              style={{ transform: `translateY(${item.start - offset}px)` }}
+            >
+              {isHeading(row) ? (
+                <h3 className="grid-day">{row.heading}</h3>
+              ) : (
+                <div className="grid-cards" style={{ gridTemplateColumns: `repeat(${columns}, minmax(0, 1fr))`, gap, paddingBottom: gap }}>
+                  {row.photos.map((photo) => (
+                    <PhotoCard
+                      key={photo.key}
+                      photo={photo}
+                      decision={decisions.get(photo.taskId ?? 0) ?? null}
+                      selected={selection.has(photo.key)}
+                      current={photo.key === first}
+                      market={isPreset(photo.market) && photo.market !== "custom" ? texts.options.presets[photo.market] : ""}
+                      versions={1 + (earlier.get(photo.key) ?? []).filter(({ phase }) => phase === "done").length}
+                      actions={actions}
+                    />
+                  ))}
+                </div>
+              )}
+            </div>
+          );
+        })}
       </div>
-      {busy && photos.length > 1 ? (
-        <Progress
-          className="photos-progress"
-          size={4}
-          value={(100 * photos.filter(({ phase }) => SETTLED.has(phase)).length) / photos.length}
-          aria-label={texts.photos.title}
-        />
-      ) : null}
       {photos.length === 0 ? (
         <p className="empty muted">
-          {loading ? <Loader size="sm" type="dots" aria-label={texts.photos.loading} /> : texts.photos.empty}
+          {loading ? <Loader size="sm" type="dots" role="status" aria-label={texts.photos.loading} /> : empty}
         </p>
-      ) : (
-        <ul className="grid">
-          {photos.map((photo) => (
-            <PhotoCard key={photo.key} photo={photo} actions={actions} />
-          ))}
-        </ul>
-      )}
+      ) : null}
       {more ? (
         <Button variant="default" className="older" loading={loading} onClick={onMore}>
           {texts.photos.older}
         </Button>
       ) : null}
-      <Announcer photos={photos} />
-    </section>
+    </>
   );
+}
+
+function isHeading(row: Row | undefined): row is { heading: string } {
+  return row !== undefined && "heading" in row;
+}
+
+function keyOf(row: Row | undefined, at: number): string | number {
+  if (row === undefined) return at;
+  return isHeading(row) ? `day ${row.heading}` : (row.photos[0]?.key ?? at);
+}
+
+function rowsOf(photos: readonly Photo[], columns: number, tag: string): Row[] {
+  const rows: Row[] = [];
+  for (const { start, photos: ofDay } of byDay(photos)) {
+    if (start !== null) rows.push({ heading: dayName(start, tag) });
+    for (let at = 0; at < ofDay.length; at += columns) rows.push({ photos: ofDay.slice(at, at + columns) });
+  }
+  return rows;
+}
+
+function focusCard(list: HTMLElement | null, key: string): boolean {
+  const card = list?.querySelector<HTMLElement>(`[data-key="${CSS.escape(key)}"] .card-picture`);
+  card?.focus();
+  return card != null;
+}
+
+/** Return the width of an element and its distance from the top of the page, in pixels. */
+function useBox(element: RefObject<HTMLElement | null>): [width: number, offset: number] {
+  const [box, setBox] = useState<[number, number]>([0, 0]);
+  useLayoutEffect(() => {
+    const measured = element.current;
+    if (measured === null) return undefined;
+    const measure = (): void => {
+      const { width, top } = measured.getBoundingClientRect();
+      const next: [number, number] = [width, Math.round(top + window.scrollY)];
+      setBox((before) => (before[0] === next[0] && before[1] === next[1] ? before : next));
+    };
+    measure();
+    const observer = new ResizeObserver(measure);
+    observer.observe(measured);
+    observer.observe(document.body); // The parts above may become higher.
+    return () => observer.disconnect();
+  }, [element]);
+  return box;
 }

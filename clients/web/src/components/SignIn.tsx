@@ -3,19 +3,20 @@ import { useState } from "react";
 
 import { useTexts } from "../i18n";
 
-/** Asks for a token, on servers that take no guests. */
+/** The form for a token, on servers without guest access. */
 export function SignIn({ refused, onToken }: { refused: boolean; onToken: (token: string) => void }) {
   const { signIn } = useTexts();
   const [token, setToken] = useState("");
   return (
     <form
       className="sign-in"
+      aria-labelledby="sign-in-title"
       onSubmit={(event) => {
         event.preventDefault();
         if (token.trim() !== "") onToken(token.trim());
       }}
     >
-      <h1>{signIn.title}</h1>
+      <h1 id="sign-in-title">{signIn.title}</h1>
       <p className="muted">{signIn.text}</p>
       <PasswordInput
         label={signIn.token}

@@ -1,4 +1,4 @@
-/** The page's languages: which one is in force, and how to change it. */
+/** The page's language, and the function that changes it. */
 import { createContext, type ReactNode, useContext, useEffect, useMemo, useState } from "react";
 
 import { en, type Texts } from "./en";
@@ -24,7 +24,7 @@ export function LanguageProvider({ children }: { children: ReactNode }) {
   const [language, setLanguage] = useState<Language>(preferred);
   useEffect(() => {
     document.documentElement.lang = TAGS[language];
-    document.title = `whitebg · ${TEXTS[language].title}`;
+    document.title = `whitebg · ${TEXTS[language].title}`; // With a count while photos are in work (BatchProgress).
   }, [language]);
   const speech = useMemo<Speech>(
     () => ({

@@ -1,4 +1,4 @@
-/** Numbers, and lists, as the reader's language writes them. */
+/** Formats numbers and lists for the page's language. */
 export class Numbers {
   readonly #tag: string;
 
@@ -11,7 +11,7 @@ export class Numbers {
     return new Intl.NumberFormat(this.#tag, { maximumFractionDigits: 1, useGrouping: false }).format(value);
   }
 
-  /** Write a share of 1 in percent: whole ones, with a decimal where it is close to 0 or 100. */
+  /** Format a share from 0 to 1 in percent, with one decimal where it is close to 0 or 100. */
   percent(share: number): string {
     const digits = share > 0 && (share < 0.1 || (share > 0.95 && share < 1)) ? 1 : 0;
     return new Intl.NumberFormat(this.#tag, { style: "percent", maximumFractionDigits: digits }).format(share);

@@ -1,29 +1,33 @@
-/** What the next photos are to become; remembered between visits. */
-import type { TaskOptions } from "@whitebg/client";
+/** The options of the next photos; stored between visits. */
+import type { TaskDetail, TaskOptions } from "@whitebg/client";
 import { useState } from "react";
 
 export const PRESETS = ["custom", "amazon", "taobao", "tmall", "jd", "shopify", "ebay", "google_merchant"] as const;
 export const FORMATS = ["", "png", "jpeg", "webp"] as const;
-export const ENGINES = ["auto", "local", "gemini"] as const;
+export const ENGINES = ["auto", "local", "neural", "gemini"] as const;
 export const SHADOWS = ["none", "contact"] as const;
+export const CONTENTS = ["picture", "transparent"] as const;
 export const WHITE = "#ffffff";
-/** Pixels of the side. */
+/** Limits of the side, in pixels. */
 export const SIZES = { least: 100, most: 10_000 };
 
 export type PresetName = (typeof PRESETS)[number];
 
 export interface Options {
   preset: PresetName;
-  /** Empty: the preset's. */
+  /** Empty: preset default. */
   format: (typeof FORMATS)[number];
   engine: (typeof ENGINES)[number];
-  /** 0.3 to 1; null: the preset's. */
+  /** 0.3 to 1; null: preset default. */
   fill: number | null;
-  /** Side in pixels; null: the preset's. */
+  /** Side in pixels; null: preset default. */
   size: number | null;
   /** `#rrggbb`. */
   background: string;
   shadow: (typeof SHADOWS)[number];
+  content: (typeof CONTENTS)[number];
+  /** More presets for which the photo is made too. */
+  also: readonly PresetName[];
 }
 
 export const DEFAULTS: Options = {
@@ -34,6 +38,8 @@ export const DEFAULTS: Options = {
   size: null,
   background: WHITE,
   shadow: "none",
+  content: "picture",
+  also: [],
 };
 const STORED = "whitebg.options";
 
@@ -48,7 +54,7 @@ export function useOptions(): [Options, (options: Options) => void] {
   ];
 }
 
-/** Return what was stored as far as it can still be used: it may be of another version of the page. */
+/** Return the stored options that are still valid: another version of the page may have stored them. */
 export function parseOptions(text: string | null): Options {
   let stored: Record<string, unknown>;
   try {
@@ -56,7 +62,7 @@ export function parseOptions(text: string | null): Options {
   } catch {
     return DEFAULTS;
   }
-  const { preset, format, engine, fill, size, background, shadow } = stored;
+  const { preset, format, engine, fill, size, background, shadow, content, also } = stored;
   return {
     preset: PRESETS.find((each) => each === preset) ?? DEFAULTS.preset,
     format: FORMATS.find((each) => each === format) ?? DEFAULTS.format,
@@ -65,6 +71,8 @@ export function parseOptions(text: string | null): Options {
     size: typeof size === "number" && isSize(size) ? size : null,
     background: typeof background === "string" && /^#[0-9a-f]{6}$/.test(background) ? background : WHITE,
     shadow: SHADOWS.find((each) => each === shadow) ?? DEFAULTS.shadow,
+    content: CONTENTS.find((each) => each === content) ?? DEFAULTS.content,
+    also: Array.isArray(also) ? PRESETS.filter((each) => also.includes(each)) : [],
   };
 }
 
@@ -72,12 +80,13 @@ export function isSize(size: number): boolean {
   return Number.isInteger(size) && size >= SIZES.least && size <= SIZES.most;
 }
 
-/** Whether anything but the preset was chosen. */
+/** Whether any option other than the preset was changed. */
 export function areOwn(options: Options): boolean {
-  return (Object.keys(DEFAULTS) as (keyof Options)[]).some((name) => name !== "preset" && options[name] !== DEFAULTS[name]);
+  const { also, ...others } = options;
+  return also.length > 0 || (Object.keys(others) as (keyof typeof others)[]).some((name) => name !== "preset" && others[name] !== DEFAULTS[name]);
 }
 
-/** Return the fields of the form, without what is left to the preset. */
+/** Return the fields of the form, without those that the preset provides. */
 export function formOf(options: Options): Partial<TaskOptions> {
   return {
     preset: options.preset,
@@ -86,8 +95,24 @@ export function formOf(options: Options): Partial<TaskOptions> {
     ...(options.format === "" ? {} : { format: options.format }),
     ...(options.fill === null ? {} : { fill: options.fill }),
     ...(options.size === null ? {} : { size_px: options.size }),
-    ...(options.background === WHITE ? {} : { background: options.background }),
+    ...(options.content === "transparent" ? { content: options.content } : {}),
+    ...(options.background === WHITE || options.content === "transparent" ? {} : { background: options.background }),
   };
+}
+
+/** Return the options of each output of an upload: one for each market. */
+export function outputsOf(options: Options): Options[] {
+  const presets = [options.preset, ...options.also.filter((preset) => preset !== options.preset)];
+  return presets.map((preset) => ({ ...options, preset, also: [] }));
+}
+
+/** Return the options with which a task was made, for another version with a corrected mask. */
+export function formOfTask({ options }: TaskDetail): Partial<TaskOptions> {
+  const { engine, ...others } = options;
+  // The mask replaces the hints too.
+  const set = Object.entries(others).filter(([name, value]) => name !== "hints" && value !== null && value !== "");
+  // A generative engine takes no mask.
+  return { ...(Object.fromEntries(set) as Partial<TaskOptions>), engine: engine === "gemini" ? "auto" : (engine as Options["engine"]) };
 }
 
 export function isPreset(name: string): name is PresetName {

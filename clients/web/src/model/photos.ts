@@ -1,4 +1,4 @@
-/** What the page shows: uploads and tasks as one list of photos, newest first. */
+/** The page's content: uploads and tasks as one list of photos, newest first. */
 import { hasEnded, type Task, type TaskDetail } from "@whitebg/client";
 
 import { kindOf, type ProblemKind } from "./problem";
@@ -7,7 +7,7 @@ import type { Upload } from "./uploads";
 export type Phase = "uploading" | "held" | "waiting" | "working" | "done" | "failed" | "cancelled";
 
 export interface Photo {
-  /** Stays the same while an upload becomes a task. */
+  /** Unchanged when an upload becomes a task. */
   key: string;
   taskId: number | null;
   name: string;
@@ -15,68 +15,64 @@ export interface Photo {
   /** 0 to 100. */
   percent: number;
   stage: string;
+  /** Reason of a wait without a failed attempt, and its expected end (milliseconds since 1970). */
+  wait: { reason: string; until: number } | null;
   /** 1 is next; 0 when not in the queue. */
   position: number;
   secondsLeft: number | null;
   attempt: number;
   problem: ProblemKind | null;
-  /** What the server said, in English. */
+  /** The server's error message, in English. */
   message: string | null;
-  /** Picture of what was sent in: at once from the file, later from the server. */
+  /** URL of the original photo: of the local file where there is one, else from the server. */
   before: string | null;
   /** Small picture of the result. */
   thumbnail: string | null;
   result: string | null;
   detail: TaskDetail | null;
+  /** The preset that it is made for; empty while unknown. */
+  market: string;
+  /** When it was added, in milliseconds since 1970; null while unknown. */
+  addedAt: number | null;
 }
 
 type PhotosOfUploads = Map<Upload, Photo>;
-/** Each with the upload that it came from, if that was here. */
+/** Each with its upload, if that was made on this page. */
 type PhotosOfTasks = Map<Task, readonly [Upload | undefined, Photo]>;
 
-/** Makes the list anew with each message; a photo about which nothing was said stays the same object. */
+/** Builds the list again for each update; an unchanged photo stays the same object. */
 export class PhotoList {
   #ofUploads: PhotosOfUploads = new Map();
   #ofTasks: PhotosOfTasks = new Map();
 
-  /** `tasks` newest first, `uploads` oldest first: photos added here keep their order, in whichever they are answered. */
+  /**
+   * `tasks` newest first, `uploads` oldest first. Uploads without a task are above all tasks, which are ordered by id:
+   * each tab shows the same order, also after a reload.
+   */
   of(uploads: readonly Upload[], tasks: readonly Task[]): Photo[] {
-    const mine = new Set(uploads.map(({ taskId }) => taskId));
-    const known = new Map(tasks.map((task) => [task.id, task]));
+    const owners = new Map(uploads.flatMap((upload) => (upload.taskId === null ? [] : [[upload.taskId, upload] as const])));
     const unanswered = new Unanswered(uploads);
-    const others = [...tasks].reverse().filter((task) => !mine.has(task.id) && !unanswered.claims(task));
+    // Oldest first, as the uploads that may have created them.
+    const claimed = new Set([...tasks].reverse().filter((task) => !owners.has(task.id) && unanswered.claims(task)));
     const ofUploads: PhotosOfUploads = new Map();
     const ofTasks: PhotosOfTasks = new Map();
-    const photos: Photo[] = [];
-    const addTask = (task: Task, owner?: Upload): void => {
-      const before = this.#ofTasks.get(task);
-      const entry = before !== undefined && before[0] === owner ? before : ([owner, ofTask(task, owner)] as const);
-      ofTasks.set(task, entry);
-      photos.push(entry[1]);
-    };
-    const addUpload = (upload: Upload): void => {
-      const photo = this.#ofUploads.get(upload) ?? ofUpload(upload);
-      ofUploads.set(upload, photo);
-      photos.push(photo);
-    };
-    const left = others.values();
-    let other = left.next().value;
     for (const upload of uploads) {
-      // What has no task yet is newer than all that has.
-      for (; other !== undefined && other.id < (upload.taskId ?? Infinity); other = left.next().value) addTask(other);
-      const task = upload.taskId === null ? undefined : known.get(upload.taskId);
-      if (task !== undefined) addTask(task, upload);
-      // One that was sent and has no task is of a log that the server has lost since.
-      else if (upload.state !== "sent") addUpload(upload);
+      // A sent upload without a task belongs to a log that the server has lost since, or its task was deleted.
+      if (upload.taskId === null) ofUploads.set(upload, this.#ofUploads.get(upload) ?? ofUpload(upload));
     }
-    for (; other !== undefined; other = left.next().value) addTask(other);
+    for (const task of tasks) {
+      if (claimed.has(task)) continue;
+      const owner = owners.get(task.id);
+      const before = this.#ofTasks.get(task);
+      ofTasks.set(task, before !== undefined && before[0] === owner ? before : [owner, ofTask(task, owner)]);
+    }
     this.#ofUploads = ofUploads;
     this.#ofTasks = ofTasks;
-    return photos.reverse();
+    return [...[...ofUploads.values()].reverse(), ...[...ofTasks.values()].map(([, photo]) => photo)];
   }
 }
 
-/** Uploads without an answer: an event may tell of their task first, which would show them twice for a moment. */
+/** Uploads without a response: an event of their task may arrive first, and would show them twice for a moment. */
 class Unanswered {
   readonly #byName = new Map<string, Upload[]>();
 
@@ -89,7 +85,7 @@ class Unanswered {
     }
   }
 
-  /** Return whether this may well be the task of one of them; each claims one. */
+  /** Return whether this is probably the task of one of them; each upload claims one task. */
   claims({ id, data }: Task): boolean {
     const group = this.#byName.get(data.filename ?? "");
     const at = group?.findIndex(({ after }) => id > after) ?? -1;
@@ -107,6 +103,7 @@ function ofUpload(upload: Upload): Photo {
     phase: upload.cancelled ? "cancelled" : phaseOfUpload(upload.state),
     percent: 0,
     stage: "",
+    wait: null,
     position: 0,
     secondsLeft: null,
     attempt: 0,
@@ -116,6 +113,8 @@ function ofUpload(upload: Upload): Photo {
     thumbnail: null,
     result: null,
     detail: null,
+    market: upload.options.preset,
+    addedAt: upload.addedAt,
   };
 }
 
@@ -134,6 +133,10 @@ function ofTask({ id, data, detail }: Task, upload: Upload | undefined): Photo {
     phase,
     percent: data.progress,
     stage: data.stage,
+    wait:
+      data.wait_reason == null || data.waiting_until == null
+        ? null
+        : { reason: data.wait_reason, until: Date.parse(data.waiting_until) },
     position: data.queue_position,
     secondsLeft: data.estimated_remaining_seconds,
     attempt: data.attempt,
@@ -143,6 +146,8 @@ function ofTask({ id, data, detail }: Task, upload: Upload | undefined): Photo {
     thumbnail: detail?.thumbnail_url ?? null,
     result: data.result_image_url,
     detail,
+    market: detail?.options.preset ?? upload?.options.preset ?? "",
+    addedAt: detail === null ? (upload?.addedAt ?? null) : Date.parse(detail.created_at),
   };
 }
 
@@ -152,11 +157,8 @@ function phaseOf(status: string, code: string | null): Phase {
   return status === "processing" ? "working" : "waiting";
 }
 
-/** A cut-out with lower odds of being right is to be looked at; the service draws the line there too. */
-export const SURE = 0.869;
-
-/** Whether a person should look at the result before using it. */
-export function needsALook(detail: TaskDetail | null): boolean {
-  const result = detail?.result ?? null;
-  return result !== null && ((result.confidence ?? 1) < SURE || result.report?.passed === false);
+/** Return the service's verdict on a result that is not ready for use; null if it is ready, or there is no result. */
+export function doubtOf(detail: TaskDetail | null): "needs_review" | "failed" | null {
+  const verdict = detail?.result?.verdict ?? "ready";
+  return verdict === "ready" ? null : verdict;
 }

@@ -1,4 +1,4 @@
-/** What can go wrong, sorted by what a person can do about it. */
+/** Kinds of problems, grouped by their remedy. */
 import { ApiError } from "@whitebg/client";
 
 import type { Texts } from "../i18n";
@@ -13,10 +13,17 @@ const KINDS: Record<string, ProblemKind> = {
   request_entity_too_large: "image_too_large",
   image_not_recognised: "not_an_image",
   image_empty: "not_an_image",
+  image_unsupported: "unsupported",
+  image_too_complex: "unreadable",
+  image_not_readable: "unreadable",
   image_truncated: "image_damaged",
   image_no_product: "no_product",
   quota_exceeded: "quota",
   rate_limited: "quota",
+  storage_quota_exceeded: "storage",
+  disk_full: "disk_full",
+  database_disk_full: "disk_full",
+  body_too_slow: "slow",
   blocked: "blocked",
   no_image: "blocked",
   engine_refused: "provider",
@@ -24,6 +31,7 @@ const KINDS: Record<string, ProblemKind> = {
   engine_unreachable: "busy",
   engine_unavailable: "busy",
   bad_reply: "busy",
+  deadline_exceeded: "busy",
   timeout: "timeout",
   out_of_memory: "too_heavy",
   job_too_large: "too_heavy",
@@ -33,10 +41,12 @@ const KINDS: Record<string, ProblemKind> = {
   token_expired: "signed_out",
   service_unavailable: "unavailable",
   network: "unavailable",
+  timed_out: "unavailable",
+  discarded: "unavailable",
   offline: "offline",
 };
 
-/** Sort by the stable code, or where that says nothing by the HTTP status. */
+/** Return the kind by the stable code, or for an unknown code by the HTTP status. */
 export function kindOf(code: string | null, status = 0): ProblemKind {
   const kind = KINDS[code ?? ""];
   if (kind !== undefined) return kind;
@@ -49,7 +59,7 @@ export function kindOf(code: string | null, status = 0): ProblemKind {
   return "internal";
 }
 
-/** Sort whatever a call may throw. */
+/** Return the kind of any error of a call. */
 export function problemOf(error: unknown): ProblemKind {
   if (error instanceof SignInNeeded) return "signed_out";
   return error instanceof ApiError ? kindOf(error.code, error.status) : "internal";

@@ -1,4 +1,4 @@
-/** The compliance report of a result in the reader's words: what was measured, what is asked for, what to do. */
+/** The compliance report of a result in the page's language: measured values, requirements and advice. */
 import type { TaskDetail } from "@whitebg/client";
 
 import type { Texts } from "../i18n";
@@ -13,27 +13,27 @@ export type Verdict = Check["verdict"];
 type Words = Texts["report"];
 type CheckName = keyof Words["checks"];
 
-/** One check as it is shown. */
-export interface Finding {
+/** One check, formatted. */
+export interface CheckLine {
   id: string;
   verdict: Verdict;
   name: string;
   measured: string;
-  /** Empty where anything goes. */
+  /** Empty if there is no requirement. */
   asked: string;
-  /** What is wrong and what to do; empty if passed. */
+  /** Problem and remedy; empty if passed. */
   advice: string;
 }
 
 const GRAVITY: Record<Verdict, number> = { failed: 0, warned: 1, passed: 2 };
 
 /** Return every check of a report, the worst first. */
-export function findingsOf(detail: TaskDetail, words: Words, numbers: Numbers): Finding[] {
+export function checkLines(detail: TaskDetail, words: Words, numbers: Numbers): CheckLine[] {
   const { result, options } = detail;
   if (result?.report == null) return [];
   const white = (options.background ?? WHITE).toLowerCase() === WHITE;
   return result.report.checks
-    .map((check) => findingOf(check, result, white, words, numbers))
+    .map((check) => lineOf(check, result, white, words, numbers))
     .sort((a, b) => GRAVITY[a.verdict] - GRAVITY[b.verdict]);
 }
 
@@ -41,10 +41,10 @@ export function count(report: Report, verdict: Verdict): number {
   return report.checks.filter((check) => check.verdict === verdict).length;
 }
 
-function findingOf(check: Check, result: Result, white: boolean, words: Words, numbers: Numbers): Finding {
+function lineOf(check: Check, result: Result, white: boolean, words: Words, numbers: Numbers): CheckLine {
   const { name, verdict, limit, message } = check;
   const common = { id: name, verdict };
-  // A check that a later server makes is shown as the server says it.
+  // A check that only a later server has is shown with the server's own texts.
   if (!(name in words.checks)) {
     const measured = check.value === null ? "" : numbers.plain(check.value);
     return { ...common, name, measured, asked: limit, advice: message };
@@ -61,7 +61,7 @@ function findingOf(check: Check, result: Result, white: boolean, words: Words, n
 
 function measuredOf(
   name: CheckName,
-  { value, limit, message }: Check,
+  { value, limit }: Check,
   result: Result,
   white: boolean,
   words: Words,
@@ -79,8 +79,11 @@ function measuredOf(
     case "bytes":
       return numbers.bytes(value);
     case "components":
-      // The value counts the parts alone; only the message tells of specks.
-      return measured.components(value, Number(/(\d+) specks/.exec(message)?.[1] ?? 0));
+    case "specks":
+    case "holes":
+      return measured[name](value);
+    case "edge_width":
+      return measured.edge_width(numbers.plain(value));
     case "whole":
       return value === 0 ? measured.wholeAll : measured.whole(numbers.percent(value));
     default:
@@ -88,6 +91,8 @@ function measuredOf(
   }
 }
 
+/** Checks whose value is a count of items or pixels; all others are shares. */
+const COUNTS: ReadonlySet<CheckName> = new Set(["size", "components", "specks", "holes", "edge_width"]);
 const EXACTLY_WHITE = "exactly 255, 255, 255";
 const FORMATS: Record<string, string> = { "image/png": "PNG", "image/jpeg": "JPEG", "image/webp": "WebP" };
 
@@ -97,10 +102,12 @@ function askedOf(name: CheckName, limit: string, white: boolean, words: Words, n
   if (limit === EXACTLY_WHITE) return asked.white;
   if (limit === "exactly the background") return white ? asked.white : asked.background;
   if (name === "format") return numbers.anyOf(limit.replace("WEBP", "WebP").split(", "));
-  const [low, high, third] = [...limit.matchAll(/\d+(\.\d+)?(e-?\d+)?/g)].map(([text]) => Number(text));
+  const [low, high] = [...limit.matchAll(/\d+(\.\d+)?(e-?\d+)?/g)].map(([text]) => Number(text));
   if (low === undefined) return limit;
-  if (name === "components" && high !== undefined) return asked.components(high, third ?? 0);
-  const bare = (value: number) => (name === "bytes" ? numbers.bytes(value) : name === "size" ? numbers.plain(value) : numbers.percent(value));
+  const bare = (value: number) => {
+    if (name === "bytes") return numbers.bytes(value);
+    return COUNTS.has(name) ? numbers.plain(value) : numbers.percent(value);
+  };
   const say = (value: number) => (name === "size" ? asked.pixels(bare(value)) : bare(value));
   if (limit.startsWith("at least")) return asked.atLeast(say(low));
   if (limit.startsWith("at most")) return asked.atMost(say(low));

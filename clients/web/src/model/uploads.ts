@@ -1,18 +1,18 @@
-/** Photos on their way to the gateway: few at a time, in order, and again by themselves where that helps. */
-import { ApiError, Store, type SubmitOptions, type TaskDetail } from "@whitebg/client";
+/** Uploads to the gateway: few at a time, in order, repeated automatically if the failure may be temporary. */
+import { ApiError, Store, type SubmitOptions, type TaskDetail, uuid, type VersionOptions } from "@whitebg/client";
 
 import { SignInNeeded } from "../session/session";
-import { formOf, type Options } from "./options";
+import { formOf, type Options, outputsOf } from "./options";
 import { type ProblemKind, problemOf } from "./problem";
 
 const AT_ONCE = 3;
 const MAX_BYTES = 25 * 1024 * 1024;
 const RETRY_MS = 3_000;
-/** A person has to sign in first, and the connection that follows wakes what is held. */
+/** A user has to sign in first; the connection that follows resumes held uploads. */
 const SIGN_IN_MS = 60_000;
 
 export interface Upload {
-  /** Also the idempotency key: however often it is sent, it is one task. */
+  /** Also the idempotency key, so that repeated uploads create one task. */
   key: string;
   file: File;
   options: Options;
@@ -20,25 +20,30 @@ export interface Upload {
   preview: string;
   state: "waiting" | "sending" | "held" | "failed" | "sent";
   problem: ProblemKind | null;
-  /** Whether the server may have made a task of it, though no answer has told so. */
+  /** Whether the server may have created its task, although no response has confirmed it. */
   mayBeTaken: boolean;
-  /** Wanted no more. If the server may have taken it, it is sent to its end, to learn which task is to be cancelled. */
+  /** Cancelled by the user. If the server may have its task, the upload is completed to get the id to cancel. */
   cancelled: boolean;
-  /** Tasks up to this one were known before it was sent, so they are not its own. */
+  /** Milliseconds since 1970. */
+  addedAt: number;
+  /** Newest task known before the upload; the upload's own task is newer. */
   after: number;
   taskId: number | null;
 }
 
-/** What uploads need of the client. */
+/** The part of the client that uploads need. */
 export interface Gate {
   submit(photo: File, options: SubmitOptions): Promise<TaskDetail>;
-  /** Cancel a task; nothing to do if it has ended already. */
+  /** Make the photo of a task for another market, too. */
+  createVersion(taskId: number, options: VersionOptions): Promise<TaskDetail>;
+  /** Cancel a task; no effect if it has ended already. */
   cancel(taskId: number): Promise<TaskDetail>;
-  /** The newest task that is known; 0 if there is none. */
+  /** Return the id of the newest known task; 0 if there is none. */
   newest(): number;
 }
 
 export class Uploads extends Store<readonly Upload[]> {
+  /** On the monotonic clock, because the device's time of day may be changed. */
   #heldUntil = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -50,7 +55,7 @@ export class Uploads extends Store<readonly Upload[]> {
     const added = files.map<Upload>((file) => {
       const tooLarge = file.size > MAX_BYTES;
       return {
-        key: crypto.randomUUID(),
+        key: uuid(),
         file,
         options,
         preview: URL.createObjectURL(file),
@@ -58,6 +63,7 @@ export class Uploads extends Store<readonly Upload[]> {
         problem: tooLarge ? "image_too_large" : null,
         mayBeTaken: false,
         cancelled: false,
+        addedAt: Date.now(),
         after: 0,
         taskId: null,
       };
@@ -66,7 +72,7 @@ export class Uploads extends Store<readonly Upload[]> {
     this.#pump();
   }
 
-  /** Do not make it: forget one that the server can't have, see to it that the server forgets any other. */
+  /** Cancel an upload: remove it if the server can't have its task, else have that task cancelled. */
   cancel(key: string): void {
     const upload = this.#find(key);
     if (upload === undefined || upload.state === "sent") return;
@@ -74,7 +80,7 @@ export class Uploads extends Store<readonly Upload[]> {
     else this.#change(key, { cancelled: true, problem: null });
   }
 
-  /** Forget one that failed. */
+  /** Remove an upload from the list. */
   remove(key: string): void {
     const upload = this.#find(key);
     if (upload !== undefined) URL.revokeObjectURL(upload.preview);
@@ -82,7 +88,13 @@ export class Uploads extends Store<readonly Upload[]> {
     this.#pump();
   }
 
-  /** Send one that failed, again; or want one after all whose cancelling is not through. */
+  /** Remove all uploads, because another user has signed in. */
+  clear(): void {
+    for (const { preview } of this.read()) URL.revokeObjectURL(preview);
+    this.set([]);
+  }
+
+  /** Repeat a failed upload, or revoke a cancellation that is still in progress. */
   again(key: string): void {
     const upload = this.#find(key);
     if (upload?.cancelled === true) this.#change(key, { cancelled: false });
@@ -90,7 +102,7 @@ export class Uploads extends Store<readonly Upload[]> {
     this.#pump();
   }
 
-  /** Do not wait any longer: the network or the gateway is back. */
+  /** Resume held uploads now, because the network or the gateway is available again. */
   readonly wake = (): void => {
     this.#heldUntil = 0;
     if (this.read().some(isHeld)) {
@@ -101,7 +113,7 @@ export class Uploads extends Store<readonly Upload[]> {
 
   #pump(): void {
     clearTimeout(this.#timer);
-    const pause = this.#heldUntil - Date.now();
+    const pause = this.#heldUntil - performance.now();
     if (pause > 0) {
       this.#timer = setTimeout(this.wake, pause);
       return;
@@ -114,13 +126,17 @@ export class Uploads extends Store<readonly Upload[]> {
 
   async #send(upload: Upload): Promise<void> {
     const { key, file, options } = upload;
-    // A second time it is the first time's task.
+    // A repeated upload has the task of the first one.
     const after = upload.mayBeTaken ? upload.after : this.gate.newest();
     this.#change(key, { state: "sending", problem: null, mayBeTaken: true, after });
     let taskId: number | null = null;
     try {
-      taskId = (await this.gate.submit(file, { ...formOf(options), idempotencyKey: key })).task_id;
+      const [first = options, ...others] = outputsOf(options);
+      taskId = (await this.gate.submit(file, { ...formOf(first), idempotencyKey: key })).task_id;
       if (this.#find(key)?.cancelled === true) await this.gate.cancel(taskId);
+      else for (const other of others) {
+        await this.gate.createVersion(taskId, { ...formOf(other), idempotencyKey: `${key} ${other.preset}` });
+      }
       this.#change(key, { state: "sent", taskId });
     } catch (error) {
       await this.#failed(upload, error, taskId !== null);
@@ -128,7 +144,7 @@ export class Uploads extends Store<readonly Upload[]> {
     this.#pump();
   }
 
-  /** `isTaken`: it is cancelling its task that failed. */
+  /** `isTaken`: the upload succeeded, and cancelling its task failed. */
   async #failed({ key, file, mayBeTaken }: Upload, error: unknown, isTaken: boolean): Promise<void> {
     const unanswered = error instanceof ApiError && (error.status === 0 || error.status > 501);
     const unsure = isTaken || unanswered || mayBeTaken;
@@ -142,7 +158,7 @@ export class Uploads extends Store<readonly Upload[]> {
       this.#change(key, { state: "failed", problem: "gone", mayBeTaken: false });
     } else {
       const pause = error instanceof ApiError ? (error.retryAfterMs ?? RETRY_MS) : SIGN_IN_MS;
-      this.#heldUntil = Date.now() + pause;
+      this.#heldUntil = performance.now() + pause;
       this.#change(key, { state: "held", problem: problemOf(error), mayBeTaken: unsure });
     }
   }
@@ -156,7 +172,7 @@ export class Uploads extends Store<readonly Upload[]> {
   }
 }
 
-/** Whether the page is still needed for it. */
+/** Whether the upload is lost if the page is closed. */
 export function isUnderWay({ state }: Upload): boolean {
   return state === "waiting" || state === "sending" || state === "held";
 }

@@ -1,31 +1,43 @@
-/** The parts of the page, put together once. */
-import { ApiError, createClient, type Preset, Store, type TaskDetail, type WhitebgClient } from "@whitebg/client";
+/** Assembles the parts of the page. */
+import { ApiError, createClient, type EngineInfo, type Preset, Store, type TaskDetail, type WhitebgClient } from "@whitebg/client";
 
 import { Session, SignInNeeded } from "../session/session";
+import { Decisions } from "./decisions";
 import { Uploads } from "./uploads";
 
-/** `refused`: the token that was pasted is not taken, or not any more. */
+/** `refused`: the gateway rejected the token, or it has expired. */
 export type Access = "granted" | "sign-in" | "refused";
 
 export interface World {
   client: WhitebgClient;
   access: Store<Access>;
   uploads: Uploads;
-  /** What can be made; empty until the server has told. */
+  decisions: Decisions;
+  /** Whether a person has signed in with a token, and can sign out. */
+  signedIn: Store<boolean>;
+  /** Available presets; empty until the server has responded. */
   presets: Store<readonly Preset[]>;
-  /** Cancel a task; one that has ended already is shown as it ended. */
+  engines: Store<readonly EngineInfo[]>;
+  /** Cancel a task, or refresh one that has ended already. */
   cancel(taskId: number): Promise<TaskDetail>;
-  /** Begin; returns how to stop. */
+  /** Start; returns the function that stops. */
   start(): () => void;
   readonly signIn: (token: string) => void;
+  readonly signOut: () => void;
 }
 
 export function makeWorld(): World {
   const access = new Store<Access>("granted");
   const presets = new Store<readonly Preset[]>([]);
-  const session = new Session((current) => client.http.guestToken(current));
+  const engines = new Store<readonly EngineInfo[]>([]);
+  const isSignedIn = new Store(false);
+  const session = new Session(
+    (current) => client.http.guestToken(current),
+    () => client.http.serverTime(),
+  );
   const client = createClient({
     details: true,
+    firstTasks: 100,
     async token() {
       try {
         return await session.token();
@@ -43,13 +55,23 @@ export function makeWorld(): World {
       if (error instanceof ApiError && error.status === 409) return client.refresh(taskId);
       throw error;
     });
+  const decisions = new Decisions();
   const uploads = new Uploads({
     submit: (photo, options) => client.submit(photo, options),
+    createVersion: (taskId, options) => client.createVersion(taskId, options),
     cancel,
     newest: () => [...client.tasks.read().keys()].reduce((a, b) => Math.max(a, b), 0),
   });
   const learnPresets = async (): Promise<void> => {
     if (presets.read().length === 0) presets.set(await client.http.presets());
+    engines.set(await client.http.engines()); // Again with each connection: the service may have been restarted with others.
+  };
+  /** Continue with a token of this page or another tab; for another user, discard the previous user's data. */
+  const signedIn = (isAnother: boolean, isNew = isAnother): void => {
+    if (isAnother) uploads.clear();
+    if (isNew) client.forget();
+    isSignedIn.set(session.isSignedIn);
+    access.set("granted");
   };
   let wasHeard = false;
   const onConnection = (): void => {
@@ -57,7 +79,7 @@ export function makeWorld(): World {
     const isHeard = state === "connected" || state === "polling";
     if (isHeard && !wasHeard) {
       uploads.wake();
-      learnPresets().catch(() => undefined); // Without them the options say less; the next connection asks again.
+      learnPresets().catch(() => undefined); // The options work without them; the next connection requests them again.
     }
     wasHeard = isHeard;
   };
@@ -65,20 +87,37 @@ export function makeWorld(): World {
     client,
     access,
     uploads,
+    decisions,
+    signedIn: isSignedIn,
     presets,
+    engines,
     cancel,
     start() {
+      const linked = tokenOfLink();
+      if (linked !== null) signedIn(session.use(linked), true);
+      isSignedIn.set(session.isSignedIn);
+      const unfollow = decisions.follow();
       const unwatch = client.connection.watch(onConnection);
+      const unwatchSession = session.watch((isAnother) => signedIn(isAnother));
       window.addEventListener("online", uploads.wake);
       return () => {
         unwatch();
+        unfollow();
+        unwatchSession();
         window.removeEventListener("online", uploads.wake);
       };
     },
-    signIn(token) {
-      session.use(token);
-      client.forget();
-      access.set("granted");
+    signIn: (token) => signedIn(session.use(token), true),
+    signOut() {
+      session.signOut();
+      signedIn(true);
     },
   };
+}
+
+/** Return the token of a sign-in link, and remove it from the address and the history; null if there is none. */
+function tokenOfLink(): string | null {
+  const token = new URLSearchParams(location.hash.slice(1)).get("token");
+  if (token !== null) history.replaceState(null, "", location.pathname + location.search);
+  return token;
 }

@@ -1,0 +1,68 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from whitebg.models import Content, Hint, HintKind, OutputFormat, Region, Shadow
+
+EngineName = Literal["auto", "local", "gemini", "neural", "rembg"]
+Presets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--preset", help="Marketplace preset, such as amazon; may be repeated: one picture each, of one upload."
+    ),
+]
+Format = Annotated[OutputFormat | None, typer.Option("--format", help="The picture's file format.")]
+Size = Annotated[int | None, typer.Option(min=100, max=10_000, help="Side of the picture in pixels.")]
+Fill = Annotated[float | None, typer.Option(min=0.3, max=1.0, help="Share of the side the product takes.")]
+Margin = Annotated[float | None, typer.Option(min=0.0, max=0.35, help="Margin per side (alternative to --fill).")]
+Background = Annotated[str | None, typer.Option(help="Background as #RRGGBB; white if not set.")]
+SHADOW_HELP = "A soft shadow where the product would stand."
+CONTENT_HELP = "The picture, the product alone on nothing, or its mask."
+ENGINE_HELP = "Engine; rembg is the deprecated name of neural."
+PROMPT_HELP = "Extra wish for a generative engine."
+OptionalShadow = Annotated[Shadow | None, typer.Option(help=SHADOW_HELP)]
+OptionalContent = Annotated[Content | None, typer.Option(help=CONTENT_HELP)]
+OptionalEngine = Annotated[EngineName | None, typer.Option(help=ENGINE_HELP)]
+OptionalPrompt = Annotated[str | None, typer.Option(help=PROMPT_HELP)]
+Mask = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="The product's outline: PNG, WebP or JPEG, white on black, or transparent around it."
+    ),
+]
+_EDGES = "LEFT,TOP,RIGHT,BOTTOM"
+Keep = Annotated[
+    list[str] | None,
+    typer.Option(metavar=_EDGES, help="A region that is product, in shares of the photo from 0 to 1; repeatable."),
+]
+Drop = Annotated[
+    list[str] | None, typer.Option(metavar=_EDGES, help="A region that is backdrop; wins over --keep; repeatable.")
+]
+Reuse = Annotated[bool, typer.Option(help="Take an earlier result of the same photo, mask and options, if kept.")]
+
+
+def hints_of(keep: Sequence[str] | None, drop: Sequence[str] | None) -> tuple[Hint, ...]:
+    """Return the hints that ``--keep`` and ``--drop`` give; where two overlap, the later one wins.
+
+    Raises:
+        typer.BadParameter: one of them is not four numbers.
+
+    """
+    kept = [Hint(kind=HintKind.KEEP, region=_region(text, "--keep")) for text in keep or ()]
+    return (*kept, *(Hint(kind=HintKind.DROP, region=_region(text, "--drop")) for text in drop or ()))
+
+
+def _region(text: str, option: str) -> Region:
+    try:
+        left, top, right, bottom = (float(part) for part in text.split(","))
+    except ValueError:
+        raise typer.BadParameter(
+            f"{text!r} is not a region; write four numbers from 0 to 1, such as {option} 0.2,0.1,0.5,0.4"
+        ) from None
+    return Region(left=left, top=top, right=right, bottom=bottom)

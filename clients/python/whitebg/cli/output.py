@@ -1,0 +1,52 @@
+"""Output that fits its stream's encoding and carries no control characters of a server's text."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable, Iterable
+from io import TextIOWrapper
+from typing import IO, Any
+
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+
+# C0 but tab and newline, DEL and C1, and what changes a line's direction or breaks it: all of them could make a
+# terminal show something else than the text, or do something else than show it.
+_CONTROL = "\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
+_STRIPPED = re.compile(f"[{_CONTROL}]")
+_ESCAPED = re.compile(f"[{_CONTROL}\ud800-\udfff]")
+
+
+def printable(text: str) -> str:
+    """Return ``text`` without control characters, but with its tabs and newlines."""
+    return _STRIPPED.sub("", text)
+
+
+class SafeConsole(Console):
+    """A console that drops control characters from every text; its own codes for colour and cursor remain."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Yield the segments of ``renderable``, their text without control characters."""
+        for text, style, control in super().render(renderable, options):
+            yield Segment(text if control else printable(text), style, control)
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Return a console for the command's output, or for its notes and errors."""
+    return SafeConsole(stderr=stderr, highlight=False)
+
+
+def to_json(value: Any, stream: IO[str], default: Callable[[Any], object] | None = None) -> str:
+    """Return ``value`` as one line of JSON that ``stream`` can encode; control characters are escaped, not dropped."""
+    unicode = (getattr(stream, "encoding", None) or "utf-8").lower().replace("-", "") == "utf8"
+    text = json.dumps(value, default=default, ensure_ascii=not unicode)
+    return _ESCAPED.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def escape_unencodable() -> None:
+    """Make the standard streams write characters that their encoding lacks as escapes instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # Tests and embedding programs put other objects there.
+            stream.reconfigure(errors="backslashreplace")

@@ -1,0 +1,59 @@
+"""Secrets that are read from files, such as those mounted by Docker or Kubernetes."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from pydantic import SecretStr
+
+MAX_SECRET_BYTES = 64 * 1024
+MIN_SIGNING_BYTES = 32
+
+
+def read_secret(path: Path, *, own: bool = False) -> str:
+    """Return the text of a secret's file, without the white space around it.
+
+    ``own``: the file was made by this user, or by root; one that is mounted may be anyone's.
+
+    Raises:
+        ValueError: it can't be read, is empty, is another user's, or others than its owner can write it.
+
+    """
+    try:
+        with path.open("rb") as file:
+            status = os.fstat(file.fileno())
+            data = file.read(MAX_SECRET_BYTES + 1)
+    except OSError as error:
+        raise ValueError(f"{path} can't be read: {error.strerror}") from error
+    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise ValueError(
+            f"others than its owner can write {path} (mode {stat.S_IMODE(status.st_mode):03o}), so it may not be "
+            f"yours any more; check it, then run: chmod 600 {path}"
+        )
+    if own and status.st_uid not in {os.geteuid(), 0}:
+        raise ValueError(f"{path} belongs to user {status.st_uid}, so it is not yours; run as that user, or remove it")
+    try:
+        secret = data.decode().strip()
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is not UTF-8 text") from None
+    if not secret or len(data) > MAX_SECRET_BYTES:
+        raise ValueError(f"{path} is empty" if not secret else f"{path} is larger than {MAX_SECRET_BYTES} bytes")
+    return secret
+
+
+def split_secrets(secrets: SecretStr | None) -> tuple[str, ...]:
+    """Return signing secrets that are separated by white space.
+
+    Raises:
+        ValueError: one of them is too short; the message does not repeat it.
+
+    """
+    found = () if secrets is None else tuple(secrets.get_secret_value().split())
+    for number, secret in enumerate(found, start=1):
+        if len(secret.encode()) < MIN_SIGNING_BYTES:
+            raise ValueError(
+                f"secret {number} has less than {MIN_SIGNING_BYTES} bytes; separate whole secrets by spaces"
+            )
+    return found

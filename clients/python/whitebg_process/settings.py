@@ -1,0 +1,75 @@
+"""Settings from ``WHITEBG_*`` variables: what the service's and the gateway's have in common."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from whitebg_process.durations import parse_duration
+from whitebg_process.secret_files import read_secret
+
+PREFIX = "WHITEBG_"
+
+
+class ProcessSettings(BaseSettings):
+    """Settings of one process.
+
+    A duration is written as `parse_duration` reads it. A secret may be in a file instead, named by the variable with
+    ``_FILE`` at its end.
+    """
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_secret_files(cls, values: dict[str, Any]) -> dict[str, Any]:
+        environment = {name.upper(): value for name, value in os.environ.items()}
+        for name, field in cls.model_fields.items():
+            variable = f"{PREFIX}{name.upper()}"
+            path = environment.get(f"{variable}_FILE")
+            if not path or not _holds(field, SecretStr):
+                continue
+            if environment.get(variable):
+                raise ValueError(f"{variable} and {variable}_FILE are both set; unset one of them")
+            if not values.get(name):  # A value that the program passes wins, as it does over the environment.
+                try:
+                    values = values | {name: read_secret(Path(path))}
+                except ValueError as error:
+                    raise ValueError(f"{variable}_FILE: {error}") from error
+        return values
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _parse_durations(cls, value: object, info: ValidationInfo) -> object:
+        if isinstance(value, str) and info.field_name and _holds(cls.model_fields[info.field_name], timedelta):
+            return parse_duration(value)
+        return value
+
+
+def _holds(field: FieldInfo, kind: type) -> bool:
+    """Return whether a field is of ``kind``, or of it or None."""
+    return field.annotation is kind or kind in get_args(field.annotation)
+
+
+def describe(error: ValidationError, settings: type[ProcessSettings]) -> Iterator[str]:
+    """Yield the problems of the settings: the variable, the value unless it is secret, and the violated rule."""
+    for problem in error.errors(include_url=False):
+        message = problem["msg"].removeprefix("Value error, ")
+        if not problem["loc"]:  # A problem of several settings together names them itself.
+            yield message
+            continue
+        name = str(problem["loc"][0])
+        variable, secret = f"{PREFIX}{name.upper()}", _holds(settings.model_fields[name], SecretStr)
+        if problem["type"] == "missing":
+            yield f"{variable} is not set; set it" + (f", or name a file in {variable}_FILE" if secret else "")
+        elif secret or problem["type"] == "value_error":  # Our own messages quote the value where that helps.
+            yield f"{variable}: {message}"
+        else:
+            yield f"{variable}: {problem['input']!r} can't be used: {message}"

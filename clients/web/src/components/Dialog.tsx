@@ -1,0 +1,20 @@
+import { Modal, type ModalProps } from "@mantine/core";
+
+import { useTexts } from "../i18n";
+
+/** A modal dialog in the page's manner. */
+export function Dialog(props: ModalProps) {
+  const texts = useTexts();
+  return (
+    <Modal
+      centered
+      // Scroll lock needs a <style> element, which the Content-Security-Policy does not allow.
+      lockScroll={false}
+      transitionProps={{ duration: 120 }}
+      closeButtonProps={{ "aria-label": texts.action.close }}
+      // Mantine's <header> would be a second banner of the page.
+      attributes={{ header: { role: "presentation" } }}
+      {...props}
+    />
+  );
+}

@@ -1,0 +1,84 @@
+import { Button, Progress, TextInput } from "@mantine/core";
+import { IconFileZip } from "@tabler/icons-react";
+import { useState } from "react";
+
+import { useTexts } from "../i18n";
+import { DEFAULT_PATTERN, freeName, fromPattern, storedPattern, storePattern } from "../model/download";
+import type { Photo } from "../model/photos";
+import { Dialog } from "./Dialog";
+
+interface Props {
+  /** Null: closed. */
+  photos: readonly Photo[] | null;
+  onClose: () => void;
+  /** Save the results as one file; rejects if a picture can't be fetched. */
+  onSave: (photos: readonly Photo[], pattern: string, onProgress: (done: number, total: number) => void) => Promise<void>;
+}
+
+/** Names the files of a ZIP, and shows its progress. */
+export function DownloadDialog({ photos, onClose, onSave }: Props) {
+  const texts = useTexts();
+  const words = texts.zip;
+  const [pattern, setPattern] = useState(storedPattern);
+  const [progress, setProgress] = useState<number | null>(null);
+  const [failed, setFailed] = useState(false);
+  const [count, setCount] = useState(0);
+  if (photos !== null && photos.length !== count) setCount(photos.length);
+  const sample = photos?.[0];
+  const save = async () => {
+    if (photos === null) return;
+    storePattern(pattern);
+    setFailed(false);
+    setProgress(0);
+    try {
+      await onSave(photos, pattern, (done, total) => setProgress((100 * done) / total));
+      onClose();
+    } catch {
+      setFailed(true);
+    } finally {
+      setProgress(null);
+    }
+  };
+  return (
+    <Dialog
+      opened={photos !== null}
+      onClose={onClose}
+      title={words.title(count)}
+    >
+      <form
+        className="zip"
+        onSubmit={(event) => {
+          event.preventDefault();
+          void save();
+        }}
+      >
+        <TextInput
+          label={words.pattern}
+          description={words.fields}
+          inputWrapperOrder={["label", "input", "description"]}
+          value={pattern}
+          placeholder={DEFAULT_PATTERN}
+          onChange={(event) => setPattern(event.currentTarget.value)}
+        />
+        {sample === undefined ? null : (
+          <p className="muted small">{words.sample(freeName(fromPattern(pattern || DEFAULT_PATTERN, sample, 1), "jpg", new Set()))}</p>
+        )}
+        <p className="muted small">{words.text}</p>
+        {progress === null ? null : <Progress size={6} value={progress} aria-label={words.progress} />}
+        {failed ? (
+          <p className="problem small" role="alert">
+            {texts.notice.zipFailed}
+          </p>
+        ) : null}
+        <div className="touchup-end">
+          <Button variant="default" onClick={onClose}>
+            {texts.touchUp.cancel}
+          </Button>
+          <Button type="submit" loading={progress !== null} leftSection={<IconFileZip size={18} aria-hidden="true" />}>
+            {words.save}
+          </Button>
+        </div>
+      </form>
+    </Dialog>
+  );
+}

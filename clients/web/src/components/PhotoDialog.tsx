@@ -1,0 +1,256 @@
+import { ActionIcon, Button, Loader, Tooltip } from "@mantine/core";
+import { useMediaQuery } from "@mantine/hooks";
+import { IconBrush, IconCheck, IconChevronLeft, IconChevronRight, IconCopy, IconDownload, IconRefresh, IconX } from "@tabler/icons-react";
+import { lazy, Suspense, useEffect, useRef, useState } from "react";
+
+import { useTexts } from "../i18n";
+import type { Decision } from "../model/decisions";
+import { copyPicture } from "../model/download";
+import { downloadUrl } from "../model/links";
+import { isPreset } from "../model/options";
+import type { Photo } from "../model/photos";
+import type { Material } from "../touchup/images";
+import { type Backdrop, CompareStage } from "../viewer/CompareStage";
+import { Dialog } from "./Dialog";
+import { isField } from "./isField";
+import { ResultCheck } from "./ResultCheck";
+
+// Loaded when it is opened for the first time: most visits don't need it.
+const TouchUp = lazy(() => import("../touchup/TouchUp"));
+
+interface Props {
+  /** Null: closed. */
+  photo: Photo | null;
+  /** Earlier results of the photo for the same output, newest first. */
+  earlier: readonly Photo[];
+  position: number;
+  total: number;
+  decision: Decision | null;
+  onClose: () => void;
+  /** Show the next (1) or previous (-1) photo. */
+  onStep: (step: 1 | -1) => void;
+  onDecide: (photo: Photo, decision: Decision | null) => void;
+  onReprocess: (photo: Photo) => void;
+  onCorrect: (photo: Photo, mask: Blob) => Promise<void>;
+  loadMaterial: (photo: Photo) => Promise<Material>;
+  /** Called when the links of a photo have expired. */
+  onStale: (photo: Photo) => void;
+}
+
+/** One result beside its photo, with its check, and the actions of the review. */
+export function PhotoDialog(props: Props) {
+  const texts = useTexts();
+  const narrow = useMediaQuery("(max-width: 520px)");
+  const { photo, onClose } = props;
+  // The last photo stays while the dialog fades out.
+  const [last, setLast] = useState(photo);
+  if (photo !== null && photo !== last) setLast(photo);
+  const shown = photo ?? last;
+  const [editing, setEditing] = useState<string | null>(null);
+  const isEditing = photo !== null && editing === photo.key;
+  const market = shown !== null && isPreset(shown.market) ? texts.options.presets[shown.market] : "";
+  return (
+    <Dialog
+      opened={photo !== null}
+      onClose={onClose}
+      title={shown === null ? "" : <Title name={shown.name} market={market} position={props.position} total={props.total} />}
+      size={1180}
+      fullScreen={narrow}
+      returnFocus={false}
+      closeOnEscape={!isEditing}
+      closeOnClickOutside={!isEditing}
+    >
+      {shown === null ? null : isEditing ? (
+        <Suspense fallback={<Loader type="dots" className="touchup-empty" role="status" aria-label={texts.touchUp.loading} />}>
+          <TouchUp
+            key={shown.key}
+            name={shown.name}
+            load={() => props.loadMaterial(shown)}
+            onCancel={() => setEditing(null)}
+            onSend={async (mask) => {
+              await props.onCorrect(shown, mask);
+              setEditing(null);
+            }}
+          />
+        </Suspense>
+      ) : (
+        <Review {...props} photo={shown} isOpen={photo !== null} onEdit={() => setEditing(shown.key)} />
+      )}
+    </Dialog>
+  );
+}
+
+function Title({ name, market, position, total }: { name: string; market: string; position: number; total: number }) {
+  return (
+    <span className="dialog-title">
+      <span className="dialog-name">{name}</span>
+      <span className="muted small dialog-facts">
+        {market}
+        {total > 1 ? ` · ${position} / ${total}` : ""}
+      </span>
+    </span>
+  );
+}
+
+type ReviewProps = Omit<Props, "photo"> & { photo: Photo; isOpen: boolean; onEdit: () => void };
+
+function Review({ photo, isOpen, earlier, total, decision, onStep, onDecide, onReprocess, onStale, onEdit }: ReviewProps) {
+  const texts = useTexts();
+  const words = texts.review;
+  const [backdrop, setBackdrop] = useState<Backdrop>("result");
+  const [older, setOlder] = useState<string | null>(null);
+  const [copied, setCopied] = useState<boolean | null>(null);
+  const versions = [photo, ...earlier];
+  const shown = versions.find(({ key }) => key === older) ?? photo;
+  const isLatest = shown === photo;
+  const correctable = shown.detail?.mask_url != null;
+  const result = shown.result ?? "";
+  const decide = (next: Decision) => {
+    if (isLatest) onDecide(photo, decision === next ? null : next);
+  };
+  useReviewKeys(isOpen, (event) => {
+    if (event.key === "ArrowRight" || event.key === "j") onStep(1);
+    else if (event.key === "ArrowLeft" || event.key === "k") onStep(-1);
+    else if (event.key === "a") decide("accepted");
+    else if (event.key === "r" || event.key === "x") decide("rejected");
+    else if (event.key === "e" && correctable) onEdit();
+    else if (event.key === "b") setBackdrop(backdrop === "result" ? "checks" : backdrop === "checks" ? "dark" : "result");
+    else return;
+    event.preventDefault();
+  });
+  return (
+    <div className="compare">
+      <div className="compare-picture">
+        <CompareStage
+          key={shown.key}
+          photo={shown}
+          backdrop={backdrop}
+          onBackdrop={setBackdrop}
+          onStale={() => onStale(shown)}
+        >
+          {total > 1 ? (
+            <>
+              <Step label={words.previous} side="left" onClick={() => onStep(-1)} />
+              <Step label={words.next} side="right" onClick={() => onStep(1)} />
+            </>
+          ) : null}
+        </CompareStage>
+      </div>
+      <div className="compare-side">
+        <div className="compare-decide">
+          <Button
+            variant={decision === "accepted" ? "filled" : "light"}
+            aria-pressed={decision === "accepted"}
+            disabled={!isLatest}
+            leftSection={<IconCheck size={18} aria-hidden="true" />}
+            onClick={() => decide("accepted")}
+          >
+            {words.accept}
+          </Button>
+          <Button
+            variant={decision === "rejected" ? "filled" : "default"}
+            color="red"
+            aria-pressed={decision === "rejected"}
+            disabled={!isLatest}
+            leftSection={<IconX size={18} aria-hidden="true" />}
+            onClick={() => decide("rejected")}
+          >
+            {words.reject}
+          </Button>
+        </div>
+        {earlier.length === 0 ? null : (
+          <div className="compare-versions" role="group" aria-label={words.versions}>
+            {versions.map((version, at) => (
+              <Button
+                key={version.key}
+                size="compact-sm"
+                variant={version === shown ? "light" : "subtle"}
+                color={version === shown ? "blue" : "gray"}
+                aria-pressed={version === shown}
+                onClick={() => setOlder(version.key)}
+              >
+                {at === 0 ? words.latest : words.version(versions.length - at)}
+              </Button>
+            ))}
+          </div>
+        )}
+        <ResultCheck
+          detail={shown.detail}
+          original={shown.before}
+          onUnreadable={() => undefined}
+        />
+        <div className="compare-save">
+          {correctable && isLatest ? (
+            <Button className="compare-grow" px={10} variant="default" leftSection={<IconBrush size={18} aria-hidden="true" />} onClick={onEdit}>
+              {texts.touchUp.open}
+            </Button>
+          ) : null}
+          <Button
+            className="compare-grow"
+            px={10}
+            variant="default"
+            leftSection={<IconRefresh size={18} aria-hidden="true" />}
+            onClick={() => onReprocess(photo)}
+          >
+            {words.reprocess}
+          </Button>
+          <Button
+            component="a"
+            className="compare-download"
+            href={downloadUrl(result)}
+            download
+            leftSection={<IconDownload size={18} aria-hidden="true" />}
+          >
+            {texts.action.download}
+          </Button>
+          <IconAction
+            label={copied === true ? words.copied : copied === false ? words.notCopied : words.copy}
+            onClick={() => {
+              copyPicture(result).then(
+                () => setCopied(true),
+                () => setCopied(false),
+              );
+            }}
+          >
+            <IconCopy size={18} stroke={1.6} aria-hidden="true" />
+          </IconAction>
+        </div>
+      </div>
+    </div>
+  );
+}
+
+function IconAction({ label, onClick, children }: { label: string; onClick: () => void; children: React.ReactNode }) {
+  return (
+    <Tooltip label={label}>
+      <ActionIcon variant="default" size={36} aria-label={label} onClick={onClick}>
+        {children}
+      </ActionIcon>
+    </Tooltip>
+  );
+}
+
+function Step({ label, side, onClick }: { label: string; side: "left" | "right"; onClick: () => void }) {
+  const Icon = side === "left" ? IconChevronLeft : IconChevronRight;
+  return (
+    <ActionIcon className="compare-step" data-side={side} variant="default" size={40} radius="xl" aria-label={label} onClick={onClick}>
+      <Icon size={22} aria-hidden="true" />
+    </ActionIcon>
+  );
+}
+
+function useReviewKeys(isOpen: boolean, onKey: (event: KeyboardEvent) => void): void {
+  const latest = useRef(onKey);
+  useEffect(() => {
+    latest.current = onKey;
+  });
+  useEffect(() => {
+    if (!isOpen) return undefined;
+    const listener = (event: KeyboardEvent): void => {
+      if (event.ctrlKey || event.metaKey || event.altKey || isField(event.target)) return;
+      latest.current(event);
+    };
+    document.addEventListener("keydown", listener);
+    return () => document.removeEventListener("keydown", listener);
+  }, [isOpen]);
+}

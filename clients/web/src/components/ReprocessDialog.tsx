@@ -1,0 +1,70 @@
+import { Button, Checkbox } from "@mantine/core";
+import type { EngineInfo, Preset } from "@whitebg/client";
+import { useState } from "react";
+
+import { useTexts } from "../i18n";
+import { DEFAULTS, type Options, PRESETS, type PresetName } from "../model/options";
+import type { Photo } from "../model/photos";
+import { Dialog } from "./Dialog";
+import { OptionsFields } from "./OptionsPanel";
+
+interface Props {
+  /** Null: closed. */
+  photos: readonly Photo[] | null;
+  presets: readonly Preset[];
+  engines: readonly EngineInfo[];
+  onClose: () => void;
+  onStart: (photos: readonly Photo[], options: readonly Options[]) => void;
+}
+
+/** Makes stored photos again, for one or several markets, without another upload. */
+export function ReprocessDialog({ photos, presets, engines, onClose, onStart }: Props) {
+  const texts = useTexts();
+  const words = texts.reprocess;
+  const [markets, setMarkets] = useState<readonly PresetName[]>(["amazon"]);
+  const [options, setOptions] = useState<Options>(DEFAULTS);
+  const [count, setCount] = useState(0);
+  if (photos !== null && photos.length !== count) setCount(photos.length);
+  const toggle = (market: PresetName) =>
+    setMarkets(PRESETS.filter((each) => (each === market ? !markets.includes(each) : markets.includes(each))));
+  return (
+    <Dialog
+      opened={photos !== null}
+      onClose={onClose}
+      title={words.title(count)}
+      size={560}
+    >
+      <p className="muted small">{words.text}</p>
+      <fieldset className="markets">
+        <legend className="field-label">{words.markets}</legend>
+        {PRESETS.map((market) => (
+          <Checkbox
+            key={market}
+            label={texts.options.presets[market]}
+            checked={markets.includes(market)}
+            onChange={() => toggle(market)}
+          />
+        ))}
+      </fieldset>
+      <div className="options options-plain">
+        <OptionsFields
+          options={{ ...options, preset: markets[0] ?? "custom" }}
+          presets={presets}
+          engines={engines}
+          onChange={setOptions}
+        />
+      </div>
+      <div className="touchup-end">
+        <Button variant="default" onClick={onClose}>
+          {texts.touchUp.cancel}
+        </Button>
+        <Button
+          disabled={photos === null || markets.length === 0}
+          onClick={() => onStart(photos ?? [], markets.map((preset) => ({ ...options, preset })))}
+        >
+          {words.start(count * markets.length)}
+        </Button>
+      </div>
+    </Dialog>
+  );
+}

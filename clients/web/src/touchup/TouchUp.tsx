@@ -1,0 +1,302 @@
+import { Button, Loader, SegmentedControl, Slider, Switch, Tooltip, ActionIcon } from "@mantine/core";
+import { IconArrowBackUp, IconArrowForwardUp, IconMaximize, IconZoomIn, IconZoomOut } from "@tabler/icons-react";
+import { type PointerEvent, useEffect, useId, useRef, useState } from "react";
+
+import { useTexts } from "../i18n";
+import { usePanZoom } from "../viewer/usePanZoom";
+import type { Material } from "./images";
+import { pngOf } from "./images";
+import { type Brush, NOTHING, type Point, type Rect, union } from "./mask";
+import { partAt } from "./region";
+
+const TOOLS = ["erase", "restore", "drop", "keep", "move"] as const;
+type Tool = (typeof TOOLS)[number];
+const TOOL_KEYS: Partial<Record<string, Tool>> = { e: "erase", r: "restore", d: "drop", k: "keep", m: "move" };
+/** Colour of the backdrop that is removed, unless it is shown as white. */
+const TINT = [217, 45, 76, 150] as const;
+const PAPER = [255, 255, 255, 255] as const;
+
+interface Props {
+  load: () => Promise<Material>;
+  name: string;
+  onCancel: () => void;
+  /** Submit the corrected mask; rejects on failure. */
+  onSend: (mask: Blob) => Promise<void>;
+}
+
+/** The editor of a cut-out: brushes and parts on the photo, whose removed backdrop is tinted. */
+export default function TouchUp({ load, name, onCancel, onSend }: Props) {
+  const words = useTexts().touchUp;
+  const [material, setMaterial] = useState<Material | null>(null);
+  const [failed, setFailed] = useState(false);
+  const begun = useRef(false);
+  useEffect(() => {
+    if (begun.current) return;
+    begun.current = true;
+    load().then(setMaterial, () => setFailed(true));
+  }, [load]);
+  if (failed) {
+    return (
+      <div className="touchup-empty" role="alert">
+        <p>{words.unavailable}</p>
+        <Button variant="default" onClick={onCancel}>
+          {words.cancel}
+        </Button>
+      </div>
+    );
+  }
+  if (material === null) return <Loader className="touchup-empty" type="dots" role="status" aria-label={words.loading} />;
+  return <Editor material={material} name={name} onCancel={onCancel} onSend={onSend} />;
+}
+
+function Editor({ material, name, onCancel, onSend }: Omit<Props, "load"> & { material: Material }) {
+  const words = useTexts().touchUp;
+  const { mask, photo } = material;
+  const stage = useRef<HTMLDivElement>(null);
+  const cover = useRef<HTMLCanvasElement>(null);
+  const ring = useRef<HTMLDivElement>(null);
+  const last = useRef<Point | null>(null);
+  const [tool, setTool] = useState<Tool>("erase");
+  /** Radius as a share of the longest side, in thousandths. */
+  const [size, setSize] = useState(25);
+  const [softness, setSoftness] = useState(20);
+  const [onWhite, setOnWhite] = useState(false);
+  const [snap, setSnap] = useState(true);
+  const [sending, setSending] = useState(false);
+  const [problem, setProblem] = useState(false);
+  /** Counts changes, because the mask is edited in place. */
+  const [changes, setChanges] = useState(0);
+  const radius = (Math.max(mask.width, mask.height) * size) / 1000;
+  const brushes = tool === "erase" || tool === "restore";
+  const brush: Brush = { radius, softness: softness / 100, restores: tool === "restore" };
+
+  const paint = (rect: Rect): void => {
+    paintCover(cover.current, mask, rect, onWhite ? PAPER : TINT);
+    setChanges((count) => count + 1);
+  };
+  const drags = (event: PointerEvent): boolean => tool === "move" || event.button === 1;
+  const zoom = usePanZoom(stage, {
+    drags,
+    onGesture: () => {
+      if (last.current !== null) paint(mask.abandon());
+      last.current = null;
+    },
+  });
+  const pointOf = ({ clientX, clientY }: { clientX: number; clientY: number }): Point => {
+    const box = cover.current?.getBoundingClientRect();
+    if (box === undefined) return { x: 0, y: 0 };
+    return { x: ((clientX - box.left) / box.width) * mask.width, y: ((clientY - box.top) / box.height) * mask.height };
+  };
+  const moveRing = ({ clientX, clientY }: PointerEvent): void => {
+    const [circle, box, canvas] = [ring.current, stage.current?.getBoundingClientRect(), cover.current];
+    if (circle === null || box === undefined || canvas === null) return;
+    const width = (2 * radius * canvas.getBoundingClientRect().width) / mask.width;
+    Object.assign(circle.style, { left: `${clientX - box.left}px`, top: `${clientY - box.top}px`, width: `${width}px`, height: `${width}px` });
+  };
+  const onPointerDown = (event: PointerEvent): void => {
+    zoom.handlers.onPointerDown(event);
+    if (event.button !== 0 || tool === "move") return;
+    const at = pointOf(event);
+    if (!brushes) {
+      paint(mask.fill(partAt(photo.data, mask, at, tool === "keep"), tool === "keep"));
+      return;
+    }
+    event.currentTarget.setPointerCapture(event.pointerId);
+    mask.begin();
+    last.current = at;
+    paint(mask.draw(at, at, pressed(brush, event)));
+  };
+  const onPointerMove = (event: PointerEvent): void => {
+    zoom.handlers.onPointerMove(event);
+    moveRing(event);
+    if (last.current === null) return;
+    let changed: Rect | null = null;
+    // A fast pen reports several points in one event.
+    const points = event.nativeEvent.getCoalescedEvents();
+    for (const each of points.length > 0 ? points : [event.nativeEvent]) {
+      const to = pointOf(each);
+      changed = union(changed, mask.draw(last.current, to, pressed(brush, event)));
+      last.current = to;
+    }
+    paint(changed ?? NOTHING);
+  };
+  const onPointerEnd = (event: PointerEvent): void => {
+    zoom.handlers.onPointerUp(event);
+    if (last.current === null) return;
+    last.current = null;
+    mask.commit();
+    setChanges((count) => count + 1);
+  };
+  const send = async (): Promise<void> => {
+    setSending(true);
+    setProblem(false);
+    try {
+      await onSend(await pngOf(mask, snap));
+    } catch {
+      setProblem(true);
+      setSending(false);
+    }
+  };
+
+  useEffect(() => {
+    paintCover(cover.current, mask, { left: 0, top: 0, right: mask.width, bottom: mask.height }, onWhite ? PAPER : TINT);
+  }, [mask, onWhite]);
+  useKeys((event) => {
+    const key = event.key.toLowerCase();
+    if (event.ctrlKey || event.metaKey) {
+      if (key === "z") paint(event.shiftKey ? mask.redo() : mask.undo());
+      else if (key === "y") paint(mask.redo());
+      else return;
+    } else if (event.key === "[") setSize((value) => Math.max(2, Math.round(value / 1.25)));
+    else if (event.key === "]") setSize((value) => Math.min(200, Math.ceil(value * 1.25)));
+    else if (key === "+" || key === "=") zoom.zoomIn();
+    else if (key === "-") zoom.zoomOut();
+    else if (key === "0") zoom.reset();
+    else if (TOOL_KEYS[key] !== undefined) setTool(TOOL_KEYS[key]);
+    else return;
+    event.preventDefault();
+  });
+
+  return (
+    <div className="touchup" data-changes={changes}>
+      <div
+        className="touchup-stage"
+        ref={stage}
+        data-tool={tool}
+        style={{ aspectRatio: `${mask.width} / ${mask.height}` }}
+        onPointerDown={onPointerDown}
+        onPointerMove={onPointerMove}
+        onPointerUp={onPointerEnd}
+        onPointerCancel={onPointerEnd}
+      >
+        <div className="viewer-content" style={{ transform: zoom.transform }}>
+          <PhotoCanvas photo={photo} label={words.canvas(name)} />
+          <canvas ref={cover} width={mask.width} height={mask.height} aria-hidden="true" />
+        </div>
+        {brushes ? <div className="touchup-ring" ref={ring} aria-hidden="true" /> : null}
+      </div>
+      <div className="touchup-tools">
+        <p className="muted small">{words.hint[tool]}</p>
+        <SegmentedControl
+          fullWidth
+          orientation="vertical"
+          aria-label={words.tool}
+          value={tool}
+          onChange={(value) => setTool(TOOLS.find((each) => each === value) ?? "erase")}
+          data={TOOLS.map((value) => ({ value, label: words.tools[value] }))}
+        />
+        <Setting label={words.size} value={size} min={2} max={200} onChange={setSize} disabled={!brushes} />
+        <Setting label={words.softness} value={softness} min={0} max={100} onChange={setSoftness} disabled={!brushes} />
+        <Switch size="sm" label={words.snap} description={words.snapHint} checked={snap} onChange={(event) => setSnap(event.currentTarget.checked)} />
+        <Switch size="sm" label={words.onWhite} checked={onWhite} onChange={(event) => setOnWhite(event.currentTarget.checked)} />
+        <div className="touchup-icons">
+          <Icon label={words.undo} icon={IconArrowBackUp} disabled={!mask.canUndo} onClick={() => paint(mask.undo())} />
+          <Icon label={words.redo} icon={IconArrowForwardUp} disabled={!mask.canRedo} onClick={() => paint(mask.redo())} />
+          <span className="spring" />
+          <Icon label={words.zoomOut} icon={IconZoomOut} onClick={zoom.zoomOut} />
+          <Icon label={words.zoomReset} icon={IconMaximize} onClick={zoom.reset} />
+          <Icon label={words.zoomIn} icon={IconZoomIn} onClick={zoom.zoomIn} />
+        </div>
+        {problem ? (
+          <p className="problem small" role="alert">
+            {words.failed}
+          </p>
+        ) : null}
+        <div className="touchup-end">
+          <Button variant="default" onClick={onCancel}>
+            {words.cancel}
+          </Button>
+          <Button loading={sending} disabled={!mask.canUndo} onClick={() => void send()}>
+            {words.send}
+          </Button>
+        </div>
+      </div>
+    </div>
+  );
+}
+
+function PhotoCanvas({ photo, label }: { photo: ImageData; label: string }) {
+  const canvas = useRef<HTMLCanvasElement>(null);
+  useEffect(() => canvas.current?.getContext("2d")?.putImageData(photo, 0, 0), [photo]);
+  return <canvas ref={canvas} width={photo.width} height={photo.height} aria-label={label} />;
+}
+
+interface SettingProps {
+  label: string;
+  value: number;
+  min: number;
+  max: number;
+  disabled: boolean;
+  onChange: (value: number) => void;
+}
+
+function Setting({ label, onChange, ...range }: SettingProps) {
+  const id = useId();
+  return (
+    <div>
+      <span className="field-label" id={id}>
+        {label}
+      </span>
+      <Slider size="sm" label={null} onChange={onChange} thumbProps={{ "aria-labelledby": id }} {...range} />
+    </div>
+  );
+}
+
+interface IconProps {
+  label: string;
+  icon: typeof IconZoomIn;
+  onClick: () => void;
+  disabled?: boolean;
+}
+
+function Icon({ label, icon: Shape, onClick, disabled = false }: IconProps) {
+  return (
+    <Tooltip label={label}>
+      <ActionIcon variant="default" size="md" aria-label={label} disabled={disabled} onClick={onClick}>
+        <Shape size={18} stroke={1.6} aria-hidden="true" />
+      </ActionIcon>
+    </Tooltip>
+  );
+}
+
+/** A pen's pressure makes the brush smaller. */
+function pressed(brush: Brush, { pointerType, pressure }: PointerEvent): Brush {
+  return pointerType === "pen" && pressure > 0 ? { ...brush, radius: brush.radius * (0.3 + 0.7 * pressure) } : brush;
+}
+
+/** Paint the removed backdrop over the photo in a colour (RGBA), only where the mask has changed. */
+function paintCover(
+  canvas: HTMLCanvasElement | null,
+  mask: Material["mask"],
+  { left, top, right, bottom }: Rect,
+  [red, green, blue, alpha]: readonly [number, number, number, number],
+): void {
+  const context = canvas?.getContext("2d");
+  if (context == null || left >= right || top >= bottom) return;
+  const image = context.createImageData(right - left, bottom - top);
+  let at = 0;
+  for (let y = top; y < bottom; y += 1) {
+    for (let x = left; x < right; x += 1) {
+      image.data[at] = red;
+      image.data[at + 1] = green;
+      image.data[at + 2] = blue;
+      image.data[at + 3] = (alpha * (255 - (mask.values[y * mask.width + x] ?? 0))) / 255;
+      at += 4;
+    }
+  }
+  context.putImageData(image, left, top);
+}
+
+function useKeys(onKey: (event: KeyboardEvent) => void): void {
+  const latest = useRef(onKey);
+  useEffect(() => {
+    latest.current = onKey;
+  });
+  useEffect(() => {
+    const listener = (event: KeyboardEvent): void => {
+      if (!(event.target instanceof HTMLInputElement && event.target.type === "text")) latest.current(event);
+    };
+    document.addEventListener("keydown", listener);
+    return () => document.removeEventListener("keydown", listener);
+  }, []);
+}

@@ -1,1 +1,0 @@
-"""Between the domain's values and the messages of the contract."""

@@ -1,0 +1,1 @@
+"""A pool of processes that run jobs within limits of time and memory."""

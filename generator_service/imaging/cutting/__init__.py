@@ -1,0 +1,1 @@
+"""From pixels to alpha: the product and its outline, and how far to trust them."""

@@ -1,0 +1,113 @@
+"""From pixels to alpha: from a photo to its cut-out, with confidence and findings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from generator_service.domain.errors import ImageRejected
+from generator_service.domain.finding import Finding
+from generator_service.domain.hints import Hint
+from generator_service.imaging.cutting.confidence import LOW, agreement_of_fusion, judge, odds_of_good
+from generator_service.imaging.cutting.doubts import doubts
+from generator_service.imaging.cutting.fusion import WORKING_SIDE, fuse, gather
+from generator_service.imaging.cutting.hints import apply_hints
+from generator_service.imaging.cutting.matte import matte
+from generator_service.imaging.cutting.network import Prior
+from generator_service.imaging.cutting.openwork import filled_openwork
+from generator_service.imaging.cutting.segment import Mask, Segmentation, segment, shrink
+from generator_service.imaging.source.decode import Photo
+
+_INVISIBLE_ALPHA = 6
+"""Alpha of this or less, about 2 %, is none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outline:
+    """A coarse cut-out with confidence and findings."""
+
+    coarse: Segmentation | None
+    """None where the file's own transparency is the cut-out."""
+    confidence: float
+    """0 to 1; 1 where the file is a finished cut-out."""
+    findings: tuple[Finding, ...]
+
+
+def find_outline(photo: Photo, *, prior: Prior | None, hints: Sequence[Hint] = ()) -> Outline:
+    """Find the product coarsely, by its colours and by a network's mask of the photo (``prior``).
+
+    Without a prior, only the colours are used, and the result is not trusted. ``hints`` are regions of the photo that
+    are certainly product or backdrop.
+
+    Raises:
+        ImageRejected: ``image_no_product``, if no product stands out from the backdrop.
+
+    """
+    if photo.alpha is not None:
+        return Outline(coarse=None, confidence=1.0, findings=())
+    found, odds, uncertain = _colours_alone(photo) if prior is None else _fused(photo, prior)
+    mask, notices = hinted(found.mask, photo, hints)
+    if found.mask.any() and not mask.any():
+        raise ImageRejected("image_no_product", "the hints leave no product; drop less, or keep more")
+    found = replace(found, mask=mask)
+    if not found.mask.any() and photo.visible is not None:
+        return Outline(
+            coarse=None,
+            confidence=LOW,
+            findings=(
+                Finding(
+                    code="no_product_inside",
+                    message="No product was found inside the photo, so all of its visible part was kept; "
+                    "check the result.",
+                ),
+            ),
+        )
+    if not found.mask.any():
+        raise ImageRejected(
+            "image_no_product",
+            "nothing in the photo stands out from its background; use a backdrop of another colour",
+        )
+    judgement = judge(found, odds, (*uncertain, *filled_openwork(photo.rgb, found)))
+    return Outline(coarse=found, confidence=judgement.confidence, findings=(*judgement.findings, *notices))
+
+
+def _colours_alone(photo: Photo) -> tuple[Segmentation, float | None, tuple[Finding, ...]]:
+    return segment(shrink(photo.rgb, WORKING_SIDE)), None, ()
+
+
+def _fused(photo: Photo, prior: Prior) -> tuple[Segmentation, float | None, tuple[Finding, ...]]:
+    evidence = gather(photo.rgb, prior)
+    found = fuse(evidence)
+    odds = odds_of_good(agreement_of_fusion(found.mask, evidence))
+    return found, odds, doubts(found.mask, evidence)
+
+
+def hinted(mask: Mask, photo: Photo, hints: Sequence[Hint]) -> tuple[Mask, tuple[Finding, ...]]:
+    """Apply hints to a coarse mask of the photo; return the mask with findings about hints without effect."""
+    if not hints:
+        return mask, ()
+    small = cv2.resize(photo.rgb, mask.shape[::-1], interpolation=cv2.INTER_AREA)
+    return apply_hints(mask, np.asarray(small, np.uint8), hints)
+
+
+def full_alpha(photo: Photo, outline: Outline) -> NDArray[np.uint8]:
+    """Return the H×W alpha of the photo, 0 to 255, nearly invisible pixels cleared."""
+    if outline.coarse is not None:
+        alpha = matte(photo.rgb, outline.coarse.mask)
+    elif photo.alpha is not None:
+        alpha = photo.alpha.copy()
+    elif photo.visible is not None:
+        alpha = np.full(photo.visible.shape, 255, np.uint8)
+    else:
+        raise ValueError("an outline without a coarse mask needs a photo with transparency")
+    alpha[alpha <= _INVISIBLE_ALPHA] = 0
+    return within(alpha, photo)
+
+
+def within(alpha: NDArray[np.uint8], photo: Photo) -> NDArray[np.uint8]:
+    """Clear an H×W alpha where the photo is transparent."""
+    return alpha if photo.visible is None else np.where(photo.visible, alpha, np.uint8(0))

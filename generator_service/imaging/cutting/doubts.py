@@ -1,0 +1,87 @@
+"""What a fused cut-out may have wrong, as findings with their region: each is something neither opinion can decide."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from generator_service.domain.finding import Finding
+from generator_service.imaging.barrier import reachable
+from generator_service.imaging.cutting.border import lab
+from generator_service.imaging.cutting.fusion import Evidence
+from generator_service.imaging.cutting.regions import region_of
+from generator_service.imaging.cutting.segment import Mask, surely_backdrop
+
+_RIM = 7
+"""Pixels at working size: so near its outline, a product's colours are mixed with the backdrop's."""
+_MOST_ALIKE = 0.1
+"""A product may have the backdrop's colour on this share of its area."""
+_WHITE = 88.0
+"""Backdrops of at least this lightness L are white ones."""
+_OWN_SHADE = 1.0
+"""From this Lab distance on, a region like the backdrop has a distinct shade: it is not transparent."""
+_COVERED = 0.5
+"""An item is in a mask that has more than this share of it."""
+_LEAST_ITEM = 0.01
+"""Items smaller than this share of the largest one are details."""
+
+
+def doubts(mask: Mask, evidence: Evidence) -> tuple[Finding, ...]:
+    """List the doubts about a fused mask, H×W at working size."""
+    return (*_alike(mask, evidence), *_disputed(mask, evidence))
+
+
+def _alike(mask: Mask, evidence: Evidence) -> list[Finding]:
+    """Report product in the colour of a plain backdrop: transparent material, an opening, or white on white."""
+    backdrop = evidence.found.backdrop
+    inner = cv2.erode(mask.astype(np.uint8), np.ones((_RIM, _RIM), np.uint8)) > 0
+    if not backdrop.plain or not inner.any():
+        return []
+    look = evidence.found.look
+    distance = cv2.resize(backdrop.distance if look is None else look.distance, mask.shape[::-1])
+    alike: Mask = inner & (distance <= surely_backdrop(backdrop))
+    if np.count_nonzero(alike) <= _MOST_ALIKE * np.count_nonzero(inner):
+        return []
+    white = float(np.median(lab(evidence.small)[~mask][:, 0])) >= _WHITE if not mask.all() else False
+    if white and float(np.median(distance[alike])) > _OWN_SHADE:
+        code, message = "white_on_white", "Product and background have nearly the same colour; use a darker background."
+    else:
+        code = "see_through"
+        message = "The background shows through the product, or through an opening in it; check the result."
+    return [Finding(code=code, message=message, region=region_of(alike))]
+
+
+def _disputed(mask: Mask, evidence: Evidence) -> list[Finding]:
+    """Report separate items that only one of the two masks contains, whether they were kept or left out."""
+    opinions = (evidence.colour, evidence.whole > 0.5)
+    kept, lost = np.zeros_like(mask), np.zeros_like(mask)
+    largest = max(_areas(mask), default=0)
+    outside = reachable(~mask)  # A region in an opening of the product is no item.
+    for item in _items(mask, _LEAST_ITEM * largest):
+        if any(float(np.mean(opinion[item])) < _COVERED for opinion in opinions):
+            kept |= item
+    for opinion in opinions:
+        for item in _items(opinion, _LEAST_ITEM * largest):
+            near = cv2.dilate(item.astype(np.uint8), np.ones((_RIM, _RIM), np.uint8)) > 0
+            if not (near & mask).any() and float(np.mean(outside[item])) > _COVERED:
+                lost |= item
+    findings = []
+    if kept.any() and np.count_nonzero(kept) < np.count_nonzero(mask):
+        message = "There are several items, and it is uncertain whether all of them belong to the product."
+        findings.append(Finding(code="several_items", message=message, region=region_of(kept)))
+    if lost.any() and evidence.found.backdrop.plain:
+        message = "Something beside the product was left out; check the result."
+        findings.append(Finding(code="part_dropped", message=message, region=region_of(lost)))
+    return findings
+
+
+def _areas(mask: Mask) -> list[int]:
+    _, _, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    return [int(area) for area in stats[1:, cv2.CC_STAT_AREA]]
+
+
+def _items(mask: Mask, least: float) -> list[NDArray[np.bool_]]:
+    """Return the separate pieces of a mask that have at least ``least`` pixels."""
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    return [labels == number for number in range(1, len(stats)) if stats[number, cv2.CC_STAT_AREA] >= max(least, 1.0)]

@@ -1,0 +1,102 @@
+"""From the coarse mask to a full-size alpha: edge-aware upsampling by guided filters in the unknown band.
+
+Each doubling of the size filters once, with the photo of that size as the guide, so the band stays a few pixels
+narrow on every level and the cost is that of the outline, not of the area. The filter is He, Sun and Tang's
+"Guided Image Filtering" (2010) with a colour guide. At full size, the rim is read from the colours on both its sides.
+"""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from generator_service.imaging.cutting.unmix import unmix
+from generator_service.imaging.tiles import tiles
+
+Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
+
+_RADIUS = 4
+_EPSILON = 3e-5
+_CLEAR, _SOLID = 0.15, 0.9
+"""Alpha outside this range is treated as none or full: the filter's haze, not fur."""
+
+
+def matte(rgb: NDArray[np.uint8], mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Refine a coarse mask to the alpha, 0 to 255, of an H×W×3 sRGB photo."""
+    alpha = mask.astype(np.float32)
+    for guide in _pyramid(rgb, mask.shape):
+        alpha = _refine(guide, alpha)
+    stretched = np.subtract(alpha, _CLEAR, out=alpha)
+    stretched /= _SOLID - _CLEAR
+    unmixed = unmix(rgb, np.clip(stretched, 0.0, 1.0, out=stretched))
+    unmixed *= 255.0
+    return np.rint(unmixed, out=unmixed).astype(np.uint8)
+
+
+def _pyramid(rgb: NDArray[np.uint8], coarse: tuple[int, ...]) -> list[NDArray[np.uint8]]:
+    """Return the photo at rising sizes, from the coarse one to its own, each at most twice the last."""
+    height, width = rgb.shape[:2]
+    factor = max(height / coarse[0], width / coarse[1], 1.0)
+    steps = math.ceil(math.log2(factor))
+    levels = []
+    for step in range(steps):
+        share = step / steps
+        size = (round(coarse[1] * (width / coarse[1]) ** share), round(coarse[0] * (height / coarse[0]) ** share))
+        levels.append(np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8))
+    return [*levels, rgb]
+
+
+def _refine(guide: NDArray[np.uint8], alpha: Floats) -> Floats:
+    """Bring ``alpha`` to the size of ``guide``, its soft and doubtful edge redrawn along the guide's edges."""
+    height, width = guide.shape[:2]
+    if alpha.shape != (height, width):
+        alpha = np.asarray(cv2.resize(alpha, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
+    window = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * _RADIUS + 1, 2 * _RADIUS + 1))
+    band = cv2.morphologyEx(np.rint(alpha * 255.0).astype(np.uint8), cv2.MORPH_GRADIENT, window) > 5
+    refined = alpha.copy()
+    for tile in tiles(band, 2 * _RADIUS):
+        filtered = guided_filter(guide[tile.outer].astype(np.float32) / 255.0, alpha[tile.outer])[tile.core]
+        refined[tile.inner] = np.where(band[tile.inner], filtered, alpha[tile.inner])
+    return np.clip(refined, 0.0, 1.0, out=refined)
+
+
+def guided_filter(guide: Floats, source: Floats, radius: int = _RADIUS, epsilon: float = _EPSILON) -> Floats:
+    """Smooth ``source`` (H×W, 0 to 1) along the edges of ``guide`` (H×W×3, 0 to 1); locally linear in colour.
+
+    Statistics and inversion are float64. The channels of black, grey and other neutral colours rise and fall
+    together, so their covariance is nearly singular (condition about 1e4), and float32 loses all digits of its
+    determinant.
+    """
+    size = (2 * radius + 1, 2 * radius + 1)
+
+    def means(*planes: Doubles) -> list[Doubles]:
+        return _planes(cv2.blur(cv2.merge(planes), size, borderType=cv2.BORDER_REFLECT))
+
+    # Planes, because NumPy broadcasts a plane over the last axis about 30 times as slowly.
+    r, g, b = _planes(guide)
+    p = source.astype(np.float64)
+    mr, mg, mb, mp = means(r, g, b, p)
+    pr, pg, pb, m_rr = means(p * r, p * g, p * b, r * r)
+    m_gg, m_bb = means(g * g, b * b)
+    m_rg, m_rb, m_gb = means(r * g, r * b, g * b)
+    vr, vg, vb = pr - mr * mp, pg - mg * mp, pb - mb * mp
+    # The symmetric 3×3 covariance of the guide, regularised, and its inverse by cofactors.
+    rr, gg, bb = m_rr - mr * mr + epsilon, m_gg - mg * mg + epsilon, m_bb - mb * mb + epsilon
+    rg, rb, gb = m_rg - mr * mg, m_rb - mr * mb, m_gb - mg * mb
+    c_rr, c_rg, c_rb = gg * bb - gb * gb, gb * rb - rg * bb, rg * gb - gg * rb
+    c_gg, c_gb, c_bb = rr * bb - rb * rb, rb * rg - rr * gb, rr * gg - rg * rg
+    scale = 1.0 / (rr * c_rr + rg * c_rg + rb * c_rb)
+    ar = (c_rr * vr + c_rg * vg + c_rb * vb) * scale
+    ag = (c_rg * vr + c_gg * vg + c_gb * vb) * scale
+    ab = (c_rb * vr + c_gb * vg + c_bb * vb) * scale
+    ar, ag, ab, offset = means(ar, ag, ab, mp - ar * mr - ag * mg - ab * mb)
+    return np.asarray(ar * r + ag * g + ab * b + offset, np.float32)
+
+
+def _planes(pixels: NDArray[np.integer | np.floating]) -> list[Doubles]:
+    """Return the channels of an H×W×C picture, each H×W."""
+    return [np.asarray(plane, np.float64) for plane in cv2.split(pixels)]

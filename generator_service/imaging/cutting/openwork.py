@@ -1,0 +1,81 @@
+"""Meshes, rackets and lattices that were filled: many small openings, spread over the product, that show the backdrop.
+
+Both opinions on a photo are formed on small copies, where a fine mesh is an even surface, so they agree on it and are
+wrong. At the photo's own scale, its openings have the backdrop's colour, in the open or in the mesh's own shade.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from generator_service.domain.finding import Finding
+from generator_service.imaging.box import bounding_box
+from generator_service.imaging.cutting.border import across_and_dimming, lab
+from generator_service.imaging.cutting.look import Mask
+from generator_service.imaging.cutting.reconcile import disc
+from generator_service.imaging.cutting.regions import region_of
+from generator_service.imaging.cutting.segment import Segmentation, shrink
+
+_SIDE = 1600
+"""Longest side, in pixels, of the copy that openings are looked for in."""
+_RIM = 0.004
+"""Share of the longest side: so near its outline, a product's colours are mixed with the backdrop's."""
+_LEAST_TOLERANCE = 3.0
+"""Lab distance within which a colour is the backdrop's, unless nine tenths of the backdrop need more."""
+_MOST_TOLERANCE = 4.0
+"""A backdrop that varies more than this has colours of prints and fabrics too, and shows no openings for sure."""
+_SHADE = 12.0
+"""How much darker than the backdrop, in Lab units, an opening may be, for the mesh's own shadow."""
+_NEAR = 0.02
+"""Half the window, as a share of the product's longest side, in which openings alternate with the product."""
+_LEAST_OPEN, _MOST_OPEN = 0.05, 0.9
+"""Share of openings in such a window."""
+_FEWEST = 60
+"""Prints, highlights and pale labels have fewer patches of the backdrop's colour, or …"""
+_LEAST_COVERED = 0.4
+"""… they cover less of the product: up to 0.3 in right cut-outs, 0.8 and more in meshes that were filled."""
+
+
+def filled_openwork(rgb: NDArray[np.uint8], found: Segmentation) -> tuple[Finding, ...]:
+    """Doubt a mask of an H×W×3 sRGB photo that is full of small openings; none where the backdrop is not plain."""
+    marked = openwork(rgb, found)
+    if not marked.any():
+        return ()
+    message = "The product seems to have many small openings that were not cut out; check the result or supply a mask."
+    return (Finding(code="see_through", message=message, region=region_of(marked)),)
+
+
+def openwork(rgb: NDArray[np.uint8], found: Segmentation) -> Mask:
+    """Mark, at the mask's size, where small openings alternate with the product; nothing where that is little of it."""
+    nothing = np.zeros_like(found.mask)
+    surface = found.backdrop.surface
+    if surface is None:
+        return nothing
+    small = shrink(rgb, _SIDE)
+    height, width = small.shape[:2]
+    mask = cv2.resize(found.mask.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
+    box = bounding_box(mask > 0)
+    if box is None:
+        return nothing
+    rim = disc(max(1, round(_RIM * max(height, width))))
+    inner = cv2.erode(mask, rim) > 0
+    outside = cv2.dilate(mask, rim) == 0
+    if not inner.any() or not outside.any():
+        return nothing
+    across, dimming = across_and_dimming(lab(small), np.asarray(cv2.resize(surface, (width, height)), np.float32))
+    tolerance = max(_LEAST_TOLERANCE, float(np.percentile(np.hypot(across, dimming)[outside], 90)))
+    if tolerance > _MOST_TOLERANCE:
+        return nothing
+    openings = inner & (across < tolerance) & (dimming < tolerance) & (dimming > -tolerance - _SHADE)
+    _, _, stats, _ = cv2.connectedComponentsWithStats(openings.astype(np.uint8), connectivity=4)
+    if np.count_nonzero(stats[1:, cv2.CC_STAT_AREA] > 1) < _FEWEST:
+        return nothing
+    window = (2 * round(_NEAR * box.longest) + 1,) * 2
+    share = cv2.blur(openings.astype(np.float32), window) / np.maximum(cv2.blur(inner.astype(np.float32), window), 1e-6)
+    alternating = inner & (share > _LEAST_OPEN) & (share < _MOST_OPEN)
+    if np.count_nonzero(alternating) < _LEAST_COVERED * np.count_nonzero(inner):
+        return nothing
+    marked: Mask = cv2.resize(alternating.astype(np.uint8), nothing.shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
+    return marked

@@ -1,0 +1,1 @@
+"""From alpha to the finished file: placement, background, shadow and encoding."""

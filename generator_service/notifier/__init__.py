@@ -1,0 +1,1 @@
+"""Hints about changes; only the log contains the changes themselves."""

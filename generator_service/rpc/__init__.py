@@ -1,0 +1,1 @@
+"""The gRPC interface: servicer, interceptors, authentication and conversion of messages."""

@@ -1,0 +1,1 @@
+"""Conversion between domain values and the API's messages."""

@@ -1,0 +1,40 @@
+"""Rows as older releases stored them, and as they can still read them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, TypeAdapter
+
+from generator_service.domain.finding import UNKNOWN_CODE
+from generator_service.domain.task import ResultInfo, Task
+
+
+def result_upgraded(stored: object) -> object:
+    """Turn the sentences in ``warnings`` of a parsed result into findings; anything else is returned as it is."""
+    if not isinstance(stored, dict) or "warnings" not in stored:
+        return stored
+    upgraded = {name: value for name, value in stored.items() if name != "warnings"}
+    upgraded.setdefault("findings", [{"code": UNKNOWN_CODE, "message": each} for each in stored["warnings"]])
+    return upgraded
+
+
+def _task_upgraded(stored: object) -> object:
+    if not isinstance(stored, dict) or "result" not in stored:
+        return stored
+    return {**stored, "result": result_upgraded(stored["result"])}
+
+
+STORED_RESULT: TypeAdapter[ResultInfo] = TypeAdapter(Annotated[ResultInfo, BeforeValidator(result_upgraded)])
+"""Reads and writes results as JSON."""
+STORED_TASK: TypeAdapter[Task] = TypeAdapter(Annotated[Task, BeforeValidator(_task_upgraded)])
+"""Reads and writes the task of an event as JSON."""
+
+
+def stored_json(adapter: TypeAdapter[Any], value: object) -> str:
+    """Return a value as rows hold it: the neural engine has the name that older releases know.
+
+    They reject a whole row that names an engine unknown to them. No text within a value is changed: its quotes are
+    escaped.
+    """
+    return adapter.dump_json(value).replace(b'"engine":"neural"', b'"engine":"rembg"').decode()

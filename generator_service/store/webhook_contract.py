@@ -1,0 +1,81 @@
+"""Webhook endpoints and dead letters; `tests/contract/store/test_webhooks.py` holds each backend to it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import timedelta
+from typing import Protocol
+
+from generator_service.domain.webhook import DeadLetter, Endpoint, Message
+
+CLAIM = timedelta(seconds=60)
+"""How long a process delivers to an endpoint before others may."""
+
+
+class WebhookStore(Protocol):
+    """Endpoints, and how far each has come. Changes of a claimed endpoint return False if the claim is lost."""
+
+    async def create(self, endpoint: Endpoint) -> Endpoint:
+        """Store a new endpoint, which begins at the present end of the log; return it with its position."""
+        ...
+
+    async def remove(self, endpoint_id: str) -> None:
+        """Delete an endpoint with its dead letters.
+
+        Raises:
+            WebhookNotFound: there is none.
+
+        """
+        ...
+
+    async def rotate(self, endpoint_id: str, secret: str, *, keep: timedelta) -> Endpoint:
+        """Give an endpoint a new secret; those before sign along for ``keep``.
+
+        Raises:
+            WebhookNotFound: there is none.
+
+        """
+        ...
+
+    async def endpoints(self) -> Sequence[Endpoint]:
+        """Read all endpoints, oldest first."""
+        ...
+
+    async def claim(self, owner: str, *, limit: int) -> Sequence[Endpoint]:
+        """Claim endpoints that have something to deliver now, for `CLAIM`."""
+        ...
+
+    async def advance(self, endpoint_id: str, owner: str, position: int, *, delivered: bool) -> bool:
+        """Record that everything up to a revision is done; ``delivered`` ends a row of failures."""
+        ...
+
+    async def fail(self, endpoint_id: str, owner: str, *, failures: int, wait: timedelta, error: str) -> bool:
+        """Record a failed attempt, and release the claim until the next one."""
+        ...
+
+    async def bury(self, endpoint_id: str, owner: str, message: Message, *, attempts: int, error: str) -> bool:
+        """Record a message as a dead letter, and go on after it."""
+        ...
+
+    async def release(self, endpoint_id: str, owner: str) -> bool:
+        """Release a claim."""
+        ...
+
+    async def dead_letters(
+        self, endpoint_id: str, *, after: int = 0, limit: int = 100, replayed_only: bool = False
+    ) -> Sequence[DeadLetter]:
+        """Read dead letters with a number above ``after``, oldest first; or only those to be delivered again."""
+        ...
+
+    async def request_replay(self, endpoint_id: str, numbers: Collection[int]) -> int:
+        """Request the delivery of dead letters, of all where none is named; return how many.
+
+        Raises:
+            WebhookNotFound: there is no such endpoint.
+
+        """
+        ...
+
+    async def replayed(self, number: int, error: str | None) -> None:
+        """Record the outcome of a replay; ``error`` None: it was delivered."""
+        ...

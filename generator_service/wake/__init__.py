@@ -1,1 +1,0 @@
-"""Hints that there is something new; the log alone says what."""

@@ -1,0 +1,1 @@
+"""Webhooks: events of the log, delivered to the addresses of other systems."""

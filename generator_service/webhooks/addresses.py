@@ -1,0 +1,126 @@
+"""Addresses that webhooks may connect to: none that is private, unless an operator allows its network.
+
+A name is resolved once, all of its addresses are checked, and the connection goes to a checked address: a second
+resolution could return another one (DNS rebinding). Redirects are not followed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import Iterable, Sequence
+from urllib.parse import urlsplit
+
+import httpcore2
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+MAX_URL = 2000
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+
+class AddressRefused(Exception):
+    """The address must not be connected to; the message has the reason."""
+
+
+def require_url(url: str, *, allow_http: bool) -> str:
+    """Check the form of an endpoint's URL; return it.
+
+    Raises:
+        AddressRefused: the URL can't be used.
+
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise AddressRefused(f"the URL can't be read: {error}") from error
+    schemes = {"https", "http"} if allow_http else {"https"}
+    if parts.scheme not in schemes or not parts.hostname:
+        raise AddressRefused(f"the URL must begin with {' or '.join(sorted(schemes))}:// and a host")
+    if parts.username or parts.password or parts.fragment or port == 0:
+        raise AddressRefused("the URL must have no user name, password or fragment")
+    if len(url) > MAX_URL or not url.isascii() or any(each.isspace() for each in url):
+        raise AddressRefused(f"the URL must have up to {MAX_URL} ASCII characters without spaces")
+    return url
+
+
+def require_public(address: Address, allowed: Sequence[Network]) -> None:
+    """Check that an address is public, or in an allowed network.
+
+    Raises:
+        AddressRefused: it is neither.
+
+    """
+    real = _embedded(address) or address
+    if any(real in network for network in allowed if network.version == real.version):
+        return
+    if not real.is_global or real.is_multicast:
+        raise AddressRefused(f"{address} is not a public address; an operator can allow its network")
+
+
+def _embedded(address: Address) -> Address | None:
+    """Return the IPv4 address that an IPv6 address stands for."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return None
+    if address in _NAT64:
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    teredo = address.teredo
+    return address.ipv4_mapped or address.sixtofour or (None if teredo is None else teredo[1])
+
+
+async def resolve(host: str, port: int, allowed: Sequence[Network]) -> Sequence[str]:
+    """Return the addresses of a host. If one of them is not allowed, none is returned.
+
+    Raises:
+        AddressRefused: the name does not exist, or an address is not allowed.
+
+    """
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise AddressRefused(f"{host} can't be resolved: {error}") from error
+    addresses = list(dict.fromkeys(str(each[4][0]) for each in found))
+    for text in addresses:
+        require_public(ipaddress.ip_address(text.partition("%")[0]), allowed)
+    return addresses
+
+
+class CheckedBackend(httpcore2.AsyncNetworkBackend):
+    """Connects to checked addresses only. TLS still verifies the host's name."""
+
+    def __init__(self, allowed: Sequence[Network]) -> None:
+        self._allowed = allowed
+        self._backend = httpcore2.AnyIOBackend()
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
+    ) -> httpcore2.AsyncNetworkStream:
+        """Resolve and check a host, then connect to the first of its addresses that answers."""
+        problem: Exception | None = None
+        for address in await resolve(host, port, self._allowed):
+            try:
+                return await self._backend.connect_tcp(address, port, timeout, local_address, socket_options)
+            except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
+                problem = error
+        raise problem or httpcore2.ConnectError(f"{host} has no address")
+
+    async def connect_unix_socket(
+        self,
+        path: str,
+        timeout: float | None = None,  # noqa: ARG002  (the signature is the library's)
+        socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,  # noqa: ARG002
+    ) -> httpcore2.AsyncNetworkStream:
+        """Refuse: an endpoint is a host."""
+        raise AddressRefused(f"{path} is not a host")
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        await asyncio.sleep(seconds)

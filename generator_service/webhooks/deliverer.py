@@ -1,0 +1,167 @@
+"""Delivers events to webhook endpoints: from the log, in its order, each at least once.
+
+An endpoint's position is a revision of the log. What follows it is read from the log, so nothing waits in memory and
+nothing is lost with a process. A message that fails holds back all that follow it until it was delivered, or is a dead
+letter after the last attempt. From then on, until a delivery succeeds, messages get one attempt each: an endpoint that
+is down for days must not fall behind what the log stores.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+
+from generator_service.domain.clock import Clock
+from generator_service.domain.webhook import RETRY_AFTER, Endpoint, Message, message_of, retry_after
+from generator_service.notifier.contract import Notifier, Topic
+from generator_service.store.contract import TaskStore
+from generator_service.store.webhook_contract import CLAIM, WebhookStore
+from generator_service.webhooks.sender import REQUEST_SECONDS, NotDelivered, Sender
+
+logger = logging.getLogger(__name__)
+
+POLL_SECONDS = 1.0
+AT_ONCE = 16
+"""Endpoints that one process delivers to at the same time."""
+PAGE = 200
+MOST = len(RETRY_AFTER) + 1
+"""Attempts of one message; an endpoint with so many failures in a row gets one attempt for each message."""
+WORK_SECONDS = CLAIM.total_seconds() - 2 * REQUEST_SECONDS
+"""How long a claim is used: a request that begins before its end is over before the claim is."""
+
+
+class Deliverer:
+    """Delivers to the endpoints that no other process delivers to."""
+
+    def __init__(self, store: TaskStore, sender: Sender, wake: Notifier, clock: Clock, *, owner: str) -> None:
+        self._store = store
+        self._webhooks: WebhookStore = store.webhooks
+        self._sender = sender
+        self._wake = wake
+        self._clock = clock
+        self._owner = owner
+        self._running: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Deliver until cancelled."""
+        signal = self._wake.subscribe(Topic.LOG | Topic.REMOTE_LOG)
+        try:
+            while True:
+                try:
+                    claimed = await self._claim()
+                except Exception:
+                    logger.exception("claiming webhook endpoints failed; trying again")
+                    claimed = 0
+                if not claimed:
+                    await signal.wait(POLL_SECONDS)
+        finally:
+            signal.close()
+            for work in self._running:
+                work.cancel()
+            await asyncio.gather(*self._running, return_exceptions=True)
+
+    async def _claim(self) -> int:
+        free = AT_ONCE - len(self._running)
+        if not free:
+            await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
+            return 1
+        claimed = await self._webhooks.claim(self._owner, limit=free)
+        for endpoint in claimed:
+            work = asyncio.create_task(self._deliver(endpoint), name=f"webhook-{endpoint.endpoint_id}")
+            self._running.add(work)
+            work.add_done_callback(self._running.discard)
+        return len(claimed)
+
+    async def _deliver(self, endpoint: Endpoint) -> None:
+        """Deliver what an endpoint still has to get, as long as the claim holds."""
+        deadline = time.monotonic() + WORK_SECONDS
+        try:
+            if await self._replay(endpoint, deadline) and await self._follow(endpoint, deadline):
+                await self._webhooks.release(endpoint.endpoint_id, self._owner)
+        except Exception:
+            # The claim runs out, and the endpoint is tried again.
+            logger.exception("delivering to a webhook failed", extra={"endpoint_id": endpoint.endpoint_id})
+
+    async def _replay(self, endpoint: Endpoint, deadline: float) -> bool:
+        """Deliver requested dead letters, oldest first; return whether there is time left."""
+        after = 0
+        while letters := await self._webhooks.dead_letters(
+            endpoint.endpoint_id, after=after, limit=PAGE, replayed_only=True
+        ):
+            for letter in letters:
+                if time.monotonic() >= deadline:
+                    await self._webhooks.release(endpoint.endpoint_id, self._owner)
+                    return False
+                error = await self._send(endpoint, letter.message)
+                await self._webhooks.replayed(letter.number, error)
+            after = letters[-1].number
+        return True
+
+    async def _follow(self, endpoint: Endpoint, deadline: float) -> bool:
+        """Deliver events of the log after the endpoint's position; return whether the claim is still to be released."""
+        failures, position = endpoint.failures, endpoint.position
+        while time.monotonic() < deadline:
+            page = await self._store.events_after(position, limit=PAGE)
+            if page.head.position < position:  # The log was restored to an earlier state.
+                await self._webhooks.advance(endpoint.endpoint_id, self._owner, page.head.position, delivered=False)
+                return True
+            if page.head.compacted > position and (not page.events or page.events[0].revision > position + 1):
+                logger.warning(
+                    "events were deleted before a webhook got them",
+                    extra={"endpoint_id": endpoint.endpoint_id, "position": position},
+                )
+            for event in page.events:
+                if endpoint.wants(event):
+                    if time.monotonic() >= deadline:
+                        return True
+                    in_a_row = await self._attempt(
+                        endpoint, message_of(event, page.head.epoch), event.revision, failures
+                    )
+                    if in_a_row is None:
+                        return False
+                    failures = in_a_row
+                position = event.revision
+            if len(page.events) < PAGE:
+                if position != endpoint.position:
+                    await self._webhooks.advance(endpoint.endpoint_id, self._owner, position, delivered=False)
+                return True
+        return True
+
+    async def _attempt(self, endpoint: Endpoint, message: Message, revision: int, failures: int) -> int | None:
+        """Send a message and record the outcome.
+
+        Return the failures in a row from now on; None if the endpoint is to be left, because it has to wait or the
+        claim was lost.
+        """
+        error = await self._send(endpoint, message)
+        if error is None:
+            held = await self._webhooks.advance(endpoint.endpoint_id, self._owner, revision, delivered=True)
+            return 0 if held else None
+        failures += 1
+        wait = retry_after(failures)
+        if wait is not None:
+            await self._webhooks.fail(endpoint.endpoint_id, self._owner, failures=failures, wait=wait, error=error)
+            return None
+        held = await self._webhooks.bury(
+            endpoint.endpoint_id, self._owner, message, attempts=min(failures, MOST), error=error
+        )
+        logger.error(
+            "a webhook message is a dead letter: %s",
+            error,
+            extra={"endpoint_id": endpoint.endpoint_id, "message_id": message.message_id},
+        )
+        return MOST if held else None
+
+    async def _send(self, endpoint: Endpoint, message: Message) -> str | None:
+        """Send a message; return why it was not delivered, None if it was."""
+        try:
+            await self._sender.send(endpoint, message, self._clock.now())
+        except NotDelivered as error:
+            logger.info(
+                "webhook not delivered: %s",
+                error,
+                extra={"endpoint_id": endpoint.endpoint_id, "message_id": message.message_id},
+            )
+            return str(error)[:500]
+        return None

@@ -1,0 +1,1 @@
+"""The worker: claims tasks, runs engines, records outcomes; and periodic maintenance."""

@@ -1,1 +1,0 @@
-"""Root of the proto packages."""

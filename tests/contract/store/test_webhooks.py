@@ -1,0 +1,195 @@
+"""Webhooks on every backend: deliveries follow the log, from one process at a time, and nothing is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+import pytest
+
+from generator_service.domain.errors import WebhookNotFound
+from generator_service.domain.webhook import RETRY_AFTER, DeadLetter, Endpoint, Secret, new_secret
+from generator_service.notifier.contract import Topic
+from generator_service.notifier.local import LocalNotifier
+from generator_service.store.webhook_contract import CLAIM
+from generator_service.webhooks.deliverer import Deliverer
+from generator_service.webhooks.sender import Sender
+from tests.contract.store.conftest import OpenStore
+from tests.support.patience import PATIENCE
+from tests.support.store import RESULT, StoreHarness
+from tests.support.webhook_receiver import Receiver, webhook_receiver
+
+SECRET = new_secret()
+LOOPBACK = [ipaddress.ip_network("127.0.0.0/8")]
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    with webhook_receiver() as receiver:
+        yield receiver
+
+
+async def endpoint_at(desk: StoreHarness, url: str, user: str | None = None, name: str = "e1") -> Endpoint:
+    new = Endpoint(endpoint_id=name, url=url, user_id=user, secrets=(Secret(SECRET),), created_at=desk.clock.now())
+    return await desk.store.webhooks.create(new)
+
+
+@asynccontextmanager
+async def delivering(desk: StoreHarness, *, owner: str = "p1", allowed: bool = True) -> AsyncIterator[LocalNotifier]:
+    """Deliver while the block runs; it gets the notifier that wakes the deliverer."""
+    wake = LocalNotifier(asyncio.get_running_loop())
+    sender = Sender(allowed=LOOPBACK if allowed else (), allow_http=True)
+    work = asyncio.create_task(Deliverer(desk.store, sender, wake, desk.clock, owner=owner).run())
+    try:
+        yield wake
+    finally:
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
+        await sender.close()
+
+
+async def completed(desk: StoreHarness, user: str = "ann") -> int:
+    task = await desk.running(user)
+    await desk.store.complete(task.lease, RESULT)
+    return task.task_id
+
+
+async def state(desk: StoreHarness, fits: Callable[[Endpoint], bool]) -> Endpoint:
+    """Return the only endpoint once it fits."""
+    async with asyncio.timeout(PATIENCE):
+        while not fits(found := (await desk.store.webhooks.endpoints())[0]):
+            continue
+    return found
+
+
+async def letters(desk: StoreHarness, count: int) -> list[DeadLetter]:
+    async with asyncio.timeout(PATIENCE):
+        while len(found := await desk.store.webhooks.dead_letters("e1")) < count:
+            continue
+    return list(found)
+
+
+async def test_deliveries_are_signed_and_follow_the_log(desk: StoreHarness, receiver: Receiver) -> None:
+    await completed(desk)
+    await endpoint_at(desk, receiver.url)
+    tasks = [await completed(desk, user) for user in ("ann", "bob", "ann", "cid")]
+    async with delivering(desk):
+        got = await asyncio.to_thread(receiver.wait_for, lambda each: len(each) == 4)
+        head = (await desk.store.latest_events(1)).head.position
+        await state(desk, lambda each: each.position == head)
+    assert [each.task_id for each in got] == tasks, "the order is not that of the log, or an earlier event came"
+    assert all(each.signed_with(SECRET) for each in got)
+    assert not any(each.signed_with(new_secret()) for each in got)
+    assert [each.content["type"] for each in got] == ["task.completed"] * 4
+
+
+async def test_only_the_users_events_are_delivered(desk: StoreHarness, receiver: Receiver) -> None:
+    await endpoint_at(desk, receiver.url, "bob")
+    await completed(desk, "ann")
+    task = await completed(desk, "bob")
+    await completed(desk, "ann")
+    async with delivering(desk):
+        head = (await desk.store.latest_events(1)).head.position
+        await state(desk, lambda each: each.position == head)
+    assert [each.task_id for each in receiver.deliveries] == [task]
+
+
+async def test_a_failure_holds_back_what_follows_until_it_was_delivered(desk: StoreHarness, receiver: Receiver) -> None:
+    receiver.status = lambda number: 500 if number < 2 else 200
+    await endpoint_at(desk, receiver.url)
+    tasks = [await completed(desk) for _ in range(3)]
+    async with delivering(desk) as wake:
+        for failures, wait in enumerate(RETRY_AFTER[:2], start=1):
+            found = await state(desk, lambda each, failures=failures: each.failures == failures)  # type: ignore[misc]
+            assert found.last_error == "the endpoint answered with status 500"
+            assert len(receiver.deliveries) == failures, "later messages overtook the one that failed"
+            desk.clock.advance(wait)
+            wake.notify(Topic.LOG)
+        await asyncio.to_thread(receiver.wait_for, lambda each: len(each) == 5)
+        await state(desk, lambda each: not each.failures and not each.last_error)
+    assert [each.task_id for each in receiver.accepted] == tasks
+    assert len({each.message_id for each in receiver.deliveries[:3]}) == 1, "a retry had another id"
+
+
+async def test_after_the_last_attempt_messages_are_dead_letters_and_can_be_replayed(
+    desk: StoreHarness, receiver: Receiver
+) -> None:
+    receiver.status = lambda _: 503
+    await endpoint_at(desk, receiver.url)
+    tasks = [await completed(desk) for _ in range(2)]
+    async with delivering(desk) as wake:
+        for failures, wait in enumerate(RETRY_AFTER, start=1):
+            await state(desk, lambda each, failures=failures: each.failures == failures)  # type: ignore[misc]
+            desk.clock.advance(wait)
+            wake.notify(Topic.LOG)
+        dead = await letters(desk, 2)
+        assert [each.attempts for each in dead] == [len(RETRY_AFTER) + 1] * 2
+        assert len(receiver.deliveries) == len(RETRY_AFTER) + 2, "an endpoint that is down got more than one attempt"
+
+        receiver.status = lambda _: 204
+        later = await completed(desk)
+        wake.notify(Topic.LOG)
+        await state(desk, lambda each: not each.failures)
+        assert await desk.store.webhooks.request_replay("e1", []) == 2
+        wake.notify(Topic.LOG)
+        await asyncio.to_thread(receiver.wait_for, lambda _: len(receiver.deliveries) == len(RETRY_AFTER) + 5)
+        async with asyncio.timeout(PATIENCE):
+            while await desk.store.webhooks.dead_letters("e1"):
+                continue
+    assert [each.task_id for each in receiver.accepted] == [later, *tasks]
+    replayed = receiver.accepted[1:]
+    assert [each.message_id for each in replayed] == [each.message.message_id for each in dead]
+
+
+async def test_private_addresses_get_nothing(desk: StoreHarness, receiver: Receiver) -> None:
+    await endpoint_at(desk, receiver.url)
+    await completed(desk)
+    async with delivering(desk, allowed=False):
+        found = await state(desk, lambda each: each.failures == 1)
+    assert "not a public address" in found.last_error
+    assert receiver.deliveries == []
+
+
+async def test_redirects_are_not_followed(desk: StoreHarness, receiver: Receiver) -> None:
+    receiver.status = lambda _: 307
+    await endpoint_at(desk, receiver.url)
+    await completed(desk)
+    async with delivering(desk):
+        found = await state(desk, lambda each: each.failures == 1)
+    assert found.last_error == "the endpoint answered with status 307"
+    assert len(receiver.deliveries) == 1
+
+
+async def test_one_process_at_a_time_delivers(open_store: OpenStore) -> None:
+    desk, other = open_store(), open_store()
+    await endpoint_at(desk, "https://a.example")
+    await completed(desk)
+    (claimed,) = await desk.store.webhooks.claim("p1", limit=9)
+    assert await other.store.webhooks.claim("p2", limit=9) == []
+    assert not await other.store.webhooks.advance("e1", "p2", 9, delivered=True), "a stranger moved the position"
+    desk.clock.advance(CLAIM)
+    assert [each.endpoint_id for each in await other.store.webhooks.claim("p2", limit=9)] == ["e1"]
+    assert not await desk.store.webhooks.advance("e1", "p1", claimed.position + 1, delivered=True), (
+        "its claim had ended"
+    )
+    assert await other.store.webhooks.release("e1", "p2")
+    assert len(await desk.store.webhooks.claim("p1", limit=9)) == 1
+
+
+async def test_endpoints_are_created_rotated_and_deleted(desk: StoreHarness) -> None:
+    await completed(desk)
+    made = await endpoint_at(desk, "https://a.example", "ann")
+    assert made.position == (await desk.store.latest_events(1)).head.position
+    assert await desk.store.webhooks.endpoints() == [made]
+    assert await desk.store.webhooks.claim("p1", limit=9) == [], "there is nothing to deliver yet"
+    fresh = new_secret()
+    rotated = await desk.store.webhooks.rotate("e1", fresh, keep=timedelta(hours=1))
+    assert [each.text for each in rotated.secrets] == [fresh, SECRET]
+    assert await desk.store.webhooks.endpoints() == [rotated]
+    await desk.store.webhooks.remove("e1")
+    for gone in (desk.store.webhooks.remove("e1"), desk.store.webhooks.request_replay("e1", [])):
+        with pytest.raises(WebhookNotFound):
+            await gone

@@ -1,0 +1,136 @@
+"""Long texts in every task: a client with gRPC's default limit of 4 MiB per message can read all of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from grpc import aio
+from pydantic import SecretStr
+
+from generator_service.domain.presets import MAX_PROMPT_LENGTH
+from generator_service.domain.task import TaskOptions
+from generator_service.server import Running, running_service
+from generator_service.settings import Settings
+from tests.support.api import SECRET, Api, token
+from tests.support.http import http_client
+from tests.support.store import new_task
+from whitebg.v1 import generator_service_pb2 as pb
+from ws_gateway.server import make_server
+from ws_gateway.settings import Settings as GatewaySettings
+
+TASKS = 1000
+LONGEST = TaskOptions(prompt="字" * MAX_PROMPT_LENGTH)
+LIMIT = 4 * 1024 * 1024
+
+
+@pytest.fixture
+async def service(tmp_path: Path) -> AsyncIterator[Running]:
+    """Run a service with many tasks that have the longest prompt."""
+    settings = Settings(
+        data_dir=tmp_path, grpc_port=0, jwt_secret=SecretStr(SECRET), worker_slots=0, pending_per_user=TASKS
+    )
+    async with running_service(settings) as running:
+        store = running.parts.store
+        await asyncio.gather(*(store.enqueue(replace(new_task(), options=LONGEST)) for _ in range(TASKS)))
+        yield running
+
+
+@pytest.fixture
+async def api(service: Running) -> AsyncIterator[Api]:
+    """Connect with gRPC's defaults: messages of at most 4 MiB."""
+    async with aio.insecure_channel(f"127.0.0.1:{service.port}") as channel:
+        yield Api(channel, "ann", token("ann"))
+
+
+async def test_all_events_are_listed_page_by_page(api: Api) -> None:
+    seqs: list[int] = []
+    cursor = ""
+    while True:
+        page = await api.events(page_size=1000, after=cursor)
+        assert page.ByteSize() < LIMIT
+        seqs += [event.seq for event in page.events]
+        cursor = page.cursor
+        if cursor == page.head:
+            break
+    assert seqs == list(range(1, TASKS + 1))
+
+
+async def test_all_tasks_are_listed_page_by_page(api: Api) -> None:
+    ids: list[int] = []
+    page_token = ""
+    while True:
+        page = await api.list_tasks(page_size=500, page_token=page_token)
+        assert page.ByteSize() < LIMIT
+        assert page.total_size == TASKS
+        ids += [task.task_id for task in page.tasks]
+        page_token = page.next_page_token
+        if not page_token:
+            break
+    assert ids == list(range(TASKS, 0, -1))
+
+
+async def test_a_snapshot_and_a_replay_come_in_messages_that_fit(api: Api, service: Running) -> None:
+    epoch = service.feeds.tail.epoch
+    asked = [
+        pb.WatchTasksRequest(snapshot=True, stop_at_head=True),
+        pb.WatchTasksRequest(after=f"{epoch}:0", stop_at_head=True),
+    ]
+    for request in asked:
+        items = [
+            item
+            async for response in api.stub.WatchTasks(request, metadata=api.metadata)
+            for item in response.items
+            if response.ByteSize() < LIMIT
+        ]
+        found = [item.event.task.task_id or item.snapshot_task.task_id for item in items]
+        assert list(filter(None, found)) == list(range(1, TASKS + 1))
+
+
+@pytest.mark.parametrize("everybody", [False, True], ids=["one user", "all users"])
+async def test_every_response_of_a_long_batch_can_be_resumed_from(api: Api, service: Running, everybody: bool) -> None:
+    bearer = token("gateway", scope="service") if everybody else token("ann")
+    begin = f"{service.feeds.tail.epoch}:{'r' if everybody else ''}"
+    request = pb.WatchTasksRequest(after=f"{begin}0", stop_at_head=True)
+    if everybody:
+        request.all_users = True
+    responses = api.stub.WatchTasks(request, metadata=(("authorization", f"Bearer {bearer}"),))
+    cut = [
+        (response.cursor, events[-1].seq)
+        async for response in responses
+        if (events := [item.event for item in response.items if item.HasField("event")])
+    ]
+    assert len(cut) > 4
+    assert cut == [(f"{begin}{seq}", seq) for _, seq in cut]
+    assert cut[-1][1] == TASKS
+
+
+async def test_the_gateway_puts_pages_together(service: Running) -> None:
+    settings = GatewaySettings(jwt_secret=SecretStr(SECRET), grpc_target=f"127.0.0.1:{service.port}", http_port=0)
+    server = make_server(settings)
+    serving = asyncio.create_task(server.serve())
+    await server.listening.wait()
+    try:
+        async with http_client(f"http://127.0.0.1:{server.port}") as http:
+            headers = {"Authorization": f"Bearer {token('ann')}"}
+            answer = await http.get("/api/v2/tasks?skip=3&limit=500", headers=headers)
+            ids = [task["task_id"] for task in answer.json()["tasks"]]
+            assert ids == list(range(TASKS - 3, TASKS - 503, -1))
+            # By time: the scan reads all pages of the service.
+            missed, since = 0, "2020-01-01T00:00:00Z"
+            while True:
+                answer = await http.post("/api/messages/sync", json={"since": since}, headers=headers)
+                assert answer.status_code == 200, answer.text
+                assert len(answer.content) < LIMIT
+                body = answer.json()
+                assert body["mode"] == "replay"
+                missed, since = missed + len(body["messages"]), body["cursor"]
+                if not body["has_more"]:
+                    break
+            assert missed == TASKS
+    finally:
+        server.should_exit = True
+        await serving

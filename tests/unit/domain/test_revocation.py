@@ -1,0 +1,54 @@
+"""Which sessions a revocation ends."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from generator_service.domain.clock import CLOCK_SKEW
+from generator_service.domain.revocation import Revocation, RevocationList, Session
+from tests.support.clock import NOON
+
+SECOND = timedelta(seconds=1)
+
+
+def revocation(number: int, *, session: str = "", user: str = "", at: datetime = NOON) -> Revocation:
+    return Revocation(number=number, session_id=session, user_id=user, revoked_at=at, expires_at=at + timedelta(days=1))
+
+
+@pytest.mark.parametrize(
+    ("session", "revoked"),
+    [
+        (Session(user_id="ann", ids=frozenset({"s1"})), True),
+        (Session(user_id="bob", ids=frozenset({"j1", "s1"})), True),
+        (Session(user_id="ann", ids=frozenset({"s2"})), False),
+        (Session(user_id="ann"), False),
+        (Session(user_id="eve"), True),
+        (Session(user_id="eve", issued_at=NOON), True),
+        (Session(user_id="eve", issued_at=NOON + CLOCK_SKEW), True),
+        (Session(user_id="eve", issued_at=NOON + CLOCK_SKEW + SECOND), False),
+    ],
+)
+def test_sessions_are_ended_by_id_or_by_user(session: Session, revoked: bool) -> None:
+    revocations = RevocationList()
+    revocations.add([revocation(1, session="s1", user="ann"), revocation(2, user="eve")])
+    assert revocations.covers(session) is revoked
+
+
+def test_the_latest_of_a_user_counts_in_whichever_order_they_come() -> None:
+    early, late = revocation(1, user="ann"), revocation(2, user="ann", at=NOON + timedelta(hours=1))
+    between = Session(user_id="ann", issued_at=NOON + timedelta(minutes=30))
+    for order in ([early, late], [late, early], [late, early, late]):
+        revocations = RevocationList()
+        revocations.add(order)
+        assert revocations.covers(between)
+        assert (revocations.number, len(revocations)) == (2, 1)
+
+
+def test_the_expired_are_dropped() -> None:
+    revocations = RevocationList()
+    revocations.add([revocation(1, session="s1"), revocation(2, user="ann", at=NOON + SECOND)])
+    revocations.forget(NOON + timedelta(days=1) + SECOND)
+    assert not revocations.covers(Session(user_id="bob", ids=frozenset({"s1"})))
+    assert revocations.covers(Session(user_id="ann"))

@@ -1,0 +1,32 @@
+"""Encoding a submission around the bytes of its files."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from whitebg.v1 import generator_service_pb2 as pb
+from ws_gateway.upstream.submission import encoded
+
+REQUEST = pb.SubmitTaskRequest(user_id="ann", filename="杯.png", idempotency_key="k", reuse=True)
+
+
+@pytest.mark.parametrize("size", [0, 1, 127, 128, 16_383, 16_384, 3_000_000])
+@pytest.mark.parametrize("mask_size", [None, 1, 300])
+def test_encoded_equals_protobuf(size: int, mask_size: int | None) -> None:
+    image, mask = b"\x80" * size, None if mask_size is None else b"\x01" * mask_size
+    expected = pb.SubmitTaskRequest(image=image)
+    if mask is not None:
+        expected.mask = mask
+    expected.MergeFrom(REQUEST)
+    file = io.BytesIO(image)
+    file.seek(size // 2)  # Wherever the form's parser left it.
+    found = pb.SubmitTaskRequest.FromString(encoded(REQUEST, file, None if mask is None else io.BytesIO(mask)))
+    assert found == expected
+    assert found.WhichOneof("source") == "image"
+
+
+def test_encoded_without_files_is_the_message() -> None:
+    version = pb.SubmitTaskRequest(user_id="ann", source_task_id=3)
+    assert encoded(version) == version.SerializeToString()

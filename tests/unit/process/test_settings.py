@@ -1,0 +1,237 @@
+"""Settings as users write them: durations, secrets in files, misspelt names, and errors."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import typer
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import SecretStr, ValidationError
+
+from generator_service.domain.task import Engine
+from generator_service.settings import Settings as ServiceSettings
+from whitebg.cli.app import app
+from whitebg_process.durations import parse_duration
+from whitebg_process.known_settings import known_settings, unknown_settings
+from whitebg_process.settings import ProcessSettings, describe
+from ws_gateway.settings import Settings as GatewaySettings
+
+SECRET = "s" * 48
+BOTH: tuple[type[ProcessSettings], ...] = (ServiceSettings, GatewaySettings)
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(autouse=True)
+def clean(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in os.environ:
+        if name.startswith("WHITEBG_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        *(("300", 300), ("1.5", 1.5), ("0", 0), ("30s", 30), ("5m", 300), ("24h", 86_400), ("30d", 2_592_000)),
+        *(("24 h", 86_400), (" 5M ", 300), ("1.5h", 5400)),
+        *(("PT5M", 300), ("pt0.2s", 0.2), ("PT0,2S", 0.2), ("P1DT12H", 129_600), ("P2W", 1_209_600), ("PT20S", 20)),
+    ],
+)
+def test_durations_are_read_in_every_form(text: str, seconds: float) -> None:
+    assert parse_duration(text) == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "s", "-5", "5 parsecs", "1e3", "nan", "inf", "P", "PT", "P1M", "1:30", "5m30s", "\u0665", "9" * 40 + "d"],
+)
+def test_anything_else_is_no_duration_and_the_error_shows_the_forms(text: str) -> None:
+    with pytest.raises(ValueError, match=r"is not a duration; write seconds \(300\), 30s, 5m, 24h, 30d"):
+        parse_duration(text)
+
+
+@given(st.text(max_size=30))
+def test_reading_a_duration_never_fails_in_another_way(text: str) -> None:
+    try:
+        duration = parse_duration(text)
+    except ValueError:
+        return
+    assert duration >= timedelta(0)
+
+
+def _durations() -> Iterator[tuple[type[ProcessSettings], str]]:
+    for settings in BOTH:
+        for name, field in settings.model_fields.items():
+            if isinstance(field.default, timedelta):
+                yield settings, name
+
+
+@pytest.mark.parametrize(("settings", "name"), [*_durations()])
+@pytest.mark.parametrize("text", ["300", "300s", "5m", "PT5M"])
+def test_every_duration_setting_takes_every_form(
+    settings: type[ProcessSettings], name: str, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WHITEBG_JWT_SECRET", SECRET)
+    monkeypatch.setenv(f"WHITEBG_{name.upper()}", text)
+    assert getattr(settings(), name) == timedelta(minutes=5)
+
+
+@pytest.mark.parametrize(
+    ("settings", "title"), [(ServiceSettings, "Service and workers"), (GatewaySettings, "Gateway")]
+)
+def test_documented_defaults_are_the_defaults_as_written(
+    settings: type[ProcessSettings], title: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (ROOT / "docs" / "configuration.md").read_text().partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+    written = dict(re.findall(r"^\| `([A-Z0-9_]+)` \| `([^`]+)` \|", page, re.MULTILINE))
+    assert len(written) > 15
+    monkeypatch.setenv("WHITEBG_JWT_SECRET", SECRET)
+    monkeypatch.setenv("WHITEBG_S3_BUCKET", "images")
+    default = settings()
+    for name, value in written.items():
+        monkeypatch.setenv(f"WHITEBG_{name}", value)
+    read = settings()
+    for name in written:
+        assert getattr(read, name.lower()) == getattr(default, name.lower()), name
+
+
+def test_each_process_knows_the_names_of_all() -> None:
+    expected = {"WHITEBG_TOKEN"}
+    for settings in BOTH:
+        for name, field in settings.model_fields.items():
+            expected.add(f"WHITEBG_{name.upper()}")
+            if "SecretStr" in str(field.annotation):
+                expected.add(f"WHITEBG_{name.upper()}_FILE")
+    assert known_settings() == expected
+
+
+def test_the_command_lines_variables_are_known() -> None:
+    command = typer.main.get_command(app)
+    commands = [command, *getattr(command, "commands", {}).values()]
+    variables = {str(parameter.envvar) for each in commands for parameter in each.params if parameter.envvar}
+    assert "WHITEBG_TOKEN" in variables
+    assert variables <= known_settings()
+
+
+def test_a_misspelt_name_is_reported_with_the_nearest_one() -> None:
+    known = ["PATH", "WHITEBG_HTTP_PORT", "WHITEBG_TOKEN", "whitebg_data_dir", "WHITEBG_JWT_SECRET_FILE"]
+    assert list(unknown_settings([*known, "WHITEBG_TASK_TIMOUT", "WHITEBG_XYZZY"])) == [
+        "WHITEBG_TASK_TIMOUT is not a setting and is ignored; did you mean WHITEBG_TASK_TIMEOUT?",
+        "WHITEBG_XYZZY is not a setting and is ignored",
+    ]
+
+
+def _secrets() -> Iterator[tuple[type[ProcessSettings], str]]:
+    for settings in BOTH:
+        for name, field in settings.model_fields.items():
+            if "SecretStr" in str(field.annotation):
+                yield settings, name
+
+
+VALUES = {"database_url": "postgresql://u:p@host/db", "redis_url": "redis://:p@host:6379"}
+
+
+@pytest.mark.parametrize(("settings", "name"), [*_secrets()])
+def test_every_secret_may_come_from_a_file(
+    settings: type[ProcessSettings], name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for needed in ("S3_BUCKET", "S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(f"WHITEBG_{needed}", "images")
+    monkeypatch.setenv("WHITEBG_JWT_SECRET", SECRET)
+    variable, value = f"WHITEBG_{name.upper()}", VALUES.get(name, "f" * 40)
+    monkeypatch.delenv(variable, raising=False)
+    (tmp_path / "secret").write_text(f"{value}\n")
+    (tmp_path / "secret").chmod(0o400)
+    monkeypatch.setenv(f"{variable}_FILE", str(tmp_path / "secret"))
+    secret = getattr(settings(), name)
+    assert isinstance(secret, SecretStr)
+    assert secret.get_secret_value() == value
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ValidationError, match=f"{variable} and {variable}_FILE are both set"):
+        settings()
+
+
+@pytest.mark.parametrize(
+    ("content", "mode", "problem"),
+    [
+        (b"s" * 48, 0o620, "others than its owner can write .*chmod 600"),
+        (b"s" * 48, 0o602, "others than its owner can write .*chmod 600"),
+        (b" \n", 0o600, "is empty"),
+        (b"\xff" * 48, 0o600, "is not UTF-8"),
+        (b"s" * 70_000, 0o600, "is larger than"),
+        (None, 0o600, "can't be read: No such file"),
+    ],
+)
+def test_a_secrets_file_that_cannot_be_trusted_is_rejected(
+    content: bytes | None, mode: int, problem: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "secret"
+    if content is not None:
+        path.write_bytes(content)
+        path.chmod(mode)
+    monkeypatch.setenv("WHITEBG_JWT_SECRET_FILE", str(path))
+    for settings in BOTH:
+        with pytest.raises(ValidationError, match=f"WHITEBG_JWT_SECRET_FILE: .*{problem}"):
+            settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "described"),
+    [
+        ("TASK_TIMEOUT", "soon", "WHITEBG_TASK_TIMEOUT: 'soon' is not a duration; write seconds"),
+        ("GRPC_PORT", "70000", "WHITEBG_GRPC_PORT: '70000' can't be used: Input should be less than or equal to 65535"),
+        ("GEMINI_API_KEY_FILE", "/nowhere", "WHITEBG_GEMINI_API_KEY_FILE: /nowhere can't be read: No such file"),
+        ("DATABASE_URL", "mysql://me:hush@host", "WHITEBG_DATABASE_URL: must begin with postgresql://"),
+    ],
+)
+def test_errors_name_variable_and_value_but_no_secret(
+    name: str, value: str, described: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"WHITEBG_{name}", value)
+    with pytest.raises(ValidationError) as caught:
+        ServiceSettings()
+    (text,) = describe(caught.value, ServiceSettings)
+    assert text.startswith(described)
+    assert "hush" not in text
+
+
+def test_the_old_names_of_the_network_still_count_and_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WHITEBG_REMBG_MODEL", "u2net")
+    monkeypatch.setenv("WHITEBG_REMBG_WEIGHTS", "/weights/u2net.onnx")
+    monkeypatch.setenv("WHITEBG_ENGINE_ORDER", "rembg,local")
+    settings = ServiceSettings()
+    assert (settings.network, settings.network_weights) == ("u2net", Path("/weights/u2net.onnx"))
+    assert settings.engine_order == (Engine.NEURAL, Engine.LOCAL)
+    assert settings.deprecated == (
+        "WHITEBG_REMBG_MODEL is deprecated and will be removed; use WHITEBG_NEURAL_MODEL",
+        "WHITEBG_REMBG_WEIGHTS is deprecated and will be removed; use WHITEBG_NEURAL_WEIGHTS",
+    )
+    monkeypatch.setenv("WHITEBG_NEURAL_MODEL", "u2net")
+    with pytest.raises(ValidationError, match="WHITEBG_NEURAL_MODEL and WHITEBG_REMBG_MODEL are both set"):
+        ServiceSettings()
+
+
+def test_weights_need_the_name_of_their_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WHITEBG_NEURAL_WEIGHTS", "/weights/u2net.onnx")
+    with pytest.raises(ValidationError, match="set WHITEBG_NEURAL_MODEL too"):
+        ServiceSettings()
+
+
+@pytest.mark.parametrize("mirror", ["mirror.example.com", "file:///models", "https://"])
+def test_a_mirror_is_an_address(mirror: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WHITEBG_MODELS_MIRROR", mirror)
+    with pytest.raises(ValidationError, match="must be the address of a folder"):
+        ServiceSettings()
+
+
+def test_a_missing_secret_is_asked_for_with_both_ways_to_set_it() -> None:
+    with pytest.raises(ValidationError) as caught:
+        GatewaySettings()  # type: ignore[call-arg]  # that is the test
+    assert list(describe(caught.value, GatewaySettings)) == [
+        "WHITEBG_JWT_SECRET is not set; set it, or name a file in WHITEBG_JWT_SECRET_FILE"
+    ]

@@ -1,0 +1,153 @@
+"""Mutants of the code: known mistakes, put in one at a time, each found within a bounded number of seeds."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from generator_service.domain import transitions
+from generator_service.domain.errors import LeaseLost
+from generator_service.domain.event import EventType
+from generator_service.domain.task import Lease, Task, TaskState
+from generator_service.store import operations
+from generator_service.store.contract import Limits
+from generator_service.store.unit_of_work import UnitOfWork
+from generator_service.watch.feed import Batch, Feeds, WatchRequest, _Feed
+from tools.checker.violation import Guarantee
+from tools.simulation.client import ClientWorld
+from tools.simulation.feed import FeedWorld
+from tools.simulation.schedule import Found, World, search
+from tools.simulation.session import SessionWorld
+from tools.simulation.store import StoreWorld
+from whitebg import convert, models
+from whitebg.v1 import generator_service_pb2 as pb
+from ws_gateway.protocol.cursor import UserCursor
+from ws_gateway.protocol.messages import Page
+from ws_gateway.protocol.session import Session
+
+
+def found_in(world: World, *, seeds: int) -> Found:
+    """Return the first failure; there must be one. The store's are not shrunk: each run takes long."""
+    found = search(world, first=1, schedules=seeds, shrinking=not isinstance(world, StoreWorld))
+    assert found is not None, f"the mutant survived {seeds} seeds"
+    return found
+
+
+def test_a_slot_that_a_cancelled_task_keeps(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    update = UnitOfWork.update_task
+
+    def leak(self: UnitOfWork, before: Task, event: EventType, after: Task) -> Task:
+        if event is EventType.CANCELLED and before.state is TaskState.PROCESSING:
+            before = replace(before, state=TaskState.CANCELLED)
+        return update(self, before, event, after)
+
+    monkeypatch.setattr(UnitOfWork, "update_task", leak)
+    assert Guarantee.NOT_STUCK.name in str(found_in(StoreWorld(tmp_path), seeds=60))
+
+
+def test_a_report_without_its_lease(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def held(uow: UnitOfWork, lease: Lease) -> Task:
+        task = uow.task(lease.task_id)
+        if task is None or task.state is not TaskState.PROCESSING:
+            raise LeaseLost(lease.task_id, lease.attempt)
+        return task
+
+    monkeypatch.setattr(operations, "_held", held)
+    assert Guarantee.FENCED.name in str(found_in(StoreWorld(tmp_path), seeds=60))
+
+
+def test_a_rate_limit_that_counts_as_a_failure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    snooze = transitions.snooze
+
+    def count(task: Task, **fields: Any) -> Task:
+        return replace(snooze(task, **fields), failures=task.failures + 1)
+
+    monkeypatch.setattr(transitions, "snooze", count)
+    assert Guarantee.ATTEMPTS.name in str(found_in(StoreWorld(tmp_path), seeds=30))
+
+
+def test_an_event_that_is_not_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The row changes and the event is to follow in another transaction, which a crash prevents."""
+    update = UnitOfWork.update_task
+
+    def forget(self: UnitOfWork, before: Task, event: EventType, after: Task) -> Task:
+        updated = update(self, before, event, after)
+        if event is EventType.RETRYING:
+            self._recorded.pop()
+        return updated
+
+    monkeypatch.setattr(UnitOfWork, "update_task", forget)
+    text = str(found_in(StoreWorld(tmp_path), seeds=60))
+    assert any(guarantee.name in text for guarantee in (Guarantee.ATOMIC, Guarantee.SEQS)), text
+
+
+def test_a_limit_that_is_off_by_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    require = Limits.require
+
+    def lenient(self: Limits, user_id: str, *, pending: int, **others: Any) -> None:
+        require(self, user_id, pending=pending - 1, **others)
+
+    monkeypatch.setattr(Limits, "require", lenient)
+    assert Guarantee.QUOTA.name in str(found_in(StoreWorld(tmp_path), seeds=60))
+
+
+def test_a_cursor_that_moves_before_delivery(monkeypatch: pytest.MonkeyPatch) -> None:
+    updates = convert.updates_from_proto
+
+    def early(response: pb.WatchTasksResponse, cursor: str, *, all_users: bool) -> Iterator[models.WatchUpdate]:
+        for update in updates(response, cursor, all_users=all_users):
+            yield replace(update, cursor=response.cursor or update.cursor)
+
+    monkeypatch.setattr(convert, "updates_from_proto", early)
+    found = found_in(ClientWorld(), seeds=100)
+    assert Guarantee.NO_GAP.name in str(found)
+    assert len(found.schedule) <= 2
+
+
+def test_a_session_that_forwards_a_gap(monkeypatch: pytest.MonkeyPatch) -> None:
+    live = Session._live
+
+    def early(self: Session, message: Any) -> None:
+        if isinstance(message.cursor, UserCursor) and self.position is not None:
+            self._next_seq = message.cursor.seq
+        live(self, message)
+
+    monkeypatch.setattr(Session, "_live", early)
+    found_in(SessionWorld(), seeds=2000)
+
+
+def test_a_session_that_drops_events_while_it_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its history is read, but it is not registered for live events until then."""
+    monkeypatch.setattr(Session, "_keep", lambda _self, _message: None)
+    found_in(SessionWorld(), seeds=5000)
+
+
+def test_a_feed_that_reads_before_it_registers(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def watch(self: Feeds, request: WatchRequest) -> AsyncIterator[Batch]:
+        with ExitStack() as early:
+            feed = _Feed(self, early.enter_context(self.watchers.open(request.scope, request.session)), request)
+        async for batch in feed.catch_up():
+            yield batch
+        with self.watchers.open(request.scope, request.session) as watcher:
+            feed._watcher = watcher
+            async for batch in feed.live():
+                yield batch
+
+    monkeypatch.setattr(Feeds, "watch", watch)
+    found_in(FeedWorld(), seeds=500)
+
+
+def test_a_snapshot_that_is_not_announced(monkeypatch: pytest.MonkeyPatch) -> None:
+    begin = Session._begin
+
+    def silent(self: Session, page: Page) -> None:
+        self._begun = page.mode
+        begin(self, page)
+
+    monkeypatch.setattr(Session, "_begin", silent)
+    found_in(SessionWorld(), seeds=2000)

@@ -1,0 +1,1 @@
+"""Speed, compared with bare peers in the same run: `make bench`."""

@@ -1,0 +1,144 @@
+"""`python -m tools.benchmarks`: the figures that matter, beside those of peers, in the same run and in turn.
+
+docs/performance.md explains the figures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from tools.benchmarks import live
+from tools.benchmarks.figures import Samples, compare, machine, show, summary
+from tools.benchmarks.peers import sqlite_rows_per_second
+from tools.benchmarks.queues import queues
+from tools.benchmarks.snapshots import snapshot_times
+from tools.benchmarks.sockets import driven_service, fanout, gateway, idle
+from tools.benchmarks.store import transitions_per_second, write_history
+
+HISTORY = 10_000
+BATCHES = (1, 10, 100)
+SECONDS = 2.0
+PACE = 50.0
+"""Tasks a second while the wait until their start is measured."""
+
+
+async def measure_queues(samples: Samples, rounds: int, tasks: int) -> None:
+    """Take bursts and paced tasks through our service and the peers, in turn."""
+    with queues() as found:
+        for queue in found:
+            await queue.run(100, 0)  # The first tasks have costs that later ones don't have.
+        for _ in range(rounds):
+            for queue in found:
+                named = {"system": queue.name, "durability": queue.durability}
+                burst = await queue.run(tasks, 0)
+                rate = burst.tasks / burst.seconds
+                samples.add(rate, what="burst, done", unit="tasks/s", more_is_better=True, **named)
+                cpu = burst.cpu_seconds / burst.tasks * 1e3
+                samples.add(cpu, what="burst, processor time of workers and store", unit="ms/task", **named)
+                delays = sorted((await queue.run(100, PACE)).delays_ms)
+                samples.add(statistics.median(delays), what=f"submit → start at {PACE:g}/s, p50", unit="ms", **named)
+                late = delays[int(len(delays) * 0.99)]
+                samples.add(late, what=f"submit → start at {PACE:g}/s, p99", unit="ms", **named)
+
+
+async def measure_sockets(samples: Samples, folder: Path, rounds: int, sockets: int) -> None:
+    """Open idle sockets at the gateway and at a stock server, and send changes to users of the gateway."""
+    for number in range(rounds):
+        data_dir = folder / f"sockets-{number}"
+        with driven_service(data_dir) as service, gateway(service) as (process, url):
+            ours = await idle(process, url, sockets)
+            sent = await fanout(service, process, url, users=200, per_second=400.0, seconds=SECONDS)
+        with live.peer_program("websocket") as (process, port):
+            peer = await idle(process, f"ws://127.0.0.1:{port}/", sockets)
+        for system, found in (("whitebg", ours), ("stock FastAPI, no log, no resumption", peer)):
+            samples.add(found.kib_each, what="memory of an idle socket", unit="KiB", system=system)
+            samples.add(found.cpu_ms_each, what="processor time of a handshake", unit="ms", system=system)
+        for what, value in (("gateway", sent.gateway_us), ("service with store", sent.service_us)):
+            samples.add(value, what=f"processor time of a message, {what}", unit="µs", system="whitebg")
+        for what, value in (("p50", statistics.median(sent.delays_ms)), ("p99", quantile_99(sent.delays_ms))):
+            samples.add(value, what=f"change → frame at 400/s to 200 users, {what}", unit="ms", system="whitebg")
+
+
+async def measure_store(samples: Samples, folder: Path, rounds: int) -> None:
+    """Write transitions beside bare rows, and read snapshots."""
+    for number in range(rounds):
+        for batch in BATCHES:
+            rate = await transitions_per_second(folder / f"store-{number}-{batch}.db", batch, SECONDS)
+            what: dict[str, Any] = {
+                "what": f"changes, {batch} in a commit",
+                "unit": "per second",
+                "more_is_better": True,
+            }
+            samples.add(rate, system="whitebg, store alone", durability="each commit is synced", **what)
+            bare = sqlite_rows_per_second(folder, batch, SECONDS)
+            samples.add(bare, system="sqlite3, one row each", durability="each commit is synced", **what)
+            (folder / f"peer-{batch}.db").unlink()
+    for first, whole in await snapshot_times(folder / "snapshots", HISTORY, rounds):
+        samples.add(first, what="snapshot of 10,000 tasks, first task", unit="ms", system="whitebg")
+        samples.add(whole, what="snapshot of 10,000 tasks, all", unit="ms", system="whitebg")
+
+
+async def measure_live(samples: Samples, folder: Path, rounds: int) -> None:
+    """Follow single tasks through the processes that `whitebg up` starts, and replay a log."""
+    data_dir = folder / "up"
+    data_dir.mkdir()
+    with live.whitebg_up(data_dir):
+        pass  # Binds the new folder of images: one without images is not accepted for a database with tasks.
+    await write_history(data_dir / "whitebg.db", "bench-replay", HISTORY)
+    with live.whitebg_up(data_dir) as endpoints:
+        for _ in range(rounds):
+            chain = await live.follow_tasks(endpoints, 20)
+            frames = statistics.median(chain.change_to_frame)
+            samples.add(frames, what="one task: change → frame, p50", unit="ms", system="whitebg")
+            replayed = await live.replayed_per_second(endpoints, "bench-replay", HISTORY)
+            bare = await live.bare_stream_per_second(HISTORY)
+            what: dict[str, Any] = {"what": "events replayed", "unit": "per second", "more_is_better": True}
+            samples.add(replayed, system="whitebg, from the log", **what)
+            samples.add(bare, system="grpc.aio, bare messages", **what)
+
+
+def quantile_99(values: list[float]) -> float:
+    """Return the value that one in a hundred exceeds."""
+    return statistics.quantiles(values, n=100)[98]
+
+
+async def main(arguments: argparse.Namespace, folder: Path) -> int:
+    """Measure everything, and show it; return the exit status."""
+    before, samples = machine(), Samples()
+    parts = arguments.only or ("queues", "sockets", "store", "live")
+    if "queues" in parts:
+        await measure_queues(samples, arguments.rounds, arguments.tasks)
+    if "sockets" in parts:
+        await measure_sockets(samples, folder, arguments.rounds, arguments.sockets)
+    if "store" in parts:
+        await measure_store(samples, folder, arguments.rounds)
+    if "live" in parts:
+        await measure_live(samples, folder, arguments.rounds)
+    show(samples.sorted, before)
+    if arguments.save is not None:
+        arguments.save.write_text(json.dumps(summary(samples.sorted, before), indent=1, ensure_ascii=False) + "\n")
+    return 0 if arguments.compare is None or compare(samples.sorted, arguments.compare) else 1
+
+
+def read_arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="python -m tools.benchmarks")
+    parser.add_argument("--rounds", type=int, default=5, help="samples of each figure; the median is shown")
+    parser.add_argument("--tasks", type=int, default=1000, help="tasks of a burst")
+    parser.add_argument("--sockets", type=int, default=1000, help="idle sockets")
+    parser.add_argument("--only", nargs="+", choices=("queues", "sockets", "store", "live"), help="only these parts")
+    parser.add_argument("--save", type=Path, metavar="FILE", help="write the figures to this file, as JSON")
+    parser.add_argument("--compare", type=Path, metavar="FILE", help="fail if a ratio is worse than in a saved run")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory(prefix="whitebg-bench-") as scratch:
+        sys.exit(asyncio.run(main(read_arguments(), Path(scratch))))

@@ -1,0 +1,146 @@
+"""The gateway under load: memory of idle sockets, handshakes, and messages to many users; beside a stock server.
+
+The peer is a bare FastAPI WebSocket endpoint on the same server library, which reads a token and sends what it is
+told to: it has no log, no store, no resumption and no acknowledgements.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from websockets.asyncio.client import ClientConnection, connect
+
+from tests.support.api import SECRET, token
+from tests.support.processes import Program, ServiceProcess, free_port, program
+from tools.benchmarks.cpu import cpu_seconds, resident_kib
+
+AT_ONCE = 50
+"""Handshakes under way at once."""
+
+
+@dataclass(frozen=True)
+class Idle:
+    """What sockets that do nothing cost their server."""
+
+    sockets: int
+    kib_each: float
+    cpu_ms_each: float
+    """Processor time of a handshake."""
+
+
+@dataclass(frozen=True)
+class Fanout:
+    """What messages to many users cost, and how long they took."""
+
+    per_second: float
+    delays_ms: list[float]
+    gateway_us: float
+    """Processor time of the gateway for each message."""
+    service_us: float
+    """Processor time of the service, store included, for each message."""
+
+
+@contextmanager
+def gateway(service: ServiceProcess) -> Iterator[tuple[Program, str]]:
+    """Run a gateway; yield it and its WebSocket address."""
+    port = free_port()
+    settings = {
+        "http_port": str(port),
+        "jwt_secret": SECRET,
+        "grpc_target": service.target,
+        "connections_per_minute": "0",
+        "connections_per_address": "0",
+        "failed_handshakes_per_minute": "0",
+    }
+    with program([sys.executable, "-m", "ws_gateway"], **settings) as process:
+        process.wait_for("connected to the service")
+        yield process, f"ws://127.0.0.1:{port}/ws/notifications"
+
+
+@contextmanager
+def driven_service(data_dir: Path) -> Iterator[ServiceProcess]:
+    """Run the service that makes changes on demand."""
+    settings = {"worker_slots": "0", "pending_per_user": "100000", "log_level": "WARNING"}
+    process = ServiceProcess(data_dir, SECRET, module="tools.benchmarks.driven", **settings)
+    try:
+        yield process
+    finally:
+        process.close()
+
+
+async def connected(stack: AsyncExitStack, addresses: list[str]) -> list[ClientConnection]:
+    """Open sockets to all addresses; return once each has answered."""
+    free = asyncio.Semaphore(AT_ONCE)
+
+    async def open_one(address: str) -> ClientConnection:
+        async with free:
+            # Small limits: the memory that is measured is the server's, the client's only slows the machine down.
+            socket = await stack.enter_async_context(
+                connect(address, compression=None, ping_interval=None, max_queue=4, open_timeout=60)
+            )
+            await socket.send('{"type":"ping"}')
+            await socket.recv()
+            return socket
+
+    return await asyncio.gather(*(open_one(address) for address in addresses))
+
+
+def addresses(url: str, users: int) -> list[str]:
+    """Return the address of each user's socket."""
+    return [f"{url}?token={token(f'user-{number}')}" for number in range(users)]
+
+
+async def idle(server: Program, url: str, sockets: int) -> Idle:
+    """Open so many sockets and leave them alone."""
+    asked = addresses(url, sockets)
+    async with AsyncExitStack() as stack:
+        # The first sockets have costs that later ones don't have.
+        await connected(stack, addresses(url, 20))
+        memory, cpu = resident_kib(server.pid), cpu_seconds(server.pid)
+        await connected(stack, asked)
+        took = cpu_seconds(server.pid) - cpu
+        return Idle(sockets, (resident_kib(server.pid) - memory) / sockets, took / sockets * 1e3)
+
+
+async def fanout(
+    service: ServiceProcess, process: Program, url: str, *, users: int, per_second: float, seconds: float
+) -> Fanout:
+    """Send changes to so many users, one socket each; half of them are creations, whose delay is measured."""
+    delays: list[float] = []
+    received = 0
+    async with AsyncExitStack() as stack:
+        sockets = await connected(stack, addresses(url, users))
+
+        async def read(socket: ClientConnection) -> None:
+            nonlocal received
+            async for text in socket:
+                now = time.time()
+                data = json.loads(text).get("data")
+                if data is None:
+                    continue
+                received += 1
+                if data["status"] == "pending" and "seq" in data:
+                    delays.append(now * 1e3 - int(data["filename"]) / 1e3)
+
+        reading = [asyncio.create_task(read(socket)) for socket in sockets]
+        before = cpu_seconds(process.pid), cpu_seconds(service.pid)
+        service.send_line(f"{seconds} {per_second} {users}")
+        line = await asyncio.to_thread(service.wait_for, "driven", within=seconds + 60)
+        events = 2 * int(line.split()[-1])
+        async with asyncio.timeout(60):
+            while received < events:  # noqa: ASYNC110 (a signal for each frame would slow the client down)
+                await asyncio.sleep(0.05)
+        after = cpu_seconds(process.pid), cpu_seconds(service.pid)
+        for task in reading:
+            task.cancel()
+        await asyncio.gather(*reading, return_exceptions=True)
+    return Fanout(
+        events / seconds, delays, (after[0] - before[0]) / events * 1e6, (after[1] - before[1]) / events * 1e6
+    )

@@ -1,0 +1,1 @@
+"""The whole topology on one machine, as real processes: `make cluster`."""

@@ -1,0 +1,1 @@
+"""Parametric products: each module draws a family of them part by part."""

@@ -1,0 +1,1 @@
+"""Authentication: tokens, identity providers, origins, revocations and signed links."""

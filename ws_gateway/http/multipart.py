@@ -1,0 +1,55 @@
+"""Reads a multipart form with every spelling of a file name; see `ws_gateway.http.filenames`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+
+from starlette.datastructures import FormData
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import Request
+
+from ws_gateway.http.filenames import with_plain_filename
+from ws_gateway.http.problems import Problem
+
+
+class _Parser(MultiPartParser):
+    """Starlette's parser, which takes a part for a file by its plain ``filename`` alone."""
+
+    def on_headers_finished(self) -> None:
+        part = self._current_part
+        if part.content_disposition is not None:
+            part.content_disposition = with_plain_filename(part.content_disposition)
+        super().on_headers_finished()
+
+    def close(self) -> None:
+        """Close all files, also the one in which a body ended early: it is in no form."""
+        for file in self._files_to_close_on_error:
+            file.close()
+
+
+@asynccontextmanager
+async def multipart_form(
+    request: Request, *, max_files: int, max_fields: int, max_part_size: int
+) -> AsyncIterator[FormData]:
+    """Read the form; its files are closed after the block. ``max_part_size`` bounds fields, not files, in bytes.
+
+    Raises:
+        Problem: 400, the body is not a multipart form within these limits.
+
+    """
+    parser = _Parser(
+        request.headers, request.stream(), max_files=max_files, max_fields=max_fields, max_part_size=max_part_size
+    )
+    try:
+        try:
+            form = await parser.parse()
+        except MultiPartException as error:
+            raise Problem(HTTPStatus.BAD_REQUEST, "bad_request", error.message) from None
+        try:
+            yield form
+        finally:
+            await form.close()
+    finally:
+        parser.close()

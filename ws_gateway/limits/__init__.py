@@ -1,0 +1,1 @@
+"""Limits on rates, uploads and connections."""

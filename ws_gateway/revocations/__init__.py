@@ -1,1 +1,0 @@
-"""Sessions that were ended before their tokens expire."""

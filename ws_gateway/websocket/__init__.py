@@ -1,0 +1,1 @@
+"""The thin shell between WebSockets and the protocol."""

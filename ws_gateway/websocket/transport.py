@@ -1,0 +1,133 @@
+"""The bytes below a WebSocket: how many its client has yet to take, and how to end one that takes none.
+
+ASGI exposes neither, so uvicorn's protocol hands a `Wire` to the application beside the scope.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from starlette.websockets import WebSocket, WebSocketDisconnect
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.exceptions import InvalidState
+from websockets.http11 import Request
+
+if TYPE_CHECKING:
+    from uvicorn._types import ASGISendEvent
+
+_EXTENSION = "whitebg.wire"
+_LINGER_S = 5.0
+
+
+class Wire(Protocol):
+    """The transport below one WebSocket."""
+
+    def unsent(self) -> int:
+        """Return the bytes that the operating system has not taken yet, because the client reads too slowly."""
+        ...
+
+    async def room(self, timeout: float) -> bool:
+        """Wait until a frame can be sent without waiting; return False if that takes over ``timeout`` seconds."""
+        ...
+
+    async def write(self, texts: Sequence[str]) -> None:
+        """Send text frames, in one write.
+
+        Raises:
+            WebSocketDisconnect: the client is disconnected.
+
+        """
+        ...
+
+
+class WireProtocol(WebSocketsSansIOProtocol):
+    """uvicorn's WebSocket protocol, for clients that may not read.
+
+    A close frame does not wait for room: it is queued behind unsent data, and a few seconds later the connection is
+    dropped, even if the client has not read everything. Otherwise a client could hold its buffers indefinitely.
+    """
+
+    _abort_timer: asyncio.TimerHandle | None = None
+
+    def handle_connect(self, event: Request) -> None:
+        """Begin to serve a handshake."""
+        super().handle_connect(event)
+        if not self.close_sent:
+            # The application runs from the next turn of the loop on, so it finds this.
+            self.scope["extensions"][_EXTENSION] = {"wire": self}
+
+    async def write(self, texts: Sequence[str]) -> None:
+        """Write text frames, past the layers of the application, which have nothing to add to them."""
+        if self.disconnected or self.close_sent:
+            raise WebSocketDisconnect(1006)
+        try:
+            for text in texts:
+                self.conn.send_text(text.encode())
+        except InvalidState:
+            raise WebSocketDisconnect(1006) from None
+        self.transport.write(b"".join(self.conn.data_to_send()))
+
+    async def send(self, message: ASGISendEvent) -> None:
+        """Send the application's message."""
+        closing = message["type"] == "websocket.close" and self.handshake_complete
+        if closing:
+            self.writable.set()
+        await super().send(message)
+        if closing:
+            self._abort_soon()
+
+    def unsent(self) -> int:
+        """Return the bytes in the transport's buffer."""
+        return self.transport.get_write_buffer_size()
+
+    async def room(self, timeout: float) -> bool:
+        """Wait until the transport takes more."""
+        if self.writable.is_set():
+            return True
+        try:
+            async with asyncio.timeout(timeout):
+                await self.writable.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def keepalive_timeout(self) -> None:
+        """Give up a client that did not answer a ping."""
+        super().keepalive_timeout()
+        self._abort_soon()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Notify the application that the client is disconnected."""
+        if self._abort_timer is not None:
+            self._abort_timer.cancel()
+        super().connection_lost(exc)
+
+    def _abort_soon(self) -> None:
+        if self._abort_timer is None and not self.disconnected:
+            self._abort_timer = self.loop.call_later(_LINGER_S, self.transport.abort)
+
+
+class _NoWire:
+    """For servers that do not show it: sends wait for as long as they like."""
+
+    def __init__(self, websocket: WebSocket) -> None:
+        self._websocket = websocket
+
+    async def write(self, texts: Sequence[str]) -> None:
+        for text in texts:
+            await self._websocket.send_text(text)
+
+    def unsent(self) -> int:
+        return 0
+
+    async def room(self, timeout: float) -> bool:  # noqa: ARG002  # the name is part of the protocol
+        return True
+
+
+def wire_of(websocket: WebSocket) -> Wire:
+    """Return the transport below a WebSocket."""
+    extension = websocket.scope.get("extensions", {}).get(_EXTENSION)
+    wire: Wire = _NoWire(websocket) if extension is None else extension["wire"]
+    return wire
