@@ -101,6 +101,8 @@ SERVER_OPTIONS = (
     # Thousands of streams opened together must wait, not be cancelled.
     ("grpc.server.max_pending_requests", 20_000),
     ("grpc.server.max_pending_requests_hard_limit", 40_000),
+    # A window that grows with the measured bandwidth buffers up to a whole photo per unread request.
+    ("grpc.http2.bdp_probe", 0),
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
