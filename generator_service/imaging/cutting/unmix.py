@@ -7,11 +7,13 @@ photo. Where the colours are too alike, or a pixel is no mixture of them, the al
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from generator_service.imaging.tiles import tiles
+from generator_service.imaging.tiles import planes, tiles
 
 Floats = NDArray[np.float32]
 
@@ -42,14 +44,16 @@ def unmix(rgb: NDArray[np.uint8], alpha: Floats) -> Floats:
     result = alpha.copy()
     size = (2 * _REACH + 1, 2 * _REACH + 1)
     for tile in tiles(band, 2 * _REACH):
-        seen = rgb[tile.outer].astype(np.float32)
+        seen = planes(rgb[tile.outer])
         near = band[tile.outer]
         product, product_known, product_variance = _spread(seen, (solid[tile.outer] > 0) & ~near, size)
         backdrop, backdrop_known, backdrop_variance = _spread(seen, (clear[tile.outer] > 0) & ~near, size)
-        way = product - backdrop
-        length_squared = np.einsum("hwc,hwc->hw", way, way) + 1.0
-        share = np.clip(np.einsum("hwc,hwc->hw", seen - backdrop, way) / length_squared, 0.0, 1.0)
-        misfit = np.linalg.norm(seen - backdrop - share[:, :, None] * way, axis=2)
+        way = [front - back for front, back in zip(product, backdrop, strict=True)]
+        offset = [colour - back for colour, back in zip(seen, backdrop, strict=True)]
+        length_squared = _dot(way, way) + 1.0
+        share = np.clip(_dot(offset, way) / length_squared, 0.0, 1.0)
+        rest = [far - share * step for far, step in zip(offset, way, strict=True)]
+        misfit = np.sqrt(_dot(rest, rest))
         length = np.sqrt(length_squared)
         trust = np.clip((length - _ALIKE) / (_APART - _ALIKE), 0.0, 1.0)
         trust *= np.exp(-np.square(misfit / (_NOISE + _MISFIT * length))) * (product_known & backdrop_known & near)
@@ -61,11 +65,18 @@ def unmix(rgb: NDArray[np.uint8], alpha: Floats) -> Floats:
     return result
 
 
-def _spread(seen: Floats, known: NDArray[np.bool_], size: tuple[int, int]) -> tuple[Floats, NDArray[np.bool_], Floats]:
+def _spread(
+    seen: Sequence[Floats], known: NDArray[np.bool_], size: tuple[int, int]
+) -> tuple[list[Floats], NDArray[np.bool_], Floats]:
     """Return the mean colour of the known pixels around each pixel, where there are any, and their variance."""
-    weight = cv2.blur(known.astype(np.float32), size)
+    counted = known.astype(np.float32)
+    weight = cv2.blur(counted, size)
     share = np.maximum(weight, 1e-6)
-    mean = np.asarray(cv2.blur(seen * known[:, :, None], size) / share[:, :, None], np.float32)
-    squares = cv2.blur(np.einsum("hwc,hwc->hw", seen, seen) * known, size) / share
-    variance = np.maximum(squares - np.einsum("hwc,hwc->hw", mean, mean), 0.0)
-    return mean, weight > 1e-4, np.asarray(variance, np.float32)
+    mean = [np.asarray(cv2.blur(plane * counted, size) / share, np.float32) for plane in seen]
+    squares = cv2.blur(_dot(seen, seen) * counted, size) / share
+    return mean, weight > 1e-4, np.maximum(squares - _dot(mean, mean), np.float32(0.0))
+
+
+def _dot(left: Sequence[Floats], right: Sequence[Floats]) -> Floats:
+    """Return the scalar product of two colours, each three H×W planes, at each pixel."""
+    return np.asarray(left[0] * right[0] + left[1] * right[1] + left[2] * right[2], np.float32)
