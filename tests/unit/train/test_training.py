@@ -51,6 +51,7 @@ def stock(side: int = 64) -> Stock:
     whole[:3, disc == 0] = 90
     return Stock(
         whole=np.stack([whole] * 2),
+        whole_groups=("clothes", "studio"),
         cutouts=np.stack([cut] * 3),
         names=(("clothes", "1"), ("trash", "2"), ("render", "r0_0_bottle")),
         backdrops=np.full((2, 3, side, side), 90, np.uint8),
