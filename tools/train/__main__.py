@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Event
+from types import FrameType
 
 from tools.train.scoring import OnnxModel, read_examples, score
 from tools.train.shape import Shape
@@ -33,7 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="train, then export")
     run.add_argument("--data", type=Path, required=True, help="folder of packs (*.zip)")
     run.add_argument(
-        "--out", type=Path, required=True, help="folder for ema.pt, run.pt, net.onnx, log.jsonl, samples.jpg"
+        "--out", type=Path, required=True, help="folder for ema.pt, run.pt, net.onnx, log.jsonl and sheets"
     )
     run.add_argument("--resume", type=Path, help="ema.pt to start from, or run.pt to go on with")
     run.add_argument("--examples", type=Path, help="manifest.csv of photos with masks, to score on")
@@ -61,7 +65,7 @@ def _run(arguments: argparse.Namespace) -> None:
 
     from tools.train.composition.composer import Composer
     from tools.train.packs import load
-    from tools.train.samples import write_samples
+    from tools.train.samples import write_predictions, write_samples
     from tools.train.trainer import LOG, Log, Plan, Trainer
 
     shape = Shape(side=arguments.side, widths=tuple(arguments.widths), depths=tuple(arguments.depths))
@@ -71,7 +75,9 @@ def _run(arguments: argparse.Namespace) -> None:
     arguments.out.mkdir(parents=True, exist_ok=True)
     log = Log(arguments.out / LOG)
     stock = load(arguments.data, shape.side, limit=arguments.limit, processes=arguments.processes)
-    log.write(device=str(device), **stock.counts())
+    examples = read_examples(arguments.examples, shape.side) if arguments.examples else []
+    name = torch.cuda.get_device_name() if device.type == "cuda" else device.type
+    log.write(device=name, torch=torch.__version__, examples=len(examples), **stock.counts())
     composer = Composer(stock, device)
     plan = Plan(
         shape=shape, seconds=arguments.seconds, steps=arguments.steps, batch=arguments.batch, rate=arguments.rate,
@@ -79,13 +85,28 @@ def _run(arguments: argparse.Namespace) -> None:
     )  # fmt: skip
     trainer = Trainer(plan, composer, device, arguments.out, log)
     write_samples(composer, arguments.out / "samples.jpg")
-    trainer.train(read_examples(arguments.examples, shape.side) if arguments.examples else [])
+    trainer.train(examples, stopping=_stopping())
+    if examples:
+        write_predictions(examples, trainer.predict, arguments.out / "predictions.jpg")
     if find_spec("onnx") is None:
         print("not exported, because onnx is not installed; run: python -m tools.train export ema.pt net.onnx")
         return
     from tools.train.export import export
 
     log.write(exported="net.onnx", folding=export(trainer.average.cpu(), arguments.out / "net.onnx"))
+
+
+def _stopping() -> Callable[[], bool]:
+    """Return a function that is true once Ctrl-C or SIGTERM asked to end early; a second one ends at once."""
+    asked = Event()
+
+    def ask(number: int, _frame: FrameType | None) -> None:
+        asked.set()
+        signal.signal(number, signal.SIG_DFL)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, ask)
+    return asked.is_set
 
 
 def _export(arguments: argparse.Namespace) -> None:

@@ -54,6 +54,8 @@ class Stock:
 
     whole: Pixels
     """N×4×S×S: photos and alphas, stretched to the square."""
+    whole_groups: tuple[str, ...]
+    """Group of each whole photo."""
     cutouts: Pixels
     """M×4×S×S: products and alphas, letterboxed; colours continue past the outline."""
     names: tuple[tuple[str, str], ...]
@@ -62,9 +64,11 @@ class Stock:
     """K×3×S×S."""
 
     def counts(self) -> dict[str, int]:
-        """Return how many there are of each kind of picture and of each group of cut-outs."""
+        """Return how many there are of each kind of picture, and of each group of whole photos and of cut-outs."""
+        photos = Counter(f"whole {group}" for group in self.whole_groups)
         groups = Counter(group for group, _ in self.names)
-        return {"whole": len(self.whole), "cutouts": len(self.cutouts), "backdrops": len(self.backdrops), **groups}
+        sums = {"whole": len(self.whole), "cutouts": len(self.cutouts), "backdrops": len(self.backdrops)}
+        return {**sums, **photos, **groups}
 
 
 def parse_name(path: str) -> tuple[str, Kind, str]:
@@ -120,7 +124,7 @@ def load(folder: Path, side: int, *, limit: int | None = None, processes: int = 
         # Spawned: a fork of a process in which OpenCV has started threads can hang.
         with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
             decoded = list(pool.map(work, entries, chunksize=16))
-    whole = [one.whole for one in decoded if one.whole is not None]
+    whole = [(entry, one.whole) for entry, one in zip(entries, decoded, strict=True) if one.whole is not None]
     cutouts = [(entry, one.cutout) for entry, one in zip(entries, decoded, strict=True) if one.cutout is not None]
     backdrops = [one.backdrop for one in decoded if one.backdrop is not None]
     if not whole or not cutouts or not backdrops:
@@ -128,7 +132,8 @@ def load(folder: Path, side: int, *, limit: int | None = None, processes: int = 
             f"{folder} needs whole photos, cut-outs and backdrops; found {len(whole)}, {len(cutouts)}, {len(backdrops)}"
         )
     return Stock(
-        whole=np.stack(whole),
+        whole=np.stack([picture for _, picture in whole]),
+        whole_groups=tuple(entry.group for entry, _ in whole),
         cutouts=np.stack([picture for _, picture in cutouts]),
         names=tuple((entry.group, entry.name) for entry, _ in cutouts),
         backdrops=np.stack(backdrops),

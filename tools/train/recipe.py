@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
@@ -22,20 +22,25 @@ class Scene(StrEnum):
 
 
 SCENES: Mapping[Scene, float] = {
-    Scene.WHOLE: 0.22,
-    Scene.SINGLE: 0.24,
-    Scene.SEVERAL: 0.12,
-    Scene.CLUTTERED: 0.14,
-    Scene.SHELF: 0.07,
+    Scene.WHOLE: 0.30,
+    Scene.SINGLE: 0.21,
+    Scene.SEVERAL: 0.11,
+    Scene.CLUTTERED: 0.13,
+    Scene.SHELF: 0.06,
     Scene.HELD: 0.07,
-    Scene.PIERCED: 0.09,
-    Scene.GLASS: 0.05,
+    Scene.PIERCED: 0.08,
+    Scene.GLASS: 0.04,
 }
 """Share of each scene in a batch."""
 
-GROUPS: Mapping[str, float] = {"clothes": 0.26, "trash": 0.07, "render": 0.51, "scan": 0.05, "emoji": 0.11}
-"""Share of each group among the cut-outs drawn; a group that is not listed counts as ``OTHER_GROUP``."""
+WHOLE_GROUPS: Mapping[str, float] = {"clothes": 0.52, "trash": 0.15, "studio": 0.33}
+"""Share of each group among the whole photos drawn: most of them are real ones."""
+GROUPS: Mapping[str, float] = {
+    "clothes": 0.26, "trash": 0.07, "render": 0.43, "scan": 0.05, "emoji": 0.09, "studio": 0.10,
+}  # fmt: skip
+"""Share of each group among the cut-outs drawn."""
 OTHER_GROUP = 0.1
+"""The share that counts for a group that is not listed."""
 
 EMPHASIS: Mapping[str, float] = {"wires": 2.0, "chain": 2.0, "wheel": 2.0, "rack": 2.0, "plush": 1.5}
 """How much more often than others of their group the rendered kinds are drawn that networks get wrong."""
@@ -65,6 +70,12 @@ def allot(n: int, shares: Mapping[Scene, float]) -> dict[Scene, int]:
 def kind_of(group: str, name: str) -> str:
     """Return the kind of a cut-out: of a rendered one, the end of its name (``r3_00012_plush``); else its group."""
     return name.rsplit("_", 1)[-1] if group == "render" else group
+
+
+def whole_weights(groups: Sequence[str]) -> list[float]:
+    """Return how often each whole photo, given as its group, is drawn."""
+    counts = Counter(groups)
+    return [WHOLE_GROUPS.get(group, OTHER_GROUP) / counts[group] for group in groups]
 
 
 def draw_weights(cutouts: Sequence[tuple[str, str]]) -> list[float]:

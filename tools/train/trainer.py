@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,8 @@ class Trainer:
         torch.manual_seed(plan.seed)
         self._plan, self._composer, self._device, self._folder, self._log = plan, composer, device, folder, log
         self.step, self._seen, self._elapsed = 0, 0, 0.0
+        self._reported = (0, 0.0)
+        """Pictures seen, and seconds of training, up to the last report."""
         run = _read_run(plan.resume)
         network = Network(plan.shape) if run or plan.resume is None else network_from(plan.resume, plan.shape)
         on_gpu = device.type == "cuda"
@@ -82,17 +85,20 @@ class Trainer:
         if run:
             self._restore(run)
 
-    def train(self, examples: list[Example]) -> None:
-        """Train until time or steps are over; log, score on ``examples`` and save now and then, and at the end."""
+    def train(self, examples: list[Example], *, stopping: Callable[[], bool] = lambda: False) -> None:
+        """Train until time or steps are over, or ``stopping`` returns True before a step.
+
+        Logs, scores on ``examples`` and saves now and then, and at the end.
+        """
         plan, start, reported = self._plan, time.monotonic() - self._elapsed, time.monotonic()
         losses: list[Tensor] = []
         while True:
             now = time.monotonic()
             self._elapsed = now - start
             part = progress(seconds=self._elapsed, step=self.step, limit_seconds=plan.seconds, limit_steps=plan.steps)
-            if part >= 1:
+            if part >= 1 or stopping():
                 break
-            losses.append(self._advance(plan.rate * rate_factor(part)))
+            losses.append(self._advance(plan.rate * rate_factor(part, self.step)))
             if self.step in _EARLY_REPORTS or now - reported > plan.report_every:
                 self._report(losses, examples if self.step > max(_EARLY_REPORTS) else [])
                 losses, reported = [], time.monotonic()
@@ -118,6 +124,10 @@ class Trainer:
         self._optimiser.zero_grad(set_to_none=True)
         losses[0].backward()
         nn.utils.clip_grad_norm_(self._network.parameters(), _CLIP)
+        for parameter in self._network.parameters():
+            # Gradients that overflowed are all NaN after clipping, and would ruin the network: such a step counts as 0.
+            if parameter.grad is not None:
+                parameter.grad.nan_to_num_(0.0, 0.0, 0.0)
         self._optimiser.step()
         self.step += 1
         self._seen += len(pictures)
@@ -138,9 +148,13 @@ class Trainer:
 
     def _report(self, losses: list[Tensor], examples: list[Example]) -> None:
         """Log and save."""
+        seen, elapsed = self._reported
         figures: dict[str, object] = {"step": self.step, "seen": self._seen}
-        if self._elapsed > 0:
-            figures["per_second"] = round(self._seen / self._elapsed, 1)
+        if self._elapsed > elapsed:
+            figures["per_second"] = round((self._seen - seen) / (self._elapsed - elapsed), 1)
+        if self._device.type == "cuda":
+            figures["gib"] = round(torch.cuda.max_memory_allocated(self._device) / 2**30, 1)
+        self._reported = (self._seen, self._elapsed)
         if losses:
             total, entropy, iou = torch.stack(losses).mean(0).tolist()
             figures |= {"loss": round(total, 4), "cross_entropy": round(entropy, 4), "iou_loss": round(iou, 4)}
@@ -160,6 +174,7 @@ class Trainer:
         self.average.load_state_dict(run["average"])
         self._optimiser.load_state_dict(run["optimiser"])
         self.step, self._seen, self._elapsed = run["step"], run["seen"], run["elapsed"]
+        self._reported = (self._seen, self._elapsed)
 
 
 def _read_run(path: Path | None) -> dict[str, Any] | None:

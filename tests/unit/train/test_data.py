@@ -7,11 +7,13 @@ import cv2
 import numpy as np
 import pytest
 
+from tools.studio.files import write_all
+from tools.studio.recipes import CLASSES
 from tools.train.data.cutouts import Cutout, candidates, excluded
-from tools.train.data.pack import empty_rectangle, fitted, webp, whole_photos, write_packs
+from tools.train.data.pack import SEE_THROUGH, empty_rectangle, fitted, studio_scenes, webp, whole_photos, write_packs
 from tools.train.data.panoramas import views
 from tools.train.data.textures import SIDE, Textures
-from tools.train.packs import load
+from tools.train.packs import Kind, load, parse_name
 
 
 def cutout(name: str, *, agreement: float = 0.95, area: float = 0.3, touches: bool = False) -> Cutout:
@@ -66,10 +68,30 @@ def test_whole_photos_come_with_a_backdrop_without_the_product(tmp_path: Path) -
     ]  # fmt: skip
     write_packs(entries, tmp_path / "packs", np.random.default_rng(2))
     stock = load(tmp_path / "packs", 32)
-    assert stock.counts() == {"whole": 2, "cutouts": 1, "backdrops": 2, "clothes": 1}
+    assert stock.counts() == {"whole": 2, "cutouts": 1, "backdrops": 2, "whole clothes": 2, "clothes": 1}
     red, _, blue = stock.backdrops.mean((0, 2, 3))
     assert blue > 150
     assert red < 30
+
+
+def test_scenes_of_the_studio_are_whole_photos_and_cut_outs_unless_cut_off_or_see_through(tmp_path: Path) -> None:
+    rows = list(write_all([("ring", 1), ("glass", 1), ("cropped", 1)], out=tmp_path / "s", side=200, processes=1))
+    entries = list(studio_scenes("studio", tmp_path / "s"))
+    assert [parse_name(name) for name, _ in entries] == [
+        ("studio", Kind.WHOLE, "ring-1"), ("studio", Kind.TOUCHING, "glass-1"), ("studio", Kind.TOUCHING, "cropped-1"),
+    ]  # fmt: skip
+    packed = cv2.imdecode(np.frombuffer(entries[0][1], np.uint8), cv2.IMREAD_UNCHANGED)
+    mask = cv2.imread(str(tmp_path / "s" / str(rows[0]["mask"])), cv2.IMREAD_GRAYSCALE)
+    assert packed is not None
+    assert mask is not None
+    assert np.mean(cv2.absdiff(packed[..., 3], mask)) < 1.0
+    assert set(SEE_THROUGH) < set(CLASSES)
+
+
+def test_a_missing_scene_is_named(tmp_path: Path) -> None:
+    (tmp_path / "manifest.csv").write_text("file,mask,kind\nphotos/a.jpg,masks/a.png,ring\n")
+    with pytest.raises(FileNotFoundError, match=r"photos/a\.jpg"):
+        list(studio_scenes("studio", tmp_path))
 
 
 def test_there_is_no_empty_rectangle_beside_a_product_that_fills_the_frame() -> None:

@@ -56,6 +56,7 @@ def test_load_sorts_entries_by_kind_and_limits_each(tmp_path: Path) -> None:
     stock = load(tmp_path, 32, limit=2)
     assert stock.whole.shape == (3, 4, 32, 32)  # Two whole, one touching the frame.
     assert stock.cutouts.shape == (3, 4, 32, 32)
+    assert stock.whole_groups == ("clothes",) * 3
     assert stock.backdrops.shape == (1, 3, 32, 32)
     assert sorted(stock.names) == [("clothes", "0"), ("clothes", "1"), ("render", "r0_0_cup")]
 

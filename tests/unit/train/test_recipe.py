@@ -2,7 +2,19 @@ from __future__ import annotations
 
 import pytest
 
-from tools.train.recipe import EMPHASIS, GROUPS, SCENES, Scene, allot, draw_weights, kind_of, stands_on_shelves
+from tools.train.recipe import (
+    EMPHASIS,
+    GROUPS,
+    OTHER_GROUP,
+    SCENES,
+    WHOLE_GROUPS,
+    Scene,
+    allot,
+    draw_weights,
+    kind_of,
+    stands_on_shelves,
+    whole_weights,
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("n", [1, 7, 64, 128])
@@ -25,6 +37,7 @@ def test_allot_rejects_impossible_shares(shares: dict[Scene, float]) -> None:
 def test_the_shares_of_the_recipe_sum_to_one() -> None:
     assert sum(SCENES.values()) == pytest.approx(1.0)
     assert sum(GROUPS.values()) == pytest.approx(1.0)
+    assert sum(WHOLE_GROUPS.values()) == pytest.approx(1.0)
 
 
 def test_draw_weights_keep_each_groups_share_and_emphasise_within_it() -> None:
@@ -34,6 +47,14 @@ def test_draw_weights_keep_each_groups_share_and_emphasise_within_it() -> None:
     assert carton + wires == pytest.approx(GROUPS["render"])
     assert wires / carton == pytest.approx(EMPHASIS["wires"])
     assert sum(weights) == pytest.approx(GROUPS["clothes"] + GROUPS["render"])
+
+
+def test_whole_photos_are_drawn_by_their_groups_share_and_mostly_real_ones() -> None:
+    clothes, studio, another, other = whole_weights(["clothes", "studio", "studio", "other"])
+    assert clothes == pytest.approx(WHOLE_GROUPS["clothes"])
+    assert studio + another == pytest.approx(WHOLE_GROUPS["studio"])
+    assert other == pytest.approx(OTHER_GROUP)
+    assert WHOLE_GROUPS["studio"] < 0.4
 
 
 def test_only_packaging_stands_on_shelves() -> None:

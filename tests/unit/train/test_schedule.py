@@ -6,12 +6,16 @@ from tools.train.schedule import average_decay, progress, rate_factor
 
 
 def test_the_rate_rises_shortly_then_falls_to_almost_nothing() -> None:
-    rates = [rate_factor(step / 100) for step in range(101)]
+    rates = [rate_factor(step / 3000, step) for step in range(3001)]
     peak = rates.index(max(rates))
-    assert 1 <= peak <= 4
+    assert 100 <= peak <= 200
     assert rates[:peak] == sorted(rates[:peak])
     assert rates[peak:] == sorted(rates[peak:], reverse=True)
     assert 0 < rates[-1] < 0.01
+
+
+def test_a_slow_first_step_leaves_the_rise_as_it_is() -> None:
+    assert rate_factor(0.05, 1) < 0.02
 
 
 def test_the_average_follows_closely_at_first_and_slowly_later() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -19,7 +20,8 @@ from tools.train.checkpoint import network_from, write_weights  # noqa: E402 - a
 from tools.train.composition.composer import Composer  # noqa: E402
 from tools.train.export import export  # noqa: E402
 from tools.train.network import Exported, Network  # noqa: E402
-from tools.train.scoring import OnnxModel  # noqa: E402
+from tools.train.samples import write_predictions  # noqa: E402
+from tools.train.scoring import Example, OnnxModel  # noqa: E402
 from tools.train.shape import shape_of  # noqa: E402
 from tools.train.trainer import Log, Plan, Trainer  # noqa: E402
 from tools.train.widen import grown  # noqa: E402
@@ -51,6 +53,7 @@ def stock(side: int = 64) -> Stock:
     whole[:3, disc == 0] = 90
     return Stock(
         whole=np.stack([whole] * 2),
+        whole_groups=("clothes", "studio"),
         cutouts=np.stack([cut] * 3),
         names=(("clothes", "1"), ("trash", "2"), ("render", "r0_0_bottle")),
         backdrops=np.full((2, 3, side, side), 90, np.uint8),
@@ -154,6 +157,42 @@ def test_a_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
     assert torch.equal(second.average.state_dict()["head.weight"], first.average.state_dict()["head.weight"])
     second.train([])
     assert second.step == 4
+
+
+def test_a_run_that_is_asked_to_stop_saves_what_it_has(tmp_path: Path) -> None:
+    composer, log = Composer(stock(), CPU), Log(tmp_path / "log.jsonl")
+    trainer = Trainer(plan(1000), composer, CPU, tmp_path, log)
+    trainer.train([], stopping=lambda: trainer.step >= 2)
+    assert trainer.step == 2
+    saved = network_from(tmp_path / "ema.pt").state_dict()["head.weight"]
+    assert torch.allclose(saved, trainer.average.state_dict()["head.weight"], atol=1e-3)
+
+
+def test_a_batch_without_a_usable_gradient_leaves_the_network_whole(tmp_path: Path, monkeypatch: Any) -> None:
+    composer = Composer(stock(), CPU)
+    trainer = Trainer(plan(3), composer, CPU, tmp_path, Log(tmp_path / "log.jsonl"))
+    monkeypatch.setattr("tools.train.trainer.loss_of", lambda logits, sides, alpha: logits.mean().expand(3) / 0)
+    trainer.train([])
+    assert trainer.step == 3
+    assert all(torch.isfinite(parameter).all() for parameter in trainer.average.parameters())
+
+
+def test_a_sheet_of_predictions_shows_each_photo_with_its_product_on_white(tmp_path: Path) -> None:
+    mask = np.zeros((64, 64), np.bool_)
+    mask[:, :32] = True
+    photo = np.full((64, 64, 3), 40, np.uint8)
+    examples = [Example(kind="a", photo=photo, mask=mask)] * 9
+    write_predictions(examples, lambda _: mask.astype(np.float32), tmp_path / "sheet.jpg")
+    sheet = cv2.imread(str(tmp_path / "sheet.jpg"))
+    assert sheet is not None
+    assert sheet.shape == (2 * 2 * 160, 8 * 160, 3)
+    assert [int(sheet[y, x, 0]) > 200 for y, x in ((80, 40), (240, 40), (240, 120), (400, 40))] == [
+        False,
+        False,
+        True,
+        False,
+    ]
+    assert int(sheet[400, 200, 0]) > 200  # No tenth photo.
 
 
 def test_a_run_of_another_network_is_rejected(tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ from tools.train.composition.filters import recolour
 _RGB = (3, 1, 1)
 PLAIN_SHARE, PATTERNED_SHARE = 0.27, 0.25
 """Shares of painted backdrops; the rest are photos."""
+_STUDIO_ODDS = 0.14
+"""Odds of a studio's white, grey or black backdrop."""
 
 
 def painted(canvas: Canvas, n: int, *, plain: bool) -> Tensor:
@@ -89,7 +91,7 @@ def backdrops(canvas: Canvas, photos: Tensor, product_colours: Tensor, *, busy: 
     if busy:
         return picture
 
-    studio = canvas.chance(n, 0.08)
+    studio = canvas.chance(n, _STUDIO_ODDS)
     level = torch.where(canvas.uniform(n) < 0.6, canvas.uniform(n, 0.85, 1.0), canvas.uniform(n, 0.0, 0.5))
     faint = (picture - picture.mean((2, 3), keepdim=True)) * 0.05
     return picture * (1 - studio) + studio * (level + faint).clamp(0, 1)

@@ -14,7 +14,7 @@ from tools.train.composition.filters import recolour
 from tools.train.composition.products import Cutouts
 from tools.train.composition.scenes import Scenes
 from tools.train.packs import Stock
-from tools.train.recipe import SCENES, Scene, allot, draw_weights, stands_on_shelves
+from tools.train.recipe import SCENES, Scene, allot, draw_weights, stands_on_shelves, whole_weights
 
 
 class Composer:
@@ -24,6 +24,7 @@ class Composer:
         self._canvas = canvas = Canvas(stock.whole.shape[-1], device)
         self._shares = shares
         self._whole = torch.from_numpy(stock.whole).to(device)
+        self._whole_weights = torch.tensor(whole_weights(stock.whole_groups), device=device)
         weights = torch.tensor(draw_weights(stock.names), device=device)
         packaging = torch.tensor([stands_on_shelves(*name) for name in stock.names], device=device)
         cutouts = Cutouts(canvas, torch.from_numpy(stock.cutouts).to(device), weights, packaging)
@@ -54,7 +55,7 @@ class Composer:
     def _photos(self, n: int) -> tuple[Tensor, Tensor]:
         """Return whole photos with their alphas, cropped, stretched, mirrored, turned and recoloured."""
         canvas = self._canvas
-        chosen = self._whole[torch.randint(0, len(self._whole), (n,), device=canvas.device)].float() / 255
+        chosen = self._whole[torch.multinomial(self._whole_weights, n, replacement=True)].float() / 255
         zoom = torch.exp(canvas.uniform(n, 0.0, 0.45, ()))
         stretch = torch.exp(canvas.normal(n, 0.1, ()))
         room = (zoom - 1).clamp(min=0)

@@ -59,6 +59,9 @@ def _parser() -> argparse.ArgumentParser:
     packing.add_argument("--cutouts", nargs=2, action="append", default=[], metavar=("GROUP", "FOLDER"))
     packing.add_argument("--panoramas", nargs=2, action="append", default=[], metavar=("GROUP", "FOLDER"))
     packing.add_argument("--scenes", nargs=3, action="append", default=[], metavar=("GROUP", "FOLDER", "COUNT"))
+    packing.add_argument(
+        "--studio", nargs=2, action="append", default=[], metavar=("GROUP", "FOLDER"), help="what tools.studio wrote"
+    )
     packing.add_argument("--exclude", type=Path, nargs="*", default=[], help="manifests of photos used for measuring")
     packing.add_argument("--limit", type=int, default=pack.LIMIT, help="most bytes of a pack")
     return parser
@@ -100,6 +103,8 @@ def _pack(arguments: argparse.Namespace) -> None:
         entries += pack.cutout_files(group, Path(folder))
     for group, folder in arguments.panoramas:
         entries += pack.panorama_views(group, Path(folder), rng)
+    for group, folder in arguments.studio:
+        entries += pack.studio_scenes(group, Path(folder))
     measured = set(excluded(arguments.exclude))
     for group, folder, count in arguments.scenes:
         photos = [path for path in sorted(Path(folder).rglob("*.jpg")) if path.name not in measured]

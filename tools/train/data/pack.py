@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import zipfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -25,6 +26,10 @@ LIMIT = 15_500_000
 """Most bytes of a pack."""
 SIDE = 288
 """Longest side, in pixels, of cut-outs and backdrops."""
+SCENE_SIDE = 400
+"""The same of the studio's scenes."""
+SEE_THROUGH = ("eyewear", "glass", "translucent")
+"""The studio's classes whose products show the backdrop, so that they are no cut-outs."""
 _OVERHEAD = 130
 """Bytes that ZIP adds for each entry, besides its name twice."""
 _INVISIBLE = 10
@@ -94,6 +99,29 @@ def whole_photos(
         empty = empty_rectangle(alpha > _INVISIBLE, rng)
         if empty is not None and rng.random() < backdrop_odds:
             yield f"{group}/{Kind.BACKDROP}/{number:05d}.webp", webp(fitted(rgb[empty], SIDE), 60)
+
+
+def studio_scenes(group: str, folder: Path) -> Iterator[Entry]:
+    """Yield the scenes that ``python -m tools.studio`` wrote to a folder, as whole photos.
+
+    Raises:
+        FileNotFoundError: the folder has no manifest, or a photo or mask that it names is missing.
+
+    """
+    with (folder / "manifest.csv").open(newline="", encoding="utf-8") as lines:
+        rows = list(csv.DictReader(lines))
+    for row in rows:
+        photo, alpha = (
+            cv2.imread(str(folder / row["file"])),
+            cv2.imread(str(folder / row["mask"]), cv2.IMREAD_GRAYSCALE),
+        )
+        if photo is None or alpha is None:
+            raise FileNotFoundError(f"no {row['file']} or no {row['mask']} in {folder}")
+        edges = np.concatenate((alpha[0], alpha[-1], alpha[:, 0], alpha[:, -1]))
+        whole = row["kind"] not in SEE_THROUGH and int(edges.max()) <= _INVISIBLE
+        scene = fitted(np.dstack((photo[:, :, ::-1], alpha)).astype(np.uint8), SCENE_SIDE)
+        kind = Kind.WHOLE if whole else Kind.TOUCHING
+        yield f"{group}/{kind}/{Path(row['file']).stem}.webp", webp(scene, 62)
 
 
 def cutout_files(group: str, folder: Path, side: int = SIDE) -> Iterator[Entry]:
