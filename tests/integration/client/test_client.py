@@ -58,8 +58,13 @@ async def test_a_failed_task_says_why(client: AsyncClient) -> None:
 
 async def test_waiting_has_an_end(client: AsyncClient) -> None:
     task = await client.submit(PHOTO, filename="slow.png")
-    with pytest.raises(errors.DeadlineExceeded, match="it continues"):
-        await client.wait(task.task_id, timeout=0.1)
+    timeout, reason = 0.1, ""
+    # A busy machine may answer later than that; the error then says that the service has not answered.
+    while "it continues" not in reason:
+        assert timeout < PATIENCE, reason
+        with pytest.raises(errors.DeadlineExceeded) as caught:
+            await client.wait(task.task_id, timeout=timeout)
+        timeout, reason = timeout * 2, str(caught.value)
     with pytest.raises(errors.NotFound):
         await client.wait(99, timeout=PATIENCE)
 

@@ -6,6 +6,7 @@ import asyncio
 import socket
 import time
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from websockets.asyncio.client import ClientConnection
@@ -38,6 +39,14 @@ async def looked_at(clock: SkewedClock) -> None:
     await eventually(lambda: clock.reads >= looks)
 
 
+def unread(world: GatewayHarness) -> dict[str, Any]:
+    """Return the options of a connection that may stay unread for as long as the test takes.
+
+    The client's own keepalive is off: while reading is paused, it would miss the answers to its pings, and close.
+    """
+    return {"sock": narrow_socket(world), "max_queue": 1, "ping_interval": None}
+
+
 def closed_as_too_slow(world: GatewayHarness) -> float | None:
     return world.server.gateway.metrics.registry.get_sample_value("whitebg_ws_closes_total", {"code": "4101"})
 
@@ -52,7 +61,7 @@ async def test_a_stalled_client_is_closed_and_costs_the_others_nothing(
     world: GatewayHarness, clock: SkewedClock
 ) -> None:
     async with (
-        world.open_raw(f"?token={token_for('ann')}", sock=narrow_socket(world), max_queue=1) as stalled,
+        world.open_raw(f"?token={token_for('ann')}", **unread(world)) as stalled,
         world.open("ann") as sister,
         world.open("bob") as other,
     ):
@@ -84,7 +93,7 @@ async def test_a_stalled_client_is_closed_and_costs_the_others_nothing(
 
 async def test_a_client_that_pauses_and_reads_on_in_time_stays(world: GatewayHarness, clock: SkewedClock) -> None:
     clock.stop()
-    async with world.open("ann", sock=narrow_socket(world), max_queue=1) as client:
+    async with world.open("ann", **unread(world)) as client:
         sent = 0
         # The kernel takes in some megabytes; only the rest counts.
         async with asyncio.timeout(PATIENCE):
@@ -104,7 +113,7 @@ async def test_a_long_sync_over_a_slow_line_never_counts(world: GatewayHarness, 
         await world.service.submit("ann", filename=BIG)
     clock.stop()
     query = f"?token={token_for('ann')}&since=e0:0"
-    async with world.open_raw(query, sock=narrow_socket(world), max_queue=1) as slow:
+    async with world.open_raw(query, **unread(world)) as slow:
         client = Client(slow)
         # Slower than the gateway sends, but not stalled.
         for _ in range(3):
