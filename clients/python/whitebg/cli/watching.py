@@ -38,6 +38,13 @@ def model_to_json(value: Any, stream: IO[str]) -> str:
     return output.to_json(dataclasses.asdict(value), stream, plain)
 
 
+_DECIDED = {
+    models.Review.ACCEPTED: "accepted",
+    models.Review.REJECTED: "rejected",
+    models.Review.OPEN: "not decided",
+}
+
+
 class WatchTable:
     """The latest tasks and where they stand."""
 
@@ -121,6 +128,8 @@ def line(update: models.WatchUpdate) -> str:
         case models.TaskEvent(task=task):
             if update.batch is not None:
                 return f"{update.occurred_at.isoformat()} {batch_line(update.batch)} ({task.user_id})"
+            if update.type is models.EventType.REVIEWED:
+                return f"{update.occurred_at.isoformat()} task {task.task_id} review {task.review} ({task.user_id})"
             note = f": {task.error.message}" if task.error else ""
             return f"{update.occurred_at.isoformat()} task {task.task_id} {update.type} ({task.user_id}){note}"
         case models.TaskProgress():
@@ -166,6 +175,7 @@ async def list_tasks(
     *,
     states: list[models.TaskState],
     batch_id: str | None,
+    review: models.Review | None,
     limit: int,
     as_json: bool,
     console: Console,
@@ -174,7 +184,9 @@ async def list_tasks(
     tasks: list[models.Task] = []
     async with (
         connected(connection) as client,
-        aclosing(client.list_tasks(states=states, batch_id=batch_id, page_size=min(limit, 500))) as found,
+        aclosing(
+            client.list_tasks(states=states, batch_id=batch_id, review=review, page_size=min(limit, 500))
+        ) as found,
     ):
         async for task in found:
             tasks.append(task)
@@ -187,6 +199,19 @@ async def list_tasks(
         console.print(task_table(tasks))
     else:
         console.print("no tasks")
+
+
+async def review(connection: Connection, task_ids: list[int], decision: models.Review, console: Console) -> bool:
+    """Record a decision on results; return whether all have it."""
+    async with connected(connection) as client:
+        done = await client.review(task_ids, decision)
+    count = len(done.task_ids)
+    console.print(f"{count} {'picture' if count == 1 else 'pictures'} {_DECIDED[decision]}")
+    for task_id in done.unfinished:
+        console.print(Text(f"task {task_id} has no picture", style="red"))
+    for task_id in done.missing:
+        console.print(Text(f"task {task_id} does not exist", style="red"))
+    return not (done.unfinished or done.missing)
 
 
 async def cancel(connection: Connection, task_ids: list[int], console: Console) -> bool:
@@ -246,13 +271,17 @@ async def download(
 ) -> bool:
     """Save the results of tasks, or their masks, each on its own and waited for; return whether all could be.
 
-    With ``report``, write ``report.csv`` with the verdicts of those that were saved.
+    Without ``task_ids``, all that the owner has accepted, earliest first. With ``report``, write ``report.csv`` with
+    the verdicts of those that were saved.
     """
     fine = True
     lines: list[tuple[str, ...]] = []
     names = OutputNames(out, force=force)
     await asyncio.to_thread(out.mkdir, parents=True, exist_ok=True)
     async with connected(connection) as client:
+        if not task_ids:
+            accepted = [task.task_id async for task in client.list_tasks(review=models.Review.ACCEPTED, page_size=500)]
+            task_ids = accepted[::-1]
         for number, task_id in enumerate(task_ids, 1):
             try:
                 task = (await client.wait(task_id)).raise_for_state()
