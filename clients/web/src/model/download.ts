@@ -35,8 +35,6 @@ export interface Packing {
   pattern: string;
   onProgress: (done: number, total: number) => void;
   download: (taskId: number) => Promise<File>;
-  /** Return the decision on a task, for the report. */
-  decision: (taskId: number) => string;
 }
 
 /** Fetch each picture in turn and save them as one file, with a report. Throws if one can't be fetched. */
@@ -50,7 +48,7 @@ export async function saveAll(photos: readonly Photo[], packing: Packing): Promi
   setTimeout(() => URL.revokeObjectURL(url), 60_000);
 }
 
-async function* entries(photos: readonly Photo[], { pattern, onProgress, download, decision }: Packing) {
+async function* entries(photos: readonly Photo[], { pattern, onProgress, download }: Packing) {
   const taken = new Set<string>();
   const report = [REPORT_HEAD];
   const several = new Set(photos.map(({ market }) => market)).size > 1;
@@ -62,7 +60,7 @@ async function* entries(photos: readonly Photo[], { pattern, onProgress, downloa
     n += 1;
     const stem = fromPattern(pattern, photo, n);
     const name = (several ? `${photo.market}/` : "") + freeName(stem, EXTENSIONS[file.type] ?? "png", taken, several ? photo.market : "");
-    report.push(reportLine(name, photo, decision(photo.taskId)));
+    report.push(reportLine(name, photo));
     yield { name, input: file };
   }
   onProgress(photos.length, photos.length);
@@ -72,7 +70,8 @@ async function* entries(photos: readonly Photo[], { pattern, onProgress, downloa
 
 const REPORT_HEAD = ["file", "photo", "market", "verdict", "reasons", "decision", "width", "height", "bytes"];
 
-function reportLine(file: string, { name, market, detail }: Photo, decision: string): string[] {
+function reportLine(file: string, { name, market, detail, decision: decided }: Photo): string[] {
+  const decision = decided ?? "";
   const result = detail?.result ?? null;
   if (result === null) return [file, name, market, "", "", decision, "", "", ""];
   const { verdict, verdict_reasons, width, height, size_bytes } = result;
