@@ -21,7 +21,7 @@ from whitebg.cli.connection import ConnectionOptions, resolve
 from whitebg.cli.datadir import DataDir, default_data_dir
 from whitebg.cli.doctor import run_doctor
 from whitebg.cli.hoisting import hoisted
-from whitebg.cli.naming import NamePattern
+from whitebg.cli.naming import name_pattern
 from whitebg.cli.presets import show_presets
 from whitebg.cli.problems import INTERRUPTED, Problem
 from whitebg.cli.service import require_server
@@ -368,7 +368,7 @@ def download(
         task_ids or [],
         out=out,
         kind=ImageKind(image),
-        pattern=None if name is None else NamePattern(name),
+        pattern=None if name is None else name_pattern(name),
         report=report,
         force=force,
         console=output.console(),

@@ -7,7 +7,7 @@ import contextlib
 import dataclasses
 from contextlib import aclosing
 from datetime import datetime, timedelta
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from rich.console import Console
@@ -18,8 +18,9 @@ from rich.text import Text
 from whitebg import errors, models
 from whitebg.cli import output
 from whitebg.cli.connection import Connection, connected
-from whitebg.cli.naming import NamePattern, report_line, write_report
+from whitebg.cli.naming import result_file
 from whitebg.cli.saving import OutputNames, save_result
+from whitebg_process.result_files import REPORT_NAME, NamePattern, report_text
 
 MAX_ROWS = 20
 """Tasks in the live table: the most recently updated ones."""
@@ -285,14 +286,16 @@ async def download(
         for number, task_id in enumerate(task_ids, 1):
             try:
                 task = (await client.wait(task_id)).raise_for_state()
-                stem = pattern.path(task, number) if pattern else Path(task.input.filename).stem or str(task_id)
+                saved = result_file(task)
+                stem = Path(pattern.path(saved, number)) if pattern else Path(task.input.filename).stem or str(task_id)
                 path = await save_result(client, task, names, stem, kind)
-                lines.append(report_line(path.relative_to(out), task))
+                lines.append(saved.report_line(PurePosixPath(path.relative_to(out).as_posix())))
                 console.print(Text(str(path)), soft_wrap=True)
             except (errors.NotFound, errors.TaskFailed, errors.DownloadFailed) as error:
                 fine = False
                 console.print(Text(error.message, style="red"), soft_wrap=True)
     if report:
-        await asyncio.to_thread(write_report, out / "report.csv", lines)
-        console.print(Text(str(out / "report.csv")), soft_wrap=True)
+        file = out / REPORT_NAME
+        await asyncio.to_thread(file.write_text, report_text(lines), encoding="utf-8", newline="")
+        console.print(Text(str(file)), soft_wrap=True)
     return fine

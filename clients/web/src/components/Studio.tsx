@@ -252,11 +252,7 @@ export function Studio({ world }: { world: World }) {
           photos={packed}
           onClose={() => setPacked(null)}
           onSave={async (several, pattern, onProgress) =>
-            (await import("../model/download")).saveAll(several, {
-              pattern,
-              onProgress,
-              download: (taskId) => client.download(taskId),
-            })
+            (await import("../model/download")).saveAll(several, pattern, (ids, name) => client.http.archive(ids, name), onProgress)
           }
         />
         <Dialogs.ShortcutsDialog opened={keysShown} onClose={() => setKeysShown(false)} />
