@@ -14,6 +14,7 @@ from starlette.middleware.cors import CORSMiddleware
 from ws_gateway.clock import Clock, SystemClock
 from ws_gateway.components import run_gateway
 from ws_gateway.http import (
+    archives,
     batches,
     config,
     docs,
@@ -72,6 +73,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
     for module in (
         tasks,
         batches,
+        archives,
         presets,
         engines,
         sync,

@@ -55,6 +55,8 @@ class Gateway:
     """Bounds the uploads that are received at the same time, into temporary files."""
     uploads: FairSlots
     """Bounds the photos held in memory at the same time: those received whole, on their way to the service."""
+    archives: FairSlots
+    """Bounds the archives that are sent at the same time, each with one picture in memory."""
 
 
 USERS_AT_ONCE = 4
@@ -146,6 +148,9 @@ async def _run(settings: Settings, clock: Clock, metrics: Metrics, shared: Share
             bodies=FairSlots(settings.max_receiving_uploads, max(1, settings.max_receiving_uploads // USERS_AT_ONCE)),
             uploads=FairSlots(
                 settings.max_concurrent_uploads, max(1, settings.max_concurrent_uploads // USERS_AT_ONCE)
+            ),
+            archives=FairSlots(
+                settings.max_concurrent_archives, max(1, settings.max_concurrent_archives // USERS_AT_ONCE)
             ),
         )
     finally:

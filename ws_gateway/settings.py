@@ -99,6 +99,8 @@ class Settings(ProcessSettings):
     """Photos in memory at the same time, a quarter of them of one user; more wait in temporary files."""
     max_receiving_uploads: int = Field(default=256, gt=0)
     """Photos received at the same time into temporary files, a quarter of them of one user; more wait unread."""
+    max_concurrent_archives: int = Field(default=8, gt=0)
+    """ZIP files of results sent at the same time, a quarter of them to one user; more wait."""
     body_grace: timedelta = Field(default=timedelta(seconds=30), gt=timedelta(0))
     """Time for the body of a request, in addition to a second for each 32 KiB received."""
     connections_per_user: int = Field(default=20, ge=0)

@@ -40,6 +40,15 @@ class TaskState(StrEnum):
 TERMINAL_STATES = frozenset({TaskState.COMPLETED, TaskState.FAILED, TaskState.TIMEOUT, TaskState.CANCELLED})
 
 
+class Review(StrEnum):
+    """The owner's decision on a result."""
+
+    OPEN = "open"
+    """Not decided."""
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+
+
 class WaitReason(StrEnum):
     """Why a task was snoozed: the cause lies outside the task, so no attempt is counted."""
 
@@ -330,6 +339,8 @@ class Task:
     """The earlier task whose photo is reused, which may have been deleted since; None if the photo was uploaded."""
     batch_id: str | None = None
     """The batch that it was submitted to."""
+    review: Review = Review.OPEN
+    """The owner's decision on the result."""
 
     @property
     def stored_bytes(self) -> int:

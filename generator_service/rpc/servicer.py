@@ -99,6 +99,7 @@ class Servicer(generator_service_pb2_grpc.GeneratorServiceServicer):
             skip=query.skip,
             limit=query.limit,
             batch_id=query.batch_id,
+            review=query.review,
         )
         await self.view.rank()
         tasks = first_page(self._present(task) for task in page.tasks)
@@ -127,6 +128,17 @@ class Servicer(generator_service_pb2_grpc.GeneratorServiceServicer):
         logger.info("tasks_deleted", extra=extra)
         return pb.DeleteTasksResponse(
             task_ids=deleted, missing_task_ids=sorted(set(request.task_ids).difference(deleted))
+        )
+
+    async def ReviewTasks(self, request: pb.ReviewTasksRequest, context: Context) -> pb.ReviewTasksResponse:  # noqa: N802, ARG002
+        """Record a decision on results."""
+        review = requests.review(request)
+        reviewed = await self.store.review_tasks(request.task_ids, caller().owner_filter(request.user_id), review)
+        known = {*reviewed.task_ids, *reviewed.unfinished}
+        return pb.ReviewTasksResponse(
+            task_ids=reviewed.task_ids,
+            unfinished_task_ids=reviewed.unfinished,
+            missing_task_ids=sorted(set(request.task_ids) - known),
         )
 
     async def GetBatch(self, request: pb.GetBatchRequest, context: Context) -> pb.GetBatchResponse:  # noqa: N802, ARG002

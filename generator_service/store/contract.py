@@ -25,7 +25,7 @@ from generator_service.domain.errors import EngineError, QuotaExceeded, StorageQ
 from generator_service.domain.event import TaskEvent
 from generator_service.domain.readiness import Backlog
 from generator_service.domain.revocation import NewRevocation, Revocation
-from generator_service.domain.task import Lease, NewTask, ResultInfo, Task, TaskState
+from generator_service.domain.task import Lease, NewTask, ResultInfo, Review, Task, TaskState
 
 if TYPE_CHECKING:
     from generator_service.store.admin_contract import AdminStore
@@ -99,6 +99,16 @@ class DeletedTasks:
     task_ids: Sequence[int]
     images: Sequence[str]
     """Keys of images that no other task uses; they stay recorded until `TaskStore.end_image_deletions`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewedTasks:
+    """The outcome of a decision on results."""
+
+    task_ids: Sequence[int]
+    """Tasks that have the decision now."""
+    unfinished: Sequence[int]
+    """Tasks without a result."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,6 +361,13 @@ class TaskStore(Protocol):
         """
         ...
 
+    async def review_tasks(self, task_ids: Collection[int], user_id: str | None, review: Review) -> ReviewedTasks:
+        """Record the owner's decision on results, with a REVIEWED event for each task that it changes.
+
+        ``user_id`` None means any owner. Tasks that don't exist, or are another user's, are left out.
+        """
+        ...
+
     async def task_ids(
         self, user_id: str, *, batch_id: str | None = None, before: int | None, limit: int
     ) -> Sequence[int]:
@@ -424,8 +441,12 @@ class TaskStore(Protocol):
         skip: int,
         limit: int,
         batch_id: str | None = None,
+        review: Review | None = None,
     ) -> TaskPage:
-        """Read a user's tasks with an id below ``before``, newest first. No ``states`` means all, as does no batch."""
+        """Read a user's tasks with an id below ``before``, newest first. No ``states`` means all, as does no batch.
+
+        With ``review``, only completed tasks with that decision.
+        """
         ...
 
     async def events_after(self, revision: int, *, limit: int) -> EventPage:

@@ -30,13 +30,14 @@ from generator_service.domain.task import (
     Lease,
     NewTask,
     ResultInfo,
+    Review,
     Task,
     TaskError,
     TaskState,
     WaitReason,
 )
 from generator_service.store import image_records, rows, statements
-from generator_service.store.contract import Beat, DeletedTasks, Enqueued, Limits, Retention
+from generator_service.store.contract import Beat, DeletedTasks, Enqueued, Limits, Retention, ReviewedTasks
 from generator_service.store.tables import events, tasks, users
 from generator_service.store.unit_of_work import UnitOfWork
 
@@ -241,6 +242,19 @@ def delete_tasks(uow: UnitOfWork, task_ids: Collection[int], user_id: str | None
     uow.delete_tasks(ended)
     images = image_records.request_deletion(uow, ended)
     return DeletedTasks(task_ids=[task.task_id for task in ended], images=images)
+
+
+def review_tasks(uow: UnitOfWork, task_ids: Collection[int], user_id: str | None, review: Review) -> ReviewedTasks:
+    """Record a decision on results; those that already have it are left unchanged."""
+    found = [task for task in uow.read_tasks(task_ids) if user_id in {None, task.user_id}]
+    finished = [task for task in found if task.state is TaskState.COMPLETED]
+    for task in finished:
+        if task.review is not review:
+            uow.update_task(task, EventType.REVIEWED, transitions.review(task, review=review, at=uow.now))
+    return ReviewedTasks(
+        task_ids=[task.task_id for task in finished],
+        unfinished=[task.task_id for task in found if task.state is not TaskState.COMPLETED],
+    )
 
 
 def requeue_expired(uow: UnitOfWork, alive: Sequence[Beat], lease_for: timedelta, waits: WaitPolicy) -> list[Task]:

@@ -14,7 +14,16 @@ from generator_service.domain.breaker import Breaker, is_pause
 from generator_service.domain.engine_limit import EngineLimit
 from generator_service.domain.event import EventType, TaskEvent
 from generator_service.domain.routing import request_of
-from generator_service.domain.task import Engine, InputInfo, Task, TaskError, TaskOptions, TaskState, WaitReason
+from generator_service.domain.task import (
+    Engine,
+    InputInfo,
+    Review,
+    Task,
+    TaskError,
+    TaskOptions,
+    TaskState,
+    WaitReason,
+)
 from generator_service.domain.transitions import DELETED
 from generator_service.store.contract import UserLimits
 from generator_service.store.older_results import STORED_RESULT, STORED_TASK, stored_json
@@ -28,6 +37,7 @@ _AS_OLDER = {
     EventType.SNOOZED: EventType.RETRYING,
     EventType.DELETED: EventType.CANCELLED,
     EventType.UPDATED: EventType.CREATED,
+    EventType.REVIEWED: EventType.COMPLETED,
 }
 """The types that rows name in place of those unknown to older releases; the task of the event distinguishes them."""
 _OF_END = {
@@ -79,6 +89,7 @@ def changing_values(task: Task) -> dict[str, Any]:
         "wait_reason": None if task.wait_reason is None else task.wait_reason.value,
         "failures": task.failures,
         "lost_leases": task.lost_leases,
+        "review": review_value(task.review),
     }
 
 
@@ -113,7 +124,13 @@ def task_from_row(row: Row[Any]) -> Task:
         lost_leases=row.lost_leases,
         source_task_id=row.source_task_id,
         batch_id=row.batch_id,
+        review=Review.OPEN if row.review is None else Review(row.review),
     )
+
+
+def review_value(review: Review) -> str | None:
+    """Return the column of a decision."""
+    return None if review is Review.OPEN else review.value
 
 
 def event_values(event: TaskEvent) -> dict[str, Any]:
@@ -161,6 +178,8 @@ def batch_from_row(row: Row[Any], counts: Mapping[TaskState, int]) -> Batch:
 def _event_type(stored: str, task: Task) -> EventType:
     if stored == EventType.CREATED and task.updated_at > task.created_at:
         return EventType.UPDATED
+    if stored == EventType.COMPLETED and task.finished_at is not None and task.updated_at > task.finished_at:
+        return EventType.REVIEWED
     if task.wait_reason is not None:
         return EventType.SNOOZED
     if task.error is not None and task.error.code == DELETED:

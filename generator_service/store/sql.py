@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import islice
 from typing import TypeVar
 
 from sqlalchemy import Connection
@@ -21,7 +22,7 @@ from generator_service.domain.readiness import Backlog
 from generator_service.domain.retry import RetryPolicy
 from generator_service.domain.revocation import NewRevocation, Revocation
 from generator_service.domain.routing import WaitPolicy
-from generator_service.domain.task import Lease, NewTask, ResultInfo, Task, TaskState
+from generator_service.domain.task import Lease, NewTask, ResultInfo, Review, Task, TaskState
 from generator_service.store import claiming, image_records, operations, queries, revoking
 from generator_service.store.admin import SqlAdminStore
 from generator_service.store.claiming import CommitClaims
@@ -39,6 +40,7 @@ from generator_service.store.contract import (
     QueueSnapshot,
     Refusal,
     Retention,
+    ReviewedTasks,
     RevocationPage,
     Snapshot,
     TaskPage,
@@ -52,6 +54,8 @@ from generator_service.store.writer import CommitListener, GroupCommitWriter
 T = TypeVar("T")
 
 READERS = 4
+REVIEW_CHUNK = 200
+"""Tasks reviewed in one transaction."""
 
 
 class SqlTaskStore:
@@ -185,6 +189,17 @@ class SqlTaskStore:
         """Delete tasks, each with an event."""
         return await self._write(partial(operations.delete_tasks, task_ids=task_ids, user_id=user_id), tasks=task_ids)
 
+    async def review_tasks(self, task_ids: Collection[int], user_id: str | None, review: Review) -> ReviewedTasks:
+        """Record a decision on results, in chunks, so that other writes get in between."""
+        wanted, reviewed, unfinished = iter(dict.fromkeys(task_ids)), list[int](), list[int]()
+        while chunk := list(islice(wanted, REVIEW_CHUNK)):
+            done = await self._write(
+                partial(operations.review_tasks, task_ids=chunk, user_id=user_id, review=review), tasks=chunk
+            )
+            reviewed += done.task_ids
+            unfinished += done.unfinished
+        return ReviewedTasks(task_ids=reviewed, unfinished=unfinished)
+
     async def requeue_expired(self, *, alive: Sequence[Beat] = (), lease_for: timedelta = LEASE) -> Sequence[Task]:
         """Take tasks from workers whose leases ran out, after prolonging those of this process's own worker."""
         return await self._write(
@@ -224,6 +239,7 @@ class SqlTaskStore:
         skip: int,
         limit: int,
         batch_id: str | None = None,
+        review: Review | None = None,
     ) -> TaskPage:
         """Read a page of a user's tasks."""
         return await self._read(
@@ -235,6 +251,7 @@ class SqlTaskStore:
                 skip=skip,
                 limit=limit,
                 batch_id=batch_id,
+                review=review,
             )
         )
 

@@ -149,6 +149,8 @@ tasks = Table(
     # No foreign key: the earlier task may be deleted, and stays named.
     Column("source_task_id", BigInteger),
     Column("batch_id", String(100)),
+    # Null is not decided, also in rows of older releases.
+    Column("review", String(16)),
     UniqueConstraint("user_id", "idempotency_key"),
     comment="The present state of every task: the rows are the queue.",
     # Ids are never given out again, even after the newest task has been forgotten.

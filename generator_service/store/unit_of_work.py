@@ -271,7 +271,7 @@ class UnitOfWork:
         )
         self._put(numbered)
         self._recorded.append((event, numbered, None))
-        if after.state.terminal:
+        if after.state.terminal and not before.state.terminal:
             self._change_batch(after)
         return numbered
 

@@ -12,6 +12,8 @@ export {
   type ListOptions,
   type EngineInfo,
   type Preset,
+  type Review,
+  type ReviewedTasks,
   type SocketToken,
   type Submitted,
   type SubmitOptions,

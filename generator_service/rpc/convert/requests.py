@@ -15,7 +15,7 @@ from generator_service.domain.batch import check_batch_id
 from generator_service.domain.cursor import Cursor, LogCursor, UserCursor
 from generator_service.domain.errors import ImageNotFound, InvalidRequest
 from generator_service.domain.revocation import NewRevocation, Session
-from generator_service.domain.task import Task, TaskState
+from generator_service.domain.task import Review, Task, TaskState
 from generator_service.rpc.auth import MAX_USER_ID_LENGTH, usable_name
 from generator_service.rpc.convert import messages
 from generator_service.submission import Submission
@@ -29,6 +29,7 @@ MAX_REVOCATIONS_PER_PAGE = 1000
 MAX_SKIP = 100_000
 MAX_WATCHED_TASKS = 1000
 MAX_DELETED_TASKS = 1000
+MAX_REVIEWED_TASKS = 1000
 MAX_URL_LIFETIME = timedelta(hours=1)
 DEFAULT_URL_LIFETIME = timedelta(minutes=10)
 
@@ -48,6 +49,7 @@ class TaskQuery:
     skip: int
     limit: int
     batch_id: str | None
+    review: Review | None
 
 
 def submission(request: pb.SubmitTaskRequest, user_id: str, *, now: datetime) -> Submission:
@@ -97,6 +99,7 @@ def task_query(request: pb.ListTasksRequest) -> TaskQuery:
         skip=request.skip,
         limit=page_size(request.page_size, default=TASKS_PER_PAGE, most=MAX_TASKS_PER_PAGE),
         batch_id=_batch_id(request.batch_id),
+        review=messages.review_from(request.review) if request.review else None,
     )
 
 
@@ -118,6 +121,20 @@ def check_deletion(request: pb.DeleteTasksRequest) -> None:
         raise InvalidRequest(
             "task_ids", f"names {len(request.task_ids)} tasks; at most {MAX_DELETED_TASKS} in one call"
         )
+
+
+def review(request: pb.ReviewTasksRequest) -> Review:
+    """Read the decision on tasks.
+
+    Raises:
+        InvalidRequest: no tasks are named, or too many, or the decision is not set.
+
+    """
+    if not 1 <= len(request.task_ids) <= MAX_REVIEWED_TASKS:
+        raise InvalidRequest(
+            "task_ids", f"names {len(request.task_ids)} tasks; name 1 to {MAX_REVIEWED_TASKS} in one call"
+        )
+    return messages.review_from(request.review)
 
 
 def page_size(asked: int, *, default: int, most: int) -> int:

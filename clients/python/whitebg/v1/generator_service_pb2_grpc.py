@@ -66,6 +66,11 @@ class GeneratorServiceStub(object):
                 request_serializer=whitebg_dot_v1_dot_generator__service__pb2.DeleteTasksRequest.SerializeToString,
                 response_deserializer=whitebg_dot_v1_dot_generator__service__pb2.DeleteTasksResponse.FromString,
                 _registered_method=True)
+        self.ReviewTasks = channel.unary_unary(
+                '/whitebg.v1.GeneratorService/ReviewTasks',
+                request_serializer=whitebg_dot_v1_dot_generator__service__pb2.ReviewTasksRequest.SerializeToString,
+                response_deserializer=whitebg_dot_v1_dot_generator__service__pb2.ReviewTasksResponse.FromString,
+                _registered_method=True)
         self.GetBatch = channel.unary_unary(
                 '/whitebg.v1.GeneratorService/GetBatch',
                 request_serializer=whitebg_dot_v1_dot_generator__service__pb2.GetBatchRequest.SerializeToString,
@@ -191,6 +196,17 @@ class GeneratorServiceServicer(object):
 
         Idempotent. Many tasks are deleted in several transactions; repeat a call that failed. INVALID_ARGUMENT: no task is
         selected, or too many.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReviewTasks(self, request, context):
+        """Records the owner's decision on the results of tasks, each that changes with a REVIEWED event. The decision belongs
+        to the task, so to one version of a picture: a new version is another task, and not decided.
+
+        Idempotent: a task that already has this decision is left unchanged. Many tasks are changed in several transactions;
+        repeat a call that failed. INVALID_ARGUMENT: no task is named, or too many, or the decision is not set.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -333,6 +349,11 @@ def add_GeneratorServiceServicer_to_server(servicer, server):
                     servicer.DeleteTasks,
                     request_deserializer=whitebg_dot_v1_dot_generator__service__pb2.DeleteTasksRequest.FromString,
                     response_serializer=whitebg_dot_v1_dot_generator__service__pb2.DeleteTasksResponse.SerializeToString,
+            ),
+            'ReviewTasks': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReviewTasks,
+                    request_deserializer=whitebg_dot_v1_dot_generator__service__pb2.ReviewTasksRequest.FromString,
+                    response_serializer=whitebg_dot_v1_dot_generator__service__pb2.ReviewTasksResponse.SerializeToString,
             ),
             'GetBatch': grpc.unary_unary_rpc_method_handler(
                     servicer.GetBatch,
@@ -542,6 +563,33 @@ class GeneratorService(object):
             '/whitebg.v1.GeneratorService/DeleteTasks',
             whitebg_dot_v1_dot_generator__service__pb2.DeleteTasksRequest.SerializeToString,
             whitebg_dot_v1_dot_generator__service__pb2.DeleteTasksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReviewTasks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/whitebg.v1.GeneratorService/ReviewTasks',
+            whitebg_dot_v1_dot_generator__service__pb2.ReviewTasksRequest.SerializeToString,
+            whitebg_dot_v1_dot_generator__service__pb2.ReviewTasksResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -71,6 +71,13 @@ class GeneratorServiceStub:
     Idempotent. Many tasks are deleted in several transactions; repeat a call that failed. INVALID_ARGUMENT: no task is
     selected, or too many.
     """
+    ReviewTasks: _grpc.UnaryUnaryMultiCallable[_generator_service_pb2.ReviewTasksRequest, _generator_service_pb2.ReviewTasksResponse]
+    """Records the owner's decision on the results of tasks, each that changes with a REVIEWED event. The decision belongs
+    to the task, so to one version of a picture: a new version is another task, and not decided.
+
+    Idempotent: a task that already has this decision is left unchanged. Many tasks are changed in several transactions;
+    repeat a call that failed. INVALID_ARGUMENT: no task is named, or too many, or the decision is not set.
+    """
     GetBatch: _grpc.UnaryUnaryMultiCallable[_generator_service_pb2.GetBatchRequest, _generator_service_pb2.GetBatchResponse]
     """Returns a batch with the number of its tasks by state. NOT_FOUND: the user has no task of such a batch."""
     CloseBatch: _grpc.UnaryUnaryMultiCallable[_generator_service_pb2.CloseBatchRequest, _generator_service_pb2.CloseBatchResponse]
@@ -167,6 +174,13 @@ class GeneratorServiceAsyncStub(GeneratorServiceStub):
 
     Idempotent. Many tasks are deleted in several transactions; repeat a call that failed. INVALID_ARGUMENT: no task is
     selected, or too many.
+    """
+    ReviewTasks: _aio.UnaryUnaryMultiCallable[_generator_service_pb2.ReviewTasksRequest, _generator_service_pb2.ReviewTasksResponse]  # type: ignore[assignment]
+    """Records the owner's decision on the results of tasks, each that changes with a REVIEWED event. The decision belongs
+    to the task, so to one version of a picture: a new version is another task, and not decided.
+
+    Idempotent: a task that already has this decision is left unchanged. Many tasks are changed in several transactions;
+    repeat a call that failed. INVALID_ARGUMENT: no task is named, or too many, or the decision is not set.
     """
     GetBatch: _aio.UnaryUnaryMultiCallable[_generator_service_pb2.GetBatchRequest, _generator_service_pb2.GetBatchResponse]  # type: ignore[assignment]
     """Returns a batch with the number of its tasks by state. NOT_FOUND: the user has no task of such a batch."""
@@ -291,6 +305,19 @@ class GeneratorServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Idempotent. Many tasks are deleted in several transactions; repeat a call that failed. INVALID_ARGUMENT: no task is
         selected, or too many.
+        """
+
+    @_abc_1.abstractmethod
+    def ReviewTasks(
+        self,
+        request: _generator_service_pb2.ReviewTasksRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_generator_service_pb2.ReviewTasksResponse, _abc.Awaitable[_generator_service_pb2.ReviewTasksResponse]]:
+        """Records the owner's decision on the results of tasks, each that changes with a REVIEWED event. The decision belongs
+        to the task, so to one version of a picture: a new version is another task, and not decided.
+
+        Idempotent: a task that already has this decision is left unchanged. Many tasks are changed in several transactions;
+        repeat a call that failed. INVALID_ARGUMENT: no task is named, or too many, or the decision is not set.
         """
 
     @_abc_1.abstractmethod

@@ -208,6 +208,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v2/tasks/review": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Review Tasks
+         * @description Accept or reject the results of tasks, or take that back. Each that changes is sent to all watchers.
+         *
+         *     A call that failed may have changed a part of them: repeat it.
+         */
+        post: operations["review_tasks"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v2/tasks/{task_id}/retry": {
         parameters: {
             query?: never;
@@ -308,6 +330,29 @@ export interface paths {
          * @description Close a batch and cancel its tasks that have not ended.
          */
         post: operations["cancel_batch"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/tasks/archive": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Pack
+         * @description Download the results of tasks as one ZIP file, with `report.csv`: their verdicts, decisions and problems.
+         *
+         *     Tasks that have no result, or do not exist, are in the report only. The file is sent while it is written; a
+         *     connection that ends early leaves it incomplete. A further one of the same user waits for its turn.
+         */
+        post: operations["pack"];
         delete?: never;
         options?: never;
         head?: never;
@@ -672,6 +717,20 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * ArchiveIn
+         * @description The results to pack, and the names of their files.
+         */
+        ArchiveIn: {
+            /** Task Ids */
+            task_ids: number[];
+            /**
+             * Name
+             * @description Name of each file without extension, with {name}, {sku}, {market} and {n}; / separates folders
+             * @default {market}/{name}-white
+             */
+            name: string;
+        };
         /**
          * BatchOut
          * @description Tasks that were submitted together, and how many there are in each state. Deleted tasks are not counted.
@@ -1284,6 +1343,43 @@ export interface components {
             report: components["schemas"]["ReportOut"] | null;
         };
         /**
+         * ReviewIn
+         * @description A decision on the results of tasks.
+         */
+        ReviewIn: {
+            /** Task Ids */
+            task_ids: number[];
+            /** @description The decision; open takes an earlier one back */
+            review: components["schemas"]["ReviewName"];
+        };
+        /**
+         * ReviewName
+         * @description The owner's decision on a result.
+         * @enum {string}
+         */
+        ReviewName: "open" | "accepted" | "rejected";
+        /**
+         * ReviewedOut
+         * @description The tasks of a decision, each in one of the lists.
+         */
+        ReviewedOut: {
+            /**
+             * Task Ids
+             * @description Tasks that have this decision now
+             */
+            task_ids: number[];
+            /**
+             * Unfinished Task Ids
+             * @description Tasks without a result, which are left unchanged
+             */
+            unfinished_task_ids: number[];
+            /**
+             * Missing Task Ids
+             * @description Requested tasks that do not exist
+             */
+            missing_task_ids: number[];
+        };
+        /**
          * RevokeIn
          * @description Which sessions to end.
          */
@@ -1348,7 +1444,7 @@ export interface components {
             result_image_url: string | null;
             /**
              * Elapsed Time
-             * @description Seconds from submission to updated_at
+             * @description Seconds from submission to the end, or to updated_at before
              */
             elapsed_time: number | null;
             /** Estimated Remaining Seconds */
@@ -1385,6 +1481,8 @@ export interface components {
             seq: number;
             /** Filename */
             filename: string;
+            /** @description The owner's decision on the result; absent without a result */
+            review?: components["schemas"]["ReviewName"] | null;
             /**
              * Deleted
              * @description Whether the task was deleted; absent otherwise
@@ -1516,7 +1614,7 @@ export interface components {
             result_image_url: string | null;
             /**
              * Elapsed Time
-             * @description Seconds from submission to updated_at
+             * @description Seconds from submission to the end, or to updated_at before
              */
             elapsed_time: number | null;
             /** Estimated Remaining Seconds */
@@ -1553,6 +1651,8 @@ export interface components {
             seq: number;
             /** Filename */
             filename: string;
+            /** @description The owner's decision on the result; absent without a result */
+            review?: components["schemas"]["ReviewName"] | null;
             /**
              * Deleted
              * @description Whether the task was deleted; absent otherwise
@@ -1627,7 +1727,7 @@ export interface components {
             result_image_url: string | null;
             /**
              * Elapsed Time
-             * @description Seconds from submission to updated_at
+             * @description Seconds from submission to the end, or to updated_at before
              */
             elapsed_time: number | null;
             /** Estimated Remaining Seconds */
@@ -1664,6 +1764,8 @@ export interface components {
             seq: number;
             /** Filename */
             filename: string;
+            /** @description The owner's decision on the result; absent without a result */
+            review?: components["schemas"]["ReviewName"] | null;
             /**
              * Deleted
              * @description Whether the task was deleted; absent otherwise
@@ -1748,7 +1850,7 @@ export interface components {
             result_image_url: string | null;
             /**
              * Elapsed Time
-             * @description Seconds from submission to updated_at
+             * @description Seconds from submission to the end, or to updated_at before
              */
             elapsed_time: number | null;
             /** Estimated Remaining Seconds */
@@ -1785,6 +1887,8 @@ export interface components {
             seq: number;
             /** Filename */
             filename: string;
+            /** @description The owner's decision on the result; absent without a result */
+            review?: components["schemas"]["ReviewName"] | null;
             /**
              * Deleted
              * @description Whether the task was deleted; absent otherwise
@@ -1853,6 +1957,8 @@ export interface operations {
                 page_token?: string;
                 /** @description Only tasks of this batch */
                 batch_id?: string;
+                /** @description Only completed tasks with this decision */
+                review?: components["schemas"]["ReviewName"] | null;
             };
             header?: never;
             path?: never;
@@ -2550,6 +2656,8 @@ export interface operations {
                 page_token?: string;
                 /** @description Only tasks of this batch */
                 batch_id?: string;
+                /** @description Only completed tasks with this decision */
+                review?: components["schemas"]["ReviewName"] | null;
             };
             header?: never;
             path?: never;
@@ -2980,6 +3088,75 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["DeletedOut"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Gateway Timeout */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+        };
+    };
+    review_tasks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReviewIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReviewedOut"];
                 };
             };
             /** @description Unauthorized */
@@ -3572,6 +3749,66 @@ export interface operations {
             };
             /** @description Not Found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+        };
+    };
+    pack: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ArchiveIn"];
+            };
+        };
+        responses: {
+            /** @description The archive */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/zip": string;
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -231,6 +231,7 @@ export const en = {
     sample: (name: string) => `Example: ${name}`,
     text: "One ZIP file, with a folder for each marketplace if there are several, and report.csv with the checks.",
     progress: "Download",
+    unusable: "These names can't be used: only the four fields are known, and a name must not begin with / or contain ..",
     save: "Download ZIP",
   },
   batch: {
@@ -392,7 +393,7 @@ export const en = {
   notice: {
     offline: "You are offline. Uploaded photos are still processed; the others are sent when you are online again.",
     actionFailed: (what: string) => `That did not work. ${what}. Try again in a moment.`,
-    zipFailed: "Some pictures could not be fetched. Try again.",
+    zipFailed: "The download failed. Try again.",
     dismiss: "Dismiss",
   },
   signIn: {

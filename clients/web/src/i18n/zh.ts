@@ -231,6 +231,7 @@ export const zh: Texts = {
     sample: (name) => `示例：${name}`,
     text: "打包为一个 ZIP 文件；有多个平台时每个平台一个文件夹，并附检查结果 report.csv。",
     progress: "下载",
+    unusable: "无法使用此文件名：只能用上述四个字段，且不能以 / 开头或包含 ..",
     save: "下载 ZIP",
   },
   batch: {
@@ -390,7 +391,7 @@ export const zh: Texts = {
   notice: {
     offline: "您已离线。服务器上的任务继续进行；其余照片会在恢复联网后上传。",
     actionFailed: (what) => `操作没有成功。${what}。请稍后再试。`,
-    zipFailed: "部分图片无法下载，请重试。",
+    zipFailed: "下载失败，请重试。",
     dismiss: "知道了",
   },
   signIn: {

@@ -2,7 +2,7 @@
 import { ApiError, createClient, type EngineInfo, type Preset, Store, type TaskDetail, type WhitebgClient } from "@whitebg/client";
 
 import { Session, SignInNeeded } from "../session/session";
-import { Decisions } from "./decisions";
+import { Decisions, type SendReview, sendStored } from "./decisions";
 import { Uploads } from "./uploads";
 
 /** `refused`: the gateway rejected the token, or it has expired. */
@@ -13,6 +13,8 @@ export interface World {
   access: Store<Access>;
   uploads: Uploads;
   decisions: Decisions;
+  /** The latest error of an action without a caller; null if there is none, or it was dismissed. */
+  trouble: Store<unknown>;
   /** Whether a person has signed in with a token, and can sign out. */
   signedIn: Store<boolean>;
   /** Available presets; empty until the server has responded. */
@@ -55,7 +57,9 @@ export function makeWorld(): World {
       if (error instanceof ApiError && error.status === 409) return client.refresh(taskId);
       throw error;
     });
-  const decisions = new Decisions();
+  const trouble = new Store<unknown>(null);
+  const review: SendReview = (taskIds, decision) => client.http.review(taskIds, decision);
+  const decisions = new Decisions(review, client.tasks, (error) => trouble.set(error));
   const uploads = new Uploads({
     submit: (photo, options) => client.submit(photo, options),
     createVersion: (taskId, options) => client.createVersion(taskId, options),
@@ -68,7 +72,10 @@ export function makeWorld(): World {
   };
   /** Continue with a token of this page or another tab; for another user, discard the previous user's data. */
   const signedIn = (isAnother: boolean, isNew = isAnother): void => {
-    if (isAnother) uploads.clear();
+    if (isAnother) {
+      uploads.clear();
+      decisions.clear();
+    }
     if (isNew) client.forget();
     isSignedIn.set(session.isSignedIn);
     access.set("granted");
@@ -79,6 +86,7 @@ export function makeWorld(): World {
     const isHeard = state === "connected" || state === "polling";
     if (isHeard && !wasHeard) {
       uploads.wake();
+      sendStored(localStorage, review).catch(() => undefined); // The next connection sends them.
       learnPresets().catch(() => undefined); // The options work without them; the next connection requests them again.
     }
     wasHeard = isHeard;
@@ -88,6 +96,7 @@ export function makeWorld(): World {
     access,
     uploads,
     decisions,
+    trouble,
     signedIn: isSignedIn,
     presets,
     engines,
@@ -96,13 +105,15 @@ export function makeWorld(): World {
       const linked = tokenOfLink();
       if (linked !== null) signedIn(session.use(linked), true);
       isSignedIn.set(session.isSignedIn);
-      const unfollow = decisions.follow();
+      const unwatchTasks = client.tasks.watch(() => decisions.settle());
+      const unwatchSnapshots = client.snapshots.watch(() => decisions.settle(true));
       const unwatch = client.connection.watch(onConnection);
       const unwatchSession = session.watch((isAnother) => signedIn(isAnother));
       window.addEventListener("online", uploads.wake);
       return () => {
         unwatch();
-        unfollow();
+        unwatchTasks();
+        unwatchSnapshots();
         unwatchSession();
         window.removeEventListener("online", uploads.wake);
       };
