@@ -10,6 +10,7 @@ from generator_service.domain.finding import Finding
 from generator_service.domain.hints import Hint
 from generator_service.domain.placement import Placement
 from generator_service.domain.report import Report
+from generator_service.domain.usage import Usage
 
 CUSTOM_PRESET = "custom"
 MIN_PRIORITY, MAX_PRIORITY = -10, 10
@@ -330,6 +331,8 @@ class Task:
     """The earlier task whose photo is reused, which may have been deleted since; None if the photo was uploaded."""
     batch_id: str | None = None
     """The batch that it was submitted to."""
+    attempt_usage: Usage | None = None
+    """Usage of the running attempt up to its latest heartbeat; the event that ends the attempt counts it."""
 
     @property
     def stored_bytes(self) -> int:

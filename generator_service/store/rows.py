@@ -16,6 +16,7 @@ from generator_service.domain.event import EventType, TaskEvent
 from generator_service.domain.routing import request_of
 from generator_service.domain.task import Engine, InputInfo, Task, TaskError, TaskOptions, TaskState, WaitReason
 from generator_service.domain.transitions import DELETED
+from generator_service.domain.usage import Usage
 from generator_service.store.contract import UserLimits
 from generator_service.store.older_results import STORED_RESULT, STORED_TASK, stored_json
 
@@ -23,6 +24,7 @@ _OPTIONS = TypeAdapter(TaskOptions)
 _INPUT = TypeAdapter(InputInfo)
 _ERROR = TypeAdapter(TaskError)
 _BATCH = TypeAdapter(Batch)
+_USAGE = TypeAdapter(Usage)
 _MICROSECOND = timedelta(microseconds=1)
 _AS_OLDER = {
     EventType.SNOOZED: EventType.RETRYING,
@@ -79,6 +81,7 @@ def changing_values(task: Task) -> dict[str, Any]:
         "wait_reason": None if task.wait_reason is None else task.wait_reason.value,
         "failures": task.failures,
         "lost_leases": task.lost_leases,
+        "attempt_usage": None if task.attempt_usage is None else _USAGE.dump_json(task.attempt_usage).decode(),
     }
 
 
@@ -113,6 +116,7 @@ def task_from_row(row: Row[Any]) -> Task:
         lost_leases=row.lost_leases,
         source_task_id=row.source_task_id,
         batch_id=row.batch_id,
+        attempt_usage=None if row.attempt_usage is None else _USAGE.validate_json(row.attempt_usage),
     )
 
 
