@@ -1,4 +1,4 @@
-"""`whitebg usage` and `whitebg admin usage`: what was used, by day, as a table, JSON lines or CSV."""
+"""`whitebg usage` and `whitebg admin usage`: amounts by day, as a table, JSON lines or CSV."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Csv = Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write C
 
 
 def usage(context: typer.Context, first: First = "", last: Last = "", csv: Csv = None, as_json: AsJson = False) -> None:
-    """Show what you used, by day."""
+    """Show your own usage by day."""
 
     async def work(wire: Wire) -> None:
         request = pb.GetUsageRequest(first_day=first, last_day=last)
@@ -44,7 +44,7 @@ def admin_usage(
     csv: Csv = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what all users used, by day. Deleted users are added up in one row without a name."""
+    """Show the usage of all users by day. Deleted users are added up in one row without a name."""
 
     async def work(wire: Wire) -> None:
         found: list[usage_pb2.DayUsage] = []
