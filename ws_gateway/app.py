@@ -14,6 +14,7 @@ from starlette.middleware.cors import CORSMiddleware
 from ws_gateway.clock import Clock, SystemClock
 from ws_gateway.components import run_gateway
 from ws_gateway.http import (
+    admin,
     archives,
     batches,
     config,
@@ -29,6 +30,7 @@ from ws_gateway.http import (
     sync,
     tasks,
     tokens,
+    usage,
 )
 from ws_gateway.http.body_limit import BodyLimit
 from ws_gateway.http.compression import CompressJson
@@ -84,6 +86,8 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
         prometheus,
         docs,
         sessions,
+        usage,
+        admin,
         page,
     ):
         app.include_router(module.router)

@@ -30,6 +30,7 @@ from ws_gateway.upstream.client import ServiceClient
 from ws_gateway.upstream.event_buffer import EventRing
 from ws_gateway.upstream.history import History
 from ws_gateway.upstream.hub import Hub
+from ws_gateway.upstream.operator import OperatorClient
 from ws_gateway.websocket.connection import Connections
 
 
@@ -48,6 +49,7 @@ class Gateway:
     places: ConnectionLimiter
     image_urls: ImageUrls
     service: ServiceClient
+    operators: OperatorClient
     hub: Hub
     history: History
     connections: Connections
@@ -93,17 +95,13 @@ async def _run(settings: Settings, clock: Clock, metrics: Metrics, shared: Share
     encoder = Encoder(image_urls.slot)
     revocations = Revocations(clock)
     ring = EventRing(settings.ring_events)
-    service = ServiceClient(
-        connection=Connection(
-            settings.grpc_target,
-            tls=settings.tls,
-            server_name=settings.grpc_server_name,
-            interceptors=tracing.client_interceptors() if settings.tracing else (),
-        ),
-        tokens=tokens,
-        clock=clock,
-        call_timeout=settings.call_timeout,
+    connection = Connection(
+        settings.grpc_target,
+        tls=settings.tls,
+        server_name=settings.grpc_server_name,
+        interceptors=tracing.client_interceptors() if settings.tracing else (),
     )
+    service = ServiceClient(connection=connection, tokens=tokens, clock=clock, call_timeout=settings.call_timeout)
     hub = Hub(service=service, ring=ring, encoder=encoder, revocations=revocations, clock=clock, metrics=metrics)
     connections = Connections()
     authority = Authenticator(
@@ -136,6 +134,7 @@ async def _run(settings: Settings, clock: Clock, metrics: Metrics, shared: Share
             places=shared.places,
             image_urls=image_urls,
             service=service,
+            operators=OperatorClient(connection=connection, tokens=tokens, call_timeout=settings.call_timeout),
             hub=hub,
             history=History(
                 service=service,

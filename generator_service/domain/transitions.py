@@ -96,6 +96,7 @@ def transition(task: Task, event: EventType, at: datetime, **changes: Unpack[_Ch
         lease_owner=None,
         assigned_engine=None,
         lease_expires_at=None,
+        attempt_usage=None,
         stage="",
         finished_at=at if way.target.terminal else None,
     )

@@ -23,7 +23,7 @@ from generator_service.domain.presets import PRESETS
 from generator_service.domain.task import Task
 from generator_service.ops.readiness import ReadinessMonitor
 from generator_service.rpc.auth import Caller, Scope
-from generator_service.rpc.convert import messages, requests
+from generator_service.rpc.convert import messages, requests, usage
 from generator_service.rpc.convert.pages import first_page, split
 from generator_service.rpc.interceptors import caller, request_id
 from generator_service.store.contract import TaskStore
@@ -239,6 +239,13 @@ class Servicer(generator_service_pb2_grpc.GeneratorServiceServicer):
     async def ListEngines(self, request: pb.ListEnginesRequest, context: Context) -> pb.ListEnginesResponse:  # noqa: N802, ARG002
         """Return the engines."""
         return pb.ListEnginesResponse(engines=[messages.engine_info(each) for each in self.engines])
+
+    async def GetUsage(self, request: pb.GetUsageRequest, context: Context) -> pb.GetUsageResponse:  # noqa: N802, ARG002
+        """Return what a user used."""
+        user_id = caller().acting_for(request.user_id)
+        first, last = usage.short_period(request.first_day, request.last_day, now=self.clock.now())
+        found = await self.store.admin.usage(first=first, last=last, user_id=user_id, after=None, limit=usage.MAX_DAYS)
+        return pb.GetUsageResponse(usage=[usage.day_usage(each) for each in found])
 
     async def GetQueueStats(self, request: pb.GetQueueStatsRequest, context: Context) -> pb.GetQueueStatsResponse:  # noqa: N802, ARG002
         """Return statistics of queue, log and watchers."""

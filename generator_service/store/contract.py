@@ -26,6 +26,7 @@ from generator_service.domain.event import TaskEvent
 from generator_service.domain.readiness import Backlog
 from generator_service.domain.revocation import NewRevocation, Revocation
 from generator_service.domain.task import Lease, NewTask, ResultInfo, Review, Task, TaskState
+from generator_service.domain.usage import Usage
 
 if TYPE_CHECKING:
     from generator_service.store.admin_contract import AdminStore
@@ -118,6 +119,8 @@ class Beat:
     lease: Lease
     percent: int
     stage: str
+    usage: Usage | None = None
+    """Usage of the attempt so far; None leaves the stored one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -289,8 +292,17 @@ class TaskStore(Protocol):
         """Prolong leases and keep the progress; return those that are lost."""
         ...
 
-    async def complete(self, lease: Lease, result: ResultInfo, images: Mapping[str, bytes] = NO_IMAGES) -> Task:
+    async def complete(
+        self,
+        lease: Lease,
+        result: ResultInfo,
+        images: Mapping[str, bytes] = NO_IMAGES,
+        *,
+        usage: Usage | None = None,
+    ) -> Task:
         """End a task with its picture; ``images`` are the small ones, as for `enqueue`.
+
+        The end of an attempt counts its usage in the same transaction: ``usage``, or else that of its last heartbeat.
 
         Raises:
             LeaseLost: the worker no longer holds it.
@@ -298,7 +310,7 @@ class TaskStore(Protocol):
         """
         ...
 
-    async def fail(self, lease: Lease, failure: EngineError) -> Task:
+    async def fail(self, lease: Lease, failure: EngineError, *, usage: Usage | None = None) -> Task:
         """End an attempt without a picture: the retry policy decides whether the task waits again or fails.
 
         Raises:
@@ -307,7 +319,7 @@ class TaskStore(Protocol):
         """
         ...
 
-    async def time_out(self, lease: Lease) -> Task:
+    async def time_out(self, lease: Lease, *, usage: Usage | None = None) -> Task:
         """End a task whose attempt ran too long.
 
         Raises:
@@ -316,7 +328,7 @@ class TaskStore(Protocol):
         """
         ...
 
-    async def release(self, lease: Lease) -> Task:
+    async def release(self, lease: Lease, *, usage: Usage | None = None) -> Task:
         """Give a task back unfinished, to be run again at once: its worker shuts down. A snooze.
 
         Raises:
@@ -325,7 +337,7 @@ class TaskStore(Protocol):
         """
         ...
 
-    async def snooze(self, lease: Lease, outage: Outage) -> Task:
+    async def snooze(self, lease: Lease, outage: Outage, *, usage: Usage | None = None) -> Task:
         """End an attempt that has to wait and does not count, and open the breaker of the dependency it waits for.
 
         Raises:

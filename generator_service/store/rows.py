@@ -25,6 +25,7 @@ from generator_service.domain.task import (
     WaitReason,
 )
 from generator_service.domain.transitions import DELETED
+from generator_service.domain.usage import Usage
 from generator_service.store.contract import UserLimits
 from generator_service.store.older_results import STORED_RESULT, STORED_TASK, stored_json
 
@@ -32,6 +33,7 @@ _OPTIONS = TypeAdapter(TaskOptions)
 _INPUT = TypeAdapter(InputInfo)
 _ERROR = TypeAdapter(TaskError)
 _BATCH = TypeAdapter(Batch)
+_USAGE = TypeAdapter(Usage)
 _MICROSECOND = timedelta(microseconds=1)
 _AS_OLDER = {
     EventType.SNOOZED: EventType.RETRYING,
@@ -90,6 +92,7 @@ def changing_values(task: Task) -> dict[str, Any]:
         "failures": task.failures,
         "lost_leases": task.lost_leases,
         "review": review_value(task.review),
+        "attempt_usage": None if task.attempt_usage is None else _USAGE.dump_json(task.attempt_usage).decode(),
     }
 
 
@@ -125,6 +128,7 @@ def task_from_row(row: Row[Any]) -> Task:
         source_task_id=row.source_task_id,
         batch_id=row.batch_id,
         review=Review.OPEN if row.review is None else Review(row.review),
+        attempt_usage=None if row.attempt_usage is None else _USAGE.validate_json(row.attempt_usage),
     )
 
 

@@ -23,6 +23,7 @@ from generator_service.domain.retry import RetryPolicy
 from generator_service.domain.revocation import NewRevocation, Revocation
 from generator_service.domain.routing import WaitPolicy
 from generator_service.domain.task import Lease, NewTask, ResultInfo, Review, Task, TaskState
+from generator_service.domain.usage import Usage
 from generator_service.store import claiming, image_records, operations, queries, revoking
 from generator_service.store.admin import SqlAdminStore
 from generator_service.store.claiming import CommitClaims
@@ -147,30 +148,41 @@ class SqlTaskStore:
             urgent=True,
         )
 
-    async def complete(self, lease: Lease, result: ResultInfo, images: Mapping[str, bytes] = NO_IMAGES) -> Task:
+    async def complete(
+        self,
+        lease: Lease,
+        result: ResultInfo,
+        images: Mapping[str, bytes] = NO_IMAGES,
+        *,
+        usage: Usage | None = None,
+    ) -> Task:
         """End a task with its picture, and store its small images."""
         return await self._write(
-            partial(operations.complete, lease=lease, result=result, images=images), tasks=[lease.task_id]
+            partial(operations.complete, lease=lease, result=result, images=images, usage=usage), tasks=[lease.task_id]
         )
 
-    async def fail(self, lease: Lease, failure: EngineError) -> Task:
+    async def fail(self, lease: Lease, failure: EngineError, *, usage: Usage | None = None) -> Task:
         """End an attempt without a picture."""
         return await self._write(
-            partial(operations.fail, lease=lease, failure=failure, policy=self._retry), tasks=[lease.task_id]
+            partial(operations.fail, lease=lease, failure=failure, policy=self._retry, usage=usage),
+            tasks=[lease.task_id],
         )
 
-    async def time_out(self, lease: Lease) -> Task:
+    async def time_out(self, lease: Lease, *, usage: Usage | None = None) -> Task:
         """End a task whose attempt ran too long."""
-        return await self._write(partial(operations.time_out, lease=lease), tasks=[lease.task_id])
+        return await self._write(partial(operations.time_out, lease=lease, usage=usage), tasks=[lease.task_id])
 
-    async def release(self, lease: Lease) -> Task:
+    async def release(self, lease: Lease, *, usage: Usage | None = None) -> Task:
         """Give a task back unfinished."""
-        return await self._write(partial(operations.release, lease=lease, waits=self._waits), tasks=[lease.task_id])
+        return await self._write(
+            partial(operations.release, lease=lease, waits=self._waits, usage=usage), tasks=[lease.task_id]
+        )
 
-    async def snooze(self, lease: Lease, outage: Outage) -> Task:
+    async def snooze(self, lease: Lease, outage: Outage, *, usage: Usage | None = None) -> Task:
         """Give a task back that has to wait."""
         return await self._write(
-            partial(operations.snooze, lease=lease, outage=outage, waits=self._waits), tasks=[lease.task_id]
+            partial(operations.snooze, lease=lease, outage=outage, waits=self._waits, usage=usage),
+            tasks=[lease.task_id],
         )
 
     async def trip(self, outage: Outage) -> Mapping[str, Breaker]:

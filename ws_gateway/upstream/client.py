@@ -14,7 +14,7 @@ from grpc_health.v1 import health_pb2
 
 from whitebg.v1 import admin_service_pb2 as admin_pb
 from whitebg.v1 import generator_service_pb2 as pb
-from whitebg.v1 import task_pb2
+from whitebg.v1 import task_pb2, usage_pb2
 from ws_gateway.auth.api_keys import KeyHolder
 from ws_gateway.auth.jwt import MintedToken, Tokens
 from ws_gateway.clock import Clock
@@ -143,6 +143,12 @@ class ServiceClient:
         """Record a user's decision on the results of tasks."""
         request = pb.ReviewTasksRequest(user_id=user_id, task_ids=task_ids, review=review)
         return await self._call(self._stub.ReviewTasks, request)
+
+    async def usage(self, user_id: str, *, first_day: str, last_day: str) -> Sequence[usage_pb2.DayUsage]:
+        """Return what a user used, by day."""
+        request = pb.GetUsageRequest(user_id=user_id, first_day=first_day, last_day=last_day)
+        response = await self._call(self._stub.GetUsage, request)
+        return response.usage
 
     async def get_batch(self, user_id: str, batch_id: str) -> task_pb2.Batch:
         """Return a batch of a user."""

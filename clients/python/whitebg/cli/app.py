@@ -15,7 +15,7 @@ from rich.text import Text
 from typer.core import TyperGroup, TyperOption
 
 import whitebg
-from whitebg.cli import admin, backup, models, output, users, watching
+from whitebg.cli import admin, backup, models, output, usage, users, watching
 from whitebg.cli import options as opt
 from whitebg.cli.connection import ConnectionOptions, resolve
 from whitebg.cli.datadir import DataDir, default_data_dir
@@ -54,6 +54,7 @@ app = typer.Typer(
 app.add_typer(models.app, name="models")
 app.add_typer(admin.app, name="admin")
 app.add_typer(users.app, name="user")
+app.command("usage")(usage.usage)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
 

@@ -121,6 +121,11 @@ class GeneratorServiceStub(object):
                 request_serializer=whitebg_dot_v1_dot_generator__service__pb2.ListEnginesRequest.SerializeToString,
                 response_deserializer=whitebg_dot_v1_dot_generator__service__pb2.ListEnginesResponse.FromString,
                 _registered_method=True)
+        self.GetUsage = channel.unary_unary(
+                '/whitebg.v1.GeneratorService/GetUsage',
+                request_serializer=whitebg_dot_v1_dot_generator__service__pb2.GetUsageRequest.SerializeToString,
+                response_deserializer=whitebg_dot_v1_dot_generator__service__pb2.GetUsageResponse.FromString,
+                _registered_method=True)
         self.GetQueueStats = channel.unary_unary(
                 '/whitebg.v1.GeneratorService/GetQueueStats',
                 request_serializer=whitebg_dot_v1_dot_generator__service__pb2.GetQueueStatsRequest.SerializeToString,
@@ -296,6 +301,14 @@ class GeneratorServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetUsage(self, request, context):
+        """Returns what a user used, by day. Days are those of UTC. INVALID_ARGUMENT: a day is invalid, or there are more than
+        1000 between them.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetQueueStats(self, request, context):
         """Returns the state of queue, log and watchers. Needs the scope `admin` or `service`.
         """
@@ -404,6 +417,11 @@ def add_GeneratorServiceServicer_to_server(servicer, server):
                     servicer.ListEngines,
                     request_deserializer=whitebg_dot_v1_dot_generator__service__pb2.ListEnginesRequest.FromString,
                     response_serializer=whitebg_dot_v1_dot_generator__service__pb2.ListEnginesResponse.SerializeToString,
+            ),
+            'GetUsage': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetUsage,
+                    request_deserializer=whitebg_dot_v1_dot_generator__service__pb2.GetUsageRequest.FromString,
+                    response_serializer=whitebg_dot_v1_dot_generator__service__pb2.GetUsageResponse.SerializeToString,
             ),
             'GetQueueStats': grpc.unary_unary_rpc_method_handler(
                     servicer.GetQueueStats,
@@ -860,6 +878,33 @@ class GeneratorService(object):
             '/whitebg.v1.GeneratorService/ListEngines',
             whitebg_dot_v1_dot_generator__service__pb2.ListEnginesRequest.SerializeToString,
             whitebg_dot_v1_dot_generator__service__pb2.ListEnginesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetUsage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/whitebg.v1.GeneratorService/GetUsage',
+            whitebg_dot_v1_dot_generator__service__pb2.GetUsageRequest.SerializeToString,
+            whitebg_dot_v1_dot_generator__service__pb2.GetUsageResponse.FromString,
             options,
             channel_credentials,
             insecure,

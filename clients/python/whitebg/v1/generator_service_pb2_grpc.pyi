@@ -118,6 +118,10 @@ class GeneratorServiceStub:
     """Lists the marketplace presets accepted in `TaskOptions.preset`, and their rules."""
     ListEngines: _grpc.UnaryUnaryMultiCallable[_generator_service_pb2.ListEnginesRequest, _generator_service_pb2.ListEnginesResponse]
     """Lists the engines accepted in `TaskOptions.engine`, and whether each is available."""
+    GetUsage: _grpc.UnaryUnaryMultiCallable[_generator_service_pb2.GetUsageRequest, _generator_service_pb2.GetUsageResponse]
+    """Returns what a user used, by day. Days are those of UTC. INVALID_ARGUMENT: a day is invalid, or there are more than
+    1000 between them.
+    """
     GetQueueStats: _grpc.UnaryUnaryMultiCallable[_generator_service_pb2.GetQueueStatsRequest, _generator_service_pb2.GetQueueStatsResponse]
     """Returns the state of queue, log and watchers. Needs the scope `admin` or `service`."""
     RevokeSession: _grpc.UnaryUnaryMultiCallable[_generator_service_pb2.RevokeSessionRequest, _generator_service_pb2.RevokeSessionResponse]
@@ -222,6 +226,10 @@ class GeneratorServiceAsyncStub(GeneratorServiceStub):
     """Lists the marketplace presets accepted in `TaskOptions.preset`, and their rules."""
     ListEngines: _aio.UnaryUnaryMultiCallable[_generator_service_pb2.ListEnginesRequest, _generator_service_pb2.ListEnginesResponse]  # type: ignore[assignment]
     """Lists the engines accepted in `TaskOptions.engine`, and whether each is available."""
+    GetUsage: _aio.UnaryUnaryMultiCallable[_generator_service_pb2.GetUsageRequest, _generator_service_pb2.GetUsageResponse]  # type: ignore[assignment]
+    """Returns what a user used, by day. Days are those of UTC. INVALID_ARGUMENT: a day is invalid, or there are more than
+    1000 between them.
+    """
     GetQueueStats: _aio.UnaryUnaryMultiCallable[_generator_service_pb2.GetQueueStatsRequest, _generator_service_pb2.GetQueueStatsResponse]  # type: ignore[assignment]
     """Returns the state of queue, log and watchers. Needs the scope `admin` or `service`."""
     RevokeSession: _aio.UnaryUnaryMultiCallable[_generator_service_pb2.RevokeSessionRequest, _generator_service_pb2.RevokeSessionResponse]  # type: ignore[assignment]
@@ -419,6 +427,16 @@ class GeneratorServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_generator_service_pb2.ListEnginesResponse, _abc.Awaitable[_generator_service_pb2.ListEnginesResponse]]:
         """Lists the engines accepted in `TaskOptions.engine`, and whether each is available."""
+
+    @_abc_1.abstractmethod
+    def GetUsage(
+        self,
+        request: _generator_service_pb2.GetUsageRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_generator_service_pb2.GetUsageResponse, _abc.Awaitable[_generator_service_pb2.GetUsageResponse]]:
+        """Returns what a user used, by day. Days are those of UTC. INVALID_ARGUMENT: a day is invalid, or there are more than
+        1000 between them.
+        """
 
     @_abc_1.abstractmethod
     def GetQueueStats(
