@@ -25,6 +25,7 @@ from ws_gateway.http import (
     problems,
     prometheus,
     sessions,
+    sign_in,
     sync,
     tasks,
     tokens,
@@ -82,6 +83,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
         prometheus,
         docs,
         sessions,
+        sign_in,
         page,
     ):
         app.include_router(module.router)

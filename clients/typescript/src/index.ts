@@ -12,6 +12,7 @@ export {
   type ListOptions,
   type EngineInfo,
   type Preset,
+  type SignInOptions,
   type SocketToken,
   type Submitted,
   type SubmitOptions,

@@ -668,6 +668,48 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v2/sign-in": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Sign In Options
+         * @description Return how people sign in on the page. No token is needed.
+         */
+        get: operations["sign_in_options"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/logout": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Logout
+         * @description End the token's session everywhere: its sockets close, its tokens and image links are rejected from now on.
+         *
+         *     A token without a session id, such as that of `whitebg user add`, stays valid. API keys are no sessions: 401.
+         */
+        post: operations["logout"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -963,6 +1005,19 @@ export interface components {
              * @description Whether the user supplied a mask of the product
              */
             has_mask: boolean;
+        };
+        /**
+         * IssuerOut
+         * @description An OpenID Connect issuer at which people sign in.
+         */
+        IssuerOut: {
+            /** Name */
+            name: string;
+            /**
+             * Login Url
+             * @description Open this page to sign in; `return_to`: path to come back to; `again=true`: with credentials
+             */
+            login_url: string;
         };
         /**
          * NotReadyReason
@@ -1311,6 +1366,25 @@ export interface components {
              * @description WebSockets that were closed at the gateway that answers; others close theirs too
              */
             closed: number;
+        };
+        /**
+         * SignInOut
+         * @description How people sign in on the page.
+         */
+        SignInOut: {
+            /** @description Null where there is none */
+            issuer: components["schemas"]["IssuerOut"] | null;
+        };
+        /**
+         * SignedOut
+         * @description The session has ended.
+         */
+        SignedOut: {
+            /**
+             * Issuer Logout Url
+             * @description Open this page to end the issuer's session too; null for none
+             */
+            issuer_logout_url: string | null;
         };
         /**
          * StateName
@@ -4610,6 +4684,73 @@ export interface operations {
             };
             /** @description Unprocessable Entity */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+        };
+    };
+    sign_in_options: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignInOut"];
+                };
+            };
+        };
+    };
+    logout: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignedOut"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
