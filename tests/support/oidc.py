@@ -20,8 +20,7 @@ FOLDER = Path(__file__).parent / "issuer"
 OLDEST_NODE = 22
 CLIENT_ID = "whitebg"
 _ACTION = re.compile(r'action="([^"]+)"')
-_PROMPT = re.compile(r'name="prompt" value="([^"]+)"')
-"""Of the issuer's forms: ``login`` or ``consent``."""
+_HIDDEN = re.compile(r'type="hidden" name="([^"]+)" value="([^"]*)"')
 
 
 @dataclass
@@ -109,10 +108,10 @@ class Browser:
         return _location(await self.http.get(url))
 
     async def _submit(self, page: httpx.Response, fields: dict[str, str]) -> httpx.Response:
-        action, prompt = _ACTION.search(page.text), _PROMPT.search(page.text)
+        action = _ACTION.search(page.text)
         assert action, f"no form at {page.url}: {page.text}"
-        assert prompt, f"no form at {page.url}: {page.text}"
-        answer = await self.http.post(urljoin(str(page.url), action[1]), data={"prompt": prompt[1]} | fields)
+        hidden = dict(_HIDDEN.findall(page.text))
+        answer = await self.http.post(urljoin(str(page.url), action[1]), data=hidden | fields)
         return await self._follow(answer)
 
     async def _follow(self, response: httpx.Response) -> httpx.Response:
