@@ -27,6 +27,7 @@ from ws_gateway.http import (
     problems,
     prometheus,
     sessions,
+    sign_in,
     sync,
     tasks,
     tokens,
@@ -88,6 +89,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
         sessions,
         usage,
         admin,
+        sign_in,
         page,
     ):
         app.include_router(module.router)

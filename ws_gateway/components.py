@@ -13,6 +13,8 @@ from ws_gateway.auth.authenticator import Authenticator, Provider
 from ws_gateway.auth.image_urls import ImageUrls
 from ws_gateway.auth.jwks import KeySet
 from ws_gateway.auth.jwt import Tokens
+from ws_gateway.auth.oidc.client import OidcClient
+from ws_gateway.auth.oidc.flow import FlowCookies
 from ws_gateway.auth.revocations import Revocations
 from ws_gateway.clock import Clock
 from ws_gateway.flags import FlagsFile
@@ -45,6 +47,9 @@ class Gateway:
     tokens: Tokens
     revocations: Revocations
     authority: Authenticator
+    oidc: OidcClient | None
+    """None where there is no sign-in at an issuer."""
+    flow_cookies: FlowCookies
     limits: RateLimits
     places: ConnectionLimiter
     image_urls: ImageUrls
@@ -130,6 +135,8 @@ async def _run(settings: Settings, clock: Clock, metrics: Metrics, shared: Share
             tokens=tokens,
             revocations=revocations,
             authority=authority,
+            oidc=None if settings.oidc is None else OidcClient(settings.oidc, clock),
+            flow_cookies=FlowCookies(secret, former),
             limits=shared.limits,
             places=shared.places,
             image_urls=image_urls,

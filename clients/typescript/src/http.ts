@@ -16,6 +16,8 @@ export type Submitted = Schemas["SubmittedOut"];
 export type TaskPage = Schemas["TaskList"];
 export type ClientConfig = Schemas["ClientConfig"];
 export type SocketToken = Schemas["TokenOut"];
+/** How people sign in on the page. */
+export type SignInOptions = Schemas["SignInOut"];
 export type GuestToken = Schemas["GuestTokenOut"];
 export type TaskFilter = Schemas["StatusFilter"];
 export type Preset = Schemas["PresetOut"];
@@ -220,6 +222,19 @@ export class HttpClient {
   /** Return a guest token, where guests are allowed; with a guest's current token, for the same guest. */
   guestToken(current: string | null = null, options?: CallOptions): Promise<GuestToken> {
     return this.#within(options, async (signal) => json(await this.#send("POST", "/api/v2/guest-token", { signal }, current)));
+  }
+
+  /** Return how people sign in on the page; no token is needed. */
+  signInOptions(options?: CallOptions): Promise<SignInOptions> {
+    return this.#within(options, async (signal) => json(await this.#send("GET", "/api/v2/sign-in", { signal }, null)));
+  }
+
+  /** End a token's session everywhere; return the page that ends the issuer's session too, null for none. */
+  endSession(token: string, options?: CallOptions): Promise<string | null> {
+    return this.#within(options, async (signal) => {
+      const answer = await json<Schemas["SignedOut"]>(await this.#send("POST", "/auth/logout", { signal }, token));
+      return answer.issuer_logout_url;
+    });
   }
 
   /**
