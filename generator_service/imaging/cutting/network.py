@@ -20,10 +20,10 @@ Prior = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 """A network's opinion: from an H×W×3 sRGB photo to an h×w alpha, 0 to 1, of any size with the photo's proportions."""
 
 WEIGHTS = Path(__file__).parent.parent / "weights" / "cutout.onnx"
-SHA256 = "f1035b896131d4e4ffb1ad136c682bbd2c15e91adb3675815a55ee1629c12ca6"
-"""Digest of the weights that the fusion and the confidence were fitted with."""
+SHA256 = "b361f1eeed95324963270d1a80d1d81aaaac5ee6f3dd099f7172d419b61bb200"
+"""Digest of the published weights."""
 
-_SIDE = 320
+_SIDE = 384
 """The network sees the photo stretched to a square of this many pixels."""
 _RESULT_SIDE = 480
 """Longest side of the answer: with common proportions, no side has fewer pixels than the network computed."""
@@ -34,7 +34,7 @@ class WeightsError(RuntimeError):
 
 
 class Network:
-    """A loaded network. It takes about 120 MiB, most of it while it runs, whatever the photo's size.
+    """A loaded network. It takes about 170 MiB, most of it while it runs, whatever the photo's size.
 
     OpenCV's thread count is a setting of the whole process: the engine's processes set it to one.
     """

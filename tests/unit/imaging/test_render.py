@@ -11,6 +11,7 @@ from PIL import Image
 
 from generator_service.domain.errors import ImageRejected
 from generator_service.domain.task import OutputFormat
+from generator_service.imaging.cutting.calibration import TRUSTED
 from generator_service.imaging.cutting.cutout import find_outline, full_alpha
 from generator_service.imaging.cutting.network import own_network
 from generator_service.imaging.output.encode import border_is
@@ -79,11 +80,8 @@ def test_the_cut_out_is_where_the_product_is(shape: str) -> None:
     outline = find_outline(photo, prior=own_network())
     found = full_alpha(photo, outline) > 127
     assert np.count_nonzero(found & truth) / np.count_nonzero(found | truth) > 0.95
-    if shape == "ring":  # The network fills its opening.
-        assert codes(outline.findings) == ["uncertain_outline"]
-    else:
-        assert outline.confidence > 0.9
-        assert outline.findings == ()
+    assert outline.confidence > TRUSTED
+    assert outline.findings == ()
 
 
 def test_the_opening_of_a_ring_shows_the_background() -> None:
