@@ -187,9 +187,9 @@ class Tokens:
         if not isinstance(subject, str) or not 0 < len(subject) <= _MAX_SUBJECT or not subject.isprintable():
             raise TokenRejected(f"the token can't be used: sub must be 1 to {_MAX_SUBJECT} printable characters")
         expires_at, now = _time(claims, "exp"), self._clock.now()
-        if now >= expires_at + LEEWAY:
+        if now - LEEWAY >= expires_at:
             raise TokenExpired(f"the token expired at {expires_at.isoformat()}; get a new one")
-        if "nbf" in claims and now < (begins_at := _time(claims, "nbf")) - LEEWAY:
+        if "nbf" in claims and now + LEEWAY < (begins_at := _time(claims, "nbf")):
             raise TokenRejected(f"the token can't be used before {begins_at.isoformat()}; check the issuer's clock")
         scopes = _scopes(claims.get("scope")) if provider is None else _granted(provider, decoded["header"], claims)
         token_id, session_id = (value if isinstance(value := claims.get(name), str) else "" for name in ("jti", "sid"))

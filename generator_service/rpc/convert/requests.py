@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import PurePath
 from typing import Literal
 from urllib.parse import quote
@@ -18,6 +18,7 @@ from generator_service.domain.revocation import NewRevocation, Session
 from generator_service.domain.task import Review, Task, TaskState
 from generator_service.rpc.auth import MAX_USER_ID_LENGTH, usable_name
 from generator_service.rpc.convert import messages
+from generator_service.rpc.convert.times import duration_from, time_from
 from generator_service.submission import Submission
 from generator_service.watch.feed import OnGap, WatchRequest
 from generator_service.watch.watchers import Scope
@@ -56,11 +57,11 @@ def submission(request: pb.SubmitTaskRequest, user_id: str, *, now: datetime) ->
     """Read a request for a task; ``now`` is the wall time.
 
     Raises:
-        InvalidRequest: an option is unknown, or the batch's name can't be used.
+        InvalidRequest: an option is unknown, or the batch's name or a time can't be used.
 
     """
     source = request.WhichOneof("source")
-    timeout: timedelta | None = request.timeout.ToTimedelta() if request.HasField("timeout") else None
+    timeout = duration_from(request.timeout, "timeout") if request.HasField("timeout") else None
     return Submission(
         user_id=user_id,
         image=request.image if source == "image" else None,
@@ -201,11 +202,7 @@ def _time(
 ) -> datetime | None:
     if not request.HasField(name):  # type: ignore[arg-type]  # each name is a field of its own request
         return None
-    try:
-        found: datetime = getattr(request, name).ToDatetime(UTC)
-    except (ValueError, OverflowError) as error:
-        raise InvalidRequest(name, "is not a time between the years 1 and 9999") from error
-    return found
+    return time_from(getattr(request, name), name)
 
 
 def _cursor(text: str, user_id: str | None) -> Cursor:
@@ -272,7 +269,7 @@ def url_lifetime(requested: Duration, field: str) -> timedelta:
         InvalidRequest: it is under a second, or too long.
 
     """
-    lifetime = requested.ToTimedelta()
+    lifetime = duration_from(requested, field)
     if not timedelta(seconds=1) <= lifetime <= MAX_URL_LIFETIME:
         text = f"{lifetime.total_seconds():g} s is not within 1 s to {MAX_URL_LIFETIME.total_seconds():g} s"
         raise InvalidRequest(field, text)
