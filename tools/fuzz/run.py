@@ -58,7 +58,7 @@ class Findings:
 
 
 def try_case(servers: Servers, case: Case, findings: Findings) -> None:
-    """Send one case and judge the answer and what was logged until then."""
+    """Send one case; judge the answer and the log lines until then."""
     try:
         answer = servers.senders.send(case)
     except TimeoutError as error:
@@ -125,6 +125,6 @@ def _name_of(case: Case | None) -> str:
 
 
 def _stable(fault: str) -> str:
-    """Return what equal faults have in common: the last error of a traceback, else the text without its numbers."""
+    """Return the text by which equal faults are recognised: the last error of a traceback, else the text without its numbers."""
     errors = re.findall(r"(\w*(?:Error|Exception|Failure)\w*): ", fault)
     return errors[-1] if errors else re.sub(r"[0-9a-f]{4,}|\d+", "…", fault)[:80]

@@ -81,7 +81,7 @@ class Servers:
         }
 
     def require_service(self) -> None:
-        """Process a photo of a new user; whatever a case has paused or limited is reset before.
+        """Process a photo of a new user, after pauses and limits set by a case are reset.
 
         Raises:
             RuntimeError: the photo could not be processed.
