@@ -125,6 +125,6 @@ def _name_of(case: Case | None) -> str:
 
 
 def _stable(fault: str) -> str:
-    """Return the text by which equal faults are recognised: the last error of a traceback, else the text without its numbers."""
+    """Return the text shared by equal faults: the last error of a traceback, else the text without its numbers."""
     errors = re.findall(r"(\w*(?:Error|Exception|Failure)\w*): ", fault)
     return errors[-1] if errors else re.sub(r"[0-9a-f]{4,}|\d+", "…", fault)[:80]
