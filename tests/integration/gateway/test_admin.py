@@ -20,7 +20,10 @@ from tests.support.api import SECRET, TINY, token
 from tests.support.patience import PATIENCE
 from tests.support.processes import environment
 
-OPS = {"Authorization": f"Bearer {token('ops', scope='admin')}"}
+
+def ops() -> dict[str, str]:
+    """Headers of an operator; tokens are short-lived, so each request has a new one."""
+    return {"Authorization": f"Bearer {token('ops', scope='admin')}"}
 
 
 @pytest.fixture
@@ -35,8 +38,8 @@ async def front(tmp_path: Any) -> AsyncIterator[Front]:
         await service.kill()
 
 
-async def ask(front: Front, method: str, path: str, headers: dict[str, str] = OPS, **fields: Any) -> Any:
-    answer = await front.http.request(method, path, headers=headers, **fields)
+async def ask(front: Front, method: str, path: str, headers: dict[str, str] | None = None, **fields: Any) -> Any:
+    answer = await front.http.request(method, path, headers=headers or ops(), **fields)
     assert answer.status_code in {200, 204}, answer.text
     return answer.json() if answer.content else None
 
@@ -105,7 +108,7 @@ async def test_usage_is_returned_as_json_and_csv_to_its_user_and_to_operators(fr
     rest = await ask(front, "GET", "/api/v2/admin/usage", params={"page_token": first["next_page_token"]})
     assert [each["user_id"] for each in first["usage"] + rest["usage"]] == ["=bob", "ann"]
     assert rest["usage"] == [own]
-    text = (await front.http.get("/api/v2/admin/usage", params={"format": "csv"}, headers=OPS)).text
+    text = (await front.http.get("/api/v2/admin/usage", params={"format": "csv"}, headers=ops())).text
     bob, ann = csv.DictReader(io.StringIO(text))
     assert bob["user_id"] == "'=bob", "a spreadsheet would take the name for a formula"
     assert {name: str(value) for name, value in own.items()} == ann
