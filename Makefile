@@ -12,6 +12,9 @@ CHAOS_SEEDS ?= 1
 CHAOS_STORE ?= both
 SCHEDULES ?= 100000
 SEED ?= 1
+TARGET ?= all
+COUNT ?= 10000
+FUZZ_STORE ?= sqlite
 
 help:
 	@echo "make run      start whitebg here and put a photo through it"
@@ -28,7 +31,8 @@ help:
 	@echo "make simulate run random schedules of store, session and client in virtual time: make simulate SCHEDULES=1000000"
 	@echo "make quality  measure the pictures: make quality PHOTOS=DIR STUDIO=scenes-per-class ENGINES=local,neural,auto WEIGHTS=FILE"
 	@echo "make presets  make every preset's picture and see its own report: make presets PHOTOS=DIR"
-	@echo "make fuzz     throw 100,000 broken files at the engine"
+	@echo "make fuzz     send broken photos to the engine, and broken requests to the real servers:"
+	@echo "              make fuzz TARGET=images|grpc|http|websocket|all COUNT=10000 SEED=1 FUZZ_STORE=sqlite|postgres"
 
 setup: $(VENV)/.ready-dev
 
@@ -97,7 +101,7 @@ simulate: $(VENV)/.ready-dev
 	$(BIN)/python -m tools.simulation --schedules $(SCHEDULES) --seed $(SEED)
 
 fuzz: $(VENV)/.ready-dev
-	$(BIN)/python tools/fuzz.py $(if $(INPUTS),--inputs $(INPUTS))
+	$(BIN)/python -m tools.fuzz $(TARGET) --count $(COUNT) --seed $(SEED) --store $(FUZZ_STORE)
 
 presets: $(VENV)/.ready-dev
 	$(BIN)/python tools/preset_reports.py $(PHOTOS)

@@ -61,6 +61,7 @@ from generator_service.worker.maintenance import (
     PriorityAger,
     RevocationReaper,
     TaskReaper,
+    UsageReaper,
     UserLimitReader,
     every,
 )
@@ -314,6 +315,7 @@ def _maintenance(
         "image-remover": every(REMOVE_IMAGES_EVERY, remover),
         "task-reaper": every(REAP_TASKS_EVERY, TaskReaper(store, remover, clock, settings.tasks_for, guard)),
         "orphan-sweeper": every(SWEEP_EVERY, sweeper),
+        "usage-reaper": every(REAP_TASKS_EVERY, UsageReaper(store, clock, settings.usage_for)),
         "revocation-reaper": every(REAP_TASKS_EVERY, RevocationReaper(store, revoked, clock)),
     }
 

@@ -200,6 +200,8 @@ class Settings(ProcessSettings):
     # --- Retention and delivery ---
     tasks_for: timedelta = timedelta(days=30)
     """How long ended tasks and their images are kept; no event is kept longer."""
+    usage_for: timedelta = timedelta(days=400)
+    """How long the usage of users per day is kept."""
     events_for: timedelta = timedelta(hours=24)
     """How long events are kept, at least."""
     events_per_user: Annotated[int, Field(ge=0)] = 1000

@@ -14,6 +14,8 @@ from starlette.middleware.cors import CORSMiddleware
 from ws_gateway.clock import Clock, SystemClock
 from ws_gateway.components import run_gateway
 from ws_gateway.http import (
+    admin,
+    archives,
     batches,
     config,
     docs,
@@ -25,9 +27,11 @@ from ws_gateway.http import (
     problems,
     prometheus,
     sessions,
+    sign_in,
     sync,
     tasks,
     tokens,
+    usage,
 )
 from ws_gateway.http.body_limit import BodyLimit
 from ws_gateway.http.compression import CompressJson
@@ -72,6 +76,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
     for module in (
         tasks,
         batches,
+        archives,
         presets,
         engines,
         sync,
@@ -82,6 +87,9 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
         prometheus,
         docs,
         sessions,
+        usage,
+        admin,
+        sign_in,
         page,
     ):
         app.include_router(module.router)

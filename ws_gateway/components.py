@@ -13,6 +13,8 @@ from ws_gateway.auth.authenticator import Authenticator, Provider
 from ws_gateway.auth.image_urls import ImageUrls
 from ws_gateway.auth.jwks import KeySet
 from ws_gateway.auth.jwt import Tokens
+from ws_gateway.auth.oidc.client import OidcClient
+from ws_gateway.auth.oidc.flow import FlowCookies
 from ws_gateway.auth.revocations import Revocations
 from ws_gateway.clock import Clock
 from ws_gateway.flags import FlagsFile
@@ -30,6 +32,7 @@ from ws_gateway.upstream.client import ServiceClient
 from ws_gateway.upstream.event_buffer import EventRing
 from ws_gateway.upstream.history import History
 from ws_gateway.upstream.hub import Hub
+from ws_gateway.upstream.operator import OperatorClient
 from ws_gateway.websocket.connection import Connections
 
 
@@ -44,10 +47,14 @@ class Gateway:
     tokens: Tokens
     revocations: Revocations
     authority: Authenticator
+    oidc: OidcClient | None
+    """None where there is no sign-in at an issuer."""
+    flow_cookies: FlowCookies
     limits: RateLimits
     places: ConnectionLimiter
     image_urls: ImageUrls
     service: ServiceClient
+    operators: OperatorClient
     hub: Hub
     history: History
     connections: Connections
@@ -55,6 +62,8 @@ class Gateway:
     """Bounds the uploads that are received at the same time, into temporary files."""
     uploads: FairSlots
     """Bounds the photos held in memory at the same time: those received whole, on their way to the service."""
+    archives: FairSlots
+    """Bounds the archives that are sent at the same time, each with one picture in memory."""
 
 
 USERS_AT_ONCE = 4
@@ -91,17 +100,13 @@ async def _run(settings: Settings, clock: Clock, metrics: Metrics, shared: Share
     encoder = Encoder(image_urls.slot)
     revocations = Revocations(clock)
     ring = EventRing(settings.ring_events)
-    service = ServiceClient(
-        connection=Connection(
-            settings.grpc_target,
-            tls=settings.tls,
-            server_name=settings.grpc_server_name,
-            interceptors=tracing.client_interceptors() if settings.tracing else (),
-        ),
-        tokens=tokens,
-        clock=clock,
-        call_timeout=settings.call_timeout,
+    connection = Connection(
+        settings.grpc_target,
+        tls=settings.tls,
+        server_name=settings.grpc_server_name,
+        interceptors=tracing.client_interceptors() if settings.tracing else (),
     )
+    service = ServiceClient(connection=connection, tokens=tokens, clock=clock, call_timeout=settings.call_timeout)
     hub = Hub(service=service, ring=ring, encoder=encoder, revocations=revocations, clock=clock, metrics=metrics)
     connections = Connections()
     authority = Authenticator(
@@ -130,10 +135,13 @@ async def _run(settings: Settings, clock: Clock, metrics: Metrics, shared: Share
             tokens=tokens,
             revocations=revocations,
             authority=authority,
+            oidc=None if settings.oidc is None else OidcClient(settings.oidc, clock),
+            flow_cookies=FlowCookies(secret, former),
             limits=shared.limits,
             places=shared.places,
             image_urls=image_urls,
             service=service,
+            operators=OperatorClient(connection=connection, tokens=tokens, call_timeout=settings.call_timeout),
             hub=hub,
             history=History(
                 service=service,
@@ -146,6 +154,9 @@ async def _run(settings: Settings, clock: Clock, metrics: Metrics, shared: Share
             bodies=FairSlots(settings.max_receiving_uploads, max(1, settings.max_receiving_uploads // USERS_AT_ONCE)),
             uploads=FairSlots(
                 settings.max_concurrent_uploads, max(1, settings.max_concurrent_uploads // USERS_AT_ONCE)
+            ),
+            archives=FairSlots(
+                settings.max_concurrent_archives, max(1, settings.max_concurrent_archives // USERS_AT_ONCE)
             ),
         )
     finally:

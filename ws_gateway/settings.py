@@ -13,6 +13,7 @@ from pydantic_settings import NoDecode
 
 from whitebg_process.secret_files import split_secrets
 from whitebg_process.settings import ProcessSettings
+from ws_gateway.auth.oidc.config import OidcConfig, make_config
 from ws_gateway.auth.origins import normalise_origin
 from ws_gateway.redis_health import check_url
 from ws_gateway.upstream.tls import ClientFiles
@@ -87,6 +88,29 @@ class Settings(ProcessSettings):
     """Lifetime of a guest's token. Not shorter than the service's ``TASKS_FOR``, or guests lose access to their photos
     first."""
 
+    # --- Sign-in on the page (OpenID Connect) ---
+    oidc_issuer: str = ""
+    """Address of the OpenID Connect issuer at which people sign in, exactly as in its metadata, such as
+    ``https://accounts.google.com``. Empty: no such sign-in."""
+    oidc_name: str = ""
+    """Name of the issuer on the page's button. Empty: its host."""
+    oidc_client_id: str = ""
+    """Client id that the issuer gave to this application; required with ``OIDC_ISSUER``."""
+    oidc_client_secret: SecretStr | None = None
+    """Client secret that the issuer gave to this application. Unset: a public client, which PKCE alone protects."""
+    oidc_redirect_uri: str = ""
+    """Redirect URI as registered with the issuer: the page's address and ``auth/callback``. Empty: below
+    ``PUBLIC_URL``."""
+    oidc_scopes: Annotated[tuple[str, ...], NoDecode] = ("openid", "profile", "email")
+    """Scopes to request from the issuer, separated by spaces or commas; ``openid`` is required."""
+    oidc_email_domains: Annotated[tuple[str, ...], NoDecode] = ()
+    """Domains whose verified e-mail addresses may sign in, separated by commas. Empty: every account of the issuer may,
+    which at a public issuer is everyone."""
+    oidc_admin_claim: str = ""
+    """Claim and value that make an administrator, such as ``groups=whitebg-admins``. Empty: no one who signs in is."""
+    oidc_session_ttl: timedelta = Field(default=timedelta(days=30), gt=timedelta(0), le=timedelta(days=30))
+    """Lifetime of a session that began with a sign-in at the issuer. It doesn't end with the issuer's own session."""
+
     # --- Limits ---
     redis_url: SecretStr | None = None
     """Redis through which several gateways share limits, ``redis://host:6379``, or ``rediss://`` for TLS. Unset: each
@@ -99,6 +123,8 @@ class Settings(ProcessSettings):
     """Photos in memory at the same time, a quarter of them of one user; more wait in temporary files."""
     max_receiving_uploads: int = Field(default=256, gt=0)
     """Photos received at the same time into temporary files, a quarter of them of one user; more wait unread."""
+    max_concurrent_archives: int = Field(default=8, gt=0)
+    """ZIP files of results sent at the same time, a quarter of them to one user; more wait."""
     body_grace: timedelta = Field(default=timedelta(seconds=30), gt=timedelta(0))
     """Time for the body of a request, in addition to a second for each 32 KiB received."""
     connections_per_user: int = Field(default=20, ge=0)
@@ -135,7 +161,9 @@ class Settings(ProcessSettings):
     exit_on_stdin_eof: bool = False
     """Stop when standard input ends, so that the process never outlives its parent."""
 
-    @field_validator("allowed_origins", "guest_hosts", "jwks_algorithms", "trusted_proxies", mode="before")
+    @field_validator(
+        "allowed_origins", "guest_hosts", "jwks_algorithms", "oidc_email_domains", "trusted_proxies", mode="before"
+    )
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
@@ -162,6 +190,44 @@ class Settings(ProcessSettings):
         if self.jwt_issuer and not self.jwks_url:
             raise ValueError("WHITEBG_JWT_ISSUER is set, but WHITEBG_JWKS_URL is not: set both or neither")
         return self
+
+    @field_validator("oidc_scopes", mode="before")
+    @classmethod
+    def _words(cls, value: object) -> object:
+        return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+
+    @field_validator("oidc_email_domains", mode="before")
+    @classmethod
+    def _no_empty_list(cls, value: object) -> object:
+        if isinstance(value, str) and value.strip(", ") != value.strip():
+            raise ValueError(f"{value!r} has an empty entry; write domains separated by commas, or unset it")
+        return value
+
+    @field_validator("oidc_email_domains")
+    @classmethod
+    def _domains(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(domain.lower().removeprefix("@") for domain in value)
+
+    @model_validator(mode="after")
+    def _whole_oidc(self) -> Self:
+        _ = self.oidc
+        return self
+
+    @property
+    def oidc(self) -> OidcConfig | None:
+        """Sign-in at an OpenID Connect issuer; None for none."""
+        return make_config(
+            issuer=self.oidc_issuer,
+            name=self.oidc_name,
+            client_id=self.oidc_client_id,
+            client_secret=self.oidc_client_secret.get_secret_value() if self.oidc_client_secret else "",
+            scopes=self.oidc_scopes,
+            redirect_uri=self.oidc_redirect_uri,
+            page_url=self.public_url,
+            session_ttl=self.oidc_session_ttl,
+            email_domains=self.oidc_email_domains,
+            admin_claim=self.oidc_admin_claim,
+        )
 
     @model_validator(mode="after")
     def _whole_tls(self) -> Self:

@@ -25,6 +25,8 @@ class EventType(StrEnum):
     SNOOZED = "snoozed"
     DELETED = "deleted"
     """The last event of a task. Its row is removed with it."""
+    REVIEWED = "reviewed"
+    """The owner decided on the result: `Task.review`."""
     BATCH_FINISHED = "batch_finished"
     """A closed batch has ended; the task is its newest one, and its state has not changed."""
 

@@ -10,6 +10,7 @@ from generator_service.domain.finding import Finding
 from generator_service.domain.hints import Hint
 from generator_service.domain.placement import Placement
 from generator_service.domain.report import Report
+from generator_service.domain.usage import Usage
 
 CUSTOM_PRESET = "custom"
 MIN_PRIORITY, MAX_PRIORITY = -10, 10
@@ -38,6 +39,15 @@ class TaskState(StrEnum):
 
 
 TERMINAL_STATES = frozenset({TaskState.COMPLETED, TaskState.FAILED, TaskState.TIMEOUT, TaskState.CANCELLED})
+
+
+class Review(StrEnum):
+    """The owner's decision on a result."""
+
+    OPEN = "open"
+    """Not decided."""
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
 
 
 class WaitReason(StrEnum):
@@ -330,6 +340,10 @@ class Task:
     """The earlier task whose photo is reused, which may have been deleted since; None if the photo was uploaded."""
     batch_id: str | None = None
     """The batch that it was submitted to."""
+    review: Review = Review.OPEN
+    """The owner's decision on the result."""
+    attempt_usage: Usage | None = None
+    """Usage of the running attempt up to its latest heartbeat; the event that ends the attempt counts it."""
 
     @property
     def stored_bytes(self) -> int:

@@ -17,6 +17,7 @@ from generator_service.domain.task import (
     Engine,
     NewTask,
     ResultInfo,
+    Review,
     Task,
     TaskError,
     TaskState,
@@ -49,6 +50,7 @@ TRANSITIONS: dict[EventType, Transition] = {
     EventType.CANCELLED: Transition(frozenset({_P, _R}), TaskState.CANCELLED),
     EventType.SNOOZED: Transition(frozenset({_R}), _P),
     EventType.UPDATED: Transition(frozenset({_P}), _P),
+    EventType.REVIEWED: Transition(frozenset({TaskState.COMPLETED}), TaskState.COMPLETED),
     # Clients and releases that don't know deletion show a cancelled task.
     EventType.DELETED: Transition(TERMINAL_STATES, TaskState.CANCELLED),
 }
@@ -94,6 +96,7 @@ def transition(task: Task, event: EventType, at: datetime, **changes: Unpack[_Ch
         lease_owner=None,
         assigned_engine=None,
         lease_expires_at=None,
+        attempt_usage=None,
         stage="",
         finished_at=at if way.target.terminal else None,
     )
@@ -129,10 +132,25 @@ def reprioritize(task: Task, *, priority: int, at: datetime) -> Task:
         InvalidTransition: the task runs, or has ended.
 
     """
-    way = TRANSITIONS[EventType.UPDATED]
+    return replace(_unmoved(task, EventType.UPDATED, at), priority=priority)
+
+
+def review(task: Task, *, review: Review, at: datetime) -> Task:
+    """Record a decision on the result. Its event is always later than the completion, which distinguishes the two.
+
+    Raises:
+        InvalidTransition: the task has no result.
+
+    """
+    return replace(_unmoved(task, EventType.REVIEWED, at), review=review)
+
+
+def _unmoved(task: Task, event: EventType, at: datetime) -> Task:
+    """Return a task after an event that leaves its state, strictly later than the event before."""
+    way = TRANSITIONS[event]
     if task.state not in way.sources:
         raise InvalidTransition(task.task_id, task.state, way.target)
-    return replace(task, priority=priority, updated_at=max(at, task.updated_at + timedelta(microseconds=1)))
+    return replace(task, updated_at=max(at, task.updated_at + timedelta(microseconds=1)))
 
 
 def start(task: Task, *, owner: str, lease_expires_at: datetime, at: datetime, engine: Engine | None = None) -> Task:

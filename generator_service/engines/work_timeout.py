@@ -26,6 +26,7 @@ class WorkTimeout:
 
     def __init__(self, seconds: float) -> None:
         """Allow this many seconds of work."""
+        self._allowed = seconds
         self._left = seconds
         self._timeout = asyncio.timeout(None)
         self._waits = 0
@@ -41,6 +42,13 @@ class WorkTimeout:
     ) -> None:
         _current.reset(self._token)
         await self._timeout.__aexit__(kind, error, trace)
+
+    @property
+    def worked(self) -> float:
+        """Seconds of work up to now."""
+        when = self._timeout.when()
+        left = self._left if when is None else when - asyncio.get_running_loop().time()
+        return self._allowed - left
 
     def expired(self) -> bool:
         """Return whether the work exceeded its time limit."""

@@ -146,10 +146,10 @@ class Authenticator:
                 del self._verified[next(iter(self._verified))]
             self._verified[token] = claims
         now = self._clock.now()
-        if now >= claims.expires_at + CLOCK_SKEW:
+        if now - CLOCK_SKEW >= claims.expires_at:
             ended = claims.expires_at.isoformat()
             raise Unauthenticated(f"the token has expired; get a new one (it ended at {ended})")
-        if claims.begins_at is not None and now < claims.begins_at - CLOCK_SKEW:
+        if claims.begins_at is not None and now + CLOCK_SKEW < claims.begins_at:
             begins = claims.begins_at.isoformat()
             raise Unauthenticated(f"the token is not yet valid; it begins at {begins}: check the clocks")
         if self._revoked(claims.session):

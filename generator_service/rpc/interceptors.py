@@ -20,6 +20,7 @@ from generator_service.domain.errors import InvalidRequest
 from generator_service.ops.metrics import Metrics
 from generator_service.rpc.auth import Authenticator, Caller, Scope
 from generator_service.rpc.convert.status import Problem, problem
+from generator_service.rpc.convert.texts import require_no_nul
 from generator_service.rpc.open_services import bound_requests
 from generator_service.rpc.receiving import Context, Receiver
 
@@ -186,14 +187,15 @@ class _Call:
 
 
 def _required(request: Any) -> Any:
-    """Receive and return a request.
+    """Return a request that was received.
 
     Raises:
-        InvalidRequest: the client ended the call without one.
+        InvalidRequest: the client ended the call without one, or a text in it contains NUL.
 
     """
     if request is aio.EOF:
         raise InvalidRequest("request", "is missing; send one message")
+    require_no_nul(request)
     return request
 
 

@@ -7,9 +7,10 @@ from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from typing import Any
 
+from google.protobuf.message import DecodeError
 from grpc import aio
 
-from generator_service.domain.errors import RequestIncomplete
+from generator_service.domain.errors import InvalidRequest, RequestIncomplete
 from generator_service.rpc.admission import Budget, Share
 
 MAX_MESSAGE_BYTES = 34 * 1024 * 1024
@@ -42,12 +43,15 @@ class Receiver:
         This avoids gRPC's iterator, which would hold the request until a full garbage collection.
 
         Raises:
+            InvalidRequest: the bytes are not a message of the method's type.
             RequestIncomplete: the request did not arrive in time.
 
         """
         try:
             async with asyncio.timeout(self._timeout):
                 request = await context.read()
+        except DecodeError:
+            raise InvalidRequest("request", "can't be parsed; send the message of this method's definition") from None
         except TimeoutError:
             raise RequestIncomplete(self._timeout) from None
         self._budget.shrink(share, 0 if request is aio.EOF else request.ByteSize())

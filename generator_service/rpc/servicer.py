@@ -23,7 +23,7 @@ from generator_service.domain.presets import PRESETS
 from generator_service.domain.task import Task
 from generator_service.ops.readiness import ReadinessMonitor
 from generator_service.rpc.auth import Caller, Scope
-from generator_service.rpc.convert import messages, requests
+from generator_service.rpc.convert import messages, requests, usage
 from generator_service.rpc.convert.pages import first_page, split
 from generator_service.rpc.interceptors import caller, request_id
 from generator_service.store.contract import TaskStore
@@ -99,6 +99,7 @@ class Servicer(generator_service_pb2_grpc.GeneratorServiceServicer):
             skip=query.skip,
             limit=query.limit,
             batch_id=query.batch_id,
+            review=query.review,
         )
         await self.view.rank()
         tasks = first_page(self._present(task) for task in page.tasks)
@@ -127,6 +128,17 @@ class Servicer(generator_service_pb2_grpc.GeneratorServiceServicer):
         logger.info("tasks_deleted", extra=extra)
         return pb.DeleteTasksResponse(
             task_ids=deleted, missing_task_ids=sorted(set(request.task_ids).difference(deleted))
+        )
+
+    async def ReviewTasks(self, request: pb.ReviewTasksRequest, context: Context) -> pb.ReviewTasksResponse:  # noqa: N802, ARG002
+        """Record a decision on results."""
+        review = requests.review(request)
+        reviewed = await self.store.review_tasks(request.task_ids, caller().owner_filter(request.user_id), review)
+        known = {*reviewed.task_ids, *reviewed.unfinished}
+        return pb.ReviewTasksResponse(
+            task_ids=reviewed.task_ids,
+            unfinished_task_ids=reviewed.unfinished,
+            missing_task_ids=sorted(set(request.task_ids) - known),
         )
 
     async def GetBatch(self, request: pb.GetBatchRequest, context: Context) -> pb.GetBatchResponse:  # noqa: N802, ARG002
@@ -227,6 +239,13 @@ class Servicer(generator_service_pb2_grpc.GeneratorServiceServicer):
     async def ListEngines(self, request: pb.ListEnginesRequest, context: Context) -> pb.ListEnginesResponse:  # noqa: N802, ARG002
         """Return the engines."""
         return pb.ListEnginesResponse(engines=[messages.engine_info(each) for each in self.engines])
+
+    async def GetUsage(self, request: pb.GetUsageRequest, context: Context) -> pb.GetUsageResponse:  # noqa: N802, ARG002
+        """Return what a user used."""
+        user_id = caller().acting_for(request.user_id)
+        first, last = usage.short_period(request.first_day, request.last_day, now=self.clock.now())
+        found = await self.store.admin.usage(first=first, last=last, user_id=user_id, after=None, limit=usage.MAX_DAYS)
+        return pb.GetUsageResponse(usage=[usage.day_usage(each) for each in found])
 
     async def GetQueueStats(self, request: pb.GetQueueStatsRequest, context: Context) -> pb.GetQueueStatsResponse:  # noqa: N802, ARG002
         """Return statistics of queue, log and watchers."""

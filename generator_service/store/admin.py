@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Protocol, TypeVar
 
@@ -15,7 +15,8 @@ from generator_service.domain.engine_limit import EngineLimit
 from generator_service.domain.event import TaskEvent
 from generator_service.domain.routing import AUTO_CUTTING
 from generator_service.domain.task import Engine, Task, stored_names
-from generator_service.store import api_keys, queue_control, rows
+from generator_service.domain.usage import DayUsage
+from generator_service.store import api_keys, metering, queue_control, rows
 from generator_service.store.admin_contract import FoundTasks, TaskFilter, UserRecord
 from generator_service.store.blob_names import FieldOf
 from generator_service.store.contract import UserLimits
@@ -93,6 +94,17 @@ class SqlAdminStore:
     async def purge_user(self, user_id: str) -> bool:
         """Delete all that is stored about a user beside tasks."""
         return await self._write(partial(queue_control.purge_user, user_id=user_id), users=[user_id])
+
+    async def usage(
+        self, *, first: date, last: date, user_id: str | None, after: tuple[date, str] | None, limit: int
+    ) -> Sequence[DayUsage]:
+        """Read usage by day and user."""
+        read = partial(metering.read, first=first, last=last, user_id=user_id, after=after, limit=limit)
+        return await self._read(read)
+
+    async def forget_usage(self, before: date) -> int:
+        """Delete the usage of earlier days."""
+        return await self._write(partial(metering.forget, before=before))
 
     async def create_api_key(self, key: ApiKey) -> None:
         """Store a new key."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Protocol
 
 from generator_service.domain.api_key import ApiKey
@@ -12,6 +12,7 @@ from generator_service.domain.breaker import Breaker
 from generator_service.domain.engine_limit import EngineLimit
 from generator_service.domain.event import TaskEvent
 from generator_service.domain.task import Engine, Task, TaskState
+from generator_service.domain.usage import DayUsage
 from generator_service.store.contract import UserLimits
 
 
@@ -103,8 +104,21 @@ class AdminStore(Protocol):
     async def purge_user(self, user_id: str) -> bool:
         """Delete all that is stored about a user beside tasks: events, limits, API keys, webhooks, dead letters.
 
-        Returns False, and leaves the events, if the user has tasks.
+        Returns False, and leaves the events, if the user has tasks. The usage becomes that of deleted users.
         """
+        ...
+
+    async def usage(
+        self, *, first: date, last: date, user_id: str | None, after: tuple[date, str] | None, limit: int
+    ) -> Sequence[DayUsage]:
+        """Read the usage of the days from ``first`` to ``last``, in the order of days and users.
+
+        ``user_id`` None means all users, the deleted ones as `DELETED_USERS`; ``after`` is the last entry read before.
+        """
+        ...
+
+    async def forget_usage(self, before: date) -> int:
+        """Delete the usage of the days before ``before``; return the number of entries."""
         ...
 
     async def create_api_key(self, key: ApiKey) -> None:

@@ -25,7 +25,8 @@ from generator_service.domain.errors import EngineError, QuotaExceeded, StorageQ
 from generator_service.domain.event import TaskEvent
 from generator_service.domain.readiness import Backlog
 from generator_service.domain.revocation import NewRevocation, Revocation
-from generator_service.domain.task import Lease, NewTask, ResultInfo, Task, TaskState
+from generator_service.domain.task import Lease, NewTask, ResultInfo, Review, Task, TaskState
+from generator_service.domain.usage import Usage
 
 if TYPE_CHECKING:
     from generator_service.store.admin_contract import AdminStore
@@ -101,6 +102,16 @@ class DeletedTasks:
     """Keys of images that no other task uses; they stay recorded until `TaskStore.end_image_deletions`."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewedTasks:
+    """The outcome of a decision on results."""
+
+    task_ids: Sequence[int]
+    """Tasks that have the decision now."""
+    unfinished: Sequence[int]
+    """Tasks without a result."""
+
+
 @dataclass(frozen=True, slots=True)
 class Beat:
     """A sign of life from a worker for one of its tasks, with the progress to keep."""
@@ -108,6 +119,8 @@ class Beat:
     lease: Lease
     percent: int
     stage: str
+    usage: Usage | None = None
+    """Usage of the attempt so far; None leaves the stored one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -279,8 +292,17 @@ class TaskStore(Protocol):
         """Prolong leases and keep the progress; return those that are lost."""
         ...
 
-    async def complete(self, lease: Lease, result: ResultInfo, images: Mapping[str, bytes] = NO_IMAGES) -> Task:
+    async def complete(
+        self,
+        lease: Lease,
+        result: ResultInfo,
+        images: Mapping[str, bytes] = NO_IMAGES,
+        *,
+        usage: Usage | None = None,
+    ) -> Task:
         """End a task with its picture; ``images`` are the small ones, as for `enqueue`.
+
+        The end of an attempt counts its usage in the same transaction: ``usage``, or else that of its last heartbeat.
 
         Raises:
             LeaseLost: the worker no longer holds it.
@@ -288,7 +310,7 @@ class TaskStore(Protocol):
         """
         ...
 
-    async def fail(self, lease: Lease, failure: EngineError) -> Task:
+    async def fail(self, lease: Lease, failure: EngineError, *, usage: Usage | None = None) -> Task:
         """End an attempt without a picture: the retry policy decides whether the task waits again or fails.
 
         Raises:
@@ -297,7 +319,7 @@ class TaskStore(Protocol):
         """
         ...
 
-    async def time_out(self, lease: Lease) -> Task:
+    async def time_out(self, lease: Lease, *, usage: Usage | None = None) -> Task:
         """End a task whose attempt ran too long.
 
         Raises:
@@ -306,7 +328,7 @@ class TaskStore(Protocol):
         """
         ...
 
-    async def release(self, lease: Lease) -> Task:
+    async def release(self, lease: Lease, *, usage: Usage | None = None) -> Task:
         """Give a task back unfinished, to be run again at once: its worker shuts down. A snooze.
 
         Raises:
@@ -315,7 +337,7 @@ class TaskStore(Protocol):
         """
         ...
 
-    async def snooze(self, lease: Lease, outage: Outage) -> Task:
+    async def snooze(self, lease: Lease, outage: Outage, *, usage: Usage | None = None) -> Task:
         """End an attempt that has to wait and does not count, and open the breaker of the dependency it waits for.
 
         Raises:
@@ -348,6 +370,13 @@ class TaskStore(Protocol):
         ``user_id`` None means any owner. Tasks that don't exist, or are another user's, are left out. The images to be
         removed are recorded in the same transaction, and the tasks' idempotency keys are free again. An owner without
         further tasks is deleted by compaction, once the events are old.
+        """
+        ...
+
+    async def review_tasks(self, task_ids: Collection[int], user_id: str | None, review: Review) -> ReviewedTasks:
+        """Record the owner's decision on results, with a REVIEWED event for each task that it changes.
+
+        ``user_id`` None means any owner. Tasks that don't exist, or are another user's, are left out.
         """
         ...
 
@@ -424,8 +453,12 @@ class TaskStore(Protocol):
         skip: int,
         limit: int,
         batch_id: str | None = None,
+        review: Review | None = None,
     ) -> TaskPage:
-        """Read a user's tasks with an id below ``before``, newest first. No ``states`` means all, as does no batch."""
+        """Read a user's tasks with an id below ``before``, newest first. No ``states`` means all, as does no batch.
+
+        With ``review``, only completed tasks with that decision.
+        """
         ...
 
     async def events_after(self, revision: int, *, limit: int) -> EventPage:

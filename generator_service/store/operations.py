@@ -30,13 +30,15 @@ from generator_service.domain.task import (
     Lease,
     NewTask,
     ResultInfo,
+    Review,
     Task,
     TaskError,
     TaskState,
     WaitReason,
 )
+from generator_service.domain.usage import Usage
 from generator_service.store import image_records, rows, statements
-from generator_service.store.contract import Beat, DeletedTasks, Enqueued, Limits, Retention
+from generator_service.store.contract import Beat, DeletedTasks, Enqueued, Limits, Retention, ReviewedTasks
 from generator_service.store.tables import events, tasks, users
 from generator_service.store.unit_of_work import UnitOfWork
 
@@ -57,10 +59,12 @@ def enqueue(uow: UnitOfWork, news: Sequence[NewTask], images: Mapping[str, bytes
     if fresh:
         _require_room(uow, fresh, limits)
     enqueued: list[Enqueued] = []
+    received = _received(uow, fresh)
     left = images
     for new, found in zip(news, known, strict=True):
         if found is None:
             task = uow.insert_task(transitions.create(new, task_id=0, at=uow.now, queue_time=uow.queue_time), new)
+            uow.count_usage(new.user_id, received.pop(new.input.blob, Usage()))
             # The first one owns the images, which they share; see `UnitOfWork.delete_tasks`.
             uow.add_images(task, left)
             left = {}
@@ -103,6 +107,21 @@ def _require_room(uow: UnitOfWork, fresh: Sequence[NewTask], limits: Limits) -> 
     )
 
 
+def _received(uow: UnitOfWork, fresh: Sequence[NewTask]) -> dict[str, Usage]:
+    """Return the usage by photo for the photos and masks that arrive with new tasks, without stored ones."""
+    received = {}
+    for new in fresh:
+        source = uow.task(new.source_task_id) if new.shares_input and new.source_task_id is not None else None
+        stored = () if source is None else source.input.blobs
+        mask = new.input.mask
+        received[new.input.blob] = Usage(
+            photos=int(new.input.blob not in stored),
+            bytes_in=(new.input.size_bytes if new.input.blob not in stored else 0)
+            + (mask.size_bytes if mask is not None and mask.blob not in stored else 0),
+        )
+    return received
+
+
 def _renew_probes(uow: UnitOfWork, task_id: int, until: datetime) -> None:
     for name, breaker in uow.breakers().items():
         if breaker.probe_task == task_id:
@@ -114,7 +133,7 @@ def heartbeat(uow: UnitOfWork, beats: Sequence[Beat], lease_for: timedelta) -> l
     lost = []
     for beat in beats:
         try:
-            task = _held(uow, beat.lease)
+            task = _held(uow, beat.lease, beat.usage)
         except LeaseLost:
             lost.append(beat.lease)
         else:
@@ -124,7 +143,8 @@ def heartbeat(uow: UnitOfWork, beats: Sequence[Beat], lease_for: timedelta) -> l
     return lost
 
 
-def _held(uow: UnitOfWork, lease: Lease) -> Task:
+def _held(uow: UnitOfWork, lease: Lease, usage: Usage | None = None) -> Task:
+    """Return the task of a lease with the usage of its attempt up to now; None: that of the last heartbeat."""
     task = uow.task(lease.task_id)
     if (
         task is None
@@ -133,24 +153,27 @@ def _held(uow: UnitOfWork, lease: Lease) -> Task:
         or task.attempt != lease.attempt
     ):
         raise LeaseLost(lease.task_id, lease.attempt)
-    return task
+    return task if usage is None else replace(task, attempt_usage=usage)
 
 
-def complete(uow: UnitOfWork, lease: Lease, result: ResultInfo, images: Mapping[str, bytes]) -> Task:
+def complete(
+    uow: UnitOfWork, lease: Lease, result: ResultInfo, images: Mapping[str, bytes], usage: Usage | None
+) -> Task:
     """End a task with its picture; its engine and the image store evidently work."""
-    task = _held(uow, lease)
+    task = _held(uow, lease, usage)
     # In queue time, as breakers are; a step of the wall clock since the start is no reason to doubt the success.
     began = uow.queue_time - max(timedelta(), uow.now - (task.started_at or uow.now))
     for name in (engine_breaker(result.engine), BLOBS):
         if name in uow.breakers() and not uow.breakers()[name].closed:
             uow.change_breaker(name, partial(Breaker.succeed, began=began, task_id=task.task_id))
     uow.add_images(task, images)
+    uow.count_usage(task.user_id, Usage(results=1, bytes_out=result.stored_bytes))
     return uow.update_task(task, EventType.COMPLETED, transitions.complete(task, result=result, at=uow.now))
 
 
-def fail(uow: UnitOfWork, lease: Lease, failure: EngineError, policy: RetryPolicy) -> Task:
+def fail(uow: UnitOfWork, lease: Lease, failure: EngineError, policy: RetryPolicy, usage: Usage | None) -> Task:
     """End an attempt without a picture."""
-    task = _held(uow, lease)
+    task = _held(uow, lease, usage)
     error = TaskError(code=failure.code, message=failure.message, retryable=failure.retryable)
     delay = policy.next_delay(task, failure)
     if delay is None:
@@ -168,9 +191,9 @@ def trip(uow: UnitOfWork, outage: Outage, waits: WaitPolicy) -> Mapping[str, Bre
     return uow.breakers()
 
 
-def snooze(uow: UnitOfWork, lease: Lease, outage: Outage, waits: WaitPolicy) -> Task:
+def snooze(uow: UnitOfWork, lease: Lease, outage: Outage, waits: WaitPolicy, usage: Usage | None) -> Task:
     """Give a task back that has to wait; no attempt is counted."""
-    task = _held(uow, lease)
+    task = _held(uow, lease, usage)
     breaker = trip(uow, outage, waits).get(outage.dependency or "")
     error = TaskError(code=outage.code, message=outage.message, retryable=True)
     run_at = uow.queue_time if breaker is None else breaker.run_at(uow.queue_time)
@@ -178,15 +201,15 @@ def snooze(uow: UnitOfWork, lease: Lease, outage: Outage, waits: WaitPolicy) -> 
     return uow.update_task(task, EventType.SNOOZED, after)
 
 
-def time_out(uow: UnitOfWork, lease: Lease) -> Task:
+def time_out(uow: UnitOfWork, lease: Lease, usage: Usage | None) -> Task:
     """End a task whose attempt ran too long."""
-    task = _held(uow, lease)
+    task = _held(uow, lease, usage)
     return uow.update_task(task, EventType.TIMED_OUT, transitions.time_out(task, at=uow.now))
 
 
-def release(uow: UnitOfWork, lease: Lease, waits: WaitPolicy) -> Task:
+def release(uow: UnitOfWork, lease: Lease, waits: WaitPolicy, usage: Usage | None) -> Task:
     """Give a task back because its worker shuts down."""
-    return snooze(uow, lease, WORKER_STOPPED, waits)
+    return snooze(uow, lease, WORKER_STOPPED, waits, usage)
 
 
 def cancel(uow: UnitOfWork, task_id: int, user_id: str | None) -> Task:
@@ -241,6 +264,19 @@ def delete_tasks(uow: UnitOfWork, task_ids: Collection[int], user_id: str | None
     uow.delete_tasks(ended)
     images = image_records.request_deletion(uow, ended)
     return DeletedTasks(task_ids=[task.task_id for task in ended], images=images)
+
+
+def review_tasks(uow: UnitOfWork, task_ids: Collection[int], user_id: str | None, review: Review) -> ReviewedTasks:
+    """Record a decision on results; those that already have it are left unchanged."""
+    found = [task for task in uow.read_tasks(task_ids) if user_id in {None, task.user_id}]
+    finished = [task for task in found if task.state is TaskState.COMPLETED]
+    for task in finished:
+        if task.review is not review:
+            uow.update_task(task, EventType.REVIEWED, transitions.review(task, review=review, at=uow.now))
+    return ReviewedTasks(
+        task_ids=[task.task_id for task in finished],
+        unfinished=[task.task_id for task in found if task.state is not TaskState.COMPLETED],
+    )
 
 
 def requeue_expired(uow: UnitOfWork, alive: Sequence[Beat], lease_for: timedelta, waits: WaitPolicy) -> list[Task]:

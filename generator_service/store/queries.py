@@ -14,7 +14,7 @@ from generator_service.domain.errors import BatchNotFound, TaskNotFound
 from generator_service.domain.event import TaskEvent
 from generator_service.domain.readiness import Backlog
 from generator_service.domain.routing import Routing
-from generator_service.domain.task import TERMINAL_STATES, Task, TaskState
+from generator_service.domain.task import TERMINAL_STATES, Review, Task, TaskState
 from generator_service.store import queue_control, rows, statements
 from generator_service.store.contract import EventPage, Head, Limits, QueueCounts, QueueSnapshot, Snapshot, TaskPage
 from generator_service.store.queue_clock import QueueClock
@@ -80,11 +80,16 @@ def list_tasks(
     skip: int,
     limit: int,
     batch_id: str | None,
+    review: Review | None,
 ) -> TaskPage:
     """Read a page of a user's tasks, newest first."""
     matching = [tasks.c.user_id == user_id, *_in_batch(batch_id)]
     if states:
         matching.append(tasks.c.state.in_([state.value for state in states]))
+    if review is not None:
+        completed = tasks.c.state == TaskState.COMPLETED.value
+        # A null is equal to nothing, so `==` becomes IS NULL.
+        matching += [completed, tasks.c.review == rows.review_value(review)]
     total = connection.execute(select(func.count()).select_from(tasks).where(*matching)).scalar_one()
     if before is not None:
         matching.append(tasks.c.task_id < before)

@@ -15,7 +15,7 @@ from generator_service.domain.engine_limit import EngineLimit
 from generator_service.domain.errors import TaskNotFound
 from generator_service.domain.event import EventType
 from generator_service.domain.task import Engine, Task, TaskState
-from generator_service.store import rows, statements
+from generator_service.store import metering, rows, statements
 from generator_service.store.contract import UserLimits
 from generator_service.store.tables import api_keys, tasks, user_limits, webhook_dead_letters, webhook_endpoints
 from generator_service.store.unit_of_work import UnitOfWork
@@ -121,5 +121,6 @@ def purge_user(uow: UnitOfWork, user_id: str) -> bool:
     """Delete what is stored about a user beside tasks; return False, and leave the events, if there are tasks."""
     for table in (user_limits, api_keys, webhook_dead_letters, webhook_endpoints):
         uow.query(delete(table).where(table.c.user_id == user_id))
+    metering.make_anonymous(uow, user_id)
     uow.forget_user(user_id)
     return uow.query(select(tasks.c.task_id).where(tasks.c.user_id == user_id).limit(1)).first() is None

@@ -14,8 +14,18 @@ from generator_service.domain.breaker import Breaker, is_pause
 from generator_service.domain.engine_limit import EngineLimit
 from generator_service.domain.event import EventType, TaskEvent
 from generator_service.domain.routing import request_of
-from generator_service.domain.task import Engine, InputInfo, Task, TaskError, TaskOptions, TaskState, WaitReason
+from generator_service.domain.task import (
+    Engine,
+    InputInfo,
+    Review,
+    Task,
+    TaskError,
+    TaskOptions,
+    TaskState,
+    WaitReason,
+)
 from generator_service.domain.transitions import DELETED
+from generator_service.domain.usage import Usage
 from generator_service.store.contract import UserLimits
 from generator_service.store.older_results import STORED_RESULT, STORED_TASK, stored_json
 
@@ -23,11 +33,13 @@ _OPTIONS = TypeAdapter(TaskOptions)
 _INPUT = TypeAdapter(InputInfo)
 _ERROR = TypeAdapter(TaskError)
 _BATCH = TypeAdapter(Batch)
+_USAGE = TypeAdapter(Usage)
 _MICROSECOND = timedelta(microseconds=1)
 _AS_OLDER = {
     EventType.SNOOZED: EventType.RETRYING,
     EventType.DELETED: EventType.CANCELLED,
     EventType.UPDATED: EventType.CREATED,
+    EventType.REVIEWED: EventType.COMPLETED,
 }
 """The types that rows name in place of those unknown to older releases; the task of the event distinguishes them."""
 _OF_END = {
@@ -79,6 +91,8 @@ def changing_values(task: Task) -> dict[str, Any]:
         "wait_reason": None if task.wait_reason is None else task.wait_reason.value,
         "failures": task.failures,
         "lost_leases": task.lost_leases,
+        "review": review_value(task.review),
+        "attempt_usage": None if task.attempt_usage is None else _USAGE.dump_json(task.attempt_usage).decode(),
     }
 
 
@@ -113,7 +127,14 @@ def task_from_row(row: Row[Any]) -> Task:
         lost_leases=row.lost_leases,
         source_task_id=row.source_task_id,
         batch_id=row.batch_id,
+        review=Review.OPEN if row.review is None else Review(row.review),
+        attempt_usage=None if row.attempt_usage is None else _USAGE.validate_json(row.attempt_usage),
     )
+
+
+def review_value(review: Review) -> str | None:
+    """Return the column of a decision."""
+    return None if review is Review.OPEN else review.value
 
 
 def event_values(event: TaskEvent) -> dict[str, Any]:
@@ -161,6 +182,8 @@ def batch_from_row(row: Row[Any], counts: Mapping[TaskState, int]) -> Batch:
 def _event_type(stored: str, task: Task) -> EventType:
     if stored == EventType.CREATED and task.updated_at > task.created_at:
         return EventType.UPDATED
+    if stored == EventType.COMPLETED and task.finished_at is not None and task.updated_at > task.finished_at:
+        return EventType.REVIEWED
     if task.wait_reason is not None:
         return EventType.SNOOZED
     if task.error is not None and task.error.code == DELETED:

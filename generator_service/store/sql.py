@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import islice
 from typing import TypeVar
 
 from sqlalchemy import Connection
@@ -21,7 +22,8 @@ from generator_service.domain.readiness import Backlog
 from generator_service.domain.retry import RetryPolicy
 from generator_service.domain.revocation import NewRevocation, Revocation
 from generator_service.domain.routing import WaitPolicy
-from generator_service.domain.task import Lease, NewTask, ResultInfo, Task, TaskState
+from generator_service.domain.task import Lease, NewTask, ResultInfo, Review, Task, TaskState
+from generator_service.domain.usage import Usage
 from generator_service.store import claiming, image_records, operations, queries, revoking
 from generator_service.store.admin import SqlAdminStore
 from generator_service.store.claiming import CommitClaims
@@ -39,6 +41,7 @@ from generator_service.store.contract import (
     QueueSnapshot,
     Refusal,
     Retention,
+    ReviewedTasks,
     RevocationPage,
     Snapshot,
     TaskPage,
@@ -52,6 +55,8 @@ from generator_service.store.writer import CommitListener, GroupCommitWriter
 T = TypeVar("T")
 
 READERS = 4
+REVIEW_CHUNK = 200
+"""Tasks reviewed in one transaction."""
 
 
 class SqlTaskStore:
@@ -143,30 +148,41 @@ class SqlTaskStore:
             urgent=True,
         )
 
-    async def complete(self, lease: Lease, result: ResultInfo, images: Mapping[str, bytes] = NO_IMAGES) -> Task:
+    async def complete(
+        self,
+        lease: Lease,
+        result: ResultInfo,
+        images: Mapping[str, bytes] = NO_IMAGES,
+        *,
+        usage: Usage | None = None,
+    ) -> Task:
         """End a task with its picture, and store its small images."""
         return await self._write(
-            partial(operations.complete, lease=lease, result=result, images=images), tasks=[lease.task_id]
+            partial(operations.complete, lease=lease, result=result, images=images, usage=usage), tasks=[lease.task_id]
         )
 
-    async def fail(self, lease: Lease, failure: EngineError) -> Task:
+    async def fail(self, lease: Lease, failure: EngineError, *, usage: Usage | None = None) -> Task:
         """End an attempt without a picture."""
         return await self._write(
-            partial(operations.fail, lease=lease, failure=failure, policy=self._retry), tasks=[lease.task_id]
+            partial(operations.fail, lease=lease, failure=failure, policy=self._retry, usage=usage),
+            tasks=[lease.task_id],
         )
 
-    async def time_out(self, lease: Lease) -> Task:
+    async def time_out(self, lease: Lease, *, usage: Usage | None = None) -> Task:
         """End a task whose attempt ran too long."""
-        return await self._write(partial(operations.time_out, lease=lease), tasks=[lease.task_id])
+        return await self._write(partial(operations.time_out, lease=lease, usage=usage), tasks=[lease.task_id])
 
-    async def release(self, lease: Lease) -> Task:
+    async def release(self, lease: Lease, *, usage: Usage | None = None) -> Task:
         """Give a task back unfinished."""
-        return await self._write(partial(operations.release, lease=lease, waits=self._waits), tasks=[lease.task_id])
+        return await self._write(
+            partial(operations.release, lease=lease, waits=self._waits, usage=usage), tasks=[lease.task_id]
+        )
 
-    async def snooze(self, lease: Lease, outage: Outage) -> Task:
+    async def snooze(self, lease: Lease, outage: Outage, *, usage: Usage | None = None) -> Task:
         """Give a task back that has to wait."""
         return await self._write(
-            partial(operations.snooze, lease=lease, outage=outage, waits=self._waits), tasks=[lease.task_id]
+            partial(operations.snooze, lease=lease, outage=outage, waits=self._waits, usage=usage),
+            tasks=[lease.task_id],
         )
 
     async def trip(self, outage: Outage) -> Mapping[str, Breaker]:
@@ -184,6 +200,17 @@ class SqlTaskStore:
     async def delete_tasks(self, task_ids: Collection[int], user_id: str | None) -> DeletedTasks:
         """Delete tasks, each with an event."""
         return await self._write(partial(operations.delete_tasks, task_ids=task_ids, user_id=user_id), tasks=task_ids)
+
+    async def review_tasks(self, task_ids: Collection[int], user_id: str | None, review: Review) -> ReviewedTasks:
+        """Record a decision on results, in chunks, so that other writes get in between."""
+        wanted, reviewed, unfinished = iter(dict.fromkeys(task_ids)), list[int](), list[int]()
+        while chunk := list(islice(wanted, REVIEW_CHUNK)):
+            done = await self._write(
+                partial(operations.review_tasks, task_ids=chunk, user_id=user_id, review=review), tasks=chunk
+            )
+            reviewed += done.task_ids
+            unfinished += done.unfinished
+        return ReviewedTasks(task_ids=reviewed, unfinished=unfinished)
 
     async def requeue_expired(self, *, alive: Sequence[Beat] = (), lease_for: timedelta = LEASE) -> Sequence[Task]:
         """Take tasks from workers whose leases ran out, after prolonging those of this process's own worker."""
@@ -224,6 +251,7 @@ class SqlTaskStore:
         skip: int,
         limit: int,
         batch_id: str | None = None,
+        review: Review | None = None,
     ) -> TaskPage:
         """Read a page of a user's tasks."""
         return await self._read(
@@ -235,6 +263,7 @@ class SqlTaskStore:
                 skip=skip,
                 limit=limit,
                 batch_id=batch_id,
+                review=review,
             )
         )
 

@@ -8,6 +8,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Date,
     Dialect,
     ForeignKey,
     Index,
@@ -23,6 +24,7 @@ from sqlalchemy import (
 )
 
 from generator_service.domain.task import TaskState
+from generator_service.domain.usage import METERS
 from generator_service.store.blob_names import FieldOf
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -149,6 +151,10 @@ tasks = Table(
     # No foreign key: the earlier task may be deleted, and stays named.
     Column("source_task_id", BigInteger),
     Column("batch_id", String(100)),
+    # Null is not decided, also in rows of older releases.
+    Column("review", String(16)),
+    # What the running attempt has used so far, by its latest heartbeat.
+    Column("attempt_usage", Text),
     UniqueConstraint("user_id", "idempotency_key"),
     comment="The present state of every task: the rows are the queue.",
     # Ids are never given out again, even after the newest task has been forgotten.
@@ -280,6 +286,16 @@ user_limits = Table(
     Column("max_stored_bytes", BigInteger),
     comment="Limits of single users in place of the defaults; null is the default.",
 )
+
+usage = Table(
+    "usage",
+    metadata,
+    Column("user_id", String(255), primary_key=True),
+    Column("day", Date, primary_key=True),
+    *(Column(name, BigInteger, nullable=False) for name in METERS),
+    comment="What each user used on each day, in UTC.",
+)
+Index("ix_usage_day", usage.c.day, usage.c.user_id)
 
 api_keys = Table(
     "api_keys",

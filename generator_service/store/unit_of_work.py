@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import asdict, dataclass, replace
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import Connection, CursorResult, Executable, Row
@@ -18,6 +18,7 @@ from generator_service.domain.clock import Clock
 from generator_service.domain.engine_limit import EngineLimit
 from generator_service.domain.event import EventType, TaskEvent
 from generator_service.domain.task import Engine, NewTask, Task, TaskState
+from generator_service.domain.usage import Usage, day_of
 from generator_service.store import rows, statements
 from generator_service.store.contract import UserLimits
 from generator_service.store.queue_clock import QueueClock
@@ -116,6 +117,8 @@ class UnitOfWork:
         self._leaving: set[str] = set()
         self._new_keys: list[dict[str, Any]] = []
         self._new_images: list[dict[str, Any]] = []
+        self._used: defaultdict[tuple[str, date], Usage] = defaultdict(Usage)
+        """Usage that is not written yet."""
 
     def begin_operation(self) -> None:
         """Take the time for what follows; a batch may be long under way before its last operation's turn comes."""
@@ -263,6 +266,8 @@ class UnitOfWork:
         if before.state is TaskState.PROCESSING:
             self._end_probes(before.task_id)
             self._assigned = None
+            if before.attempt_usage is not None:
+                self.count_usage(before.user_id, before.attempt_usage)
         numbered = self._numbered(
             after,
             pending=(after.state is TaskState.PENDING) - (before.state is TaskState.PENDING),
@@ -271,9 +276,14 @@ class UnitOfWork:
         )
         self._put(numbered)
         self._recorded.append((event, numbered, None))
-        if after.state.terminal:
+        if after.state.terminal and not before.state.terminal:
             self._change_batch(after)
         return numbered
+
+    def count_usage(self, user_id: str, used: Usage) -> None:
+        """Add to a locked user's usage of the day, with the event that is its cause."""
+        if used != Usage():
+            self._used[user_id, day_of(self.now)] += used
 
     def batch_closed(self, user_id: str, batch_id: str) -> bool | None:
         """Return whether a batch that was named in advance is closed; None if there is no such batch."""
@@ -579,6 +589,12 @@ class UnitOfWork:
             self._connection.execute(statements.ADD_IMAGES, self._new_images)
         if self._new_keys:
             self._connection.execute(statements.ADD_KEYS, self._new_keys)
+        if self._used:
+            # In the order of the users, whose locked rows cover these.
+            used = [
+                {"user_id": user, "day": day, **asdict(amounts)} for (user, day), amounts in sorted(self._used.items())
+            ]
+            self._connection.execute(statements.ADD_USAGE, used)
         if self._moved:
             moved = ((name, self._users[name]) for name in sorted(self._moved))
             self._connection.execute(
@@ -600,6 +616,7 @@ class UnitOfWork:
         self._new_batches.clear()
         self._new_images.clear()
         self._changed.clear()
+        self._used.clear()
         self._moved.clear()
 
 

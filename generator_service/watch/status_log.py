@@ -28,7 +28,7 @@ class StatusLog:
         latest: dict[int, Task] = {}
         changes = []
         for event in events:
-            if event.type is EventType.BATCH_FINISHED:
+            if event.type in {EventType.BATCH_FINISHED, EventType.REVIEWED}:
                 continue
             task_id = event.task.task_id
             changes.append((latest.get(task_id) or self._known(task_id), event))

@@ -11,6 +11,7 @@ from typing import Protocol
 from generator_service.domain.breaker import Breaker
 from generator_service.domain.clock import CLOCK_SKEW, Clock
 from generator_service.domain.revocation import RevocationList
+from generator_service.domain.usage import day_of
 from generator_service.image_removal import ImageRemover
 from generator_service.image_store import ImageStoreGuard
 from generator_service.store.contract import LEASE, Beat, Retention, TaskStore, UserLimits
@@ -174,6 +175,20 @@ class TaskReaper:
             await self._store.forget([task.task_id for task in old])
             logger.info("forgot %d finished tasks", len(old))
             await self._remover()
+
+
+class UsageReaper:
+    """Deletes the usage of days long ago."""
+
+    def __init__(self, store: TaskStore, clock: Clock, keep: timedelta) -> None:
+        self._store = store
+        self._clock = clock
+        self._keep = keep
+
+    async def __call__(self) -> None:
+        """Delete the usage of all days before the retention period."""
+        if deleted := await self._store.admin.forget_usage(day_of(self._clock.now() - self._keep)):
+            logger.info("deleted %d entries of usage", deleted)
 
 
 class RevocationReaper:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import threading
 from collections.abc import Sequence
@@ -16,8 +17,9 @@ from generator_service.domain.clock import Clock
 from generator_service.domain.errors import EngineError, LeaseLost, WhitebgError
 from generator_service.domain.event import TaskEvent
 from generator_service.domain.routing import Routing
-from generator_service.domain.task import Engine, Lease, Progress, Task
+from generator_service.domain.task import Lease, Progress, Task
 from generator_service.engines.base import Picture
+from generator_service.engines.metering import AttemptMeter
 from generator_service.engines.registry import Engines
 from generator_service.engines.work_timeout import WorkTimeout
 from generator_service.images import Images
@@ -59,17 +61,12 @@ class _Run:
     """Whether the outcome is being recorded: the store then decides which result wins."""
     outcome: Outcome = Outcome.LOST
     """The outcome; LOST until one is recorded."""
-    engine: Engine | None = None
-    """The engine in use; None before one is chosen."""
+    meter: AttemptMeter = field(default_factory=AttemptMeter)
     activity: asyncio.Task[None] = field(init=False)
 
     @property
     def lease(self) -> Lease:
         return self.task.lease
-
-    def use(self, engine: Engine) -> None:
-        """Record the engine in use from now on."""
-        self.engine = engine
 
     def stop(self) -> None:
         """Stop the work, unless only its outcome remains to be recorded."""
@@ -139,6 +136,8 @@ class Worker:
         self._slots = Slots(settings.slots)
         self._runs: dict[int, _Run] = {}
         self._draining = asyncio.Event()
+        self._beat_now = asyncio.Event()
+        """Set when usage must not wait for the next heartbeat: a paid call began."""
 
     async def run(self) -> None:
         """Claim and run tasks until `drain` is called; then drain the running ones."""
@@ -177,7 +176,7 @@ class Worker:
 
     def beats(self) -> list[Beat]:
         """Return a heartbeat for every running attempt."""
-        return [Beat(run.lease, run.percent, run.stage) for run in self._runs.values()]
+        return [Beat(run.lease, run.percent, run.stage, run.meter.usage()) for run in self._runs.values()]
 
     @property
     def owner(self) -> str:
@@ -254,12 +253,12 @@ class Worker:
             picture = await self._within_timeout(run)
             if picture is None:
                 run.ending = True
-                await self._store.time_out(run.lease)
+                await self._store.time_out(run.lease, usage=run.meter.usage())
                 run.outcome = Outcome.TIMED_OUT
             else:
                 result, small_images = await self._generation.keep(picture)
                 run.ending = True
-                await self._store.complete(run.lease, result, small_images)
+                await self._store.complete(run.lease, result, small_images, usage=run.meter.usage())
                 run.outcome = Outcome.COMPLETED
         except LeaseLost:
             logger.info("lease lost; discarding the result", extra=log)
@@ -267,7 +266,7 @@ class Worker:
                 await self._generation.drop(result)
         except Exception as error:
             run.ending = True
-            verdict = classify(error, run.engine)
+            verdict = classify(error, run.meter.engine)
             if isinstance(error, WhitebgError | BlobStoreUnavailable):
                 logger.info("attempt ended without a result: %s", error, extra=log | {"code": verdict.code})
             else:
@@ -278,7 +277,8 @@ class Worker:
         """Run the engine; None if its work exceeded the task's timeout. Waiting for a process is not work."""
         try:
             async with WorkTimeout(run.task.timeout.total_seconds()) as deadline:
-                return await self._generation.make(run.task, partial(self._report, run), run.use)
+                with run.meter.measuring(deadline, on_call=self._beat_now.set):
+                    return await self._generation.make(run.task, partial(self._report, run), run.meter.use)
         except TimeoutError:
             if not deadline.expired():
                 raise
@@ -302,10 +302,10 @@ class Worker:
         """Record that the task waits, or that its attempt failed. If that fails too, the lease expires."""
         try:
             if isinstance(verdict, Outage):
-                await self._store.snooze(run.lease, verdict)
+                await self._store.snooze(run.lease, verdict, usage=run.meter.usage())
                 run.outcome = Outcome.SNOOZED
             else:
-                await self._store.fail(run.lease, verdict)
+                await self._store.fail(run.lease, verdict, usage=run.meter.usage())
                 run.outcome = Outcome.FAILED
         except LeaseLost:
             logger.info("lease lost; discarding the outcome", extra={"task_id": run.task.task_id})
@@ -317,7 +317,9 @@ class Worker:
         regular = self._settings.heartbeat.total_seconds()
         pause = regular
         while True:
-            await asyncio.sleep(pause)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._beat_now.wait(), pause)
+            self._beat_now.clear()
             pause = regular
             runs = list(self._runs.values())
             if not runs:
@@ -344,7 +346,9 @@ class Worker:
         for run in runs:
             run.activity.cancel()
         await asyncio.gather(*(run.activity for run in runs), return_exceptions=True)
-        outcomes = await asyncio.gather(*(self._store.release(run.lease) for run in runs), return_exceptions=True)
+        outcomes = await asyncio.gather(
+            *(self._store.release(run.lease, usage=run.meter.usage()) for run in runs), return_exceptions=True
+        )
         for run, outcome in zip(runs, outcomes, strict=True):
             if isinstance(outcome, Exception) and not isinstance(outcome, LeaseLost):
                 # The lease expires, and another worker takes over.

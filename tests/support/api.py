@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -137,6 +137,10 @@ class Api:
 
     async def delete(self, **fields: Any) -> pb.DeleteTasksResponse:
         return await self.stub.DeleteTasks(pb.DeleteTasksRequest(**fields), metadata=self.metadata, timeout=PATIENCE)
+
+    async def review(self, task_ids: Sequence[int], review: task_pb2.Review.ValueType) -> pb.ReviewTasksResponse:
+        request = pb.ReviewTasksRequest(task_ids=task_ids, review=review)
+        return await self.stub.ReviewTasks(request, metadata=self.metadata, timeout=PATIENCE)
 
     async def events(self, **fields: Any) -> pb.ListEventsResponse:
         return await self.stub.ListEvents(pb.ListEventsRequest(**fields), metadata=self.metadata, timeout=PATIENCE)

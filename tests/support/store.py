@@ -196,7 +196,7 @@ def fold(events: Sequence[TaskEvent], start: Collection[Task] = ()) -> dict[int,
 def durable(tasks: Collection[Task]) -> dict[int, Task]:
     """Return the tasks without the fields that a heartbeat may change between two events."""
     return {
-        task.task_id: replace(task, progress=0, stage="", lease_expires_at=None)
+        task.task_id: replace(task, progress=0, stage="", lease_expires_at=None, attempt_usage=None)
         if task.state is TaskState.PROCESSING
         else task
         for task in tasks

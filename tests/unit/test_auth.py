@@ -50,6 +50,11 @@ def test_scopes_are_whole_words_and_may_be_missing() -> None:
     assert authenticator.authenticate(f"Bearer {token(scope=None)}").scopes == frozenset()
 
 
+def test_times_at_the_ends_of_the_calendar_are_read() -> None:
+    last, first = 253402300799, -62135596800
+    assert authenticator.authenticate(f"Bearer {token(exp=last, nbf=first, iat=first)}").subject == "ann"
+
+
 SECOND = timedelta(seconds=1)
 
 

@@ -73,7 +73,8 @@ class _Client:
             yield self._violation(Guarantee.NO_REPEAT, f"event {record.seq} was repeated after {self.position}")
         self.position = max(self.position, record.seq)
         self.seen.add(record.seq)
-        if record.state in ENDED:
+        logged = self.log.by_user.get(self.user, {}).get(record.seq)
+        if record.state in ENDED and (logged is None or logged.type != "reviewed"):
             self.ends.setdefault(record.task_id, set()).add(record.seq)
 
     def _compare(self, record: Received) -> Iterator[Violation]:
@@ -121,7 +122,7 @@ class _Client:
         if self.position is not None and self.position != head:
             yield self._violation(Guarantee.DELIVERED, f"it stopped at {self.position}, the log ends at {head}")
         for seq, event in self.log.by_user.get(self.user, {}).items():
-            if event.state not in ENDED:
+            if not event.ends:
                 continue
             received = self.ends.get(event.task_id, set())
             due = self.began is not None and max(self.began, self.covered) < seq <= (self.position or 0)

@@ -46,7 +46,7 @@ class Logged:
     user: str
     task_id: int
     type: str
-    """``created``, ``started``, ``retrying``, ``snoozed``, or the final state that the event brings."""
+    """``created``, ``started``, ``retrying``, ``snoozed``, ``reviewed``, or the final state that the event brings."""
     state: str
     attempt: int
     failures: int
@@ -55,6 +55,11 @@ class Logged:
     """The task's error code."""
     run_at: float = 0.0
     """Earliest time of the next attempt."""
+
+    @property
+    def ends(self) -> bool:
+        """Whether the task ended with this event."""
+        return self.state in ENDED and self.type != "reviewed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,10 +18,17 @@ _ALLOWED = {
     "failed": {"pending", "processing"},
     "timeout": {"processing"},
     "cancelled": {"pending", "processing"},
+    "reviewed": {"completed"},
     "deleted": ENDED,
 }
 """The states in which each event may happen; the empty one is that of a task that does not exist yet."""
-_TARGETS = {"created": "pending", "started": "processing", "retrying": "pending", "snoozed": "pending"}
+_TARGETS = {
+    "created": "pending",
+    "started": "processing",
+    "retrying": "pending",
+    "snoozed": "pending",
+    "reviewed": "completed",
+}
 """The state after an event, unless it is named like it."""
 _UNCOUNTED = frozenset({"lease_lost", "deadline_exceeded"})
 """Error codes of tasks that failed without a failed attempt."""

@@ -10,7 +10,7 @@ from tools.checker.history import Config, Disturbed, Logged, Readiness
 from tools.checker.log import Log
 from tools.checker.violation import Guarantee, Violation
 
-_NO_ATTEMPT = frozenset({"created", "cancelled", "deleted"})
+_NO_ATTEMPT = frozenset({"created", "cancelled", "deleted", "reviewed"})
 """Events that show no attempt starting or ending."""
 STALLED = "queue_stalled"
 _FOREVER = float("inf")

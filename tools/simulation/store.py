@@ -14,7 +14,7 @@ from generator_service.domain.breaker import Outage, engine_breaker
 from generator_service.domain.errors import LeaseLost, WhitebgError
 from generator_service.domain.event import EventType, TaskEvent
 from generator_service.domain.retry import RetryPolicy
-from generator_service.domain.task import Engine, Lease, Task, TaskState, WaitReason
+from generator_service.domain.task import Engine, Lease, Review, Task, TaskState, WaitReason
 from generator_service.store.contract import Limits
 from generator_service.store.sql import SqlTaskStore
 from generator_service.store.sqlite import open_sqlite
@@ -36,11 +36,11 @@ _RATE_LIMIT = Outage(
 
 
 class StoreWorld:
-    """Submissions, claims, outcomes in time and too late, waits, cancellations and deletions."""
+    """Submissions, claims, outcomes in time and too late, waits, reviews, cancellations and deletions."""
 
     steps: Mapping[str, int] = {
         "submit": 6, "claim": 6, "complete": 4, "fail": 2, "snooze": 3, "release": 1, "time_out": 1,
-        "cancel": 3, "delete": 2, "reap": 2, "wait": 3,
+        "cancel": 3, "delete": 2, "review": 2, "reap": 2, "wait": 3,
     }  # fmt: skip
 
     def __init__(self, folder: Path) -> None:
@@ -94,6 +94,8 @@ class _Run:
                 await self._submit(_USERS[number & 1])
             case "claim":
                 await self._claim(_WORKERS[number & 1], 1 + (number >> 1) % 3)
+            case "review" if self._tasks:
+                await self._review(list(self._tasks)[number % len(self._tasks)], list(Review)[number % len(Review)])
             case "cancel" | "delete" if self._tasks:
                 await self._end(name, list(self._tasks)[number % len(self._tasks)])
             case "reap":
@@ -156,6 +158,13 @@ class _Run:
         except WhitebgError:
             outcome = "wrong_state"
         self._called(name, user, began, outcome, task_id)
+
+    async def _review(self, task_id: int, review: Review) -> None:
+        await self._store.review_tasks([task_id], self._tasks[task_id], review)
+        task = await self._store.get(task_id, None)
+        expected = review if task.state is TaskState.COMPLETED else Review.OPEN
+        if task.review is not expected:
+            raise Broken(f"task {task_id} is {task.review}, not {expected}")
 
     async def _settle(self) -> None:
         """Let workers run the remaining tasks, each attempt successfully; a task that is never claimed stays."""

@@ -61,6 +61,16 @@ class Authenticator:
         """
         if self._api_keys is not None and token.startswith(PREFIX):
             return await self._current(await self._api_keys.verify(token))
+        return await self.session(token)
+
+    async def session(self, token: str) -> Claims:
+        """Check a token for the HTTP API that belongs to a session: no API key.
+
+        Raises:
+            TokenRejected: it can't be used; `TokenExpired` if it could have been once.
+            TokenUncheckable: it can't be checked right now.
+
+        """
         return await self._current(self._tokens.verify_api(token, await self._provider_key(token)))
 
     async def socket(self, token: str) -> Claims:

@@ -20,6 +20,8 @@ LEEWAY = timedelta(seconds=60)
 WS_AUDIENCE_SUFFIX = "-ws"
 GUEST_PREFIX = "guest-"
 """What the user ids of guests begin with, and no other's."""
+SIGNED_IN_PREFIX = "oidc-"
+"""What the user ids of people who signed in at the OpenID Connect issuer begin with, and no other's."""
 _TOKEN_TYPES = frozenset({"at+jwt", "application/at+jwt", "jwt"})
 """``typ`` of an access token (RFC 9068), and of those from providers that name every token ``JWT``; in lower case."""
 _MAX_SUBJECT = 255
@@ -122,8 +124,15 @@ class Tokens:
     def mint_guest(self, ttl: timedelta, renewed: Claims | None = None) -> tuple[str, MintedToken]:
         """Make a token for a new guest, or another one for the session of a token; return the user with it."""
         user_id = renewed.subject if renewed else f"{GUEST_PREFIX}{secrets.token_hex(8)}"
-        session_id = (renewed.session_id if renewed else "") or secrets.token_hex(16)
-        return user_id, self._mint(user_id, self._audience, ttl, Scope.TASKS, {"sid": session_id})
+        return user_id, self.mint_session(user_id, ttl, session_id=renewed.session_id if renewed else "")
+
+    def mint_session(
+        self, user_id: str, ttl: timedelta, *, name: str = "", is_admin: bool = False, session_id: str = ""
+    ) -> MintedToken:
+        """Make the token of a session, a new one unless ``session_id`` names it; ``name`` is for display only."""
+        scopes = f"{Scope.TASKS} {Scope.ADMIN}" if is_admin else Scope.TASKS
+        session = {"sid": session_id or secrets.token_hex(16), "name": name}
+        return self._mint(user_id, self._audience, ttl, scopes, session)
 
     def mint_socket(self, claims: Claims, ttl: timedelta) -> MintedToken:
         """Make a token for the WebSocket only, for the same user and session: it is revoked together with that.
@@ -140,12 +149,16 @@ class Tokens:
         """Make the gateway's own token for the service."""
         return self._mint("gateway", self._audience, ttl, Scope.SERVICE)
 
+    def mint_operator(self, claims: Claims, ttl: timedelta) -> MintedToken:
+        """Make a token for calls of the service that an operator asks the gateway for; it stays in the gateway."""
+        return self._mint(claims.subject, self._audience, ttl, Scope.ADMIN)
+
     def _mint(
-        self, subject: str, audience: str, ttl: timedelta, scope: Scope, session: Mapping[str, Any] | None = None
+        self, subject: str, audience: str, ttl: timedelta, scope: str, session: Mapping[str, Any] | None = None
     ) -> MintedToken:
         """Make a token; ``session`` adds claims or replaces them, and leaves out those that are empty."""
         now = self._clock.now().replace(microsecond=0)
-        claims = {"sub": subject, "aud": audience, "iat": now, "exp": now + ttl, "scope": scope.value}
+        claims = {"sub": subject, "aud": audience, "iat": now, "exp": now + ttl, "scope": str(scope)}
         claims = {name: value for name, value in (claims | dict(session or {})).items() if value}
         return MintedToken(jwt.encode(claims, self._secret, algorithm=ALGORITHM), now + ttl)
 
@@ -174,9 +187,9 @@ class Tokens:
         if not isinstance(subject, str) or not 0 < len(subject) <= _MAX_SUBJECT or not subject.isprintable():
             raise TokenRejected(f"the token can't be used: sub must be 1 to {_MAX_SUBJECT} printable characters")
         expires_at, now = _time(claims, "exp"), self._clock.now()
-        if now >= expires_at + LEEWAY:
+        if now - LEEWAY >= expires_at:
             raise TokenExpired(f"the token expired at {expires_at.isoformat()}; get a new one")
-        if "nbf" in claims and now < (begins_at := _time(claims, "nbf")) - LEEWAY:
+        if "nbf" in claims and now + LEEWAY < (begins_at := _time(claims, "nbf")):
             raise TokenRejected(f"the token can't be used before {begins_at.isoformat()}; check the issuer's clock")
         scopes = _scopes(claims.get("scope")) if provider is None else _granted(provider, decoded["header"], claims)
         token_id, session_id = (value if isinstance(value := claims.get(name), str) else "" for name in ("jti", "sid"))
@@ -211,7 +224,8 @@ def _granted(provider: ProviderKey, header: Mapping[str, Any], claims: Mapping[s
     """Return what a provider's token allows; one that names no scope, such as an ID token, allows nothing."""
     if str(header.get("typ", "")).lower() not in _TOKEN_TYPES:
         raise TokenRejected("the token can't be used: its typ must be at+jwt or JWT; send an access token")
-    if str(claims["sub"]).lower().startswith(GUEST_PREFIX):
-        raise TokenRejected(f"the token can't be used: a sub that begins with {GUEST_PREFIX!r} belongs to a guest")
+    for prefix, owner in ((GUEST_PREFIX, "a guest"), (SIGNED_IN_PREFIX, "a user who signed in on the page")):
+        if str(claims["sub"]).lower().startswith(prefix):
+            raise TokenRejected(f"the token can't be used: a sub that begins with {prefix!r} belongs to {owner}")
     allowed = {Scope.TASKS.value, Scope.ADMIN.value} if provider.grants_admin else {Scope.TASKS.value}
     return _scopes(claims.get("scope", "")) & allowed

@@ -299,6 +299,19 @@ class StatusFilter(StrEnum):
         return [task_pb2.TaskState.Value(f"TASK_STATE_{self.name}")]
 
 
+class ReviewName(StrEnum):
+    """The owner's decision on a result."""
+
+    OPEN = "open"
+    """Not decided."""
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+
+    def to_proto(self) -> task_pb2.Review.ValueType:
+        """Return the decision as the service takes it."""
+        return _REVIEW[self]
+
+
 class WaitReasonName(StrEnum):
     """Why a task waits without a failed attempt."""
 
@@ -308,6 +321,9 @@ class WaitReasonName(StrEnum):
     WORKER_STOPPED = "worker_stopped"
     LEASE_LOST = "lease_lost"
     PAUSED = "paused"
+
+
+_REVIEW = numbers(ReviewName, task_pb2.Review)
 
 
 class BatchOut(BaseModel):
@@ -337,7 +353,7 @@ class TaskData(BaseModel):
     status: StatusName
     progress: int = Field(description="Percent done, 0 to 100")
     result_image_url: str | None = Field(description="Signed, expiring link; set when completed")
-    elapsed_time: float | None = Field(description="Seconds from submission to updated_at")
+    elapsed_time: float | None = Field(description="Seconds from submission to the end, or to updated_at before")
     estimated_remaining_seconds: float | None
     error_message: str | None
     updated_at: str = Field(examples=["2026-01-08T10:00:00.000Z"])
@@ -349,6 +365,7 @@ class TaskData(BaseModel):
     waiting_until: str | None = Field(None, description="When its wait is expected to end; absent otherwise")
     seq: int = Field(description="Number of the task's latest event in its owner's log")
     filename: str
+    review: ReviewName | None = Field(None, description="The owner's decision on the result; absent without a result")
     deleted: Literal[True] | None = Field(None, description="Whether the task was deleted; absent otherwise")
     batch: BatchOut | None = Field(None, description="The batch that has ended with this message; absent otherwise")
 
@@ -442,6 +459,8 @@ class TaskList(BaseModel):
 
 
 MAX_DELETED = 1000
+MAX_REVIEWED = 1000
+NamedTask = Annotated[int, Field(ge=1, lt=2**63)]
 
 
 class DeleteIn(BaseModel):
@@ -449,7 +468,7 @@ class DeleteIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    task_ids: list[Annotated[int, Field(ge=1, lt=2**63)]] = Field([], max_length=MAX_DELETED)
+    task_ids: list[NamedTask] = Field([], max_length=MAX_DELETED)
     all: bool = Field(False, description="Delete all tasks of the caller")
 
     @model_validator(mode="after")
@@ -463,6 +482,23 @@ class DeletedOut(BaseModel):
     """What a deletion did."""
 
     task_ids: list[int] = Field(description="Tasks that were deleted")
+    missing_task_ids: list[int] = Field(description="Requested tasks that do not exist")
+
+
+class ReviewIn(BaseModel):
+    """A decision on the results of tasks."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    task_ids: list[NamedTask] = Field(min_length=1, max_length=MAX_REVIEWED)
+    review: ReviewName = Field(description="The decision; open takes an earlier one back")
+
+
+class ReviewedOut(BaseModel):
+    """The tasks of a decision, each in one of the lists."""
+
+    task_ids: list[int] = Field(description="Tasks that have this decision now")
+    unfinished_task_ids: list[int] = Field(description="Tasks without a result, which are left unchanged")
     missing_task_ids: list[int] = Field(description="Requested tasks that do not exist")
 
 

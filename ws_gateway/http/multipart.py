@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 
-from starlette.datastructures import FormData
+from starlette.datastructures import FormData, Headers
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from ws_gateway.http.filenames import with_plain_filename
 from ws_gateway.http.problems import Problem
+
+# Starlette would decode the form by it, and some of Python's codecs decode to halves of characters, or fail.
+_CHARSET = re.compile(r";\s*charset\s*=\s*(?:\"[^\"]*\"|[^;\s]*)", re.IGNORECASE)
 
 
 class _Parser(MultiPartParser):
@@ -35,13 +39,14 @@ async def multipart_form(
 ) -> AsyncIterator[FormData]:
     """Read the form; its files are closed after the block. ``max_part_size`` bounds fields, not files, in bytes.
 
+    Text is UTF-8, or Latin-1 where it is no UTF-8; forms have no parameter ``charset`` (RFC 7578), and one is ignored.
+
     Raises:
         Problem: 400, the body is not a multipart form within these limits.
 
     """
-    parser = _Parser(
-        request.headers, request.stream(), max_files=max_files, max_fields=max_fields, max_part_size=max_part_size
-    )
+    headers = Headers({"content-type": _CHARSET.sub("", request.headers.get("content-type", ""))})
+    parser = _Parser(headers, request.stream(), max_files=max_files, max_fields=max_fields, max_part_size=max_part_size)
     try:
         try:
             form = await parser.parse()

@@ -8,6 +8,7 @@ from typing import Self
 from fastapi import APIRouter
 from pydantic import AliasChoices, BaseModel, Field, model_validator
 
+from ws_gateway.components import Gateway
 from ws_gateway.http.dependencies import Admin, InGateway
 from ws_gateway.http.problems import documented
 
@@ -54,8 +55,18 @@ async def revoke(body: RevokeIn, gateway: InGateway, _: Admin) -> RevokeOut:
     The revocation is durable when this returns; every other gateway and service applies it within a second. Of a user,
     tokens issued within the next minute are rejected too, because clocks differ. 503: nothing was ended; ask again.
     """
+    return RevokeOut(closed=await end_sessions(gateway, user_id=body.user_id, session_id=body.session_id))
+
+
+async def end_sessions(gateway: Gateway, *, user_id: str = "", session_id: str = "") -> int:
+    """End a session, or all of a user; return how many sockets of this gateway that closed.
+
+    Raises:
+        ServiceError: nothing was ended.
+
+    """
     # The stream may be faster than the response: sockets that were open before are closed by one of them.
     before = gateway.connections.claims()
-    revocation = await gateway.service.revoke(user_id=body.user_id, session_id=body.session_id)
+    revocation = await gateway.service.revoke(user_id=user_id, session_id=session_id)
     gateway.revocations.apply([revocation])
-    return RevokeOut(closed=sum(map(gateway.authority.revoked, before)))
+    return sum(map(gateway.authority.revoked, before))

@@ -1,11 +1,11 @@
-"""uvicorn's HTTP protocol, with a time within which the head of a request must arrive."""
+"""uvicorn's HTTP protocol, with a time within which a request's head must arrive, and one answer to a broken body."""
 
 from __future__ import annotations
 
 import asyncio
 
 import h11
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 HEAD_TIMEOUT_S = 20.0
 """From a connection, or the first byte of its next request, to the end of the head."""
@@ -27,6 +27,21 @@ class HttpProtocol(H11Protocol):
         super().data_received(data)
         if self.conn.their_state is not h11.IDLE:
             self._forget_head()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer bytes that are no HTTP; for the application that serves their request, the client is disconnected.
+
+        Otherwise it would answer a second time, which fails with a traceback.
+        """
+        # Before the first request there is none, though uvicorn types it so.
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is not None and not cycle.response_complete:
+            cycle.disconnected = True
+            cycle.message_event.set()
+        if self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
+            super().send_400_response(msg)
+        else:
+            self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no longer."""

@@ -9,9 +9,21 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query, Request, Response
 
 from whitebg.v1 import generator_service_pb2 as pb
+from whitebg.v1 import task_pb2
 from ws_gateway.http.dependencies import InGateway, TaskId, TaskUser, within
 from ws_gateway.http.former_paths import add_former_path, succeeded_by
-from ws_gateway.http.models import DeletedOut, DeleteIn, StatusFilter, SubmittedOut, TaskList, TaskOut, TaskStatus
+from ws_gateway.http.models import (
+    DeletedOut,
+    DeleteIn,
+    ReviewedOut,
+    ReviewIn,
+    ReviewName,
+    StatusFilter,
+    SubmittedOut,
+    TaskList,
+    TaskOut,
+    TaskStatus,
+)
 from ws_gateway.http.problems import Problem, documented
 from ws_gateway.http.uploads import (
     FORM_OVERHEAD,
@@ -134,6 +146,7 @@ async def list_tasks(
     status: StatusFilter | None = None,
     page_token: Annotated[str, Query(max_length=200, description="`next_page_token` of the page before")] = "",
     batch_id: Annotated[str, Query(max_length=100, description="Only tasks of this batch")] = "",
+    review: Annotated[ReviewName | None, Query(description="Only completed tasks with this decision")] = None,
 ) -> TaskList:
     """List the caller's tasks, newest first.
 
@@ -141,7 +154,13 @@ async def list_tasks(
     """
     states = [] if status is None else status.states()
     page = await gateway.service.list_tasks(
-        user.subject, skip=skip, limit=limit, states=states, page_token=page_token, batch_id=batch_id
+        user.subject,
+        skip=skip,
+        limit=limit,
+        states=states,
+        page_token=page_token,
+        batch_id=batch_id,
+        review=task_pb2.REVIEW_UNSPECIFIED if review is None else review.to_proto(),
     )
     tasks = [TaskOut.of(task, gateway.image_urls.of(user)) for task in page.tasks]
     return TaskList(
@@ -203,6 +222,22 @@ async def delete_tasks(selected: DeleteIn, gateway: InGateway, user: TaskUser) -
     else:
         deleted = await gateway.service.delete(user.subject, selected.task_ids)
     return DeletedOut(task_ids=list(deleted.task_ids), missing_task_ids=list(deleted.missing_task_ids))
+
+
+@router.post(
+    _TASKS + "/review", responses=documented(*_ALWAYS, HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.GATEWAY_TIMEOUT)
+)
+async def review_tasks(decision: ReviewIn, gateway: InGateway, user: TaskUser) -> ReviewedOut:
+    """Accept or reject the results of tasks, or take that back. Each that changes is sent to all watchers.
+
+    A call that failed may have changed a part of them: repeat it.
+    """
+    done = await gateway.service.review(user.subject, decision.task_ids, decision.review.to_proto())
+    return ReviewedOut(
+        task_ids=list(done.task_ids),
+        unfinished_task_ids=list(done.unfinished_task_ids),
+        missing_task_ids=list(done.missing_task_ids),
+    )
 
 
 @router.post(

@@ -82,8 +82,11 @@ def parse(frame: str | bytes) -> Inbound:
             return Ack(_message_id(body.get("message_id")))
         case "auth":
             return Auth(_token(body.get("token")))
-        case other:
-            raise ProtocolError(f"unknown type {str(other)[:_MAX_SHOWN]!r}; known are ping, pong, sync, ack and auth")
+        case str(other):
+            raise ProtocolError(f"unknown type {other[:_MAX_SHOWN]!r}; known are ping, pong, sync, ack and auth")
+        case _:
+            # Not shown: a deeply nested value has no text within Python's limit of recursion.
+            raise ProtocolError("the type is missing or no text; known are ping, pong, sync, ack and auth")
 
 
 def _since(value: Any) -> Since:

@@ -8,6 +8,7 @@ Outbound, the base protocol has three types. Every one carries ``task_id``, ``ti
   out or was cancelled counts as failed, with the error code ``timeout`` or ``cancelled``. So does, for clients that
   don't know deletion, a task that was deleted: its error code is ``deleted``, and ``data.deleted`` is true.
 
+When the owner accepts or rejects a result, the task is sent again, with the decision in ``data.review``.
 When a batch has ended, its newest task is sent again as it stands, with the batch in ``data.batch``.
 
 ``id`` is the cursor after the message: a client that reconnects with it misses nothing. Progress between two events
@@ -27,6 +28,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from whitebg.v1 import event_pb2, task_pb2
+from whitebg_process.proto_enums import names
 from ws_gateway.protocol.cursor import UserCursor
 
 
@@ -89,6 +91,8 @@ WAIT_REASONS: Mapping[int, str] = {
     task_pb2.WAIT_REASON_PAUSED: "paused",
 }
 """Why a task was snoozed, as the browser protocol names it."""
+REVIEW_NAMES: Mapping[int, str] = {task_pb2.REVIEW_UNSPECIFIED: "open", **names(task_pb2.Review)}
+"""The owner's decisions on a result, as the browser protocol names them."""
 _TYPE: Mapping[str, str] = {
     "pending": "task_update",
     "processing": "task_update",
@@ -124,17 +128,19 @@ def elapsed(since: Timestamp, until: Timestamp) -> float:
 def task_data(task: task_pb2.Task, image_url: ImageUrl) -> dict[str, Any]:
     """Return the ``data`` of a message about a task.
 
-    ``elapsed_time`` is in seconds, from submission to ``updated_at``; ``estimated_remaining_seconds`` is null where
-    it is unknown. While pending after a failed attempt, the error is that attempt's. A snoozed task also has
-    ``wait_reason`` and ``waiting_until``, when the wait is expected to end; the error has the cause.
+    ``elapsed_time`` is in seconds, from submission to the end, or to ``updated_at`` before;
+    ``estimated_remaining_seconds`` is null where it is unknown. While pending after a failed attempt, the error is that
+    attempt's. A snoozed task also has ``wait_reason`` and ``waiting_until``, when the wait is expected to end; the
+    error has the cause.
     """
     completed = task.state == task_pb2.TASK_STATE_COMPLETED
+    ended = task.HasField("finished_at")
     error = task.error if task.HasField("error") else None
     return {
         "status": STATUS[task.state],
         "progress": task.progress,
         "result_image_url": image_url(task, "result") if completed else None,
-        "elapsed_time": elapsed(task.created_at, task.updated_at),
+        "elapsed_time": elapsed(task.created_at, task.finished_at if ended else task.updated_at),
         "estimated_remaining_seconds": (
             seconds(task.estimated_remaining) if task.HasField("estimated_remaining") else None
         ),
@@ -146,7 +152,7 @@ def task_data(task: task_pb2.Task, image_url: ImageUrl) -> dict[str, Any]:
         "error_code": _ERROR_CODE.get(task.state) or (error.code if error else None),
         "seq": task.seq,
         "filename": task.input.filename,
-    } | _wait(task)
+    } | (_wait(task) if not completed else {"review": REVIEW_NAMES[task.review]})
 
 
 def batch_data(batch: task_pb2.Batch) -> dict[str, Any]:

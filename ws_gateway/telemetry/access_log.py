@@ -9,6 +9,7 @@ from typing import Any
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocketDisconnect
 
 from ws_gateway.clock import Clock
 from ws_gateway.telemetry import request_id
@@ -82,6 +83,9 @@ class AccessLog:
 
         try:
             await self._app(scope, observed_receive, observed_send)
+        except WebSocketDisconnect:
+            # The client left before it was answered; how the socket ended has been observed.
+            pass
         finally:
             took = self._clock.monotonic() - began
             _log(scope, "WEBSOCKET", seen.status, took)

@@ -10,8 +10,8 @@ from fastapi.telemetry import TelemetryConfig
 if TYPE_CHECKING:
     from grpc import aio
 
-# Their URLs contain tokens and signatures, or are uninformative.
-_UNTRACED = ("/ws/", "/images/", "/healthz", "/readyz", "/metrics")
+# Their URLs contain tokens, codes and signatures, or are uninformative.
+_UNTRACED = ("/ws/", "/images/", "/auth/", "/healthz", "/readyz", "/metrics")
 INSTALL = "WHITEBG_TRACING is set, but OpenTelemetry is not installed: pip install 'whitebg[otel]'"
 
 

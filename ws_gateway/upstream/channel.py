@@ -52,9 +52,12 @@ _SERVICE_CONFIG = {
 _OPTIONS: list[tuple[str, int | str]] = [
     # A batch of a large snapshot may exceed the default of 4 MiB.
     ("grpc.max_receive_message_length", 64 * _MIB),
-    # Notice a dead peer, and find one that came back, within seconds.
-    ("grpc.keepalive_time_ms", 20_000),
-    ("grpc.keepalive_timeout_ms", 10_000),
+    # Notice a dead or silent peer no later than a call to it times out, and find one that came back within seconds.
+    # Services accept a ping every 10 s.
+    ("grpc.keepalive_time_ms", 11_000),
+    ("grpc.keepalive_timeout_ms", 4_000),
+    # Newer gRPC waits this long for the answer to a ping, a minute by default, whatever the timeout above.
+    ("grpc.http2.ping_timeout_ms", 4_000),
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 2_000),

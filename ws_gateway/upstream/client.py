@@ -14,7 +14,7 @@ from grpc_health.v1 import health_pb2
 
 from whitebg.v1 import admin_service_pb2 as admin_pb
 from whitebg.v1 import generator_service_pb2 as pb
-from whitebg.v1 import task_pb2
+from whitebg.v1 import task_pb2, usage_pb2
 from ws_gateway.auth.api_keys import KeyHolder
 from ws_gateway.auth.jwt import MintedToken, Tokens
 from ws_gateway.clock import Clock
@@ -101,19 +101,19 @@ class ServiceClient:
         states: Sequence[task_pb2.TaskState.ValueType],
         page_token: str = "",
         batch_id: str = "",
+        review: task_pb2.Review.ValueType = task_pb2.REVIEW_UNSPECIFIED,
     ) -> pb.ListTasksResponse:
         """Return a page of a user's tasks, newest first; no states means all.
 
         The service's own pages may hold fewer, as their bytes are bounded: they are put together here.
         """
-        request = pb.ListTasksRequest(user_id=user_id, skip=skip, page_size=limit, states=states, page_token=page_token)
-        request.batch_id = batch_id
+        request = pb.ListTasksRequest(user_id=user_id, states=states, batch_id=batch_id, review=review)
+        request.skip, request.page_size, request.page_token = skip, limit, page_token
         page = await self._call(self._stub.ListTasks, request)
+        request.skip = 0
         while page.next_page_token and (missing := limit - len(page.tasks)) > 0:
-            more = pb.ListTasksRequest(
-                user_id=user_id, page_token=page.next_page_token, page_size=missing, states=states, batch_id=batch_id
-            )
-            following = await self._call(self._stub.ListTasks, more)
+            request.page_token, request.page_size = page.next_page_token, missing
+            following = await self._call(self._stub.ListTasks, request)
             page.tasks.extend(following.tasks)
             page.next_page_token = following.next_page_token
         return page
@@ -136,6 +136,19 @@ class ServiceClient:
     async def delete_batch(self, user_id: str, batch_id: str) -> pb.DeleteTasksResponse:
         """Delete all tasks of a user's batch."""
         return await self._call(self._stub.DeleteTasks, pb.DeleteTasksRequest(user_id=user_id, batch_id=batch_id))
+
+    async def review(
+        self, user_id: str, task_ids: Sequence[int], review: task_pb2.Review.ValueType
+    ) -> pb.ReviewTasksResponse:
+        """Record a user's decision on the results of tasks."""
+        request = pb.ReviewTasksRequest(user_id=user_id, task_ids=task_ids, review=review)
+        return await self._call(self._stub.ReviewTasks, request)
+
+    async def usage(self, user_id: str, *, first_day: str, last_day: str) -> Sequence[usage_pb2.DayUsage]:
+        """Return what a user used, by day."""
+        request = pb.GetUsageRequest(user_id=user_id, first_day=first_day, last_day=last_day)
+        response = await self._call(self._stub.GetUsage, request)
+        return response.usage
 
     async def get_batch(self, user_id: str, batch_id: str) -> task_pb2.Batch:
         """Return a batch of a user."""

@@ -10,8 +10,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
+from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.exceptions import InvalidState
+from websockets.frames import CloseCode
 from websockets.http11 import Request
 
 if TYPE_CHECKING:
@@ -58,6 +60,25 @@ class WireProtocol(WebSocketsSansIOProtocol):
             # The application runs from the next turn of the loop on, so it finds this.
             self.scope["extensions"][_EXTENSION] = {"wire": self}
 
+    def data_received(self, data: bytes) -> None:
+        """Take in bytes; answer and close if they are no handshake, which uvicorn would leave open and unanswered."""
+        super().data_received(data)
+        if self.conn.handshake_exc is not None and not self.handshake_complete and not self.transport.is_closing():
+            self.transport.write(b"".join(self.conn.data_to_send()))
+            self.transport.close()
+
+    def send_receive_event_to_app(self) -> None:
+        """Pass a message on, or close: uvicorn would log damaged text of a client as an error, with a traceback."""
+        if self.curr_msg_data_type == "text" and not self.close_sent:
+            try:
+                b"".join(self.frames).decode()
+            except UnicodeDecodeError:
+                self.frames = []
+                self.conn.send_close(CloseCode.INVALID_DATA, "a text frame is not UTF-8")
+                self.handle_parser_exception()
+                return
+        super().send_receive_event_to_app()
+
     async def write(self, texts: Sequence[str]) -> None:
         """Write text frames, past the layers of the application, which have nothing to add to them."""
         if self.disconnected or self.close_sent:
@@ -70,7 +91,14 @@ class WireProtocol(WebSocketsSansIOProtocol):
         self.transport.write(b"".join(self.conn.data_to_send()))
 
     async def send(self, message: ASGISendEvent) -> None:
-        """Send the application's message."""
+        """Send the application's message.
+
+        Raises:
+            ClientDisconnected: the client is disconnected, or sent something for which the socket was closed.
+
+        """
+        if self.handshake_complete and self.close_sent and self.transport.is_closing():
+            raise ClientDisconnected
         closing = message["type"] == "websocket.close" and self.handshake_complete
         if closing:
             self.writable.set()

@@ -27,6 +27,8 @@ from whitebg.models import (
     OnGap,
     Preset,
     QueueStats,
+    Review,
+    ReviewedTasks,
     SnapshotEnd,
     SnapshotTask,
     Task,
@@ -41,7 +43,7 @@ from whitebg.v1 import generator_service_pb2 as pb
 from whitebg.watch import OnRetry, WatchRequest, follow
 from whitebg.wire import Tls, Token, Wire
 
-_MAX_DELETED = 1000
+_MAX_NAMED = 1000
 """Tasks that one call of the service may delete."""
 _SPOOL_BYTES = 8 * 1024 * 1024
 """Bytes of a download to a file object that are held in memory; more go to a temporary file."""
@@ -271,21 +273,25 @@ class AsyncClient:
         *,
         states: Iterable[TaskState] = (),
         batch_id: str | None = None,
+        review: Review | str | None = None,
         user_id: str | None = None,
         page_size: int = 100,
     ) -> AsyncGenerator[Task]:
         """Yield a user's tasks, newest first, in one of ``states`` (all when empty); pages are fetched as needed.
 
-        With ``batch_id``, only those of that batch.
+        With ``batch_id``, only those of that batch; with ``review``, only completed ones with that decision.
 
         Raises:
             InvalidRequest: ``page_size`` is not within 1 to 500.
+            ValueError: ``review`` is not a decision.
 
         """
         wanted = [convert.state_to_proto(state) for state in states]
         request = pb.ListTasksRequest(
             user_id=user_id or "", states=wanted, page_size=page_size, batch_id=batch_id or ""
         )
+        if review is not None:
+            request.review = convert.review_to_proto(Review(review))
         while True:
             page = await self._wire.call(self._wire.stub.ListTasks, request)
             for task in page.tasks:
@@ -318,7 +324,7 @@ class AsyncClient:
         tasks are free again.
         """
         wanted, deleted, missing = iter(dict.fromkeys(task_ids)), list[int](), list[int]()
-        while chunk := list(islice(wanted, _MAX_DELETED)):
+        while chunk := list(islice(wanted, _MAX_NAMED)):
             request = pb.DeleteTasksRequest(task_ids=chunk, user_id=user_id or "")
             answer = await self._wire.call(self._wire.stub.DeleteTasks, request)
             deleted += answer.task_ids
@@ -341,6 +347,27 @@ class AsyncClient:
         request = pb.DeleteTasksRequest(batch_id=batch_id, user_id=user_id or "")
         answer = await self._wire.call(self._wire.stub.DeleteTasks, request)
         return DeletedTasks(task_ids=tuple(answer.task_ids))
+
+    async def review(
+        self, task_ids: Iterable[int], review: Review | str, *, user_id: str | None = None
+    ) -> ReviewedTasks:
+        """Accept or reject the results of tasks; `Review.OPEN` takes that back.
+
+        Tasks without a result, and those that don't exist, are returned as such, so the call can be repeated.
+
+        Raises:
+            ValueError: ``review`` is not a decision.
+
+        """
+        decision = convert.review_to_proto(Review(review))
+        wanted, reviewed, unfinished, missing = iter(dict.fromkeys(task_ids)), list[int](), list[int](), list[int]()
+        while chunk := list(islice(wanted, _MAX_NAMED)):
+            request = pb.ReviewTasksRequest(task_ids=chunk, review=decision, user_id=user_id or "")
+            answer = await self._wire.call(self._wire.stub.ReviewTasks, request)
+            reviewed += answer.task_ids
+            unfinished += answer.unfinished_task_ids
+            missing += answer.missing_task_ids
+        return ReviewedTasks(task_ids=tuple(reviewed), unfinished=tuple(unfinished), missing=tuple(missing))
 
     async def get_batch(self, batch_id: str, *, user_id: str | None = None) -> Batch:
         """Return a batch with the number of its tasks by state.

@@ -43,6 +43,8 @@ _EVENTS = _inverse(numbers(models.EventType, event_pb2.EventType))
 _BREAKER_STATES = _inverse(numbers(models.BreakerState, generator_service_pb2.BreakerState))
 _REASONS = _inverse(numbers(models.SnapshotReason, generator_service_pb2.SnapshotReason))
 _WAIT_REASONS = _inverse(numbers(models.WaitReason, task_pb2.WaitReason))
+_REVIEWS_OUT = numbers(models.Review, task_pb2.Review)
+_REVIEWS = _inverse(_REVIEWS_OUT)
 _KINDS_OUT = numbers(models.ImageKind, generator_service_pb2.ImageKind)
 _ON_GAP_OUT = numbers(models.OnGap, generator_service_pb2.OnGap)
 
@@ -69,6 +71,11 @@ def state_to_proto(state: models.TaskState) -> task_pb2.TaskState.ValueType:
     if state not in _STATES_OUT:
         raise ValueError(f"{state!r} is not a state to ask for; ask for one of {', '.join(_STATES_OUT)}")
     return _STATES_OUT[state]
+
+
+def review_to_proto(review: models.Review) -> task_pb2.Review.ValueType:
+    """Convert a decision on a result."""
+    return _REVIEWS_OUT[review]
 
 
 def kind_to_proto(kind: models.ImageKind) -> generator_service_pb2.ImageKind.ValueType:
@@ -264,6 +271,7 @@ def task_from_proto(task: task_pb2.Task) -> models.Task:
         lost_leases=task.lost_leases,
         source_task_id=task.source_task_id or None,
         batch_id=task.batch_id or None,
+        review=_REVIEWS.get(task.review, models.Review.OPEN),
     )
 
 

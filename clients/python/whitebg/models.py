@@ -104,10 +104,21 @@ class EventType(StrEnum):
     """The task waits for something that is not its own fault; no attempt was counted."""
     UPDATED = "updated"
     """The task still waits, with another priority."""
+    REVIEWED = "reviewed"
+    """The owner decided on the result: ``Task.review``."""
     DELETED = "deleted"
     """The task no longer exists: its last event. The event's task is CANCELLED, with the error code "deleted"."""
     BATCH_FINISHED = "batch_finished"
     """A closed batch has ended: ``TaskEvent.batch``. The event's task is its newest one, unchanged."""
+
+
+class Review(StrEnum):
+    """The owner's decision on a result."""
+
+    OPEN = "open"
+    """Not decided."""
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
 
 
 class WaitReason(StrEnum):
@@ -368,6 +379,8 @@ class Task:
     """The earlier task whose photo was taken; None if it was uploaded. It may have been deleted since."""
     batch_id: str | None = None
     """The batch that it was submitted to."""
+    review: Review = Review.OPEN
+    """The owner's decision on the result; each version of a picture has its own."""
 
     @property
     def activity(self) -> str:
@@ -431,6 +444,18 @@ class DeletedTasks:
 
     task_ids: tuple[int, ...]
     """Tasks that were deleted."""
+    missing: tuple[int, ...] = ()
+    """Requested tasks that do not exist."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewedTasks:
+    """The tasks of a decision, each in one of the lists."""
+
+    task_ids: tuple[int, ...]
+    """Tasks that have the decision now."""
+    unfinished: tuple[int, ...] = ()
+    """Tasks without a result, which are left unchanged."""
     missing: tuple[int, ...] = ()
     """Requested tasks that do not exist."""
 

@@ -253,6 +253,7 @@ class Client:
     delete = blocking(AsyncClient.delete)
     delete_all = blocking(AsyncClient.delete_all)
     delete_batch = blocking(AsyncClient.delete_batch)
+    review = blocking(AsyncClient.review)
     get_batch = blocking(AsyncClient.get_batch)
     close_batch = blocking(AsyncClient.close_batch)
     cancel_batch = blocking(AsyncClient.cancel_batch)

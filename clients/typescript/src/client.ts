@@ -137,9 +137,9 @@ export function createClient(options: ClientOptions): WhitebgClient {
   const details = new Details(clock, (taskId) => client.refresh(taskId));
   const retryKeys = new Map<number, string>();
   let firstPage: TaskPage | null = null;
-  const tell = ({ task }: Change, quiet = false): void => {
-    if (options.details === true && !quiet && task.data.deleted !== true) details.check(task);
-    subscriptions.tell(task, quiet);
+  const tell = (change: Change, quiet = false): void => {
+    if (options.details === true && !quiet && change.task.data.deleted !== true) details.check(change.task);
+    subscriptions.tell(change, quiet);
   };
   const inbox = new Inbox(tasks, {
     onMessage(message, live) {

@@ -16,11 +16,16 @@ export type Submitted = Schemas["SubmittedOut"];
 export type TaskPage = Schemas["TaskList"];
 export type ClientConfig = Schemas["ClientConfig"];
 export type SocketToken = Schemas["TokenOut"];
+/** How people sign in on the page. */
+export type SignInOptions = Schemas["SignInOut"];
 export type GuestToken = Schemas["GuestTokenOut"];
 export type TaskFilter = Schemas["StatusFilter"];
 export type Preset = Schemas["PresetOut"];
 /** A region of the photo, and whether it is kept or removed. */
 export type Hint = Schemas["HintOut"];
+/** The owner's decision on a result. */
+export type Review = Schemas["ReviewName"];
+export type ReviewedTasks = Schemas["ReviewedOut"];
 export type DeletedTasks = Schemas["DeletedOut"];
 export type EngineInfo = Schemas["EngineOut"];
 /** Options of the picture; those left out have the preset's values. */
@@ -65,6 +70,8 @@ export interface ListOptions extends CallOptions {
   status?: TaskFilter | undefined;
   /** Only tasks of this batch. */
   batchId?: string | undefined;
+  /** Only completed tasks with this decision. */
+  review?: Review | undefined;
 }
 
 export interface HttpOptions {
@@ -116,8 +123,8 @@ export class HttpClient {
   }
 
   /** List the caller's tasks, newest first. */
-  async list({ skip = 0, limit = 50, status, batchId, ...options }: ListOptions = {}): Promise<TaskPage> {
-    const query = queryOf({ skip, limit, status, batch_id: batchId });
+  async list({ skip = 0, limit = 50, status, batchId, review, ...options }: ListOptions = {}): Promise<TaskPage> {
+    const query = queryOf({ skip, limit, status, batch_id: batchId, review });
     const path = `/api/v2/tasks${query}`;
     const page = await this.#call<TaskPage>("GET", path, {}, options);
     return { ...page, tasks: page.tasks.map((detail) => this.#address.detail(detail)) };
@@ -137,9 +144,26 @@ export class HttpClient {
    * that do not exist are returned as missing, so the call can be repeated.
    */
   async delete(tasks: readonly number[] | "all", options?: CallOptions): Promise<DeletedTasks> {
-    const headers = { "Content-Type": "application/json" };
-    const body = JSON.stringify(tasks === "all" ? { all: true } : { task_ids: tasks.map(checkedId) });
-    return this.#call("POST", "/api/v2/tasks/delete", { body, headers }, options);
+    const body = tasks === "all" ? { all: true } : { task_ids: tasks.map(checkedId) };
+    return this.#call("POST", "/api/v2/tasks/delete", jsonBody(body), options);
+  }
+
+  /**
+   * Accept or reject the results of tasks, at most 1,000, or take that back (`open`). Tasks without a result, and those
+   * that do not exist, are returned as such, so the call can be repeated. A message about each task that changes follows.
+   */
+  async review(taskIds: readonly number[], review: Review, options?: CallOptions): Promise<ReviewedTasks> {
+    const body = { task_ids: taskIds.map(checkedId), review };
+    return this.#call("POST", "/api/v2/tasks/review", jsonBody(body), options);
+  }
+
+  /**
+   * Start to download the results of tasks, at most 1,000, as a ZIP with `report.csv`. `name` is the pattern of the files'
+   * names: {name}, {sku}, {market} and {n}; / separates folders. An incomplete transfer rejects where the body is read.
+   */
+  async archive(taskIds: readonly number[], name?: string, options?: CallOptions): Promise<Response> {
+    const body = { task_ids: taskIds.map(checkedId), name };
+    return this.#call("POST", "/api/v2/tasks/archive", jsonBody(body), options, (answer) => answer);
   }
 
   /** Return a batch with the number of its tasks by state; `ApiError` 404 if there is none. */
@@ -198,6 +222,19 @@ export class HttpClient {
   /** Return a guest token, where guests are allowed; with a guest's current token, for the same guest. */
   guestToken(current: string | null = null, options?: CallOptions): Promise<GuestToken> {
     return this.#within(options, async (signal) => json(await this.#send("POST", "/api/v2/guest-token", { signal }, current)));
+  }
+
+  /** Return how people sign in on the page; no token is needed. */
+  signInOptions(options?: CallOptions): Promise<SignInOptions> {
+    return this.#within(options, async (signal) => json(await this.#send("GET", "/api/v2/sign-in", { signal }, null)));
+  }
+
+  /** End a token's session everywhere; return the page that ends the issuer's session too, null for none. */
+  endSession(token: string, options?: CallOptions): Promise<string | null> {
+    return this.#within(options, async (signal) => {
+      const answer = await json<Schemas["SignedOut"]>(await this.#send("POST", "/auth/logout", { signal }, token));
+      return answer.issuer_logout_url;
+    });
   }
 
   /**
@@ -277,10 +314,16 @@ export class HttpClient {
     return this.#address.detail(await this.#call<TaskDetail>(method, path, init, options));
   }
 
-  #call<T>(method: string, path: string, init: RequestInit, options?: CallOptions): Promise<T> {
+  #call<T>(
+    method: string,
+    path: string,
+    init: RequestInit,
+    options?: CallOptions,
+    read: (answer: Response) => T | Promise<T> = json<T>,
+  ): Promise<T> {
     return this.#within(options, async (signal) => {
       const { token, onTokenRefused } = this.#options;
-      const send = async (value: string): Promise<T> => json<T>(await this.#send(method, path, { ...init, signal }, value));
+      const send = async (value: string): Promise<T> => read(await this.#send(method, path, { ...init, signal }, value));
       const first = await token();
       try {
         return await send(first);
@@ -313,6 +356,10 @@ export class HttpClient {
 }
 
 type Query = Record<string, string | number | boolean | undefined>;
+
+function jsonBody(value: unknown): RequestInit {
+  return { body: JSON.stringify(value), headers: { "Content-Type": "application/json" } };
+}
 
 /** Return the defined fields as a query with its question mark; empty if there are none. */
 function queryOf(fields: Query): string {

@@ -35,6 +35,8 @@ const TaskDataSchema = v.object({
   /** Absent in progress updates. */
   seq: v.optional(v.number()),
   filename: v.optional(v.string()),
+  /** The owner's decision on the result; only of a completed task. */
+  review: v.optional(v.nullable(v.picklist(["open", "accepted", "rejected"]))),
   /** A closed batch that has ended; the task is its newest one, unchanged. */
   batch: v.optional(v.nullable(BatchSchema)),
   /** The task was deleted, however it had ended. */

@@ -3,7 +3,7 @@ import { checkedId } from "./ids.ts";
 import type { Batch } from "./messages.ts";
 import { hasEnded } from "./ordering.ts";
 import { isolated, type Report } from "./report.ts";
-import type { Task } from "./tasks.ts";
+import type { Change, Task } from "./tasks.ts";
 
 export interface TaskHandlers {
   /** The task waits or makes progress. */
@@ -12,6 +12,8 @@ export interface TaskHandlers {
   onComplete?: (task: Task) => void;
   /** The task ended without a picture; `task.data.error_code` is the reason. Called once. */
   onFailed?: (task: Task) => void;
+  /** The owner accepted or rejected the result, or took that back: `task.data.review`. Called for each decision. */
+  onReviewed?: (task: Task) => void;
   /** The task was deleted, here or elsewhere; it is no longer among the known tasks. Called once, and last. */
   onDeleted?: (task: Task) => void;
   /** A closed batch has ended. Only for `ALL_TASKS`; called once per batch. */
@@ -69,9 +71,9 @@ export class Subscriptions {
   }
 
   /** Call the handlers of this task, and unless `quiet` also those of all tasks. */
-  tell(task: Task, quiet = false): void {
+  tell({ task, before }: Change, quiet = false): void {
     const all = quiet ? [] : (this.#byTask.get(ALL_TASKS) ?? []);
-    for (const follower of [...(this.#byTask.get(task.id) ?? []), ...all]) this.#call(follower, task);
+    for (const follower of [...(this.#byTask.get(task.id) ?? []), ...all]) this.#call(follower, task, before);
   }
 
   /** Report the end of a batch to those who follow all tasks. */
@@ -81,13 +83,16 @@ export class Subscriptions {
     }
   }
 
-  #call(follower: Follower, task: Task): void {
+  #call(follower: Follower, task: Task, before?: Task): void {
     if (!follower.active) return;
     follower.told = true;
     const { handlers } = follower;
     isolated(() => {
       if (task.data.deleted === true) return handlers.onDeleted?.(task);
       if (!hasEnded(task.data)) return handlers.onUpdate?.(task);
+      if (before !== undefined && hasEnded(before.data)) {
+        return (before.data.review ?? "open") === (task.data.review ?? "open") ? undefined : handlers.onReviewed?.(task);
+      }
       return task.data.status === "completed" ? handlers.onComplete?.(task) : handlers.onFailed?.(task);
     }, this.#report);
   }

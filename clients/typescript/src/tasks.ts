@@ -16,7 +16,9 @@ export type TaskMap = ReadonlyMap<number, Task>;
 
 /** Whether a task's detail is missing, or, for an ended task, from an earlier state (without pictures and report). */
 export function lacksDetail({ data, detail }: Task): boolean {
-  return detail === null || (hasEnded(data) && detail.updated_at !== data.updated_at);
+  if (detail === null) return true;
+  // Of an ended task, the elapsed time changes no more; a decision on its result changes only the data.
+  return hasEnded(data) && (!hasEnded(detail) || detail.elapsed_time !== data.elapsed_time);
 }
 
 /** A later state of one task, or its deletion (`task.data.deleted`). */

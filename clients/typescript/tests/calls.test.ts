@@ -109,6 +109,21 @@ test.each([-1, 0, 1.5, Number.NaN, Infinity, 2 ** 53, 2 ** 63, "7", "x", null, u
   expect(gateway.requests).toEqual([]);
 });
 
+test("decisions and archives are requested for valid ids, with what the gateway returns", async () => {
+  const decided = { task_ids: [5], unfinished_task_ids: [6], missing_task_ids: [] };
+  const fetch = vi.fn<typeof globalThis.fetch>(() => Promise.resolve(Response.json(decided)));
+  const http = new HttpClient({ baseUrl: gateway.url, token: () => "t", fetch });
+  expect(await http.review([5, 6], "accepted")).toEqual(decided);
+  const answer = await http.archive([5, 6], "{market}/{name}");
+  expect(await answer.json()).toEqual(decided);
+  expect(fetch.mock.calls.map(([url, init]) => [new URL(url as string).pathname, init?.body])).toEqual([
+    ["/api/v2/tasks/review", '{"task_ids":[5,6],"review":"accepted"}'],
+    ["/api/v2/tasks/archive", '{"task_ids":[5,6],"name":"{market}/{name}"}'],
+  ]);
+  await expect(http.review([0], "open")).rejects.toThrow(TypeError);
+  await expect(http.archive([0])).rejects.toThrow(TypeError);
+});
+
 test("in an insecure context, keys are made without randomUUID", async () => {
   const getRandomValues = crypto.getRandomValues.bind(crypto);
   vi.stubGlobal("crypto", { getRandomValues });

@@ -171,6 +171,25 @@ describe("the WebSocket", () => {
     await expect(client.delete([0])).rejects.toThrow(TypeError);
   });
 
+  test("a decision reaches its own handler, changes only the review, and fetches nothing", async () => {
+    const end = { status: "completed", elapsed_time: 4, updated_at: "2026-01-08T10:00:04.000Z" } as const;
+    gateway.routes.set("GET /api/v2/tasks/7", () => ({ status: 200, body: detail(7, { ...end, seq: 2, review: "open" }) }));
+    start({ details: true });
+    await greet();
+    const [reviewed, complete] = [vi.fn(), vi.fn()];
+    client.subscribe(7, { onReviewed: reviewed, onComplete: complete });
+    gateway.peer.say(message(7, "e:2", { ...end, seq: 2, review: "open" }));
+    await eventually(() => expect(client.tasks.read().get(7)?.detail?.status).toBe("completed"));
+    const requests = gateway.requests.length;
+    const decided = { ...end, seq: 3, updated_at: "2026-01-08T11:00:00.000Z", review: "accepted" } as const;
+    gateway.peer.say(message(7, "e:3", decided), message(8, "e:4"));
+    await eventually(() => expect(client.tasks.read().has(8)).toBe(true));
+    expect(complete).toHaveBeenCalledOnce();
+    expect(reviewed).toHaveBeenCalledOnce();
+    expect(client.tasks.read().get(7)?.data.review).toBe("accepted");
+    expect(gateway.requests.slice(requests).filter((each) => each.endsWith("/tasks/7"))).toEqual([]);
+  });
+
   test("the end of a batch is reported once and changes no task", async () => {
     start();
     await greet();

@@ -94,7 +94,7 @@ test("a handler that throws keeps no other from hearing", () => {
     },
   });
   subscriptions.add(0, { onUpdate: second });
-  subscriptions.tell({ id: 1, data: data(), detail: null });
+  subscriptions.tell({ task: { id: 1, data: data(), detail: null }, before: undefined });
   expect(second).toHaveBeenCalledOnce();
   expect(report).toHaveBeenCalledExactlyOnceWith(fault);
 });

@@ -1,13 +1,13 @@
-import type { Task, TaskDetail } from "@whitebg/client";
+import { ApiError, Store, type Task, type TaskDetail, type TaskMap } from "@whitebg/client";
 import { expect, test, vi } from "vitest";
 
-import { Decisions } from "../src/model/decisions";
+import { Decisions, sendStored } from "../src/model/decisions";
 import { PhotoList } from "../src/model/photos";
 import { Removals, UNDO_MS } from "../src/model/removals";
 import { Selection } from "../src/model/selection";
 import { countStatuses, matching, NO_FILTER } from "../src/model/status";
 import { arrange } from "../src/model/versions";
-import { data, detail } from "./support";
+import { data, detail, task } from "./support";
 
 type State = "pending" | "completed" | "failed" | "cancelled";
 
@@ -46,35 +46,102 @@ test("a version of a photo that is not loaded stands alone", () => {
 });
 
 test("photos are counted and filtered by state, market and name", () => {
-  const photos = photosOf(made(4, "completed", null, "amazon"), made(3, "pending"), made(2, "failed"), made(1, "completed"));
-  const decisions = new Map([[1, "accepted"] as const]);
-  expect(countStatuses(photos, decisions)).toMatchObject({ active: 1, failed: 1, ready: 1, accepted: 1, review: 0 });
+  const tasks = [made(4, "completed", null, "amazon"), made(3, "pending"), made(2, "failed"), made(1, "completed")];
+  const photos = new PhotoList().of([], tasks, new Map([[1, "accepted"]]));
+  expect(countStatuses(photos)).toMatchObject({ active: 1, failed: 1, ready: 1, accepted: 1, review: 0 });
   const ids = (filter: Partial<typeof NO_FILTER>): (number | null)[] =>
-    matching(photos, { ...NO_FILTER, ...filter }, decisions).map(({ taskId }) => taskId);
+    matching(photos, { ...NO_FILTER, ...filter }).map(({ taskId }) => taskId);
   expect(ids({ status: "accepted" })).toEqual([1]);
   expect(ids({ market: "amazon" })).toEqual([4]);
   expect(ids({ name: " 2.JPG" })).toEqual([2]);
   expect(ids({ name: "jpg", market: "custom" })).toEqual([3, 2, 1]);
 });
 
-test("decisions are stored, revoked, and read again without invalid ones", () => {
+test("a decision is shown at once and dropped when the task has it", async () => {
+  const tasks = new Store<TaskMap>(new Map([[1, made(1, "completed")]]));
+  const answers: (() => void)[] = [];
+  const sent: [readonly number[], string][] = [];
+  const decisions = new Decisions(
+    (ids, review) => {
+      sent.push([ids, review]);
+      return new Promise<void>((resolve) => answers.push(resolve));
+    },
+    tasks,
+    (error) => expect.unreachable(String(error)),
+  );
+  decisions.decide([1], "accepted");
+  const [photo] = new PhotoList().of([], [...tasks.read().values()], decisions.read());
+  expect(photo?.decision).toBe("accepted");
+  answers[0]?.();
+  await new Promise((resolve) => setTimeout(resolve));
+  expect(sent).toEqual([[[1], "accepted"]]);
+  decisions.settle();
+  expect([...decisions.read()]).toEqual([[1, "accepted"]]); // The message is still on its way.
+  tasks.set(new Map([[1, task(1, { status: "completed", review: "accepted" })]]));
+  decisions.settle();
+  expect(decisions.read().size).toBe(0);
+  expect(photosOf(task(1, { status: "completed", review: "accepted" }))[0]?.decision).toBe("accepted");
+});
+
+test("decisions are sent in order, the latest of each task, and repeated while the service is unavailable", async () => {
+  vi.useFakeTimers();
+  const tasks = new Store<TaskMap>(new Map());
+  const sent: string[] = [];
+  let isDown = true;
+  const decisions = new Decisions(
+    (ids, review) => {
+      sent.push(`${review} ${ids.join()}`);
+      return isDown ? Promise.reject(new ApiError(503, "unavailable", "away")) : Promise.resolve();
+    },
+    tasks,
+    (error) => expect.unreachable(String(error)),
+  );
+  decisions.decide([1, 2], "accepted");
+  decisions.decide([2], "rejected");
+  decisions.decide([3], "accepted");
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(new Set(sent)).toEqual(new Set(["accepted 1,2"]));
+  isDown = false;
+  sent.length = 0;
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(sent).toEqual(["accepted 1,2", "rejected 2", "accepted 3"]);
+  expect(decisions.read().size).toBe(0);
+  vi.useRealTimers();
+});
+
+test("a decision that the service rejects is taken back and reported", async () => {
+  const failure = new ApiError(422, "invalid_request", "no");
+  const failures: unknown[] = [];
+  const tasks = new Store<TaskMap>(new Map([[1, made(1, "completed")]]));
+  const decisions = new Decisions(() => Promise.reject(failure), tasks, (error) => failures.push(error));
+  decisions.decide([1], "accepted");
+  await vi.waitFor(() => expect(failures).toEqual([failure]));
+  expect(decisions.read().size).toBe(0);
+});
+
+test("decisions of earlier versions of the page are sent once, without invalid ones, and removed then", async () => {
   const stored = new Map<string, string>();
   const storage = {
     getItem: (name: string) => stored.get(name) ?? null,
-    setItem: (name: string, value: string) => void stored.set(name, value),
+    removeItem: (name: string) => void stored.delete(name),
   } as Storage;
-  const decisions = new Decisions(storage);
-  decisions.decide([1, 2, 3], "accepted");
-  decisions.decide([2], "rejected");
-  decisions.decide([3], null);
-  expect([...new Decisions(storage).read()]).toEqual([
-    [1, "accepted"],
-    [2, "rejected"],
+  const sent: [readonly number[], string][] = [];
+  const send = (ids: readonly number[], review: string): Promise<void> => {
+    sent.push([ids, review]);
+    return Promise.resolve();
+  };
+  stored.set("whitebg.decisions", '[[1, "accepted"], [2, "perhaps"], null, ["3", "accepted"], [0, "accepted"], [4, "rejected"]]');
+  await expect(sendStored(storage, () => Promise.reject(new Error("down")))).rejects.toThrow("down");
+  expect(stored.size).toBe(1);
+  await sendStored(storage, send);
+  await sendStored(storage, send);
+  expect(sent).toEqual([
+    [[1], "accepted"],
+    [[4], "rejected"],
   ]);
-  stored.set("whitebg.decisions", '[[1, "perhaps"], null, ["2", "accepted"], [4, "rejected"]]');
-  expect([...new Decisions(storage).read()]).toEqual([[4, "rejected"]]);
   stored.set("whitebg.decisions", "{");
-  expect(new Decisions(storage).read().size).toBe(0);
+  await sendStored(storage, send);
+  expect([sent.length, stored.size]).toEqual([2, 0]);
 });
 
 test("a deletion hides its photos at once, is carried out after a pause, and can be undone until then", async () => {

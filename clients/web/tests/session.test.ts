@@ -74,12 +74,18 @@ test("after a sign-out the guest from before the sign-in is back", async () => {
   const session = newSession();
   answers = [guest("one")];
   await session.token();
-  expect(session.isSignedIn).toBe(false);
+  expect(session.account).toBeNull();
   session.use("pasted");
-  expect(session.isSignedIn).toBe(true);
-  session.signOut();
+  expect(session.account).toEqual({ name: "" });
+  expect(session.signOut()).toBe("pasted");
   expect(await session.token()).toBe("one");
   expect(asked).toEqual([null]);
+});
+
+test("the name of the person is that of the token", () => {
+  const session = newSession();
+  session.use(`x.${btoa(JSON.stringify({ sub: "oidc-1", name: "Ann Lee" }))}.x`);
+  expect(session.account).toEqual({ name: "Ann Lee" });
 });
 
 test("callers that need a token at the same time share one request", async () => {

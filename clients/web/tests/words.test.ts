@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 
 import { en } from "../src/i18n/en";
 import { zh } from "../src/i18n/zh";
-import { csvLine, DEFAULT_PATTERN, freeName, fromPattern } from "../src/model/download";
+import { DEFAULT_PATTERN, fromPattern, inFolders } from "../src/model/download";
 import { findingsBeside, findingText } from "../src/model/findings";
 import { Numbers } from "../src/model/numbers";
 import { areOwn, DEFAULTS, formOf, parseOptions } from "../src/model/options";
@@ -164,19 +164,12 @@ test("stored options are taken as far as they can be used, and only what differs
   expect([areOwn({ ...DEFAULTS, preset: "jd" }), areOwn(options)]).toEqual([false, true]);
 });
 
-test("names in a ZIP are never twice the same, and are names that any system takes", () => {
-  const taken = new Set<string>();
+test("the example of a name in a ZIP fills in the fields, and shows the folder of the market", () => {
   const named = (name: string, pattern = DEFAULT_PATTERN) => fromPattern(pattern, { name, market: "jd" }, 7);
-  expect([freeName(named("a/b.jpg"), "png", taken), freeName(named("A_b.heic"), "png", taken)]).toEqual(["a_b-white.png", "A_b-white-2.png"]);
+  expect(named("a:b.jpg")).toBe("a_b-white");
   expect(named("CUP-12 front.jpg", "{sku}_{market}_{n}_{other}")).toBe("CUP_jd_007_{other}");
   expect(named("cup.jpg", " ")).toBe("photo");
-  for (const letter of ["x", "杯", "🍵"]) {
-    const name = freeName(named(`${letter.repeat(250)}.jpg`), "webp", taken);
-    expect(new TextEncoder().encode(name).length).toBeLessThanOrEqual(220);
-    expect(name).toMatch(new RegExp(`^(${letter})+-white\\.webp$`, "u"));
-  }
-});
-
-test("the report of a ZIP is a table that no spreadsheet runs", () => {
-  expect(csvLine(["a,b", 'say "hi"', "=1+1", ""])).toBe('"a,b","say ""hi""",\'=1+1,\r\n');
+  expect(named("cup.jpg", inFolders("{name}", [{ market: "jd" }, { market: "amazon" }]))).toBe("jd/cup");
+  expect(inFolders("{market}-{name}", [{ market: "jd" }, { market: "amazon" }])).toBe("{market}-{name}");
+  expect(inFolders("{name}", [{ market: "jd" }, { market: "jd" }])).toBe("{name}");
 });

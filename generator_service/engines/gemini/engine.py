@@ -28,6 +28,7 @@ from generator_service.engines.gemini.prompt import compose
 from generator_service.engines.gemini.reply import failure_of, picture_in, tokens_of
 from generator_service.engines.gemini_settings import CallObserver, GeminiSettings
 from generator_service.engines.jobs import JobPool, RenderJob, ShrinkJob
+from generator_service.engines.metering import count_call, count_tokens
 from generator_service.engines.work_timeout import waiting
 
 WAITING = "waiting for a free call to Gemini"
@@ -184,9 +185,11 @@ class GeminiEngine:
             with waiting():
                 await self._pace.turn()
             report(_SENDING, "sending")
+            count_call()
             try:
                 reply = await self._call(jpeg, prompt, report)
                 tokens = tokens_of(reply)
+                count_tokens(tokens)
                 picture = picture_in(reply)
                 outcome = "picture"
             except EngineError as error:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-
-from google.protobuf.message import Message
+from datetime import datetime, timedelta
+from typing import Literal
 
 from generator_service.domain.api_key import ApiKey, generate
 from generator_service.domain.breaker import FOREVER, PAUSE, Breaker
@@ -13,6 +12,7 @@ from generator_service.domain.errors import InvalidRequest
 from generator_service.domain.task import MAX_PRIORITY, MIN_PRIORITY, Engine, TaskState
 from generator_service.rpc.auth import MAX_USER_ID_LENGTH, Scope, usable_name
 from generator_service.rpc.convert import messages
+from generator_service.rpc.convert.times import duration_from, time_from
 from generator_service.store.admin_contract import TaskFilter, UserRecord
 from generator_service.store.contract import UserLimits
 from generator_service.watch.queue_view import QueueView
@@ -50,7 +50,7 @@ def pause_request(request: pb.PauseQueueRequest) -> tuple[Engine | None, str, ti
         raise InvalidRequest("note", f"may have up to {MAX_NOTE} characters, and no NUL")
     lasts = None
     if request.HasField("lasts"):
-        lasts = request.lasts.ToTimedelta()
+        lasts = duration_from(request.lasts, "lasts")
         if not timedelta(seconds=1) <= lasts <= MAX_PAUSE:
             raise InvalidRequest("lasts", f"{lasts.total_seconds():g} s is not within 1 s to {MAX_PAUSE.days} days")
     return engine(request.engine), request.note, lasts
@@ -119,14 +119,8 @@ def filter_from(message: pb.TaskFilter, *, default: set[TaskState], allowed: set
     )
 
 
-def _time(message: Message, name: str) -> datetime | None:
-    if not message.HasField(name):
-        return None
-    try:
-        found: datetime = getattr(message, name).ToDatetime(UTC)
-    except (ValueError, OverflowError) as error:
-        raise InvalidRequest(f"filter.{name}", "is not a time between the years 1 and 9999") from error
-    return found
+def _time(message: pb.TaskFilter, name: Literal["created_from", "created_before"]) -> datetime | None:
+    return time_from(getattr(message, name), f"filter.{name}") if message.HasField(name) else None
 
 
 def token_from(text: str) -> int | None:
@@ -213,7 +207,7 @@ def new_api_key(request: pb.CreateApiKeyRequest, *, by: str, now: datetime) -> t
         raise InvalidRequest("scopes", f"name one or more of {', '.join(sorted(known))}")
     expires_at = None
     if request.HasField("lasts"):
-        lasts = request.lasts.ToTimedelta()
+        lasts = duration_from(request.lasts, "lasts")
         if not timedelta(minutes=1) <= lasts <= MAX_KEY_LIFE:
             raise InvalidRequest(
                 "lasts", f"{lasts.total_seconds():g} s is not within 1 min to {MAX_KEY_LIFE.days} days"

@@ -22,7 +22,7 @@ from generator_service.requeue import requeue
 from generator_service.rpc.admin import convert
 from generator_service.rpc.admin.webhooks import WebhookAdmin
 from generator_service.rpc.auth import Scope
-from generator_service.rpc.convert import messages, requests
+from generator_service.rpc.convert import messages, requests, usage
 from generator_service.rpc.convert.pages import first_page
 from generator_service.rpc.interceptors import caller, request_id
 from generator_service.store.contract import TaskStore
@@ -44,6 +44,7 @@ MAX_CANCELLED = 1000
 CANCELLED_TOGETHER = 100
 REQUEUED_PER_PAGE, MAX_REQUEUED_PER_PAGE = 100, 200
 USERS_PER_PAGE, MAX_USERS_PER_PAGE = 100, 500
+USAGE_PER_PAGE, MAX_USAGE_PER_PAGE = 500, 1000
 MAX_HISTORY = 100
 DELETE_ROUNDS = 10
 """How often the deletion of a user is repeated where tasks arrive meanwhile."""
@@ -245,6 +246,29 @@ class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
             NewRevocation(session_id=key.session_id, revoked_at=now, expires_at=now + KEY_REVOCATION)
         )
         return pb.RevokeApiKeyResponse(api_key=convert.api_key(key))
+
+    async def GetUsage(  # noqa: N802
+        self,
+        request: pb.AdminServiceGetUsageRequest,
+        context: Context,  # noqa: ARG002
+    ) -> pb.AdminServiceGetUsageResponse:
+        """Return a page of usage."""
+        caller().require(Scope.ADMIN)
+        limit = requests.page_size(request.page_size, default=USAGE_PER_PAGE, most=MAX_USAGE_PER_PAGE)
+        if request.user_id:
+            convert.require_name(request.user_id, "user_id")
+        first, last = usage.period(request.first_day, request.last_day, now=self.clock.now())
+        found = await self.store.admin.usage(
+            first=first,
+            last=last,
+            user_id=request.user_id or None,
+            after=usage.entry_of(request.page_token),
+            limit=limit + 1,
+        )
+        return pb.AdminServiceGetUsageResponse(
+            usage=[usage.day_usage(each) for each in found[:limit]],
+            next_page_token=usage.page_token(found[limit - 1]) if len(found) > limit else "",
+        )
 
     async def ExchangeApiKey(self, request: pb.ExchangeApiKeyRequest, context: Context) -> pb.ExchangeApiKeyResponse:  # noqa: N802, ARG002
         """Return the identity of an API key's holder."""

@@ -12,6 +12,7 @@ from generator_service.domain.webhook import TYPES, DeadLetter, Endpoint, Secret
 from generator_service.rpc.admin.convert import require_name
 from generator_service.rpc.convert import messages, requests
 from generator_service.rpc.convert.pages import first_page
+from generator_service.rpc.convert.times import duration_from
 from generator_service.store.contract import TaskStore
 from generator_service.webhooks.addresses import AddressRefused, require_url
 from whitebg.v1 import admin_service_pb2 as pb
@@ -67,7 +68,7 @@ class WebhookAdmin:
 
     async def rotate(self, request: pb.RotateWebhookSecretRequest) -> pb.RotateWebhookSecretResponse:
         """Give an endpoint a new secret."""
-        keep = request.keep_old.ToTimedelta() if request.HasField("keep_old") else DEFAULT_KEEP
+        keep = duration_from(request.keep_old, "keep_old") if request.HasField("keep_old") else DEFAULT_KEEP
         if not timedelta(0) <= keep <= MAX_KEEP:
             raise InvalidRequest("keep_old", f"{keep.total_seconds():g} s is not within 0 to {MAX_KEEP.days} days")
         secret = new_secret()

@@ -29,6 +29,7 @@ from generator_service.domain.task import (
     OutputFormat,
     Progress,
     ResultInfo,
+    Review,
     Shadow,
     Task,
     TaskOptions,
@@ -50,6 +51,7 @@ SHADOWS = numbers(Shadow, task_pb2.Shadow)
 HINT_KINDS = numbers(HintKind, task_pb2.HintKind)
 VERDICTS = numbers(Verdict, task_pb2.Verdict)
 RESULT_VERDICTS = numbers(ResultVerdict, task_pb2.ResultVerdict)
+REVIEWS = numbers(Review, task_pb2.Review)
 EVENT_TYPES = numbers(EventType, event_pb2.EventType)
 WAIT_REASONS = numbers(WaitReason, task_pb2.WaitReason)
 BREAKER_STATES = numbers(Condition, generator_service_pb2.BreakerState)
@@ -60,6 +62,7 @@ _ENGINE_OF = {number: engine for engine, number in ENGINES.items()} | {task_pb2.
 _FORMAT_OF = {number: form for form, number in FORMATS.items()}
 _CONTENT_OF = {number: content for content, number in CONTENTS.items()}
 _SHADOW_OF = {number: shadow for shadow, number in SHADOWS.items()}
+_REVIEW_OF = {number: review for review, number in REVIEWS.items()}
 _HINT_KIND_OF = {number: kind for kind, number in HINT_KINDS.items()}
 
 
@@ -95,6 +98,18 @@ def states_from(numbers: Sequence[task_pb2.TaskState.ValueType]) -> set[TaskStat
     if unknown:
         raise InvalidRequest("states", f"{unknown[0]} is not a task state")
     return {_STATE_OF[number] for number in numbers}
+
+
+def review_from(number: task_pb2.Review.ValueType) -> Review:
+    """Read a decision on a result.
+
+    Raises:
+        InvalidRequest: the number is not a decision.
+
+    """
+    if number not in _REVIEW_OF:
+        raise InvalidRequest("review", f"{number} is not a decision; use ACCEPTED, REJECTED or OPEN")
+    return _REVIEW_OF[number]
 
 
 def engine_from(number: task_pb2.Engine.ValueType, field: str) -> Engine:
@@ -306,6 +321,7 @@ def task(value: Task, view: QueueView | None = None) -> task_pb2.Task:
         source_task_id=value.source_task_id or 0,
         batch_id=value.batch_id or "",
         assigned_engine=None if value.assigned_engine is None else ENGINES[value.assigned_engine],
+        review=REVIEWS[value.review],
     )
     if value.result is not None:
         message.result.CopyFrom(result_info(value.result, masked=value.input.mask is not None))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import PurePath
 from typing import Literal
 from urllib.parse import quote
@@ -15,9 +15,10 @@ from generator_service.domain.batch import check_batch_id
 from generator_service.domain.cursor import Cursor, LogCursor, UserCursor
 from generator_service.domain.errors import ImageNotFound, InvalidRequest
 from generator_service.domain.revocation import NewRevocation, Session
-from generator_service.domain.task import Task, TaskState
+from generator_service.domain.task import Review, Task, TaskState
 from generator_service.rpc.auth import MAX_USER_ID_LENGTH, usable_name
 from generator_service.rpc.convert import messages
+from generator_service.rpc.convert.times import duration_from, time_from
 from generator_service.submission import Submission
 from generator_service.watch.feed import OnGap, WatchRequest
 from generator_service.watch.watchers import Scope
@@ -29,6 +30,7 @@ MAX_REVOCATIONS_PER_PAGE = 1000
 MAX_SKIP = 100_000
 MAX_WATCHED_TASKS = 1000
 MAX_DELETED_TASKS = 1000
+MAX_REVIEWED_TASKS = 1000
 MAX_URL_LIFETIME = timedelta(hours=1)
 DEFAULT_URL_LIFETIME = timedelta(minutes=10)
 
@@ -48,17 +50,18 @@ class TaskQuery:
     skip: int
     limit: int
     batch_id: str | None
+    review: Review | None
 
 
 def submission(request: pb.SubmitTaskRequest, user_id: str, *, now: datetime) -> Submission:
     """Read a request for a task; ``now`` is the wall time.
 
     Raises:
-        InvalidRequest: an option is unknown, or the batch's name can't be used.
+        InvalidRequest: an option is unknown, or the batch's name or a time can't be used.
 
     """
     source = request.WhichOneof("source")
-    timeout: timedelta | None = request.timeout.ToTimedelta() if request.HasField("timeout") else None
+    timeout = duration_from(request.timeout, "timeout") if request.HasField("timeout") else None
     return Submission(
         user_id=user_id,
         image=request.image if source == "image" else None,
@@ -97,6 +100,7 @@ def task_query(request: pb.ListTasksRequest) -> TaskQuery:
         skip=request.skip,
         limit=page_size(request.page_size, default=TASKS_PER_PAGE, most=MAX_TASKS_PER_PAGE),
         batch_id=_batch_id(request.batch_id),
+        review=messages.review_from(request.review) if request.review else None,
     )
 
 
@@ -118,6 +122,20 @@ def check_deletion(request: pb.DeleteTasksRequest) -> None:
         raise InvalidRequest(
             "task_ids", f"names {len(request.task_ids)} tasks; at most {MAX_DELETED_TASKS} in one call"
         )
+
+
+def review(request: pb.ReviewTasksRequest) -> Review:
+    """Read the decision on tasks.
+
+    Raises:
+        InvalidRequest: no tasks are named, or too many, or the decision is not set.
+
+    """
+    if not 1 <= len(request.task_ids) <= MAX_REVIEWED_TASKS:
+        raise InvalidRequest(
+            "task_ids", f"names {len(request.task_ids)} tasks; name 1 to {MAX_REVIEWED_TASKS} in one call"
+        )
+    return messages.review_from(request.review)
 
 
 def page_size(asked: int, *, default: int, most: int) -> int:
@@ -184,11 +202,7 @@ def _time(
 ) -> datetime | None:
     if not request.HasField(name):  # type: ignore[arg-type]  # each name is a field of its own request
         return None
-    try:
-        found: datetime = getattr(request, name).ToDatetime(UTC)
-    except (ValueError, OverflowError) as error:
-        raise InvalidRequest(name, "is not a time between the years 1 and 9999") from error
-    return found
+    return time_from(getattr(request, name), name)
 
 
 def _cursor(text: str, user_id: str | None) -> Cursor:
@@ -255,7 +269,7 @@ def url_lifetime(requested: Duration, field: str) -> timedelta:
         InvalidRequest: it is under a second, or too long.
 
     """
-    lifetime = requested.ToTimedelta()
+    lifetime = duration_from(requested, field)
     if not timedelta(seconds=1) <= lifetime <= MAX_URL_LIFETIME:
         text = f"{lifetime.total_seconds():g} s is not within 1 s to {MAX_URL_LIFETIME.total_seconds():g} s"
         raise InvalidRequest(field, text)

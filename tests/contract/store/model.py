@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from generator_service.domain.breaker import BLOBS, Breaker, Outage, engine_breaker
 from generator_service.domain.event import EventType
 from generator_service.domain.routing import WaitPolicy
-from generator_service.domain.task import TERMINAL_STATES, Engine, TaskState
+from generator_service.domain.task import TERMINAL_STATES, Engine, Review, TaskState
 from generator_service.store.contract import Limits, Retention
 from tests.support.clock import NOON
 
@@ -38,6 +38,7 @@ class ModelTask:
     deadline: datetime = NOON
     started_at: datetime = NOON
     batch: str | None = None
+    review: Review = Review.OPEN
 
 
 @dataclass
@@ -101,6 +102,17 @@ class Model:
             return "BatchNotFound"
         self.closed[user, batch] = True
         return None
+
+    def review(self, task_ids: Collection[int], user: str | None, review: Review) -> list[int]:
+        """Record a decision; return the tasks that have it."""
+        found = [task for id_ in task_ids if (task := self.tasks.get(id_)) and user in {None, task.user}]
+        completed = [task for task in found if task.state is TaskState.COMPLETED]
+        for task in completed:
+            if task.review is not review:
+                task.review, ended_at = review, task.finished_at
+                self.record(task, EventType.REVIEWED, task.state)
+                task.finished_at = ended_at
+        return [task.task_id for task in completed]
 
     def of_user(self, user: str, *states: TaskState) -> list[ModelTask]:
         """Return a user's tasks in these states."""

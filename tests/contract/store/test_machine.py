@@ -29,7 +29,7 @@ from generator_service.domain.errors import LeaseLost, WhitebgError
 from generator_service.domain.event import EventType
 from generator_service.domain.retry import RetryPolicy
 from generator_service.domain.routing import Routing, WaitPolicy
-from generator_service.domain.task import Engine, Lease, Task, TaskState, WaitReason
+from generator_service.domain.task import Engine, Lease, Review, Task, TaskState, WaitReason
 from generator_service.store.contract import Beat, Limits, Retention
 from tests.contract.store.model import Model
 from tests.support.backends import Backend, Sqlite
@@ -235,6 +235,18 @@ class StoreMachine(RuleBasedStateMachine):
         self._note_events()
         for task_id in deleted:
             del self.last_event_of[task_id]
+
+    @rule(
+        task_ids=st.lists(st.integers(1, 8), max_size=4, unique=True),
+        user=st.sampled_from([None, "ann", "bob"]),
+        review=st.sampled_from(Review),
+    )
+    def review(self, task_ids: list[int], user: str | None, review: Review) -> None:
+        # Reviews are always later than the event before.
+        self.model.now = self.clock.advance(timedelta(seconds=1))
+        assert list(self._run(self.store.review_tasks(task_ids, user, review)).task_ids) == self.model.review(
+            task_ids, user, review
+        )
 
     @rule()
     def requeue_expired(self) -> None:

@@ -35,6 +35,19 @@ def test_no_photo_is_lost_or_stands_still(stack: Stack, visit: Visit, end: signa
         assert tab.polls == []
 
 
+def test_service_that_is_alive_but_silent_is_shown_as_unavailable(stack: Stack, visit: Visit) -> None:
+    ann = visit().arrive()
+    ann.sees_connection("Live")
+    assert stack.service is not None
+    stack.service.signal(signal.SIGSTOP)
+    try:
+        ann.sees_connection("Server unavailable")
+        ann.picture("10-silent-service")
+    finally:
+        stack.service.signal(signal.SIGCONT)
+    ann.sees_connection("Live")
+
+
 def photos(count: int, prefix: str) -> list[FilePayload]:
     files = sorted(PHOTOS.glob("*.jpg")) * count
     return [jpeg(f"{prefix}-{n}.jpg", file.read_bytes()) for n, file in enumerate(files[:count])]

@@ -55,7 +55,7 @@ def test_photos_finish_live_without_a_poll_though_the_service_is_killed(stack: S
         names = sorted(archive.namelist())
         report = archive.read("report.csv").decode("utf-8-sig").splitlines()
     assert (len(names), names[0]) == (9, "01-grey-shorts-white.png")
-    assert (len(report), report[0].split(",")[:4]) == (9, ["file", "photo", "market", "verdict"])
+    assert (len(report), report[0].split(",")[:4]) == (9, ["file", "task", "photo", "market"])
 
 
 def test_a_second_tab_is_in_step_and_the_gateway_restarts(stack: Stack, visit: Visit) -> None:

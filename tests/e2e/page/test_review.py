@@ -82,7 +82,7 @@ def test_photos_are_reviewed_and_saved_by_keyboard_alone(stack: Stack, visit: Vi
         accepted = {name.replace(".jpg", "-white.png") for name in (names[0], names[2], names[3])}
         assert set(archive.namelist()) == {*accepted, "report.csv"}
         rows = list(csv.DictReader(io.StringIO(archive.read("report.csv").decode("utf-8-sig"))))
-    assert {row["decision"] for row in rows} == {"accepted"}
+    assert {row["review"] for row in rows} == {"accepted"}
     assert {row["verdict"] for row in rows} <= {"ready", "needs_review"}
 
 

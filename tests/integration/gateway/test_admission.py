@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -63,6 +64,21 @@ async def test_a_frame_that_is_not_of_the_protocol_closes_with_4004(world: Gatew
     async with world.open() as client:
         await client.socket.send(frame)
         assert await client.close_code() == 4004
+
+
+async def test_text_that_is_not_utf8_closes_with_1007(world: GatewayHarness, caplog: pytest.LogCaptureFixture) -> None:
+    async with world.open() as client:
+        client.socket.transport.write(b"\x81\x82\0\0\0\0\xff\xfe")
+        assert await client.close_code() == 1007
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+@pytest.mark.parametrize("size", [9_000, 60_000])
+async def test_a_handshake_that_is_too_long_is_answered(world: GatewayHarness, size: int) -> None:
+    with pytest.raises(InvalidStatus) as rejected:
+        async with world.open_raw(f"?token={'a' * size}"):
+            pass
+    assert rejected.value.response.status_code == 414
 
 
 async def test_a_page_of_this_host_or_none_may_connect_and_a_foreign_one_may_not(world: GatewayHarness) -> None:

@@ -12,6 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
@@ -30,6 +31,7 @@ from tests.integration.gateway.world import SECRET, token_for
 from tests.support.driven_service import PICTURE, DrivenService
 from tests.support.patience import PATIENCE
 from ws_gateway.app import create_app
+from ws_gateway.http.models import EngineName
 from ws_gateway.settings import Settings
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
@@ -49,7 +51,18 @@ class Api:
     loop: asyncio.AbstractEventLoop
 
     def prepare(self, batch_id: str) -> list[int]:
-        """Make a batch of a cancelled and a completed task; return the ids of the tasks."""
+        """Make a batch of a cancelled and a completed task; return the ids of the tasks.
+
+        Claims that an earlier case has paused are resumed.
+        """
+        for engine in EngineName:
+            answer = httpx.post(
+                f"{self.base}/api/v2/admin/resume",
+                json={"engine": engine},
+                headers={"Authorization": f"Bearer {TOKEN}"},
+                timeout=PATIENCE,
+            )
+            answer.raise_for_status()
         return asyncio.run_coroutine_threadsafe(self._prepare(batch_id), self.loop).result(PATIENCE)
 
     async def _prepare(self, batch_id: str) -> list[int]:

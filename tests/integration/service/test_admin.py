@@ -39,7 +39,8 @@ class Operator:
         self._metadata = (("authorization", f"Bearer {bearer}"),)
 
     async def __call__(self, method: str, **fields: Any) -> Any:
-        request = getattr(pb, f"{method}Request")(**fields)
+        of_method = pb.DESCRIPTOR.services_by_name["AdminService"].methods_by_name[method]
+        request = getattr(pb, of_method.input_type.name)(**fields)
         return await getattr(self._stub, method)(request, metadata=self._metadata, timeout=PATIENCE)
 
 

@@ -28,7 +28,7 @@ from tests.unit.checker.good_history import (
     without,
 )
 from tools.checker.__main__ import main
-from tools.checker.history import Called, Logged, Moved, Record, SnapshotEnded, from_line, read, to_line
+from tools.checker.history import Called, Finished, Logged, Moved, Record, SnapshotEnded, from_line, read, to_line
 from tools.checker.verdict import check
 from tools.checker.violation import Guarantee
 
@@ -36,6 +36,20 @@ LAST = LOG[-1]
 MARK = Moved(client="watcher", at=8, seq=6)
 SHOWN = SOCKET[7]
 WATCHED = dict(zip(range(1, 12), received("watcher", *ANN), strict=True))
+
+
+def test_a_review_follows_the_end_and_is_none() -> None:
+    end, last = ANN[7], ANN[-1]
+    review = replace(end, revision=LOG[-1].revision + 1, seq=last.seq + 1, type="reviewed", at=last.at)
+    history: list[Record] = []
+    for record in GOOD:
+        if isinstance(record, Finished) and record.client in {"watcher", "socket"}:
+            history += received(record.client, review)
+        history.append(replace(record, seq=review.seq) if record == STORED[0] else record)
+        history += [review] if record == LOG[-1] else []
+    assert check(history).violations == ()
+    early = [replace(record, type="reviewed") if record == ANN[2] else record for record in GOOD]
+    assert Guarantee.TRANSITIONS in {violation.guarantee for violation in check(early).violations}
 
 
 def test_a_good_history_has_no_violation() -> None:

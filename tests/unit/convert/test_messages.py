@@ -22,6 +22,7 @@ from generator_service.domain.task import (
     Engine,
     OutputFormat,
     Progress,
+    Review,
     Shadow,
     Task,
     TaskError,
@@ -107,6 +108,7 @@ def whole_task() -> Task:
         wait_reason=WaitReason.RATE_LIMITED,
         failures=2,
         lost_leases=3,
+        review=Review.REJECTED,
     )
 
 
@@ -165,10 +167,22 @@ def test_a_task_arrives_whole() -> None:
     assert form.message == "The market does not take PNG."
     assert (read.error.code, read.error.message, read.error.retryable) == ("c", "m", True)
     assert read.wait_reason == task_pb2.WAIT_REASON_RATE_LIMITED
-    told = {*plain, *times, "state", "wait_reason", "timeout", "options", "input", "result", "error", "assigned_engine"}
-    assert read.assigned_engine == task_pb2.ENGINE_LOCAL
+    told = {
+        *plain,
+        *times,
+        "state",
+        "wait_reason",
+        "timeout",
+        "options",
+        "input",
+        "result",
+        "error",
+        "assigned_engine",
+        "review",
+    }
+    assert (read.assigned_engine, read.review) == (task_pb2.ENGINE_LOCAL, task_pb2.REVIEW_REJECTED)
     secret = {"lease_owner", "lease_expires_at"}
-    assert told | secret == {each.name for each in fields(Task)}, "add new fields here"
+    assert told | secret | {"assigned_engine"} == {each.name for each in fields(Task)}, "add new fields here"
 
 
 def test_what_is_not_known_stays_unset() -> None:

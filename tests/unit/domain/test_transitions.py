@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from generator_service.domain import transitions
 from generator_service.domain.errors import InvalidTransition
 from generator_service.domain.event import EventType
-from generator_service.domain.task import TERMINAL_STATES, Task, TaskError, TaskState, WaitReason
+from generator_service.domain.task import TERMINAL_STATES, Review, Task, TaskError, TaskState, WaitReason
 from generator_service.domain.transitions import TRANSITIONS
 from tests.support.clock import NOON
 from tests.support.store import LEASE, RESULT, new_task
@@ -32,6 +32,7 @@ VERBS: dict[EventType, Callable[[Task, datetime], Task]] = {
         task, reason=WaitReason.LEASE_LOST, error=ERROR, run_at=at + LEASE, at=at
     ),
     EventType.UPDATED: lambda task, at: transitions.reprioritize(task, priority=task.priority + 1, at=at),
+    EventType.REVIEWED: lambda task, at: transitions.review(task, review=Review.ACCEPTED, at=at),
     EventType.DELETED: lambda task, at: transitions.delete(task, at=at),
 }
 ALLOWED = {
@@ -45,6 +46,7 @@ ALLOWED = {
     (R, EventType.FAILED): TaskState.FAILED,
     (R, EventType.TIMED_OUT): TaskState.TIMEOUT,
     (R, EventType.CANCELLED): TaskState.CANCELLED,
+    (TaskState.COMPLETED, EventType.REVIEWED): TaskState.COMPLETED,
     **{(state, EventType.DELETED): TaskState.CANCELLED for state in TERMINAL_STATES},
 }
 
@@ -83,7 +85,7 @@ def test_the_table_has_all_events_and_no_way_out_of_an_end() -> None:
     assert set(TRANSITIONS) == {*VERBS, EventType.CREATED}
     assert set(EventType) - set(TRANSITIONS) == {EventType.BATCH_FINISHED}, "which changes no task"
     leaves_an_end = {event for event, way in TRANSITIONS.items() if way.sources & TERMINAL_STATES}
-    assert leaves_an_end == {EventType.DELETED}, "and its task is gone"
+    assert leaves_an_end == {EventType.DELETED, EventType.REVIEWED}, "the task is gone, or keeps its state"
     assert {way.target for way in TRANSITIONS.values()} == set(TaskState), "every state can be reached"
 
 
@@ -116,15 +118,17 @@ def test_on_any_walk_ends_are_final_time_never_runs_back_and_attempts_count_star
                 VERBS[event](task, at)
             assert task == before
             continue
-        assert not task.state.terminal or event is EventType.DELETED
+        assert not task.state.terminal or event in {EventType.DELETED, EventType.REVIEWED}
         task = VERBS[event](task, at)
         starts += event is EventType.STARTED
         assert task.failures == before.failures + (event in {EventType.RETRYING, EventType.FAILED})
         assert task.lost_leases == before.lost_leases + (event is EventType.SNOOZED)
         check_shape(task)
-        # An update is later than the creation: in the log, its time tells it from the task's creation.
-        least = before.updated_at + timedelta(microseconds=event is EventType.UPDATED)
+        # Updates and reviews are later than the event before, by which the log distinguishes them from it.
+        least = before.updated_at + timedelta(microseconds=event in {EventType.UPDATED, EventType.REVIEWED})
         assert task.updated_at == max(least, at)
+        if event is EventType.REVIEWED:
+            assert (task.finished_at, task.result) == (before.finished_at, before.result)
         assert task.attempt == starts
         assert task.started_at is None or task.created_at <= task.started_at <= task.updated_at
         given_at_birth = ("task_id", "user_id", "options", "input", "timeout", "max_attempts", "created_at")

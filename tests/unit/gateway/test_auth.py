@@ -107,6 +107,11 @@ def test_what_is_refused(token: str, says: str) -> None:
     assert not token or token not in str(refused.value)
 
 
+def test_times_at_the_ends_of_the_calendar_are_read() -> None:
+    last, first = 253402300799, -62135596800
+    assert tokens.verify_api(encode(exp=last, nbf=first, iat=first)).expires_at.year == 9999
+
+
 def test_a_socket_token_opens_the_socket_and_nothing_else() -> None:
     minted = tokens.mint_socket(tokens.verify_api(encode()), timedelta(days=7))
     assert tokens.verify_socket(minted.token).subject == "ann"

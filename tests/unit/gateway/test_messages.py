@@ -60,7 +60,7 @@ def test_golden_complete() -> None:
         '{"type":"task_complete","id":"ab12:7","task_id":123,"timestamp":"2026-01-08T10:00:00.000Z","data":'
         '{"status":"completed","progress":100,"result_image_url":"/images/123/result?signed","elapsed_time":1.5,'
         '"estimated_remaining_seconds":null,"error_message":null,"updated_at":"2026-01-08T10:00:00.000Z",'
-        '"attempt":1,"stage":"","queue_position":0,"error_code":null,"seq":7,"filename":"杯.jpg"}}'
+        '"attempt":1,"stage":"","queue_position":0,"error_code":null,"seq":7,"filename":"杯.jpg","review":"open"}}'
     )
 
 

@@ -14,6 +14,7 @@ from generator_service.domain import transitions
 from generator_service.domain.errors import LeaseLost
 from generator_service.domain.event import EventType
 from generator_service.domain.task import Lease, Task, TaskState
+from generator_service.domain.usage import Usage
 from generator_service.store import operations
 from generator_service.store.contract import Limits
 from generator_service.store.unit_of_work import UnitOfWork
@@ -51,11 +52,11 @@ def test_a_slot_that_a_cancelled_task_keeps(monkeypatch: pytest.MonkeyPatch, tmp
 
 
 def test_a_report_without_its_lease(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def held(uow: UnitOfWork, lease: Lease) -> Task:
+    def held(uow: UnitOfWork, lease: Lease, usage: Usage | None = None) -> Task:
         task = uow.task(lease.task_id)
         if task is None or task.state is not TaskState.PROCESSING:
             raise LeaseLost(lease.task_id, lease.attempt)
-        return task
+        return task if usage is None else replace(task, attempt_usage=usage)
 
     monkeypatch.setattr(operations, "_held", held)
     assert Guarantee.FENCED.name in str(found_in(StoreWorld(tmp_path), seeds=60))

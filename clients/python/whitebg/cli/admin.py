@@ -10,7 +10,7 @@ from google.protobuf.json_format import MessageToDict
 from rich.table import Table
 from rich.text import Text
 
-from whitebg.cli import output, webhooks
+from whitebg.cli import output, usage, webhooks
 from whitebg.cli.operator import AsJson, duration, print_json, run
 from whitebg.cli.problems import Problem
 from whitebg.v1 import admin_service_pb2 as pb
@@ -268,6 +268,7 @@ def users(context: typer.Context, as_json: AsJson = False) -> None:
 
 
 keys = typer.Typer(no_args_is_help=True, help="API keys of services.")
+app.command("usage")(usage.admin_usage)
 app.add_typer(keys, name="keys")
 app.add_typer(webhooks.app, name="webhooks")
 

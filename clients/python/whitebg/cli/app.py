@@ -15,13 +15,13 @@ from rich.text import Text
 from typer.core import TyperGroup, TyperOption
 
 import whitebg
-from whitebg.cli import admin, backup, models, output, users, watching
+from whitebg.cli import admin, backup, models, output, usage, users, watching
 from whitebg.cli import options as opt
 from whitebg.cli.connection import ConnectionOptions, resolve
 from whitebg.cli.datadir import DataDir, default_data_dir
 from whitebg.cli.doctor import run_doctor
 from whitebg.cli.hoisting import hoisted
-from whitebg.cli.naming import NamePattern
+from whitebg.cli.naming import name_pattern
 from whitebg.cli.presets import show_presets
 from whitebg.cli.problems import INTERRUPTED, Problem
 from whitebg.cli.service import require_server
@@ -29,7 +29,7 @@ from whitebg.cli.submitting import Job, redo_tasks, submit_photos
 from whitebg.cli.up import UpSettings
 from whitebg.cli.up import run as run_up
 from whitebg.errors import WhitebgError
-from whitebg.models import Content, Engine, ImageKind, Shadow, TaskOptions, TaskState
+from whitebg.models import Content, Engine, ImageKind, Review, Shadow, TaskOptions, TaskState
 from whitebg.tls import ClientTls
 from whitebg.tokens import DEFAULT_USER, LINK_LIFETIME, mint, sign_in_link, utc_now
 from whitebg_process.known_settings import unknown_settings
@@ -54,6 +54,7 @@ app = typer.Typer(
 app.add_typer(models.app, name="models")
 app.add_typer(admin.app, name="admin")
 app.add_typer(users.app, name="user")
+app.command("usage")(usage.usage)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
 
@@ -262,13 +263,22 @@ def list_(
         typer.Option(parser=_state, metavar="STATE", help=f"Only this state: {', '.join(_STATES)}; may be repeated."),
     ] = None,
     batch: InBatch = None,
+    review: Annotated[
+        Review | None, typer.Option(help="Only completed tasks with this decision.", show_choices=True)
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most so many, the newest first.")] = 20,
     as_json: Json = False,
 ) -> None:
     """List tasks, newest first."""
     connection = resolve(_options(context))
     found = watching.list_tasks(
-        connection, states=state or [], batch_id=batch, limit=limit, as_json=as_json, console=output.console()
+        connection,
+        states=state or [],
+        batch_id=batch,
+        review=review,
+        limit=limit,
+        as_json=as_json,
+        console=output.console(),
     )
     _run(found)
 
@@ -287,6 +297,19 @@ def cancel(
         _run(watching.cancel_batch(connection, batch, output.console()))
     else:
         _run(watching.cancel(connection, task_ids or [], output.console()))
+
+
+@app.command()
+def review(
+    context: typer.Context,
+    decision: Annotated[
+        Literal["accept", "reject", "clear"], typer.Argument(help="The decision; clear takes an earlier one back.")
+    ],
+    task_ids: Ids,
+) -> None:
+    """Accept or reject the pictures of tasks. Exit code 1 if any task has no picture."""
+    recorded = {"accept": Review.ACCEPTED, "reject": Review.REJECTED, "clear": Review.OPEN}[decision]
+    _run(watching.review(resolve(_options(context)), task_ids, recorded, output.console()))
 
 
 @app.command()
@@ -320,8 +343,9 @@ def delete(
 @app.command()
 def download(
     context: typer.Context,
-    task_ids: Ids,
     out: Out,
+    task_ids: Annotated[list[int] | None, typer.Argument(metavar="ID...", help="Task ids.")] = None,
+    accepted: Annotated[bool, typer.Option("--accepted", help="All pictures that were accepted.")] = False,
     image: Annotated[
         Literal["result", "mask"],
         typer.Option(help="The picture, or the product's mask, to be corrected."),
@@ -337,13 +361,15 @@ def download(
     force: Force = False,
 ) -> None:
     """Save the pictures of tasks submitted earlier, waiting for those under way. Exit code 1 if any failed."""
+    if bool(task_ids) == accepted:
+        raise Problem("it is not clear what to download", "name either ids or --accepted")
     connection = resolve(_options(context))
     saving = watching.download(
         connection,
-        task_ids,
+        task_ids or [],
         out=out,
         kind=ImageKind(image),
-        pattern=None if name is None else NamePattern(name),
+        pattern=None if name is None else name_pattern(name),
         report=report,
         force=force,
         console=output.console(),

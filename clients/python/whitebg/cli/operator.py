@@ -25,8 +25,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON object per line, 
 
 
 @contextlib.asynccontextmanager
-async def _wire(context: typer.Context) -> AsyncIterator[Wire]:
-    connection = resolve(context.obj, scopes=("admin",))
+async def _wire(context: typer.Context, scopes: tuple[str, ...]) -> AsyncIterator[Wire]:
+    connection = resolve(context.obj, scopes=scopes)
     wire = Wire(connection.target, connection.token, tls=connection.tls or False, timeout=TIMEOUT, backoff=Backoff())
     try:
         yield wire
@@ -34,8 +34,10 @@ async def _wire(context: typer.Context) -> AsyncIterator[Wire]:
         await wire.close()
 
 
-def run(context: typer.Context, work: Callable[[Wire], Awaitable[None]]) -> None:
-    """Run a command's work with a connection that may do everything an operator may.
+def run(
+    context: typer.Context, work: Callable[[Wire], Awaitable[None]], *, scopes: tuple[str, ...] = ("admin",)
+) -> None:
+    """Run a command's work with a connection whose token has ``scopes`` if it is created locally.
 
     Raises:
         Problem: the service refused, or could not be reached.
@@ -43,7 +45,7 @@ def run(context: typer.Context, work: Callable[[Wire], Awaitable[None]]) -> None
     """
 
     async def call() -> None:
-        async with _wire(context) as wire:
+        async with _wire(context, scopes) as wire:
             await work(wire)
 
     try:

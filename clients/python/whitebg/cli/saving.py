@@ -4,20 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import threading
-from itertools import count
 from pathlib import Path
 
-from whitebg.cli.output import printable
 from whitebg.client import AsyncClient
 from whitebg.models import ImageKind, Task
-
-EXTENSIONS = {"image/png": ".png", "image/jpeg": ".jpg", "image/webp": ".webp"}
-
-
-MAX_NAME_BYTES = 255
-"""Longest file name that the common file systems take."""
+from whitebg_process.printable import printable
+from whitebg_process.result_files import file_names
 
 
 class OutputNames:
@@ -56,14 +49,12 @@ class OutputNames:
         return self._reserve(folder, path.name, "", content_type)
 
     def _reserve(self, folder: Path, stem: str, suffix: str, content_type: str) -> Path:
-        extension = EXTENSIONS.get(content_type, ".img")
         with self._lock:
-            for number in count(1):
-                end = f"{suffix}{extension}" if number == 1 else f"{suffix}-{number}{extension}"
-                path = folder / f"{_shorten(stem, MAX_NAME_BYTES - len(end))}{end}"
+            for name in file_names(stem, suffix, content_type):
+                path = folder / name
                 if self._take(path):
                     return path
-        raise AssertionError("count() does not end")
+        raise AssertionError("file_names does not end")
 
     def _take(self, path: Path) -> bool:
         key = str(path).casefold()  # Some file systems take names that differ in case for the same.
@@ -76,13 +67,6 @@ class OutputNames:
                 return False
         self._given.add(key)
         return True
-
-
-def _shorten(stem: str, length: int) -> str:
-    """Return the part of ``stem`` that takes at most ``length`` bytes as a file name."""
-    while len(os.fsencode(stem)) > length:
-        stem = stem[:-1]
-    return stem
 
 
 async def save_result(

@@ -7,7 +7,7 @@ import contextlib
 import dataclasses
 from contextlib import aclosing
 from datetime import datetime, timedelta
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from rich.console import Console
@@ -18,8 +18,9 @@ from rich.text import Text
 from whitebg import errors, models
 from whitebg.cli import output
 from whitebg.cli.connection import Connection, connected
-from whitebg.cli.naming import NamePattern, report_line, write_report
+from whitebg.cli.naming import result_file
 from whitebg.cli.saving import OutputNames, save_result
+from whitebg_process.result_files import REPORT_NAME, NamePattern, report_text
 
 MAX_ROWS = 20
 """Tasks in the live table: the most recently updated ones."""
@@ -36,6 +37,13 @@ def model_to_json(value: Any, stream: IO[str]) -> str:
         raise TypeError(f"{type(part).__name__} has no JSON form")
 
     return output.to_json(dataclasses.asdict(value), stream, plain)
+
+
+_DECIDED = {
+    models.Review.ACCEPTED: "accepted",
+    models.Review.REJECTED: "rejected",
+    models.Review.OPEN: "not decided",
+}
 
 
 class WatchTable:
@@ -121,6 +129,8 @@ def line(update: models.WatchUpdate) -> str:
         case models.TaskEvent(task=task):
             if update.batch is not None:
                 return f"{update.occurred_at.isoformat()} {batch_line(update.batch)} ({task.user_id})"
+            if update.type is models.EventType.REVIEWED:
+                return f"{update.occurred_at.isoformat()} task {task.task_id} review {task.review} ({task.user_id})"
             note = f": {task.error.message}" if task.error else ""
             return f"{update.occurred_at.isoformat()} task {task.task_id} {update.type} ({task.user_id}){note}"
         case models.TaskProgress():
@@ -166,6 +176,7 @@ async def list_tasks(
     *,
     states: list[models.TaskState],
     batch_id: str | None,
+    review: models.Review | None,
     limit: int,
     as_json: bool,
     console: Console,
@@ -174,7 +185,9 @@ async def list_tasks(
     tasks: list[models.Task] = []
     async with (
         connected(connection) as client,
-        aclosing(client.list_tasks(states=states, batch_id=batch_id, page_size=min(limit, 500))) as found,
+        aclosing(
+            client.list_tasks(states=states, batch_id=batch_id, review=review, page_size=min(limit, 500))
+        ) as found,
     ):
         async for task in found:
             tasks.append(task)
@@ -187,6 +200,19 @@ async def list_tasks(
         console.print(task_table(tasks))
     else:
         console.print("no tasks")
+
+
+async def review(connection: Connection, task_ids: list[int], decision: models.Review, console: Console) -> bool:
+    """Record a decision on results; return whether all have it."""
+    async with connected(connection) as client:
+        done = await client.review(task_ids, decision)
+    count = len(done.task_ids)
+    console.print(f"{count} {'picture' if count == 1 else 'pictures'} {_DECIDED[decision]}")
+    for task_id in done.unfinished:
+        console.print(Text(f"task {task_id} has no picture", style="red"))
+    for task_id in done.missing:
+        console.print(Text(f"task {task_id} does not exist", style="red"))
+    return not (done.unfinished or done.missing)
 
 
 async def cancel(connection: Connection, task_ids: list[int], console: Console) -> bool:
@@ -246,24 +272,30 @@ async def download(
 ) -> bool:
     """Save the results of tasks, or their masks, each on its own and waited for; return whether all could be.
 
-    With ``report``, write ``report.csv`` with the verdicts of those that were saved.
+    Without ``task_ids``, all that the owner has accepted, earliest first. With ``report``, write ``report.csv`` with
+    the verdicts of those that were saved.
     """
     fine = True
     lines: list[tuple[str, ...]] = []
     names = OutputNames(out, force=force)
     await asyncio.to_thread(out.mkdir, parents=True, exist_ok=True)
     async with connected(connection) as client:
+        if not task_ids:
+            accepted = [task.task_id async for task in client.list_tasks(review=models.Review.ACCEPTED, page_size=500)]
+            task_ids = accepted[::-1]
         for number, task_id in enumerate(task_ids, 1):
             try:
                 task = (await client.wait(task_id)).raise_for_state()
-                stem = pattern.path(task, number) if pattern else Path(task.input.filename).stem or str(task_id)
+                saved = result_file(task)
+                stem = Path(pattern.path(saved, number)) if pattern else Path(task.input.filename).stem or str(task_id)
                 path = await save_result(client, task, names, stem, kind)
-                lines.append(report_line(path.relative_to(out), task))
+                lines.append(saved.report_line(PurePosixPath(path.relative_to(out).as_posix())))
                 console.print(Text(str(path)), soft_wrap=True)
             except (errors.NotFound, errors.TaskFailed, errors.DownloadFailed) as error:
                 fine = False
                 console.print(Text(error.message, style="red"), soft_wrap=True)
     if report:
-        await asyncio.to_thread(write_report, out / "report.csv", lines)
-        console.print(Text(str(out / "report.csv")), soft_wrap=True)
+        file = out / REPORT_NAME
+        await asyncio.to_thread(file.write_text, report_text(lines), encoding="utf-8", newline="")
+        console.print(Text(str(file)), soft_wrap=True)
     return fine

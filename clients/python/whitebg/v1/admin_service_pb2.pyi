@@ -11,6 +11,7 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from whitebg.v1 import event_pb2 as _event_pb2
 from whitebg.v1 import task_pb2 as _task_pb2
+from whitebg.v1 import usage_pb2 as _usage_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -21,6 +22,72 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+@_typing.final
+class AdminServiceGetUsageRequest(_message.Message):
+    """Selects the usage to return."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIRST_DAY_FIELD_NUMBER: _builtins.int
+    LAST_DAY_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    first_day: _builtins.str
+    """The first day in UTC, as YYYY-MM-DD. Empty means the first day of `last_day`'s month."""
+    last_day: _builtins.str
+    """The last day. Empty means today."""
+    user_id: _builtins.str
+    """Only this user; empty means all."""
+    page_size: _builtins.int
+    """Maximum entries per page, 1 to 1000. Zero means 500."""
+    page_token: _builtins.str
+    """`next_page_token` of the previous page. Empty means the first page."""
+    def __init__(
+        self,
+        *,
+        first_day: _builtins.str = ...,
+        last_day: _builtins.str = ...,
+        user_id: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["first_day", b"first_day", "last_day", b"last_day", "page_size", b"page_size", "page_token", b"page_token", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AdminServiceGetUsageRequest: _TypeAlias = AdminServiceGetUsageRequest  # noqa: Y015
+
+@_typing.final
+class AdminServiceGetUsageResponse(_message.Message):
+    """A page of usage."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USAGE_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token of the next page. Empty on the last."""
+    @_builtins.property
+    def usage(self) -> _containers.RepeatedCompositeFieldContainer[_usage_pb2.DayUsage]:
+        """In the order of days, then users; days without usage are left out."""
+
+    def __init__(
+        self,
+        *,
+        usage: _abc.Iterable[_usage_pb2.DayUsage] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "usage", b"usage"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AdminServiceGetUsageResponse: _TypeAlias = AdminServiceGetUsageResponse  # noqa: Y015
 
 @_typing.final
 class QueuePause(_message.Message):

@@ -143,6 +143,11 @@ class AdminServiceStub(object):
                 request_serializer=whitebg_dot_v1_dot_admin__service__pb2.ReplayDeadLettersRequest.SerializeToString,
                 response_deserializer=whitebg_dot_v1_dot_admin__service__pb2.ReplayDeadLettersResponse.FromString,
                 _registered_method=True)
+        self.GetUsage = channel.unary_unary(
+                '/whitebg.v1.AdminService/GetUsage',
+                request_serializer=whitebg_dot_v1_dot_admin__service__pb2.AdminServiceGetUsageRequest.SerializeToString,
+                response_deserializer=whitebg_dot_v1_dot_admin__service__pb2.AdminServiceGetUsageResponse.FromString,
+                _registered_method=True)
         self.ExchangeApiKey = channel.unary_unary(
                 '/whitebg.v1.AdminService/ExchangeApiKey',
                 request_serializer=whitebg_dot_v1_dot_admin__service__pb2.ExchangeApiKeyRequest.SerializeToString,
@@ -312,6 +317,14 @@ class AdminServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetUsage(self, request, context):
+        """Returns what users used, by day and user. Days are those of UTC. Usage outlives the tasks, and is kept for 400 days by
+        default; that of deleted users is added up under an empty name. INVALID_ARGUMENT: a day or a page token is invalid.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ExchangeApiKey(self, request, context):
         """Returns whom an API key identifies; for gateways. Needs the scope `service` instead of `admin`.
         """
@@ -426,6 +439,11 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.ReplayDeadLetters,
                     request_deserializer=whitebg_dot_v1_dot_admin__service__pb2.ReplayDeadLettersRequest.FromString,
                     response_serializer=whitebg_dot_v1_dot_admin__service__pb2.ReplayDeadLettersResponse.SerializeToString,
+            ),
+            'GetUsage': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetUsage,
+                    request_deserializer=whitebg_dot_v1_dot_admin__service__pb2.AdminServiceGetUsageRequest.FromString,
+                    response_serializer=whitebg_dot_v1_dot_admin__service__pb2.AdminServiceGetUsageResponse.SerializeToString,
             ),
             'ExchangeApiKey': grpc.unary_unary_rpc_method_handler(
                     servicer.ExchangeApiKey,
@@ -1004,6 +1022,33 @@ class AdminService(object):
             '/whitebg.v1.AdminService/ReplayDeadLetters',
             whitebg_dot_v1_dot_admin__service__pb2.ReplayDeadLettersRequest.SerializeToString,
             whitebg_dot_v1_dot_admin__service__pb2.ReplayDeadLettersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetUsage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/whitebg.v1.AdminService/GetUsage',
+            whitebg_dot_v1_dot_admin__service__pb2.AdminServiceGetUsageRequest.SerializeToString,
+            whitebg_dot_v1_dot_admin__service__pb2.AdminServiceGetUsageResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -93,6 +93,10 @@ class AdminServiceStub:
     """Lists messages of a webhook that could not be delivered, oldest first; the latest 10000 are stored."""
     ReplayDeadLetters: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.ReplayDeadLettersRequest, _admin_service_pb2.ReplayDeadLettersResponse]
     """Delivers dead letters again, in their order, each once. Those that are accepted are deleted."""
+    GetUsage: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.AdminServiceGetUsageRequest, _admin_service_pb2.AdminServiceGetUsageResponse]
+    """Returns what users used, by day and user. Days are those of UTC. Usage outlives the tasks, and is kept for 400 days by
+    default; that of deleted users is added up under an empty name. INVALID_ARGUMENT: a day or a page token is invalid.
+    """
     ExchangeApiKey: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.ExchangeApiKeyRequest, _admin_service_pb2.ExchangeApiKeyResponse]
     """Returns whom an API key identifies; for gateways. Needs the scope `service` instead of `admin`."""
 
@@ -161,6 +165,10 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """Lists messages of a webhook that could not be delivered, oldest first; the latest 10000 are stored."""
     ReplayDeadLetters: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.ReplayDeadLettersRequest, _admin_service_pb2.ReplayDeadLettersResponse]  # type: ignore[assignment]
     """Delivers dead letters again, in their order, each once. Those that are accepted are deleted."""
+    GetUsage: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.AdminServiceGetUsageRequest, _admin_service_pb2.AdminServiceGetUsageResponse]  # type: ignore[assignment]
+    """Returns what users used, by day and user. Days are those of UTC. Usage outlives the tasks, and is kept for 400 days by
+    default; that of deleted users is added up under an empty name. INVALID_ARGUMENT: a day or a page token is invalid.
+    """
     ExchangeApiKey: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.ExchangeApiKeyRequest, _admin_service_pb2.ExchangeApiKeyResponse]  # type: ignore[assignment]
     """Returns whom an API key identifies; for gateways. Needs the scope `service` instead of `admin`."""
 
@@ -352,6 +360,16 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_admin_service_pb2.ReplayDeadLettersResponse, _abc.Awaitable[_admin_service_pb2.ReplayDeadLettersResponse]]:
         """Delivers dead letters again, in their order, each once. Those that are accepted are deleted."""
+
+    @_abc_1.abstractmethod
+    def GetUsage(
+        self,
+        request: _admin_service_pb2.AdminServiceGetUsageRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_service_pb2.AdminServiceGetUsageResponse, _abc.Awaitable[_admin_service_pb2.AdminServiceGetUsageResponse]]:
+        """Returns what users used, by day and user. Days are those of UTC. Usage outlives the tasks, and is kept for 400 days by
+        default; that of deleted users is added up under an empty name. INVALID_ARGUMENT: a day or a page token is invalid.
+        """
 
     @_abc_1.abstractmethod
     def ExchangeApiKey(

@@ -56,6 +56,10 @@ class _EventTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventType.V
     """A closed batch has ended: `batch` describes it. Exactly one such event per batch. `task` is its newest task, whose
     state has not changed, for clients that don't know this type. A batch whose tasks are all deleted has none.
     """
+    EVENT_TYPE_REVIEWED: _EventType.ValueType  # 12
+    """The owner accepted or rejected the result, or took that back: `task.review`. The task stays COMPLETED; for clients
+    that don't know this type, it is the same result again.
+    """
 
 class EventType(_EventType, metaclass=_EventTypeEnumTypeWrapper):
     """The transition that an event records."""
@@ -89,6 +93,10 @@ EVENT_TYPE_UPDATED: EventType.ValueType  # 10
 EVENT_TYPE_BATCH_FINISHED: EventType.ValueType  # 11
 """A closed batch has ended: `batch` describes it. Exactly one such event per batch. `task` is its newest task, whose
 state has not changed, for clients that don't know this type. A batch whose tasks are all deleted has none.
+"""
+EVENT_TYPE_REVIEWED: EventType.ValueType  # 12
+"""The owner accepted or rejected the result, or took that back: `task.review`. The task stays COMPLETED; for clients
+that don't know this type, it is the same result again.
 """
 Global___EventType: _TypeAlias = EventType  # noqa: Y015
 

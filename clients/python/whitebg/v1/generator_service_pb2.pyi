@@ -12,6 +12,7 @@ from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from whitebg.v1 import event_pb2 as _event_pb2
 from whitebg.v1 import task_pb2 as _task_pb2
+from whitebg.v1 import usage_pb2 as _usage_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -149,6 +150,60 @@ BREAKER_STATE_OPEN: BreakerState.ValueType  # 2
 BREAKER_STATE_HALF_OPEN: BreakerState.ValueType  # 3
 """`open_until` has passed; one task at a time probes it."""
 Global___BreakerState: _TypeAlias = BreakerState  # noqa: Y015
+
+@_typing.final
+class GetUsageRequest(_message.Message):
+    """Selects the usage to return."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIRST_DAY_FIELD_NUMBER: _builtins.int
+    LAST_DAY_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    first_day: _builtins.str
+    """The first day in UTC, as YYYY-MM-DD. Empty means the first day of `last_day`'s month."""
+    last_day: _builtins.str
+    """The last day. Empty means today."""
+    user_id: _builtins.str
+    """The user. Empty means the token's subject."""
+    def __init__(
+        self,
+        *,
+        first_day: _builtins.str = ...,
+        last_day: _builtins.str = ...,
+        user_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["first_day", b"first_day", "last_day", b"last_day", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetUsageRequest: _TypeAlias = GetUsageRequest  # noqa: Y015
+
+@_typing.final
+class GetUsageResponse(_message.Message):
+    """The usage of a user."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USAGE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def usage(self) -> _containers.RepeatedCompositeFieldContainer[_usage_pb2.DayUsage]:
+        """Oldest day first; days without usage are left out."""
+
+    def __init__(
+        self,
+        *,
+        usage: _abc.Iterable[_usage_pb2.DayUsage] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["usage", b"usage"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetUsageResponse: _TypeAlias = GetUsageResponse  # noqa: Y015
 
 @_typing.final
 class SubmitTaskRequest(_message.Message):
@@ -353,6 +408,7 @@ class ListTasksRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     SKIP_FIELD_NUMBER: _builtins.int
     BATCH_ID_FIELD_NUMBER: _builtins.int
+    REVIEW_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """The tasks' owner. Empty means the token's subject."""
     page_size: _builtins.int
@@ -363,6 +419,8 @@ class ListTasksRequest(_message.Message):
     """Number of tasks to skip before the page, 0 to 100000."""
     batch_id: _builtins.str
     """Only tasks of this batch. Empty means all."""
+    review: _task_pb2.Review.ValueType
+    """Only tasks with a result that has this decision. REVIEW_UNSPECIFIED means all tasks."""
     @_builtins.property
     def states(self) -> _containers.RepeatedScalarFieldContainer[_task_pb2.TaskState.ValueType]:
         """Only tasks in one of these states. Empty means all."""
@@ -376,10 +434,11 @@ class ListTasksRequest(_message.Message):
         page_token: _builtins.str = ...,
         skip: _builtins.int = ...,
         batch_id: _builtins.str = ...,
+        review: _task_pb2.Review.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_id", b"batch_id", "page_size", b"page_size", "page_token", b"page_token", "skip", b"skip", "states", b"states", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_id", b"batch_id", "page_size", b"page_size", "page_token", b"page_token", "review", b"review", "skip", b"skip", "states", b"states", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -536,6 +595,74 @@ class DeleteTasksResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DeleteTasksResponse: _TypeAlias = DeleteTasksResponse  # noqa: Y015
+
+@_typing.final
+class ReviewTasksRequest(_message.Message):
+    """The decision on the results of tasks."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_ID_FIELD_NUMBER: _builtins.int
+    TASK_IDS_FIELD_NUMBER: _builtins.int
+    REVIEW_FIELD_NUMBER: _builtins.int
+    user_id: _builtins.str
+    """The tasks' owner. Empty means the token's subject; with the scope `service`, any owner."""
+    review: _task_pb2.Review.ValueType
+    """The decision; OPEN takes an earlier one back."""
+    @_builtins.property
+    def task_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """The tasks, 1 to 1000."""
+
+    def __init__(
+        self,
+        *,
+        user_id: _builtins.str = ...,
+        task_ids: _abc.Iterable[_builtins.int] | None = ...,
+        review: _task_pb2.Review.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["review", b"review", "task_ids", b"task_ids", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReviewTasksRequest: _TypeAlias = ReviewTasksRequest  # noqa: Y015
+
+@_typing.final
+class ReviewTasksResponse(_message.Message):
+    """The tasks of the request, each in one of the lists."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TASK_IDS_FIELD_NUMBER: _builtins.int
+    UNFINISHED_TASK_IDS_FIELD_NUMBER: _builtins.int
+    MISSING_TASK_IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def task_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """The tasks that have this decision now."""
+
+    @_builtins.property
+    def unfinished_task_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Tasks without a result: not ended yet, failed, timed out or cancelled. They are left unchanged."""
+
+    @_builtins.property
+    def missing_task_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Tasks that do not exist, or are owned by another user."""
+
+    def __init__(
+        self,
+        *,
+        task_ids: _abc.Iterable[_builtins.int] | None = ...,
+        unfinished_task_ids: _abc.Iterable[_builtins.int] | None = ...,
+        missing_task_ids: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["missing_task_ids", b"missing_task_ids", "task_ids", b"task_ids", "unfinished_task_ids", b"unfinished_task_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReviewTasksResponse: _TypeAlias = ReviewTasksResponse  # noqa: Y015
 
 @_typing.final
 class GetBatchRequest(_message.Message):

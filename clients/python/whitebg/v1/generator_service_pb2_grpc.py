@@ -66,6 +66,11 @@ class GeneratorServiceStub(object):
                 request_serializer=whitebg_dot_v1_dot_generator__service__pb2.DeleteTasksRequest.SerializeToString,
                 response_deserializer=whitebg_dot_v1_dot_generator__service__pb2.DeleteTasksResponse.FromString,
                 _registered_method=True)
+        self.ReviewTasks = channel.unary_unary(
+                '/whitebg.v1.GeneratorService/ReviewTasks',
+                request_serializer=whitebg_dot_v1_dot_generator__service__pb2.ReviewTasksRequest.SerializeToString,
+                response_deserializer=whitebg_dot_v1_dot_generator__service__pb2.ReviewTasksResponse.FromString,
+                _registered_method=True)
         self.GetBatch = channel.unary_unary(
                 '/whitebg.v1.GeneratorService/GetBatch',
                 request_serializer=whitebg_dot_v1_dot_generator__service__pb2.GetBatchRequest.SerializeToString,
@@ -115,6 +120,11 @@ class GeneratorServiceStub(object):
                 '/whitebg.v1.GeneratorService/ListEngines',
                 request_serializer=whitebg_dot_v1_dot_generator__service__pb2.ListEnginesRequest.SerializeToString,
                 response_deserializer=whitebg_dot_v1_dot_generator__service__pb2.ListEnginesResponse.FromString,
+                _registered_method=True)
+        self.GetUsage = channel.unary_unary(
+                '/whitebg.v1.GeneratorService/GetUsage',
+                request_serializer=whitebg_dot_v1_dot_generator__service__pb2.GetUsageRequest.SerializeToString,
+                response_deserializer=whitebg_dot_v1_dot_generator__service__pb2.GetUsageResponse.FromString,
                 _registered_method=True)
         self.GetQueueStats = channel.unary_unary(
                 '/whitebg.v1.GeneratorService/GetQueueStats',
@@ -191,6 +201,17 @@ class GeneratorServiceServicer(object):
 
         Idempotent. Many tasks are deleted in several transactions; repeat a call that failed. INVALID_ARGUMENT: no task is
         selected, or too many.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReviewTasks(self, request, context):
+        """Records the owner's decision on the results of tasks, each that changes with a REVIEWED event. The decision belongs
+        to the task, so to one version of a picture: a new version is another task, and not decided.
+
+        Idempotent: a task that already has this decision is left unchanged. Many tasks are changed in several transactions;
+        repeat a call that failed. INVALID_ARGUMENT: no task is named, or too many, or the decision is not set.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -280,6 +301,14 @@ class GeneratorServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetUsage(self, request, context):
+        """Returns what a user used, by day. Days are those of UTC. INVALID_ARGUMENT: a day is invalid, or there are more than
+        1000 between them.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetQueueStats(self, request, context):
         """Returns the state of queue, log and watchers. Needs the scope `admin` or `service`.
         """
@@ -334,6 +363,11 @@ def add_GeneratorServiceServicer_to_server(servicer, server):
                     request_deserializer=whitebg_dot_v1_dot_generator__service__pb2.DeleteTasksRequest.FromString,
                     response_serializer=whitebg_dot_v1_dot_generator__service__pb2.DeleteTasksResponse.SerializeToString,
             ),
+            'ReviewTasks': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReviewTasks,
+                    request_deserializer=whitebg_dot_v1_dot_generator__service__pb2.ReviewTasksRequest.FromString,
+                    response_serializer=whitebg_dot_v1_dot_generator__service__pb2.ReviewTasksResponse.SerializeToString,
+            ),
             'GetBatch': grpc.unary_unary_rpc_method_handler(
                     servicer.GetBatch,
                     request_deserializer=whitebg_dot_v1_dot_generator__service__pb2.GetBatchRequest.FromString,
@@ -383,6 +417,11 @@ def add_GeneratorServiceServicer_to_server(servicer, server):
                     servicer.ListEngines,
                     request_deserializer=whitebg_dot_v1_dot_generator__service__pb2.ListEnginesRequest.FromString,
                     response_serializer=whitebg_dot_v1_dot_generator__service__pb2.ListEnginesResponse.SerializeToString,
+            ),
+            'GetUsage': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetUsage,
+                    request_deserializer=whitebg_dot_v1_dot_generator__service__pb2.GetUsageRequest.FromString,
+                    response_serializer=whitebg_dot_v1_dot_generator__service__pb2.GetUsageResponse.SerializeToString,
             ),
             'GetQueueStats': grpc.unary_unary_rpc_method_handler(
                     servicer.GetQueueStats,
@@ -542,6 +581,33 @@ class GeneratorService(object):
             '/whitebg.v1.GeneratorService/DeleteTasks',
             whitebg_dot_v1_dot_generator__service__pb2.DeleteTasksRequest.SerializeToString,
             whitebg_dot_v1_dot_generator__service__pb2.DeleteTasksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReviewTasks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/whitebg.v1.GeneratorService/ReviewTasks',
+            whitebg_dot_v1_dot_generator__service__pb2.ReviewTasksRequest.SerializeToString,
+            whitebg_dot_v1_dot_generator__service__pb2.ReviewTasksResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -812,6 +878,33 @@ class GeneratorService(object):
             '/whitebg.v1.GeneratorService/ListEngines',
             whitebg_dot_v1_dot_generator__service__pb2.ListEnginesRequest.SerializeToString,
             whitebg_dot_v1_dot_generator__service__pb2.ListEnginesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetUsage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/whitebg.v1.GeneratorService/GetUsage',
+            whitebg_dot_v1_dot_generator__service__pb2.GetUsageRequest.SerializeToString,
+            whitebg_dot_v1_dot_generator__service__pb2.GetUsageResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -71,6 +71,13 @@ class GeneratorServiceStub:
     Idempotent. Many tasks are deleted in several transactions; repeat a call that failed. INVALID_ARGUMENT: no task is
     selected, or too many.
     """
+    ReviewTasks: _grpc.UnaryUnaryMultiCallable[_generator_service_pb2.ReviewTasksRequest, _generator_service_pb2.ReviewTasksResponse]
+    """Records the owner's decision on the results of tasks, each that changes with a REVIEWED event. The decision belongs
+    to the task, so to one version of a picture: a new version is another task, and not decided.
+
+    Idempotent: a task that already has this decision is left unchanged. Many tasks are changed in several transactions;
+    repeat a call that failed. INVALID_ARGUMENT: no task is named, or too many, or the decision is not set.
+    """
     GetBatch: _grpc.UnaryUnaryMultiCallable[_generator_service_pb2.GetBatchRequest, _generator_service_pb2.GetBatchResponse]
     """Returns a batch with the number of its tasks by state. NOT_FOUND: the user has no task of such a batch."""
     CloseBatch: _grpc.UnaryUnaryMultiCallable[_generator_service_pb2.CloseBatchRequest, _generator_service_pb2.CloseBatchResponse]
@@ -111,6 +118,10 @@ class GeneratorServiceStub:
     """Lists the marketplace presets accepted in `TaskOptions.preset`, and their rules."""
     ListEngines: _grpc.UnaryUnaryMultiCallable[_generator_service_pb2.ListEnginesRequest, _generator_service_pb2.ListEnginesResponse]
     """Lists the engines accepted in `TaskOptions.engine`, and whether each is available."""
+    GetUsage: _grpc.UnaryUnaryMultiCallable[_generator_service_pb2.GetUsageRequest, _generator_service_pb2.GetUsageResponse]
+    """Returns what a user used, by day. Days are those of UTC. INVALID_ARGUMENT: a day is invalid, or there are more than
+    1000 between them.
+    """
     GetQueueStats: _grpc.UnaryUnaryMultiCallable[_generator_service_pb2.GetQueueStatsRequest, _generator_service_pb2.GetQueueStatsResponse]
     """Returns the state of queue, log and watchers. Needs the scope `admin` or `service`."""
     RevokeSession: _grpc.UnaryUnaryMultiCallable[_generator_service_pb2.RevokeSessionRequest, _generator_service_pb2.RevokeSessionResponse]
@@ -168,6 +179,13 @@ class GeneratorServiceAsyncStub(GeneratorServiceStub):
     Idempotent. Many tasks are deleted in several transactions; repeat a call that failed. INVALID_ARGUMENT: no task is
     selected, or too many.
     """
+    ReviewTasks: _aio.UnaryUnaryMultiCallable[_generator_service_pb2.ReviewTasksRequest, _generator_service_pb2.ReviewTasksResponse]  # type: ignore[assignment]
+    """Records the owner's decision on the results of tasks, each that changes with a REVIEWED event. The decision belongs
+    to the task, so to one version of a picture: a new version is another task, and not decided.
+
+    Idempotent: a task that already has this decision is left unchanged. Many tasks are changed in several transactions;
+    repeat a call that failed. INVALID_ARGUMENT: no task is named, or too many, or the decision is not set.
+    """
     GetBatch: _aio.UnaryUnaryMultiCallable[_generator_service_pb2.GetBatchRequest, _generator_service_pb2.GetBatchResponse]  # type: ignore[assignment]
     """Returns a batch with the number of its tasks by state. NOT_FOUND: the user has no task of such a batch."""
     CloseBatch: _aio.UnaryUnaryMultiCallable[_generator_service_pb2.CloseBatchRequest, _generator_service_pb2.CloseBatchResponse]  # type: ignore[assignment]
@@ -208,6 +226,10 @@ class GeneratorServiceAsyncStub(GeneratorServiceStub):
     """Lists the marketplace presets accepted in `TaskOptions.preset`, and their rules."""
     ListEngines: _aio.UnaryUnaryMultiCallable[_generator_service_pb2.ListEnginesRequest, _generator_service_pb2.ListEnginesResponse]  # type: ignore[assignment]
     """Lists the engines accepted in `TaskOptions.engine`, and whether each is available."""
+    GetUsage: _aio.UnaryUnaryMultiCallable[_generator_service_pb2.GetUsageRequest, _generator_service_pb2.GetUsageResponse]  # type: ignore[assignment]
+    """Returns what a user used, by day. Days are those of UTC. INVALID_ARGUMENT: a day is invalid, or there are more than
+    1000 between them.
+    """
     GetQueueStats: _aio.UnaryUnaryMultiCallable[_generator_service_pb2.GetQueueStatsRequest, _generator_service_pb2.GetQueueStatsResponse]  # type: ignore[assignment]
     """Returns the state of queue, log and watchers. Needs the scope `admin` or `service`."""
     RevokeSession: _aio.UnaryUnaryMultiCallable[_generator_service_pb2.RevokeSessionRequest, _generator_service_pb2.RevokeSessionResponse]  # type: ignore[assignment]
@@ -291,6 +313,19 @@ class GeneratorServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Idempotent. Many tasks are deleted in several transactions; repeat a call that failed. INVALID_ARGUMENT: no task is
         selected, or too many.
+        """
+
+    @_abc_1.abstractmethod
+    def ReviewTasks(
+        self,
+        request: _generator_service_pb2.ReviewTasksRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_generator_service_pb2.ReviewTasksResponse, _abc.Awaitable[_generator_service_pb2.ReviewTasksResponse]]:
+        """Records the owner's decision on the results of tasks, each that changes with a REVIEWED event. The decision belongs
+        to the task, so to one version of a picture: a new version is another task, and not decided.
+
+        Idempotent: a task that already has this decision is left unchanged. Many tasks are changed in several transactions;
+        repeat a call that failed. INVALID_ARGUMENT: no task is named, or too many, or the decision is not set.
         """
 
     @_abc_1.abstractmethod
@@ -392,6 +427,16 @@ class GeneratorServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_generator_service_pb2.ListEnginesResponse, _abc.Awaitable[_generator_service_pb2.ListEnginesResponse]]:
         """Lists the engines accepted in `TaskOptions.engine`, and whether each is available."""
+
+    @_abc_1.abstractmethod
+    def GetUsage(
+        self,
+        request: _generator_service_pb2.GetUsageRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_generator_service_pb2.GetUsageResponse, _abc.Awaitable[_generator_service_pb2.GetUsageResponse]]:
+        """Returns what a user used, by day. Days are those of UTC. INVALID_ARGUMENT: a day is invalid, or there are more than
+        1000 between them.
+        """
 
     @_abc_1.abstractmethod
     def GetQueueStats(

@@ -304,6 +304,34 @@ RESULT_VERDICT_FAILED: ResultVerdict.ValueType  # 3
 """The result violates a marketplace rule or the request."""
 Global___ResultVerdict: _TypeAlias = ResultVerdict  # noqa: Y015
 
+class _Review:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ReviewEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Review.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    REVIEW_UNSPECIFIED: _Review.ValueType  # 0
+    """Not set; services before 0.2 don't set it."""
+    REVIEW_OPEN: _Review.ValueType  # 1
+    """Not decided."""
+    REVIEW_ACCEPTED: _Review.ValueType  # 2
+    """The picture can be used."""
+    REVIEW_REJECTED: _Review.ValueType  # 3
+    """The picture can't be used."""
+
+class Review(_Review, metaclass=_ReviewEnumTypeWrapper):
+    """The owner's decision on a result."""
+
+REVIEW_UNSPECIFIED: Review.ValueType  # 0
+"""Not set; services before 0.2 don't set it."""
+REVIEW_OPEN: Review.ValueType  # 1
+"""Not decided."""
+REVIEW_ACCEPTED: Review.ValueType  # 2
+"""The picture can be used."""
+REVIEW_REJECTED: Review.ValueType  # 3
+"""The picture can't be used."""
+Global___Review: _TypeAlias = Review  # noqa: Y015
+
 class _HintKind:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -864,6 +892,7 @@ class Task(_message.Message):
     SOURCE_TASK_ID_FIELD_NUMBER: _builtins.int
     BATCH_ID_FIELD_NUMBER: _builtins.int
     ASSIGNED_ENGINE_FIELD_NUMBER: _builtins.int
+    REVIEW_FIELD_NUMBER: _builtins.int
     task_id: _builtins.int
     """Unique in this deployment, positive, ascending with creation."""
     user_id: _builtins.str
@@ -896,6 +925,10 @@ class Task(_message.Message):
     """The batch that it was submitted to; empty for none."""
     assigned_engine: Global___Engine.ValueType
     """The engine that the running attempt was assigned, never AUTO; unset while it does not run."""
+    review: Global___Review.ValueType
+    """The owner's decision on the result; OPEN until there is one. It belongs to this result: a new version is a task of
+    its own, and begins OPEN.
+    """
     @_builtins.property
     def options(self) -> Global___TaskOptions:
         """The submitted options; empty fields stay empty."""
@@ -979,10 +1012,11 @@ class Task(_message.Message):
         source_task_id: _builtins.int = ...,
         batch_id: _builtins.str = ...,
         assigned_engine: Global___Engine.ValueType | None = ...,
+        review: Global___Review.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_assigned_engine", b"_assigned_engine", "assigned_engine", b"assigned_engine", "created_at", b"created_at", "deadline", b"deadline", "error", b"error", "estimated_remaining", b"estimated_remaining", "finished_at", b"finished_at", "input", b"input", "options", b"options", "result", b"result", "run_at", b"run_at", "started_at", b"started_at", "timeout", b"timeout", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_assigned_engine", b"_assigned_engine", "assigned_engine", b"assigned_engine", "attempt", b"attempt", "batch_id", b"batch_id", "created_at", b"created_at", "deadline", b"deadline", "error", b"error", "estimated_remaining", b"estimated_remaining", "failures", b"failures", "finished_at", b"finished_at", "input", b"input", "lost_leases", b"lost_leases", "max_attempts", b"max_attempts", "options", b"options", "priority", b"priority", "progress", b"progress", "queue_position", b"queue_position", "result", b"result", "run_at", b"run_at", "seq", b"seq", "source_task_id", b"source_task_id", "stage", b"stage", "started_at", b"started_at", "state", b"state", "task_id", b"task_id", "timeout", b"timeout", "updated_at", b"updated_at", "user_id", b"user_id", "wait_reason", b"wait_reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_assigned_engine", b"_assigned_engine", "assigned_engine", b"assigned_engine", "attempt", b"attempt", "batch_id", b"batch_id", "created_at", b"created_at", "deadline", b"deadline", "error", b"error", "estimated_remaining", b"estimated_remaining", "failures", b"failures", "finished_at", b"finished_at", "input", b"input", "lost_leases", b"lost_leases", "max_attempts", b"max_attempts", "options", b"options", "priority", b"priority", "progress", b"progress", "queue_position", b"queue_position", "result", b"result", "review", b"review", "run_at", b"run_at", "seq", b"seq", "source_task_id", b"source_task_id", "stage", b"stage", "started_at", b"started_at", "state", b"state", "task_id", b"task_id", "timeout", b"timeout", "updated_at", b"updated_at", "user_id", b"user_id", "wait_reason", b"wait_reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__assigned_engine: _TypeAlias = _typing.Literal["assigned_engine"]  # noqa: Y015
     _WhichOneofArgType__assigned_engine: _TypeAlias = _typing.Literal["_assigned_engine", b"_assigned_engine"]  # noqa: Y015

@@ -208,6 +208,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v2/tasks/review": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Review Tasks
+         * @description Accept or reject the results of tasks, or take that back. Each that changes is sent to all watchers.
+         *
+         *     A call that failed may have changed a part of them: repeat it.
+         */
+        post: operations["review_tasks"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v2/tasks/{task_id}/retry": {
         parameters: {
             query?: never;
@@ -308,6 +330,29 @@ export interface paths {
          * @description Close a batch and cancel its tasks that have not ended.
          */
         post: operations["cancel_batch"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/tasks/archive": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Pack
+         * @description Download the results of tasks as one ZIP file, with `report.csv`: their verdicts, decisions and problems.
+         *
+         *     Tasks that have no result, or do not exist, are in the report only. The file is sent while it is written; a
+         *     connection that ends early leaves it incomplete. A further one of the same user waits for its turn.
+         */
+        post: operations["pack"];
         delete?: never;
         options?: never;
         head?: never;
@@ -668,10 +713,252 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v2/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Own Usage
+         * @description Return what the caller used, by day.
+         */
+        get: operations["own_usage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/admin/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * All Usage
+         * @description Return what all users used, by day.
+         */
+        get: operations["all_usage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/admin/queue": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Queue
+         * @description Return pauses, limits and the number of tasks by state.
+         */
+        get: operations["queue"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/admin/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Pause
+         * @description Stop claims, of one engine or all. Running tasks continue, and new tasks wait.
+         */
+        post: operations["pause"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/admin/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Resume
+         * @description End a pause. Pauses of single engines are ended one by one.
+         */
+        post: operations["resume"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/admin/tasks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Find Tasks
+         * @description List tasks of all users, newest first.
+         */
+        get: operations["find_tasks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/admin/requeue": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Requeue
+         * @description Submit failed tasks again, a page at a time; by default, count them only. Repeating a call submits none twice.
+         */
+        post: operations["requeue"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/sign-in": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Sign In Options
+         * @description Return how people sign in on the page. No token is needed.
+         */
+        get: operations["sign_in_options"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/logout": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Logout
+         * @description End the token's session everywhere: its sockets close, its tokens and image links are rejected from now on.
+         *
+         *     A token without a session id, such as that of `whitebg user add`, stays valid. API keys are no sessions: 401.
+         */
+        post: operations["logout"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * AdminTaskOut
+         * @description A task of any user, without its images.
+         */
+        AdminTaskOut: {
+            /** Task Id */
+            task_id: number;
+            /** User Id */
+            user_id: string;
+            /** State */
+            state: string;
+            /**
+             * Engine
+             * @description The requested engine
+             */
+            engine: string;
+            /** Priority */
+            priority: number;
+            /** Attempt */
+            attempt: number;
+            /** Created At */
+            created_at: string;
+            /** Updated At */
+            updated_at: string;
+            /** Error Code */
+            error_code: string | null;
+            /** Error Message */
+            error_message: string | null;
+            /** Source Task Id */
+            source_task_id: number | null;
+        };
+        /**
+         * AdminTaskPage
+         * @description A page of tasks of all users, newest first.
+         */
+        AdminTaskPage: {
+            /** Tasks */
+            tasks: components["schemas"]["AdminTaskOut"][];
+            /** Total */
+            total: number;
+            /**
+             * Next Page Token
+             * @description Empty on the last page
+             */
+            next_page_token: string;
+        };
+        /**
+         * ArchiveIn
+         * @description The results to pack, and the names of their files.
+         */
+        ArchiveIn: {
+            /** Task Ids */
+            task_ids: number[];
+            /**
+             * Name
+             * @description Name of each file without extension, with {name}, {sku}, {market} and {n}; / separates folders
+             * @default {market}/{name}-white
+             */
+            name: string;
+        };
         /**
          * BatchOut
          * @description Tasks that were submitted together, and how many there are in each state. Deleted tasks are not counted.
@@ -833,6 +1120,12 @@ export interface components {
             engines: components["schemas"]["EngineOut"][];
         };
         /**
+         * EngineName
+         * @description Who makes the picture.
+         * @enum {string}
+         */
+        EngineName: "auto" | "local" | "gemini" | "neural" | "rembg";
+        /**
          * EngineOut
          * @description An engine, and whether the service has it.
          */
@@ -854,6 +1147,33 @@ export interface components {
              * @description If unavailable: how to install it and its benefit, in English
              */
             hint: string | null;
+        };
+        /**
+         * FilterIn
+         * @description Selects tasks; every field that is set must match.
+         */
+        FilterIn: {
+            /**
+             * States
+             * @default []
+             */
+            states: string[];
+            /**
+             * User Id
+             * @default
+             */
+            user_id: string;
+            /**
+             * Error Codes
+             * @default []
+             */
+            error_codes: string[];
+            /** @description The requested engine; `auto` selects tasks that request auto */
+            engine?: components["schemas"]["EngineName"] | null;
+            /** Created From */
+            created_from?: string | null;
+            /** Created Before */
+            created_before?: string | null;
         };
         /**
          * FindingOut
@@ -965,6 +1285,31 @@ export interface components {
             has_mask: boolean;
         };
         /**
+         * IssuerOut
+         * @description An OpenID Connect issuer at which people sign in.
+         */
+        IssuerOut: {
+            /** Name */
+            name: string;
+            /**
+             * Login Url
+             * @description Open this page to sign in; `return_to`: path to come back to; `again=true`: with credentials
+             */
+            login_url: string;
+        };
+        /**
+         * LimitOut
+         * @description The limits of an engine over all workers.
+         */
+        LimitOut: {
+            /** Engine */
+            engine: string;
+            /** Max Running */
+            max_running: number | null;
+            /** Starts Per Minute */
+            starts_per_minute: number | null;
+        };
+        /**
          * NotReadyReason
          * @description One reason why the service is not ready.
          */
@@ -1011,6 +1356,51 @@ export interface components {
              * @description Regions that are product or backdrop for sure
              */
             hints: components["schemas"]["HintOut"][];
+        };
+        /**
+         * PauseIn
+         * @description What to pause, why and for how long.
+         */
+        PauseIn: {
+            /**
+             * @description `auto` means all claims
+             * @default auto
+             */
+            engine: components["schemas"]["EngineName"];
+            /**
+             * Note
+             * @description Users see it as the reason of the wait
+             * @default
+             */
+            note: string;
+            /**
+             * Seconds
+             * @description Null: until it is resumed
+             */
+            seconds?: number | null;
+        };
+        /**
+         * PauseOut
+         * @description A pause of claims.
+         */
+        PauseOut: {
+            /**
+             * Engine
+             * @description The paused engine; `auto` means all claims
+             */
+            engine: string;
+            /**
+             * Note
+             * @description The operator's note, which users see
+             */
+            note: string;
+            /** Paused At */
+            paused_at: string;
+            /**
+             * Ends At
+             * @description Null if only a resumption ends it
+             */
+            ends_at: string | null;
         };
         /**
          * PlacementOut
@@ -1115,6 +1505,25 @@ export interface components {
          */
         ProblemResponse: {
             error: components["schemas"]["ProblemBody"];
+        };
+        /**
+         * QueueControlOut
+         * @description Pauses and limits that hold now, and the number of stored tasks by state.
+         */
+        QueueControlOut: {
+            /** Pauses */
+            pauses: components["schemas"]["PauseOut"][];
+            /** Limits */
+            limits: components["schemas"]["LimitOut"][];
+            /** Tasks */
+            tasks: {
+                [key: string]: number;
+            };
+            /**
+             * Oldest Pending Seconds
+             * @description Age of the task that has waited longest
+             */
+            oldest_pending_seconds: number;
         };
         /**
          * QueueStats
@@ -1232,6 +1641,55 @@ export interface components {
             checks: components["schemas"]["CheckOut"][];
         };
         /**
+         * RequeueIn
+         * @description Which failed tasks to submit again.
+         */
+        RequeueIn: {
+            /**
+             * @description States: failed, timeout and cancelled
+             * @default {
+             *       "states": [],
+             *       "user_id": "",
+             *       "error_codes": []
+             *     }
+             */
+            filter: components["schemas"]["FilterIn"];
+            /**
+             * Dry Run
+             * @description Count them only; false submits them
+             * @default true
+             */
+            dry_run: boolean;
+            /**
+             * Page Token
+             * @default
+             */
+            page_token: string;
+        };
+        /**
+         * RequeueOut
+         * @description The outcome of a requeue.
+         */
+        RequeueOut: {
+            /**
+             * Total
+             * @description Tasks that match, on all pages
+             */
+            total: number;
+            /**
+             * Tasks
+             * @description The new tasks; those of an earlier call are listed again
+             */
+            tasks: components["schemas"]["AdminTaskOut"][];
+            /** Skipped */
+            skipped: components["schemas"]["SkippedOut"][];
+            /**
+             * Next Page Token
+             * @description Empty on the last page, and after a dry run
+             */
+            next_page_token: string;
+        };
+        /**
          * ResultOut
          * @description What came out.
          */
@@ -1284,6 +1742,54 @@ export interface components {
             report: components["schemas"]["ReportOut"] | null;
         };
         /**
+         * ResumeIn
+         * @description Which pause to end.
+         */
+        ResumeIn: {
+            /**
+             * @description `auto` means the pause of all claims
+             * @default auto
+             */
+            engine: components["schemas"]["EngineName"];
+        };
+        /**
+         * ReviewIn
+         * @description A decision on the results of tasks.
+         */
+        ReviewIn: {
+            /** Task Ids */
+            task_ids: number[];
+            /** @description The decision; open takes an earlier one back */
+            review: components["schemas"]["ReviewName"];
+        };
+        /**
+         * ReviewName
+         * @description The owner's decision on a result.
+         * @enum {string}
+         */
+        ReviewName: "open" | "accepted" | "rejected";
+        /**
+         * ReviewedOut
+         * @description The tasks of a decision, each in one of the lists.
+         */
+        ReviewedOut: {
+            /**
+             * Task Ids
+             * @description Tasks that have this decision now
+             */
+            task_ids: number[];
+            /**
+             * Unfinished Task Ids
+             * @description Tasks without a result, which are left unchanged
+             */
+            unfinished_task_ids: number[];
+            /**
+             * Missing Task Ids
+             * @description Requested tasks that do not exist
+             */
+            missing_task_ids: number[];
+        };
+        /**
          * RevokeIn
          * @description Which sessions to end.
          */
@@ -1311,6 +1817,35 @@ export interface components {
              * @description WebSockets that were closed at the gateway that answers; others close theirs too
              */
             closed: number;
+        };
+        /**
+         * SignInOut
+         * @description How people sign in on the page.
+         */
+        SignInOut: {
+            /** @description Null where there is none */
+            issuer: components["schemas"]["IssuerOut"] | null;
+        };
+        /**
+         * SignedOut
+         * @description The session has ended.
+         */
+        SignedOut: {
+            /**
+             * Issuer Logout Url
+             * @description Open this page to end the issuer's session too; null for none
+             */
+            issuer_logout_url: string | null;
+        };
+        /**
+         * SkippedOut
+         * @description A task that could not be submitted again.
+         */
+        SkippedOut: {
+            /** Task Id */
+            task_id: number;
+            /** Reason */
+            reason: string;
         };
         /**
          * StateName
@@ -1348,7 +1883,7 @@ export interface components {
             result_image_url: string | null;
             /**
              * Elapsed Time
-             * @description Seconds from submission to updated_at
+             * @description Seconds from submission to the end, or to updated_at before
              */
             elapsed_time: number | null;
             /** Estimated Remaining Seconds */
@@ -1385,6 +1920,8 @@ export interface components {
             seq: number;
             /** Filename */
             filename: string;
+            /** @description The owner's decision on the result; absent without a result */
+            review?: components["schemas"]["ReviewName"] | null;
             /**
              * Deleted
              * @description Whether the task was deleted; absent otherwise
@@ -1516,7 +2053,7 @@ export interface components {
             result_image_url: string | null;
             /**
              * Elapsed Time
-             * @description Seconds from submission to updated_at
+             * @description Seconds from submission to the end, or to updated_at before
              */
             elapsed_time: number | null;
             /** Estimated Remaining Seconds */
@@ -1553,6 +2090,8 @@ export interface components {
             seq: number;
             /** Filename */
             filename: string;
+            /** @description The owner's decision on the result; absent without a result */
+            review?: components["schemas"]["ReviewName"] | null;
             /**
              * Deleted
              * @description Whether the task was deleted; absent otherwise
@@ -1627,7 +2166,7 @@ export interface components {
             result_image_url: string | null;
             /**
              * Elapsed Time
-             * @description Seconds from submission to updated_at
+             * @description Seconds from submission to the end, or to updated_at before
              */
             elapsed_time: number | null;
             /** Estimated Remaining Seconds */
@@ -1664,6 +2203,8 @@ export interface components {
             seq: number;
             /** Filename */
             filename: string;
+            /** @description The owner's decision on the result; absent without a result */
+            review?: components["schemas"]["ReviewName"] | null;
             /**
              * Deleted
              * @description Whether the task was deleted; absent otherwise
@@ -1748,7 +2289,7 @@ export interface components {
             result_image_url: string | null;
             /**
              * Elapsed Time
-             * @description Seconds from submission to updated_at
+             * @description Seconds from submission to the end, or to updated_at before
              */
             elapsed_time: number | null;
             /** Estimated Remaining Seconds */
@@ -1785,6 +2326,8 @@ export interface components {
             seq: number;
             /** Filename */
             filename: string;
+            /** @description The owner's decision on the result; absent without a result */
+            review?: components["schemas"]["ReviewName"] | null;
             /**
              * Deleted
              * @description Whether the task was deleted; absent otherwise
@@ -1815,6 +2358,81 @@ export interface components {
          * @enum {string}
          */
         Transport: "websocket" | "polling";
+        /**
+         * UsageList
+         * @description Usage by day; days without usage are left out.
+         */
+        UsageList: {
+            /** Usage */
+            usage: components["schemas"]["UsageOut"][];
+        };
+        /**
+         * UsageOut
+         * @description What one user used on one day.
+         */
+        UsageOut: {
+            /**
+             * Day
+             * @description In UTC, YYYY-MM-DD
+             */
+            day: string;
+            /**
+             * User Id
+             * @description Empty: all deleted users together
+             */
+            user_id: string;
+            /**
+             * Photos
+             * @description Photos received; tasks that share a photo count it once
+             */
+            photos: number;
+            /**
+             * Results
+             * @description Pictures made
+             */
+            results: number;
+            /**
+             * Local Seconds
+             * @description Work of the local engine, of attempts without a result too
+             */
+            local_seconds: number;
+            /** Neural Seconds */
+            neural_seconds: number;
+            /** Gemini Seconds */
+            gemini_seconds: number;
+            /**
+             * Gemini Calls
+             * @description Calls that were begun, whatever their outcome
+             */
+            gemini_calls: number;
+            /** Gemini Input Tokens */
+            gemini_input_tokens: number;
+            /** Gemini Output Tokens */
+            gemini_output_tokens: number;
+            /**
+             * Bytes In
+             * @description Bytes of photos and masks stored
+             */
+            bytes_in: number;
+            /**
+             * Bytes Out
+             * @description Bytes of results stored: pictures, thumbnails and masks
+             */
+            bytes_out: number;
+        };
+        /**
+         * UsagePage
+         * @description A page of the usage of all users, in the order of days, then users.
+         */
+        UsagePage: {
+            /** Usage */
+            usage: components["schemas"]["UsageOut"][];
+            /**
+             * Next Page Token
+             * @description `page_token` of the next page; empty on the last one
+             */
+            next_page_token: string;
+        };
         /** ValidationError */
         ValidationError: {
             /** Location */
@@ -1853,6 +2471,8 @@ export interface operations {
                 page_token?: string;
                 /** @description Only tasks of this batch */
                 batch_id?: string;
+                /** @description Only completed tasks with this decision */
+                review?: components["schemas"]["ReviewName"] | null;
             };
             header?: never;
             path?: never;
@@ -2550,6 +3170,8 @@ export interface operations {
                 page_token?: string;
                 /** @description Only tasks of this batch */
                 batch_id?: string;
+                /** @description Only completed tasks with this decision */
+                review?: components["schemas"]["ReviewName"] | null;
             };
             header?: never;
             path?: never;
@@ -2980,6 +3602,75 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["DeletedOut"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Gateway Timeout */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+        };
+    };
+    review_tasks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReviewIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReviewedOut"];
                 };
             };
             /** @description Unauthorized */
@@ -3572,6 +4263,66 @@ export interface operations {
             };
             /** @description Not Found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+        };
+    };
+    pack: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ArchiveIn"];
+            };
+        };
+        responses: {
+            /** @description The archive */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/zip": string;
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4610,6 +5361,503 @@ export interface operations {
             };
             /** @description Unprocessable Entity */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+        };
+    };
+    own_usage: {
+        parameters: {
+            query?: {
+                /** @description First day in UTC, YYYY-MM-DD; that of the last day's month */
+                from?: string;
+                /** @description Last day, inclusive; today if not given */
+                to?: string;
+                /** @description csv: all pages as one file */
+                format?: "json" | "csv";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsageList"];
+                    "text/csv": unknown;
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+        };
+    };
+    all_usage: {
+        parameters: {
+            query?: {
+                /** @description First day in UTC, YYYY-MM-DD; that of the last day's month */
+                from?: string;
+                /** @description Last day, inclusive; today if not given */
+                to?: string;
+                /** @description Only this user */
+                user_id?: string;
+                /** @description `next_page_token` of the page before */
+                page_token?: string;
+                limit?: number;
+                /** @description csv: all pages as one file */
+                format?: "json" | "csv";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsagePage"];
+                    "text/csv": unknown;
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+        };
+    };
+    queue: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QueueControlOut"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+        };
+    };
+    pause: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PauseIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PauseOut"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+        };
+    };
+    resume: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResumeIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+        };
+    };
+    find_tasks: {
+        parameters: {
+            query?: {
+                state?: string[] | null;
+                user_id?: string;
+                error_code?: string[] | null;
+                engine?: components["schemas"]["EngineName"] | null;
+                limit?: number;
+                page_token?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AdminTaskPage"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+        };
+    };
+    requeue: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RequeueIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RequeueOut"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+        };
+    };
+    sign_in_options: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignInOut"];
+                };
+            };
+        };
+    };
+    logout: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignedOut"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };

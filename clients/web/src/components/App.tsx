@@ -12,21 +12,31 @@ export function App() {
   const texts = useTexts();
   const [world] = useState(makeWorld);
   const access = useReadable(world.access);
+  const problem = useReadable(world.signInProblem);
+  const issuer = useReadable(world.issuer);
+  const granted = access === "granted";
+  const working = granted && problem === null;
   useEffect(() => world.start(), [world]);
 
   return (
-    <WebSocketProvider client={world.client} enabled={access === "granted"}>
-      {access === "granted" ? (
+    <WebSocketProvider client={world.client} enabled={granted}>
+      {working ? (
         <a className="skip" href="#photos">
           {texts.skipToPhotos}
         </a>
       ) : null}
-      <ConnectedHeader world={world} granted={access === "granted"} />
+      <ConnectedHeader world={world} granted={granted} />
       <main>
-        {access === "granted" ? (
+        {working ? (
           <Studio world={world} />
         ) : (
-          <SignIn refused={access === "refused"} onToken={world.signIn} />
+          <SignIn
+            issuer={issuer}
+            problem={problem}
+            refused={access === "refused"}
+            onToken={world.signIn}
+            onSkip={granted ? () => world.signInProblem.set(null) : null}
+          />
         )}
       </main>
     </WebSocketProvider>
@@ -35,7 +45,15 @@ export function App() {
 
 function ConnectedHeader({ world, granted }: { world: World; granted: boolean }) {
   const { state, serviceAvailable } = useConnection();
-  const signedIn = useReadable(world.signedIn);
+  const account = useReadable(world.account);
+  const issuer = useReadable(world.issuer);
   const shown = state === "connected" && !serviceAvailable ? "unavailable" : state;
-  return <Header connection={granted ? shown : null} onSignOut={granted && signedIn ? world.signOut : null} />;
+  return (
+    <Header
+      connection={granted ? shown : null}
+      account={granted ? account : null}
+      signInHref={granted && account === null && issuer !== null ? issuer.href(false) : null}
+      onSignOut={world.signOut}
+    />
+  );
 }

@@ -1,9 +1,10 @@
 import { Button, Progress, TextInput } from "@mantine/core";
 import { IconFileZip } from "@tabler/icons-react";
+import { ApiError } from "@whitebg/client";
 import { useState } from "react";
 
 import { useTexts } from "../i18n";
-import { DEFAULT_PATTERN, freeName, fromPattern, storedPattern, storePattern } from "../model/download";
+import { DEFAULT_PATTERN, fromPattern, inFolders, storedPattern, storePattern } from "../model/download";
 import type { Photo } from "../model/photos";
 import { Dialog } from "./Dialog";
 
@@ -11,8 +12,8 @@ interface Props {
   /** Null: closed. */
   photos: readonly Photo[] | null;
   onClose: () => void;
-  /** Save the results as one file; rejects if a picture can't be fetched. */
-  onSave: (photos: readonly Photo[], pattern: string, onProgress: (done: number, total: number) => void) => Promise<void>;
+  /** Save the results; rejects if the transfer fails. */
+  onSave: (photos: readonly Photo[], pattern: string, onProgress: (share: number) => void) => Promise<void>;
 }
 
 /** Names the files of a ZIP, and shows its progress. */
@@ -21,20 +22,20 @@ export function DownloadDialog({ photos, onClose, onSave }: Props) {
   const words = texts.zip;
   const [pattern, setPattern] = useState(storedPattern);
   const [progress, setProgress] = useState<number | null>(null);
-  const [failed, setFailed] = useState(false);
+  const [problem, setProblem] = useState<string | null>(null);
   const [count, setCount] = useState(0);
   if (photos !== null && photos.length !== count) setCount(photos.length);
   const sample = photos?.[0];
   const save = async () => {
     if (photos === null) return;
     storePattern(pattern);
-    setFailed(false);
+    setProblem(null);
     setProgress(0);
     try {
-      await onSave(photos, pattern, (done, total) => setProgress((100 * done) / total));
+      await onSave(photos, pattern || DEFAULT_PATTERN, (share) => setProgress(100 * share));
       onClose();
-    } catch {
-      setFailed(true);
+    } catch (error) {
+      setProblem(error instanceof ApiError && error.status === 422 ? words.unusable : texts.notice.zipFailed);
     } finally {
       setProgress(null);
     }
@@ -61,15 +62,15 @@ export function DownloadDialog({ photos, onClose, onSave }: Props) {
           onChange={(event) => setPattern(event.currentTarget.value)}
         />
         {sample === undefined ? null : (
-          <p className="muted small">{words.sample(freeName(fromPattern(pattern || DEFAULT_PATTERN, sample, 1), "jpg", new Set()))}</p>
+          <p className="muted small">{words.sample(`${fromPattern(inFolders(pattern || DEFAULT_PATTERN, photos ?? []), sample, 1)}.jpg`)}</p>
         )}
         <p className="muted small">{words.text}</p>
         {progress === null ? null : <Progress size={6} value={progress} aria-label={words.progress} />}
-        {failed ? (
+        {problem === null ? null : (
           <p className="problem small" role="alert">
-            {texts.notice.zipFailed}
+            {problem}
           </p>
-        ) : null}
+        )}
         <div className="touchup-end">
           <Button variant="default" onClick={onClose}>
             {texts.touchUp.cancel}

@@ -2,13 +2,23 @@ import { ActionIcon, Button, Group, Tooltip, useMantineColorScheme } from "@mant
 import { IconDeviceDesktop, IconMoon, IconSun } from "@tabler/icons-react";
 
 import { useLanguage } from "../i18n";
+import type { Account } from "../session/session";
 import { ConnectionBadge, type Shown } from "./ConnectionBadge";
 
 const NEXT = { auto: "light", light: "dark", dark: "auto" } as const;
 const ICONS = { auto: IconDeviceDesktop, light: IconSun, dark: IconMoon };
 
-/** Name, connection (null: not signed in), sign-out, language and appearance; always visible. */
-export function Header({ connection, onSignOut }: { connection: Shown | null; onSignOut: (() => void) | null }) {
+export interface HeaderProps {
+  /** Null: not signed in. */
+  connection: Shown | null;
+  account: Account | null;
+  /** Where a guest signs in; null if nowhere. */
+  signInHref: string | null;
+  onSignOut: () => void;
+}
+
+/** Name, connection, sign-in or sign-out, language and appearance; always visible. */
+export function Header({ connection, account, signInHref, onSignOut }: HeaderProps) {
   const { language, texts, change } = useLanguage();
   const { colorScheme, setColorScheme } = useMantineColorScheme();
   const Icon = ICONS[colorScheme];
@@ -22,9 +32,17 @@ export function Header({ connection, onSignOut }: { connection: Shown | null; on
         </span>
         {connection === null ? null : <ConnectionBadge state={connection} />}
         <Group gap={4} wrap="nowrap">
-          {onSignOut === null ? null : (
-            <Button variant="subtle" color="gray" size="compact-sm" onClick={onSignOut}>
-              {texts.signIn.signOut}
+          {account === null ? null : (
+            <>
+              {account.name === "" ? null : <span className="muted account">{account.name}</span>}
+              <Button variant="subtle" color="gray" size="compact-sm" onClick={onSignOut}>
+                {texts.signIn.signOut}
+              </Button>
+            </>
+          )}
+          {signInHref === null ? null : (
+            <Button component="a" href={signInHref} variant="subtle" color="gray" size="compact-sm">
+              {texts.signIn.submit}
             </Button>
           )}
           <Button

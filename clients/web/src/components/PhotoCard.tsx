@@ -39,7 +39,6 @@ export function isBusy({ phase }: Photo): boolean {
 
 interface Props {
   photo: Photo;
-  decision: Decision | null;
   selected: boolean;
   /** Whether Tab reaches this card; arrow keys go from there to the others. */
   current: boolean;
@@ -50,7 +49,7 @@ interface Props {
 
 /** One photo: its picture, state and actions. */
 export const PhotoCard = memo(
-  function PhotoCard({ photo, decision, selected, current, market, versions, actions }: Props) {
+  function PhotoCard({ photo, selected, current, market, versions, actions }: Props) {
     const texts = useTexts();
     const { phase, name, result } = photo;
     const busy = isBusy(photo);
@@ -61,7 +60,7 @@ export const PhotoCard = memo(
         data-phase={phase}
         data-key={photo.key}
         data-selected={selected}
-        data-decision={decision ?? undefined}
+        data-decision={photo.decision ?? undefined}
         aria-label={name}
       >
         <Picture photo={photo} current={current} actions={actions} />
@@ -73,7 +72,7 @@ export const PhotoCard = memo(
           // The event of a click has the state of the shift key.
           onChange={(event) => actions.select(photo, (event.nativeEvent as MouseEvent).shiftKey)}
         />
-        <Chip photo={photo} decision={decision} texts={texts} />
+        <Chip photo={photo} texts={texts} />
         <div className="card-body">
           <p className="card-name" title={name}>
             {name}
@@ -120,8 +119,8 @@ export const PhotoCard = memo(
                   {texts.action.view}
                 </Button>
                 <span className="card-icons">
-                  <Mark photo={photo} decision={decision} mark="accepted" actions={actions} />
-                  <Mark photo={photo} decision={decision} mark="rejected" actions={actions} />
+                  <Mark photo={photo} mark="accepted" actions={actions} />
+                  <Mark photo={photo} mark="rejected" actions={actions} />
                   <Tooltip label={texts.action.download}>
                     <ActionIcon
                       component="a"
@@ -145,14 +144,14 @@ export const PhotoCard = memo(
   // The actions depend on the photo only, although their functions are new each time.
   (before, after) =>
     before.photo === after.photo &&
-    before.decision === after.decision &&
     before.selected === after.selected &&
     before.current === after.current &&
     before.market === after.market &&
     before.versions === after.versions,
 );
 
-function Chip({ photo, decision, texts }: { photo: Photo; decision: Decision | null; texts: Texts }) {
+function Chip({ photo, texts }: { photo: Photo; texts: Texts }) {
+  const { decision } = photo;
   if (photo.phase === "done" && decision !== null) {
     const Icon = decision === "accepted" ? IconCheck : IconX;
     return (
@@ -172,16 +171,15 @@ function Chip({ photo, decision, texts }: { photo: Photo; decision: Decision | n
 
 interface MarkProps {
   photo: Photo;
-  decision: Decision | null;
   mark: Decision;
   actions: Actions;
 }
 
-function Mark({ photo, decision, mark, actions }: MarkProps) {
+function Mark({ photo, mark, actions }: MarkProps) {
   const { review, action } = useTexts();
   const words = mark === "accepted" ? review.accept : review.reject;
   const Icon = mark === "accepted" ? IconCheck : IconX;
-  const active = decision === mark;
+  const active = photo.decision === mark;
   return (
     <Tooltip label={words}>
       <ActionIcon

@@ -25,7 +25,6 @@ interface Props {
   earlier: readonly Photo[];
   position: number;
   total: number;
-  decision: Decision | null;
   onClose: () => void;
   /** Show the next (1) or previous (-1) photo. */
   onStep: (step: 1 | -1) => void;
@@ -94,9 +93,10 @@ function Title({ name, market, position, total }: { name: string; market: string
 
 type ReviewProps = Omit<Props, "photo"> & { photo: Photo; isOpen: boolean; onEdit: () => void };
 
-function Review({ photo, isOpen, earlier, total, decision, onStep, onDecide, onReprocess, onStale, onEdit }: ReviewProps) {
+function Review({ photo, isOpen, earlier, total, onStep, onDecide, onReprocess, onStale, onEdit }: ReviewProps) {
   const texts = useTexts();
   const words = texts.review;
+  const { decision } = photo;
   const [backdrop, setBackdrop] = useState<Backdrop>("result");
   const [older, setOlder] = useState<string | null>(null);
   const [copied, setCopied] = useState<boolean | null>(null);

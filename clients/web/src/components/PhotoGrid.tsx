@@ -4,7 +4,6 @@ import { type RefObject, useEffect, useImperativeHandle, useLayoutEffect, useMem
 
 import { useLanguage } from "../i18n";
 import { byDay, dayName } from "../model/days";
-import type { DecisionMap } from "../model/decisions";
 import { isPreset } from "../model/options";
 import type { Photo } from "../model/photos";
 import { type Actions, PhotoCard } from "./PhotoCard";
@@ -18,7 +17,6 @@ export interface GridHandle {
 
 interface Props {
   photos: readonly Photo[];
-  decisions: DecisionMap;
   selection: ReadonlySet<string>;
   earlier: ReadonlyMap<string, readonly Photo[]>;
   /** The photo that Tab reaches; null: the first one. */
@@ -41,7 +39,7 @@ const LEAST_CARD = 210;
 const NARROW = 520;
 
 /** Photos by day, newest first. Only rows near the screen are rendered, and older photos are fetched on the way down. */
-export function PhotoGrid({ photos, decisions, selection, earlier, current, empty, loading, more, onMore, actions, handle }: Props) {
+export function PhotoGrid({ photos, selection, earlier, current, empty, loading, more, onMore, actions, handle }: Props) {
   const { texts, tag } = useLanguage();
   const list = useRef<HTMLDivElement>(null);
   const [width, offset] = useBox(list);
@@ -102,7 +100,6 @@ export function PhotoGrid({ photos, decisions, selection, earlier, current, empt
                     <PhotoCard
                       key={photo.key}
                       photo={photo}
-                      decision={decisions.get(photo.taskId ?? 0) ?? null}
                       selected={selection.has(photo.key)}
                       current={photo.key === first}
                       market={isPreset(photo.market) && photo.market !== "custom" ? texts.options.presets[photo.market] : ""}

@@ -39,21 +39,21 @@ export function Studio({ world }: { world: World }) {
   const { client, uploads: sending, decisions: decided } = world;
   const texts = useTexts();
   const uploads = useReadable(sending);
-  const decisions = useReadable(decided);
+  const undelivered = useReadable(decided);
   const presets = useReadable(world.presets);
   const engines = useReadable(world.engines);
   const history = useTaskHistory();
   const [list] = useState(() => new PhotoList());
-  const photos = useMemo(() => list.of(uploads, history.tasks), [list, uploads, history.tasks]);
-  const [trouble, setTrouble] = useState<string | null>(null);
-  const report = (error: unknown) => setTrouble(texts.notice.actionFailed(texts.problem[problemOf(error)].what));
+  const photos = useMemo(() => list.of(uploads, history.tasks, undelivered), [list, uploads, history.tasks, undelivered]);
+  const trouble = useReadable(world.trouble);
+  const report = (error: unknown) => world.trouble.set(error);
   const act = (action: Promise<unknown>) => void action.catch(report);
   const [removals] = useState(() => new Removals((taskIds) => client.delete(taskIds), report));
   const removed = useReadable(removals);
   const { shown, earlier } = useMemo(() => arrange(withoutRemoved(photos, removed)), [photos, removed]);
   const [filter, setFilter] = useState<Filter>(NO_FILTER);
-  const visible = useMemo(() => matching(shown, filter, decisions), [shown, filter, decisions]);
-  const counts = useMemo(() => countStatuses(shown, decisions), [shown, decisions]);
+  const visible = useMemo(() => matching(shown, filter), [shown, filter]);
+  const counts = useMemo(() => countStatuses(shown), [shown]);
   const markets = useMemo(() => [...new Set(shown.map(({ market }) => market))].filter((each) => each !== "").sort(), [shown]);
   const [chosen] = useState(() => new Selection());
   const selection = useReadable(chosen);
@@ -67,7 +67,7 @@ export function Studio({ world }: { world: World }) {
   const grid = useRef<GridHandle>(null);
   const search = useRef<HTMLInputElement>(null);
   const online = useOnline();
-  useLeaveWarning(uploads.some(isUnderWay));
+  useLeaveWarning(uploads.some(isUnderWay) || undelivered.size > 0);
 
   // The photos that are stepped through: those of the filter, as they were when the dialog was opened.
   const [queue, setQueue] = useState<readonly string[]>([]);
@@ -93,7 +93,7 @@ export function Studio({ world }: { world: World }) {
   };
 
   const decide = (several: readonly Photo[], decision: Decision | null) => {
-    decided.decide(several.flatMap(({ taskId, phase }) => (taskId === null || phase !== "done" ? [] : [taskId])), decision);
+    decided.decide(several.flatMap(({ taskId, phase }) => (taskId === null || phase !== "done" ? [] : [taskId])), decision ?? "open");
   };
   const cancel = (photo: Photo): Promise<unknown> => {
     if (photo.taskId !== null) return world.cancel(photo.taskId);
@@ -138,7 +138,7 @@ export function Studio({ world }: { world: World }) {
   const correct = async ({ taskId, detail }: Photo, mask: Blob) => {
     if (taskId === null || detail === null) return;
     await client.createVersion(taskId, { ...formOfTask(detail), mask });
-    decided.decide([taskId], null);
+    decided.decide([taskId], "open");
   };
   const refresh = ({ taskId }: Photo) => {
     if (taskId !== null) act(client.refresh(taskId));
@@ -164,7 +164,7 @@ export function Studio({ world }: { world: World }) {
   });
 
   const done = shown.filter(({ phase }) => phase === "done");
-  const accepted = done.filter((photo) => statusOf(photo, decisions) === "accepted");
+  const accepted = done.filter((photo) => statusOf(photo) === "accepted");
   const failed = shown.filter((photo) => photo.phase === "failed" && canRetry(photo));
   const busy = shown.filter(isBusy);
   return (
@@ -180,7 +180,9 @@ export function Studio({ world }: { world: World }) {
         </div>
       </section>
       {online ? null : <Notice text={texts.notice.offline} />}
-      {trouble === null ? null : <Notice text={trouble} onDismiss={() => setTrouble(null)} />}
+      {trouble === null ? null : (
+        <Notice text={texts.notice.actionFailed(texts.problem[problemOf(trouble)].what)} onDismiss={() => report(null)} />
+      )}
       <section id="photos" className="photos" data-selecting={selected.length > 0} tabIndex={-1} aria-labelledby="photos-title">
         <div className="photos-head">
           <h2 id="photos-title">{texts.photos.title}</h2>
@@ -209,7 +211,6 @@ export function Studio({ world }: { world: World }) {
         <PhotoGrid
           handle={grid}
           photos={visible}
-          decisions={decisions}
           selection={selection}
           earlier={earlier}
           current={current}
@@ -229,7 +230,6 @@ export function Studio({ world }: { world: World }) {
           earlier={(earlier.get(viewedPhoto?.key ?? "") ?? []).filter(({ phase }) => phase === "done")}
           position={position + 1}
           total={queue.length}
-          decision={decisions.get(viewedPhoto?.taskId ?? 0) ?? null}
           onClose={close}
           onStep={step}
           onDecide={(photo, decision) => {
@@ -252,12 +252,7 @@ export function Studio({ world }: { world: World }) {
           photos={packed}
           onClose={() => setPacked(null)}
           onSave={async (several, pattern, onProgress) =>
-            (await import("../model/download")).saveAll(several, {
-              pattern,
-              onProgress,
-              download: (taskId) => client.download(taskId),
-              decision: (taskId) => decisions.get(taskId) ?? "",
-            })
+            (await import("../model/download")).saveAll(several, pattern, (ids, name) => client.http.archive(ids, name), onProgress)
           }
         />
         <Dialogs.ShortcutsDialog opened={keysShown} onClose={() => setKeysShown(false)} />

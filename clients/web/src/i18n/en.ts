@@ -231,6 +231,7 @@ export const en = {
     sample: (name: string) => `Example: ${name}`,
     text: "One ZIP file, with a folder for each marketplace if there are several, and report.csv with the checks.",
     progress: "Download",
+    unusable: "These names can't be used: only the four fields are known, and a name must not begin with / or contain ..",
     save: "Download ZIP",
   },
   batch: {
@@ -392,7 +393,7 @@ export const en = {
   notice: {
     offline: "You are offline. Uploaded photos are still processed; the others are sent when you are online again.",
     actionFailed: (what: string) => `That did not work. ${what}. Try again in a moment.`,
-    zipFailed: "Some pictures could not be fetched. Try again.",
+    zipFailed: "The download failed. Try again.",
     dismiss: "Dismiss",
   },
   signIn: {
@@ -402,6 +403,20 @@ export const en = {
     submit: "Sign in",
     signOut: "Sign out",
     refused: "The server does not take this token. Ask for a new one.",
+    with: (issuer: string) => `Sign in with ${issuer}`,
+    withToken: "Sign in with a token",
+    ended: "Your session has ended. Sign in again.",
+    skip: "Continue without signing in",
+    problem: {
+      issuer_unreachable: { what: "The sign-in service could not be reached", fix: "Try again in a moment. If it happens again, contact the administrator." },
+      issuer_error: { what: "Signing in could not be completed", fix: "Try again. If it happens again, contact the administrator: the server's log has the reason." },
+      consent_refused: { what: "Access was refused at the sign-in service", fix: "Sign in again and allow access, or use another account." },
+      interrupted: { what: "This sign-in is no longer valid", fix: "It took too long, was used already, or began in another browser. Sign in again, and allow cookies for this page." },
+      clock: { what: "The server's clock is wrong", fix: "Ask the administrator to synchronise it, then sign in again." },
+      misconfigured: { what: "The sign-in service does not accept this server", fix: "Ask the administrator to check the client ID, the client secret and the redirect URI." },
+      not_allowed: { what: "This account may not use this server", fix: "Sign in with another account, or ask the administrator for access." },
+      sign_out_unconfirmed: { what: "You are signed out in this browser only", fix: "The server could not be reached to end the session elsewhere. Sign in and out again, or ask the administrator to end your sessions." },
+    },
   },
 };
 

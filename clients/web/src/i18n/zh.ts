@@ -231,6 +231,7 @@ export const zh: Texts = {
     sample: (name) => `示例：${name}`,
     text: "打包为一个 ZIP 文件；有多个平台时每个平台一个文件夹，并附检查结果 report.csv。",
     progress: "下载",
+    unusable: "无法使用此文件名：只能用上述四个字段，且不能以 / 开头或包含 ..",
     save: "下载 ZIP",
   },
   batch: {
@@ -390,7 +391,7 @@ export const zh: Texts = {
   notice: {
     offline: "您已离线。服务器上的任务继续进行；其余照片会在恢复联网后上传。",
     actionFailed: (what) => `操作没有成功。${what}。请稍后再试。`,
-    zipFailed: "部分图片无法下载，请重试。",
+    zipFailed: "下载失败，请重试。",
     dismiss: "知道了",
   },
   signIn: {
@@ -400,5 +401,19 @@ export const zh: Texts = {
     submit: "登录",
     signOut: "退出登录",
     refused: "服务器不接受此令牌。请索取新的令牌。",
+    with: (issuer) => `使用 ${issuer} 登录`,
+    withToken: "使用令牌登录",
+    ended: "会话已结束，请重新登录。",
+    skip: "不登录，继续使用",
+    problem: {
+      issuer_unreachable: { what: "无法连接登录服务", fix: "请稍后重试。若仍然如此，请联系管理员。" },
+      issuer_error: { what: "登录未能完成", fix: "请重试。若仍然如此，请联系管理员，服务器日志中有原因。" },
+      consent_refused: { what: "登录服务拒绝了访问", fix: "请重新登录并允许访问，或使用其他账号。" },
+      interrupted: { what: "此次登录已失效", fix: "可能用时过长、已被使用，或是在其他浏览器中开始的。请重新登录，并允许本页面使用 Cookie。" },
+      clock: { what: "服务器时间不正确", fix: "请让管理员校准时间，然后重新登录。" },
+      misconfigured: { what: "登录服务不接受此服务器", fix: "请让管理员检查客户端 ID、客户端密钥和重定向地址。" },
+      not_allowed: { what: "此账号无权使用此服务器", fix: "请使用其他账号登录，或向管理员申请权限。" },
+      sign_out_unconfirmed: { what: "仅在此浏览器中退出了登录", fix: "无法连接服务器来结束其他位置的会话。请再次登录并退出，或让管理员结束您的会话。" },
+    },
   },
 };

@@ -22,14 +22,15 @@ export async function forEach<T>(items: readonly T[], act: (item: T) => Promise<
   if (errors.length > 0) throw errors[0];
 }
 
-async function patiently(act: () => Promise<unknown>): Promise<void> {
+/** Call `act` until it succeeds; throws its error where that is permanent, or after so many attempts. */
+export async function patiently(act: () => Promise<unknown>, attempts = ATTEMPTS): Promise<void> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       await act();
       return;
     } catch (error) {
-      if (!(error instanceof ApiError) || !error.retryable || attempt === ATTEMPTS) throw error;
-      await new Promise((resolve) => setTimeout(resolve, error.retryAfterMs ?? PAUSE_MS * attempt));
+      if (!(error instanceof ApiError) || !error.retryable || attempt === attempts) throw error;
+      await new Promise((resolve) => setTimeout(resolve, error.retryAfterMs ?? PAUSE_MS * Math.min(attempt, ATTEMPTS)));
     }
   }
 }

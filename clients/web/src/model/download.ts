@@ -1,10 +1,8 @@
-/** Downloads: one picture, or many in a ZIP file made in the browser. */
-import { downloadZip } from "client-zip";
-
+/** Downloads: a picture to the clipboard, or many as ZIP files, which the gateway makes. */
 import type { Photo } from "./photos";
 
-const EXTENSIONS: Record<string, string> = { "image/png": "png", "image/jpeg": "jpg", "image/webp": "webp" };
-const ZIP_NAME = "whitebg.zip";
+/** Results in one file. */
+const MOST = 1000;
 /** Name of each picture without folder and extension. */
 export const DEFAULT_PATTERN = "{name}-white";
 const STORED_PATTERN = "whitebg.pattern";
@@ -30,97 +28,69 @@ export async function copyPicture(result: string): Promise<void> {
   await navigator.clipboard.write([new ClipboardItem({ "image/png": png })]);
 }
 
-export interface Packing {
-  /** With the fields {name}, {sku}, {market} and {n}. */
-  pattern: string;
-  onProgress: (done: number, total: number) => void;
-  download: (taskId: number) => Promise<File>;
-  /** Return the decision on a task, for the report. */
-  decision: (taskId: number) => string;
+/** Starts to download the results of tasks as a ZIP, with names from a pattern. */
+export type Archive = (taskIds: readonly number[], pattern: string) => Promise<Response>;
+
+/** Save results as ZIP files of up to `MOST`; `onProgress` receives the share done, 0 to 1. Throws if a transfer ends early. */
+export async function saveAll(
+  photos: readonly Photo[],
+  pattern: string,
+  archive: Archive,
+  onProgress: (share: number) => void,
+): Promise<void> {
+  const wanted = photos.flatMap(({ taskId, detail, result }) =>
+    taskId === null || result === null ? [] : [{ taskId, bytes: detail?.result?.size_bytes ?? 0 }],
+  );
+  const total = wanted.reduce((sum, { bytes }) => sum + bytes, 0);
+  const names = inFolders(pattern, photos);
+  let received = 0;
+  const onBytes = (count: number): void => {
+    received += count;
+    onProgress(total === 0 ? 0 : Math.min(1, received / total));
+  };
+  for (let at = 0; at < wanted.length; at += MOST) {
+    const answer = await archive(wanted.slice(at, at + MOST).map(({ taskId }) => taskId), names);
+    save(await counted(answer, onBytes).blob(), at === 0 ? "whitebg.zip" : `whitebg-${at / MOST + 1}.zip`);
+  }
 }
 
-/** Fetch each picture in turn and save them as one file, with a report. Throws if one can't be fetched. */
-export async function saveAll(photos: readonly Photo[], packing: Packing): Promise<void> {
-  const blob = await downloadZip(entries(photos, packing)).blob();
+/** Return the pattern with a folder for each market, if there are several and it does not separate them itself. */
+export function inFolders(pattern: string, photos: readonly Pick<Photo, "market">[]): string {
+  const several = new Set(photos.map(({ market }) => market)).size > 1;
+  return several && !pattern.includes("{market}") ? `{market}/${pattern}` : pattern;
+}
+
+function counted({ body, headers }: Response, onBytes: (count: number) => void): Response {
+  const counter = new TransformStream<Uint8Array, Uint8Array>({
+    transform(chunk, controller) {
+      onBytes(chunk.byteLength);
+      controller.enqueue(chunk);
+    },
+  });
+  return new Response(body?.pipeThrough(counter) ?? null, { headers });
+}
+
+function save(blob: Blob, name: string): void {
   const url = URL.createObjectURL(blob);
   const link = document.createElement("a");
   link.href = url;
-  link.download = ZIP_NAME;
+  link.download = name;
   link.click();
   setTimeout(() => URL.revokeObjectURL(url), 60_000);
 }
 
-async function* entries(photos: readonly Photo[], { pattern, onProgress, download, decision }: Packing) {
-  const taken = new Set<string>();
-  const report = [REPORT_HEAD];
-  const several = new Set(photos.map(({ market }) => market)).size > 1;
-  let n = 0;
-  for (const photo of photos) {
-    if (photo.taskId === null || photo.result === null) continue;
-    onProgress(n, photos.length);
-    const file = await download(photo.taskId);
-    n += 1;
-    const stem = fromPattern(pattern, photo, n);
-    const name = (several ? `${photo.market}/` : "") + freeName(stem, EXTENSIONS[file.type] ?? "png", taken, several ? photo.market : "");
-    report.push(reportLine(name, photo, decision(photo.taskId)));
-    yield { name, input: file };
-  }
-  onProgress(photos.length, photos.length);
-  // With a byte order mark, by which spreadsheet programs recognise UTF-8.
-  yield { name: "report.csv", input: `\ufeff${report.map(csvLine).join("")}` };
-}
-
-const REPORT_HEAD = ["file", "photo", "market", "verdict", "reasons", "decision", "width", "height", "bytes"];
-
-function reportLine(file: string, { name, market, detail }: Photo, decision: string): string[] {
-  const result = detail?.result ?? null;
-  if (result === null) return [file, name, market, "", "", decision, "", "", ""];
-  const { verdict, verdict_reasons, width, height, size_bytes } = result;
-  return [file, name, market, verdict, verdict_reasons.join(" "), decision, String(width), String(height), String(size_bytes)];
-}
-
-/** Return fields as a line of CSV (RFC 4180); a leading = + - @ is escaped, which spreadsheets run as a formula. */
-export function csvLine(fields: readonly string[]): string {
-  const cells = fields.map((field) => {
-    const text = /^[=+\-@\t]/.test(field) ? `'${field}` : field;
-    return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-  });
-  return `${cells.join(",")}\r\n`;
-}
-
-/** File systems limit names to 255 bytes; the number and the extension must fit too. */
-const MAX_STEM_BYTES = 230;
-/** So that the rest of a pattern is not cut off. */
-const MAX_NAME_BYTES = 200;
-
-/** Shorten a name to a number of bytes of UTF-8, whole characters only. */
-function shortened(name: string, most: number): string {
-  const bytes = new TextEncoder().encode(name);
-  if (bytes.length <= most) return name;
-  return new TextDecoder().decode(bytes.subarray(0, most), { stream: true });
-}
-
 /**
- * Return a file's name without extension: {name} is the photo's, {sku} its part before the first space, _ or -, and {n}
+ * Return an example of a file's name, without extension; the gateway names the files. {name} is the photo's, {sku} its part before the first space, _ or -, and {n}
  * its number.
  */
 export function fromPattern(pattern: string, { name, market }: Pick<Photo, "name" | "market">, n: number): string {
   const photo = name.replace(/\.[^.]*$/, "") || "photo";
   const fields: Partial<Record<string, string>> = {
-    name: shortened(photo, MAX_NAME_BYTES),
+    name: photo,
     sku: /^[^\s_-]+/.exec(photo)?.[0] ?? photo,
     market: market === "" ? "custom" : market,
     n: String(n).padStart(3, "0"),
   };
   const filled = pattern.replaceAll(/\{(\w+)\}/g, (whole, field: string) => fields[field] ?? whole);
-  return shortened(filled.replaceAll(/[\\/:*?"<>|]/g, "_").trim(), MAX_STEM_BYTES) || "photo";
-}
-
-/** Return a free name, numbered where two photos have the same. */
-export function freeName(stem: string, extension: string, taken: Set<string>, folder = ""): string {
-  const key = (name: string): string => `${folder}/${name}`.toLowerCase();
-  let name = `${stem}.${extension}`;
-  for (let n = 2; taken.has(key(name)); n += 1) name = `${stem}-${n}.${extension}`;
-  taken.add(key(name));
-  return name;
+  return filled.replaceAll(/[\\:*?"<>|]/g, "_").trim() || "photo";
 }

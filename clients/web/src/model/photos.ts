@@ -1,6 +1,7 @@
 /** The page's content: uploads and tasks as one list of photos, newest first. */
 import { hasEnded, type Task, type TaskDetail } from "@whitebg/client";
 
+import type { Decision, DecisionMap } from "./decisions";
 import { kindOf, type ProblemKind } from "./problem";
 import type { Upload } from "./uploads";
 
@@ -30,6 +31,8 @@ export interface Photo {
   thumbnail: string | null;
   result: string | null;
   detail: TaskDetail | null;
+  /** The owner's decision on the result; null while open. */
+  decision: Decision | null;
   /** The preset that it is made for; empty while unknown. */
   market: string;
   /** When it was added, in milliseconds since 1970; null while unknown. */
@@ -47,9 +50,9 @@ export class PhotoList {
 
   /**
    * `tasks` newest first, `uploads` oldest first. Uploads without a task are above all tasks, which are ordered by id:
-   * each tab shows the same order, also after a reload.
+   * each tab shows the same order, also after a reload. `decisions` are those that the tasks don't have yet.
    */
-  of(uploads: readonly Upload[], tasks: readonly Task[]): Photo[] {
+  of(uploads: readonly Upload[], tasks: readonly Task[], decisions: DecisionMap = new Map()): Photo[] {
     const owners = new Map(uploads.flatMap((upload) => (upload.taskId === null ? [] : [[upload.taskId, upload] as const])));
     const unanswered = new Unanswered(uploads);
     // Oldest first, as the uploads that may have created them.
@@ -63,8 +66,10 @@ export class PhotoList {
     for (const task of tasks) {
       if (claimed.has(task)) continue;
       const owner = owners.get(task.id);
+      const decision = decisionOf(task, decisions);
       const before = this.#ofTasks.get(task);
-      ofTasks.set(task, before !== undefined && before[0] === owner ? before : [owner, ofTask(task, owner)]);
+      const isSame = before !== undefined && before[0] === owner && before[1].decision === decision;
+      ofTasks.set(task, isSame ? before : [owner, ofTask(task, owner, decision)]);
     }
     this.#ofUploads = ofUploads;
     this.#ofTasks = ofTasks;
@@ -113,6 +118,7 @@ function ofUpload(upload: Upload): Photo {
     thumbnail: null,
     result: null,
     detail: null,
+    decision: null,
     market: upload.options.preset,
     addedAt: upload.addedAt,
   };
@@ -123,7 +129,12 @@ function phaseOfUpload(state: Upload["state"]): Phase {
   return state === "sending" ? "uploading" : "held";
 }
 
-function ofTask({ id, data, detail }: Task, upload: Upload | undefined): Photo {
+function decisionOf({ id, data }: Task, decisions: DecisionMap): Decision | null {
+  const review = decisions.get(id) ?? data.review ?? "open";
+  return review === "open" ? null : review;
+}
+
+function ofTask({ id, data, detail }: Task, upload: Upload | undefined, decision: Decision | null): Photo {
   const unwanted = upload?.cancelled === true && !hasEnded(data);
   const phase = unwanted ? "cancelled" : phaseOf(data.status, data.error_code);
   return {
@@ -146,6 +157,7 @@ function ofTask({ id, data, detail }: Task, upload: Upload | undefined): Photo {
     thumbnail: detail?.thumbnail_url ?? null,
     result: data.result_image_url,
     detail,
+    decision,
     market: detail?.options.preset ?? upload?.options.preset ?? "",
     addedAt: detail === null ? (upload?.addedAt ?? null) : Date.parse(detail.created_at),
   };

@@ -1,20 +1,33 @@
 /** Assembles the parts of the page. */
 import { ApiError, createClient, type EngineInfo, type Preset, Store, type TaskDetail, type WhitebgClient } from "@whitebg/client";
 
-import { Session, SignInNeeded } from "../session/session";
-import { Decisions } from "./decisions";
+import { loginUrl, readArrival, type SignInProblem } from "../session/arrival";
+import { type Account, Session, SignInNeeded } from "../session/session";
+import { Decisions, type SendReview, sendStored } from "./decisions";
 import { Uploads } from "./uploads";
 
 /** `refused`: the gateway rejected the token, or it has expired. */
 export type Access = "granted" | "sign-in" | "refused";
+
+export interface Issuer {
+  name: string;
+  /** Return the address at which a person signs in; `again` lets them choose another account. */
+  href(again: boolean): string;
+}
 
 export interface World {
   client: WhitebgClient;
   access: Store<Access>;
   uploads: Uploads;
   decisions: Decisions;
-  /** Whether a person has signed in with a token, and can sign out. */
-  signedIn: Store<boolean>;
+  /** The latest error of an action without a caller; null if there is none, or it was dismissed. */
+  trouble: Store<unknown>;
+  /** The person who has signed in, and can sign out; null for a guest. */
+  account: Store<Account | null>;
+  /** Where people sign in; null if nowhere, or until the server has responded. */
+  issuer: Store<Issuer | null>;
+  /** Why the latest sign-in or sign-out did not succeed; null once it was read. */
+  signInProblem: Store<SignInProblem | null>;
   /** Available presets; empty until the server has responded. */
   presets: Store<readonly Preset[]>;
   engines: Store<readonly EngineInfo[]>;
@@ -30,7 +43,9 @@ export function makeWorld(): World {
   const access = new Store<Access>("granted");
   const presets = new Store<readonly Preset[]>([]);
   const engines = new Store<readonly EngineInfo[]>([]);
-  const isSignedIn = new Store(false);
+  const account = new Store<Account | null>(null);
+  const issuer = new Store<Issuer | null>(null);
+  const signInProblem = new Store<SignInProblem | null>(null);
   const session = new Session(
     (current) => client.http.guestToken(current),
     () => client.http.serverTime(),
@@ -55,7 +70,9 @@ export function makeWorld(): World {
       if (error instanceof ApiError && error.status === 409) return client.refresh(taskId);
       throw error;
     });
-  const decisions = new Decisions();
+  const trouble = new Store<unknown>(null);
+  const review: SendReview = (taskIds, decision) => client.http.review(taskIds, decision);
+  const decisions = new Decisions(review, client.tasks, (error) => trouble.set(error));
   const uploads = new Uploads({
     submit: (photo, options) => client.submit(photo, options),
     createVersion: (taskId, options) => client.createVersion(taskId, options),
@@ -68,10 +85,28 @@ export function makeWorld(): World {
   };
   /** Continue with a token of this page or another tab; for another user, discard the previous user's data. */
   const signedIn = (isAnother: boolean, isNew = isAnother): void => {
-    if (isAnother) uploads.clear();
+    if (isAnother) {
+      uploads.clear();
+      decisions.clear();
+    }
     if (isNew) client.forget();
-    isSignedIn.set(session.isSignedIn);
+    account.set(session.account);
     access.set("granted");
+  };
+  const learnIssuer = async (): Promise<void> => {
+    const found = (await client.http.signInOptions()).issuer;
+    if (found === null) return;
+    issuer.set({ name: found.name, href: (again) => loginUrl(found.login_url, location.search, again) });
+  };
+  /** End the session everywhere, then at the issuer, which leads back to this page. */
+  const endSession = async (token: string): Promise<void> => {
+    try {
+      const next = await client.http.endSession(token);
+      if (next !== null) location.assign(next);
+    } catch (error) {
+      // A token that is not accepted any more has no session to end.
+      if (!(error instanceof ApiError && error.tokenRefused)) signInProblem.set("sign_out_unconfirmed");
+    }
   };
   let wasHeard = false;
   const onConnection = (): void => {
@@ -79,6 +114,7 @@ export function makeWorld(): World {
     const isHeard = state === "connected" || state === "polling";
     if (isHeard && !wasHeard) {
       uploads.wake();
+      sendStored(localStorage, review).catch(() => undefined); // The next connection sends them.
       learnPresets().catch(() => undefined); // The options work without them; the next connection requests them again.
     }
     wasHeard = isHeard;
@@ -88,36 +124,49 @@ export function makeWorld(): World {
     access,
     uploads,
     decisions,
-    signedIn: isSignedIn,
+    trouble,
+    account,
+    issuer,
+    signInProblem,
     presets,
     engines,
     cancel,
     start() {
-      const linked = tokenOfLink();
-      if (linked !== null) signedIn(session.use(linked), true);
-      isSignedIn.set(session.isSignedIn);
-      const unfollow = decisions.follow();
+      const arrival = takeArrival();
+      if (arrival.token !== null) signedIn(session.use(arrival.token), true);
+      if (arrival.problem !== null) signInProblem.set(arrival.problem);
+      account.set(session.account);
+      learnIssuer().catch(() => undefined); // Without it, a token can be pasted; a reload asks again.
+      const unwatchTasks = client.tasks.watch(() => decisions.settle());
+      const unwatchSnapshots = client.snapshots.watch(() => decisions.settle(true));
       const unwatch = client.connection.watch(onConnection);
       const unwatchSession = session.watch((isAnother) => signedIn(isAnother));
       window.addEventListener("online", uploads.wake);
       return () => {
         unwatch();
-        unfollow();
+        unwatchTasks();
+        unwatchSnapshots();
         unwatchSession();
         window.removeEventListener("online", uploads.wake);
       };
     },
-    signIn: (token) => signedIn(session.use(token), true),
+    signIn(token) {
+      signInProblem.set(null);
+      signedIn(session.use(token), true);
+    },
     signOut() {
-      session.signOut();
+      const token = session.signOut();
       signedIn(true);
+      if (token !== null) void endSession(token);
     },
   };
 }
 
-/** Return the token of a sign-in link, and remove it from the address and the history; null if there is none. */
-function tokenOfLink(): string | null {
-  const token = new URLSearchParams(location.hash.slice(1)).get("token");
-  if (token !== null) history.replaceState(null, "", location.pathname + location.search);
-  return token;
+/** Read the address's fragment; remove a token or problem from the address and the history. */
+function takeArrival(): ReturnType<typeof readArrival> {
+  const arrival = readArrival(location.hash);
+  if (arrival.token !== null || arrival.problem !== null) {
+    history.replaceState(null, "", location.pathname + location.search);
+  }
+  return arrival;
 }

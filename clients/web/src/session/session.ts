@@ -19,6 +19,10 @@ const LOCK_MS = 10_000;
 /** All guests of one browser count as one user, even where the gateway replaces one by another. */
 const GUEST = "guest";
 
+export interface Account {
+  name: string;
+}
+
 interface Stored {
   token: string;
   /** Milliseconds since 1970, server time. */
@@ -71,19 +75,24 @@ export class Session {
     return this.#renewing;
   }
 
-  /** Drop a pasted token, in all tabs. The guest that it replaced, if any, is signed in again. */
-  signOut(): void {
+  /** Drop a pasted token, in all tabs, and return it. The guest that it replaced, if any, is signed in again. */
+  signOut(): string | null {
+    const dropped = read();
     const guest = localStorage.getItem(STORED_GUEST);
     localStorage.removeItem(STORED_GUEST);
     if (guest === null) localStorage.removeItem(STORED);
     else localStorage.setItem(STORED, guest);
     const stored = read();
     this.#user = stored === null ? null : userOf(stored);
+    return dropped?.token ?? null;
   }
 
-  /** Whether the stored token was pasted, so that there is a user to sign out. */
-  get isSignedIn(): boolean {
-    return read()?.guest === false;
+  /** The person who signed in, and can sign out; the name is empty if the token has none. Null for a guest. */
+  get account(): Account | null {
+    const stored = read();
+    if (stored === null || stored.guest) return null;
+    const { name } = claimsOf(stored.token);
+    return { name: typeof name === "string" ? name : "" };
   }
 
   /** Use a token that a person pasted; return whether it is another user's than the latest one. */
@@ -215,7 +224,7 @@ function userOf({ token, guest }: Stored): string | null {
   return typeof sub === "string" ? sub : null;
 }
 
-function claimsOf(token: string): { exp?: unknown; sub?: unknown } {
+function claimsOf(token: string): { exp?: unknown; name?: unknown; sub?: unknown } {
   try {
     const payload = (token.split(".")[1] ?? "").replaceAll("-", "+").replaceAll("_", "/");
     return Object(JSON.parse(atob(payload))) as object;

@@ -1,4 +1,4 @@
-"""Send mutated real files to the engine's own processes: ``python tools/fuzz.py [--inputs N] [--seed N]``.
+"""Mutated real files, sent to the engine's own processes.
 
 Hypothesis chooses a file (the photos of ``examples``, in every accepted format) and its mutations. Each is processed by
 the pool exactly as a task's photo is: decoded, sometimes rendered. A picture or a rejection is fine; a dead process, an
@@ -7,7 +7,6 @@ unforeseen exception or a hang is a finding, is written to ``fuzz-out/`` and mak
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import hashlib
 import io
@@ -33,7 +32,7 @@ from generator_service.domain.task import Engine, TaskOptions
 from generator_service.engines.jobs import JobPool, RenderJob, ShrinkJob
 from generator_service.engines.pool.pool import PoolSettings
 
-EXAMPLES = Path(__file__).parent.parent / "examples" / "photos"
+EXAMPLES = Path(__file__).parent.parent.parent / "examples" / "photos"
 OUT = Path("fuzz-out")
 BATCH = 2000
 SLOW_SECONDS, HANG_SECONDS = 30.0, 120.0
@@ -226,12 +225,8 @@ def attack(run: Run, files: list[bytes], number: int, examples: int) -> None:
     test()
 
 
-def main() -> int:
-    """Run; return the exit code."""
-    parser = argparse.ArgumentParser(description="Throw mutated real files at the engine's own processes.")
-    parser.add_argument("--inputs", type=int, default=100_000, help="how many files to try")
-    parser.add_argument("--seed", type=int, default=0, help="another seed tries other files")
-    arguments = parser.parse_args()
+def fuzz_images(count: int, number: int) -> int:
+    """Try ``count`` files of this seed; print the outcomes, and return the number of findings."""
     # The decoders' warnings about broken files are irrelevant here; each finding is stored for inspection.
     logging.getLogger("generator_service.engines").setLevel(logging.CRITICAL)
     files, began = corpus(), time.monotonic()
@@ -241,20 +236,16 @@ def main() -> int:
         runner.run(run.pool.start())
         try:
             batch = 0
-            while run.inputs < arguments.inputs:
-                attack(run, files, arguments.seed * 1_000_000 + batch, min(BATCH, arguments.inputs - run.inputs))
+            while run.inputs < count:
+                attack(run, files, number * 1_000_000 + batch, min(BATCH, count - run.inputs))
                 batch += 1
                 print(
                     f"{run.inputs} inputs, {time.monotonic() - began:.0f} s, {len(run.findings)} findings", flush=True
                 )
         finally:
             runner.run(run.pool.close())
-    for outcome, count in run.outcomes.most_common():
-        print(f"{count:>8}  {outcome}")
+    for outcome, occurred in run.outcomes.most_common():
+        print(f"{occurred:>8}  {outcome}")
     print(f"slowest: {run.slowest:.1f} s; {len(files)} files to begin with; {time.monotonic() - began:.0f} s in all")
     print(f"{run.inputs} inputs, {len(run.findings)} crashes, hangs or unforeseen errors")
-    return 1 if run.findings else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    return len(run.findings)

@@ -1,0 +1,164 @@
+"""Operators over HTTP, and usage: a gateway and the command line in front of a real service."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+import json
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from generator_service.domain.clock import SystemClock
+from generator_service.domain.usage import day_of
+from tests.integration.gateway.test_real_service import Front, Service, gateway
+from tests.support.api import SECRET, TINY, token
+from tests.support.patience import PATIENCE
+from tests.support.processes import environment
+
+
+def ops() -> dict[str, str]:
+    """Headers of an operator; tokens are short-lived, so each request has a new one."""
+    return {"Authorization": f"Bearer {token('ops', scope='admin')}"}
+
+
+@pytest.fixture
+async def front(tmp_path: Any) -> AsyncIterator[Front]:
+    service = Service(tmp_path / "data")
+    await service.start()
+    try:
+        async with gateway(service) as front:
+            front.target = service.target  # type: ignore[attr-defined]  # for the command line
+            yield front
+    finally:
+        await service.kill()
+
+
+async def ask(front: Front, method: str, path: str, headers: dict[str, str] | None = None, **fields: Any) -> Any:
+    answer = await front.http.request(method, path, headers=headers or ops(), **fields)
+    assert answer.status_code in {200, 204}, answer.text
+    return answer.json() if answer.content else None
+
+
+async def ended(front: Front, user: str) -> None:
+    """Wait until no task of a user waits or runs."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            page = (await front.http.get("/api/v2/tasks", headers=front.headers(user))).json()
+            if all(task["status"] in {"completed", "failed", "cancelled"} for task in page["tasks"]):
+                return
+
+
+async def test_queue_is_paused_and_resumed(front: Front) -> None:
+    paused = await ask(front, "POST", "/api/v2/admin/pause", json={"note": "moving the disks", "seconds": 3600})
+    assert (paused["engine"], paused["note"]) == ("auto", "moving the disks")
+    task_id = await front.upload("ann")
+
+    shown = await ask(front, "GET", "/api/v2/admin/queue")
+    assert [each["note"] for each in shown["pauses"]] == ["moving the disks"]
+    assert shown["pauses"][0]["ends_at"] > shown["pauses"][0]["paused_at"]
+    assert shown["tasks"]["pending"] == 1
+    found = await ask(front, "GET", "/api/v2/admin/tasks", params={"state": "pending", "user_id": "ann"})
+    assert [task["task_id"] for task in found["tasks"]] == [task_id]
+
+    await ask(front, "POST", "/api/v2/admin/resume", json={})
+    await ended(front, "ann")
+    shown = await ask(front, "GET", "/api/v2/admin/queue")
+    assert (shown["pauses"], shown["tasks"]) == ([], {"completed": 1})
+
+
+async def test_cancelled_tasks_are_requeued_once(front: Front) -> None:
+    await ask(front, "POST", "/api/v2/admin/pause", json={})
+    task_id = await front.upload("ann")
+    answer = await front.http.delete(f"/api/v2/tasks/{task_id}", headers=front.headers())
+    assert answer.is_success, answer.text
+    kept = await front.upload("ann")
+    cancelled = await front.http.post(f"/api/v2/tasks/{kept}/cancel", headers=front.headers())
+    assert cancelled.is_success, cancelled.text
+    wanted = {"filter": {"states": ["cancelled"], "user_id": "ann", "error_codes": ["cancelled"]}}
+
+    assert (await ask(front, "POST", "/api/v2/admin/requeue", json=wanted))["total"] == 1
+    first = await ask(front, "POST", "/api/v2/admin/requeue", json=wanted | {"dry_run": False})
+    again = await ask(front, "POST", "/api/v2/admin/requeue", json=wanted | {"dry_run": False})
+
+    assert [task["source_task_id"] for task in first["tasks"]] == [kept]
+    assert [task["task_id"] for task in again["tasks"]] == [task["task_id"] for task in first["tasks"]]
+
+
+async def test_usage_is_returned_as_json_and_csv_to_its_user_and_to_operators(front: Front) -> None:
+    await front.upload("ann")
+    await front.upload("ann")
+    await front.upload("=bob")
+    await ended(front, "ann")
+    await ended(front, "=bob")
+
+    (own,) = (await ask(front, "GET", "/api/v2/usage", front.headers("ann")))["usage"]
+    assert (own["user_id"], own["photos"], own["results"]) == ("ann", 2, 2)
+    assert own["day"] == day_of(SystemClock().now()).isoformat()
+    assert own["bytes_in"] == 2 * len(TINY)
+    assert own["bytes_out"] > 0
+    assert own["local_seconds"] > 0
+    assert (own["gemini_calls"], own["gemini_seconds"]) == (0, 0)
+
+    first = await ask(front, "GET", "/api/v2/admin/usage", params={"limit": 1})
+    rest = await ask(front, "GET", "/api/v2/admin/usage", params={"page_token": first["next_page_token"]})
+    assert [each["user_id"] for each in first["usage"] + rest["usage"]] == ["=bob", "ann"]
+    assert rest["usage"] == [own]
+    text = (await front.http.get("/api/v2/admin/usage", params={"format": "csv"}, headers=ops())).text
+    bob, ann = csv.DictReader(io.StringIO(text))
+    assert bob["user_id"] == "'=bob", "a spreadsheet would take the name for a formula"
+    assert {name: str(value) for name, value in own.items()} == ann
+    text = (await front.http.get("/api/v2/usage", params={"format": "csv"}, headers=front.headers("ann"))).text
+    assert list(csv.DictReader(io.StringIO(text))) == [ann]
+
+    shown = await asyncio.to_thread(cli, front, "usage", "--json", bearer=token("ann"))
+    assert json.loads(shown) == own
+    shown = await asyncio.to_thread(
+        cli, front, "admin", "usage", "--of", "ann", "--csv", "-", bearer=token("ops", scope="admin")
+    )
+    assert list(csv.DictReader(io.StringIO(shown))) == [ann]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/api/v2/admin/queue"),
+        ("GET", "/api/v2/admin/tasks"),
+        ("GET", "/api/v2/admin/usage"),
+        ("POST", "/api/v2/admin/pause"),
+        ("POST", "/api/v2/admin/resume"),
+        ("POST", "/api/v2/admin/requeue"),
+    ],
+)
+async def test_operators_routes_need_the_scope(front: Front, method: str, path: str) -> None:
+    fields: dict[str, Any] = {"json": {}} if method == "POST" else {}
+    assert (await front.http.request(method, path, **fields)).status_code == 401
+    refused = await front.http.request(method, path, headers=front.headers("ann"), **fields)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (403, "scope_missing")
+
+
+@pytest.mark.parametrize(
+    ("params", "problem"),
+    [
+        ({"from": "yesterday"}, "YYYY-MM-DD"),
+        ({"from": "2026-02-02", "to": "2026-02-01"}, "before"),
+        ({"from": "2020-01-01", "to": "2026-01-01"}, "1000 days"),
+    ],
+)
+async def test_a_bad_period_is_rejected(front: Front, params: dict[str, str], problem: str) -> None:
+    answer = await front.http.get("/api/v2/usage", params=params, headers=front.headers("ann"))
+    assert answer.status_code == 422
+    assert problem in answer.text
+
+
+def cli(front: Front, *words: str, bearer: str) -> str:
+    target: str = front.target  # type: ignore[attr-defined]
+    command = [sys.executable, "-P", "-m", "whitebg", "--target", target, *words]
+    settings = environment(token=bearer, jwt_secret=SECRET)
+    done = subprocess.run(command, env=settings, capture_output=True, text=True, timeout=90, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout

@@ -1,0 +1,1 @@
+"""Fuzzing: mutated photos for the engine's processes, and generated calls for the real servers."""
