@@ -62,6 +62,13 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
         assert not (data_dir / "endpoints.json").exists()
 
 
+def test_what_is_printed_at_the_start_is_a_table(up: Up) -> None:
+    up.process.wait_for("Ctrl-C")
+    rows = [line for line in up.process.output.splitlines() if line.startswith("  ")]
+    assert [row[2:10].strip() for row in rows] == ["page", "sign in", "gRPC", "data", "try it", "stop"]
+    assert {row[9] for row in rows} == {" "}
+
+
 @dataclass
 class Guest:
     """A guest who visits the page."""

@@ -19,6 +19,7 @@ from generator_service.imaging.box import Box
 from generator_service.imaging.cutting.border import Backdrop
 from generator_service.imaging.cutting.network import Prior
 from generator_service.imaging.cutting.openings import openings
+from generator_service.imaging.cutting.seams import without_seams
 from generator_service.imaging.cutting.segment import Mask, Segmentation, segment, shrink, surely_backdrop
 
 Floats = NDArray[np.float32]
@@ -106,13 +107,18 @@ def _weight(alpha: Floats) -> float:
 
 
 def fuse(evidence: Evidence) -> Segmentation:
-    """Decide on one mask. It may be empty."""
+    """Decide on one mask. It may be empty.
+
+    Networks take a line of the backdrop for a part of the product as colours do, and may bring back one that was
+    removed from the colour-based mask.
+    """
     mask, found = evidence.cut, evidence.found
     if found.backdrop.surface is None:
         mask = _small_holes_filled(evidence)
     else:
         mask = _colours_amended(evidence)
         mask &= ~openings(mask, evidence.small, np.asarray(_resized_alpha(found.backdrop.surface, mask.shape)))
+    mask = without_seams(mask, evidence.small, found.backdrop.noise)
     return Segmentation(mask=mask, backdrop=found.backdrop, look=found.look, dropped=_still_dropped(mask, found))
 
 

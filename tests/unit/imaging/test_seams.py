@@ -10,7 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from generator_service.imaging.cutting import segment as segment_module
-from generator_service.imaging.cutting.fusion import overlap
+from generator_service.imaging.cutting.fusion import fuse, gather, overlap
+from generator_service.imaging.cutting.network import own_network
 from generator_service.imaging.cutting.seams import without_seams
 from generator_service.imaging.cutting.segment import Mask, second_opinion, segment, shrink
 from generator_service.imaging.source.decode import decode
@@ -225,3 +226,15 @@ def test_the_gaps_between_the_boards_under_the_bundled_shoes_are_gone() -> None:
     loafers = segment(shrink(decode((EXAMPLES / "loafers.jpg").read_bytes()).rgb, 480)).mask
     assert loafers.any()
     assert not loafers[:, -loafers.shape[1] // 20 :].any()
+
+
+def test_a_network_does_not_bring_the_gap_between_the_boards_back() -> None:
+    rgb = decode((EXAMPLES / "sandals.jpg").read_bytes()).rgb
+    evidence = gather(rgb, own_network())
+    seen = evidence.whole > 0.5
+    assert seen[-len(seen) // 20 :].any()  # It takes the gap for a part of the shoe.
+    sandals = fuse(evidence).mask
+    height = len(sandals)
+    assert sandals.any()
+    assert not sandals[: height // 7].any()
+    assert not sandals[-height // 6 :].any()

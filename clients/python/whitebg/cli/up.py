@@ -206,7 +206,7 @@ def _announce(settings: UpSettings, folder: DataDir, console: Console) -> None:
         ("stop", "Ctrl-C"),
     ]
     for label, value in rows:
-        console.print(Text.assemble((f"  {label:<7}", "dim"), value), soft_wrap=True)
+        console.print(Text.assemble((f"  {label:<8}", "dim"), value), soft_wrap=True)
 
 
 def _sign_in(http_url: str, folder: DataDir, console: Console) -> list[tuple[str, str]]:
