@@ -11,8 +11,8 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from whitebg.v1 import generator_service_pb2 as pb
 from ws_gateway.http.dependencies import InGateway, TaskId, TaskUser, within
 from ws_gateway.http.former_paths import add_former_path, succeeded_by
-from ws_gateway.http.models import DeletedOut, DeleteIn, StatusFilter, SubmittedOut, TaskList, TaskOut, TaskStatus
 from ws_gateway.http.problems import Problem, documented
+from ws_gateway.http.task_models import DeletedOut, DeleteIn, StatusFilter, SubmittedOut, TaskList, TaskOut, TaskStatus
 from ws_gateway.http.uploads import (
     FORM_OVERHEAD,
     MAX_MASK_BYTES,
