@@ -18,7 +18,7 @@ from generator_service.domain.task import Engine, Task, stored_names
 from generator_service.store import api_keys, queue_control, rows
 from generator_service.store.admin_contract import FoundTasks, TaskFilter, UserRecord
 from generator_service.store.blob_names import FieldOf
-from generator_service.store.contract import UserLimits
+from generator_service.store.limits import UserLimits
 from generator_service.store.tables import events, tasks, user_limits, users
 from generator_service.store.unit_of_work import UnitOfWork
 

@@ -36,7 +36,8 @@ from generator_service.domain.task import (
     WaitReason,
 )
 from generator_service.store import image_records, rows, statements
-from generator_service.store.contract import Beat, DeletedTasks, Enqueued, Limits, Retention
+from generator_service.store.contract import Beat, DeletedTasks, Enqueued, Retention
+from generator_service.store.limits import Limits
 from generator_service.store.tables import events, tasks, users
 from generator_service.store.unit_of_work import UnitOfWork
 

@@ -16,7 +16,7 @@ from generator_service.domain.event import EventType, TaskEvent
 from generator_service.domain.routing import request_of
 from generator_service.domain.task import Engine, InputInfo, Task, TaskError, TaskOptions, TaskState, WaitReason
 from generator_service.domain.transitions import DELETED
-from generator_service.store.contract import UserLimits
+from generator_service.store.limits import UserLimits
 from generator_service.store.older_results import STORED_RESULT, STORED_TASK, stored_json
 
 _OPTIONS = TypeAdapter(TaskOptions)

@@ -19,7 +19,7 @@ from generator_service.domain.engine_limit import EngineLimit
 from generator_service.domain.event import EventType, TaskEvent
 from generator_service.domain.task import Engine, NewTask, Task, TaskState
 from generator_service.store import rows, statements
-from generator_service.store.contract import UserLimits
+from generator_service.store.limits import UserLimits
 from generator_service.store.queue_clock import QueueClock
 from generator_service.store.restored import renew_log
 
