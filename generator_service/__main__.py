@@ -29,7 +29,6 @@ from generator_service.engines.neural.models import ModelUnusable
 from generator_service.engines.registry import NoEngine
 from generator_service.image_store import ImageStoreGuard
 from generator_service.ops import tracing
-from generator_service.ops.logs import configure_logs
 from generator_service.ops.metrics_server import PortInUse
 from generator_service.server import running_service
 from generator_service.settings import MissingSetting, Settings
@@ -41,6 +40,7 @@ from generator_service.worker_process import UnsuitableSettings, running_worker
 from whitebg_process.certificates import CertificateError
 from whitebg_process.hardening import protect_memory
 from whitebg_process.known_settings import unknown_settings
+from whitebg_process.logs import configure_logs
 from whitebg_process.settings import describe
 
 logger = logging.getLogger(__name__)

@@ -30,7 +30,8 @@ from generator_service.notifier.relayed import RelayNotifier
 from generator_service.ops.metrics import Metrics
 from generator_service.ops.readiness import ReadinessMonitor
 from generator_service.settings import Settings, worker_name
-from generator_service.store.contract import Limits, TaskStore
+from generator_service.store.contract import TaskStore
+from generator_service.store.limits import Limits
 from generator_service.store.postgres import driver_url, open_postgres
 from generator_service.store.sqlite import open_sqlite
 from generator_service.store.writer import CommitListener

@@ -31,7 +31,7 @@ from generator_service.engines.registry import Engines, EngineSettings, NoEngine
 from generator_service.image_store import describe, match, read_marker
 from generator_service.ops.disk_space import disk_space
 from generator_service.settings import Settings
-from generator_service.store.contract import ImageBinding
+from generator_service.store.image_contract import ImageBinding
 from generator_service.store.postgres import database_url, look_at_postgres
 from generator_service.store.reconnect import DatabaseUnavailable
 from generator_service.store.sqlite import look_at_image_binding

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from generator_service.blobs.contract import BlobStore, BlobStoreUnavailable
 from generator_service.image_store import ImageStoreGuard
-from generator_service.store.contract import TaskStore
+from generator_service.store.image_contract import ImageRecords
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ class ImageRemover:
     unavailable, or a crash, delays a removal and never loses one. Removing an image twice is harmless.
     """
 
-    def __init__(self, store: TaskStore, blobs: BlobStore, guard: ImageStoreGuard) -> None:
+    def __init__(self, store: ImageRecords, blobs: BlobStore, guard: ImageStoreGuard) -> None:
         self._store = store
         self._blobs = blobs
         self._guard = guard

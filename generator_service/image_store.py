@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from generator_service.blobs.contract import KINDS, BlobMissing, BlobStore
-from generator_service.store.contract import ImageBinding, TaskStore
+from generator_service.store.contract import TaskStore
+from generator_service.store.image_contract import ImageBinding
 
 logger = logging.getLogger(__name__)
 

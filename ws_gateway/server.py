@@ -17,13 +17,14 @@ from fastapi import FastAPI
 
 from whitebg_process.hardening import protect_memory
 from whitebg_process.known_settings import unknown_settings
+from whitebg_process.logs import configure_logs
 from ws_gateway.app import create_app
 from ws_gateway.clock import Clock
 from ws_gateway.components import Gateway
 from ws_gateway.http.security_headers import SecurityHeaders
 from ws_gateway.http.slow_heads import HttpProtocol
 from ws_gateway.settings import Settings
-from ws_gateway.telemetry.logs import configure_logs
+from ws_gateway.telemetry import request_id
 from ws_gateway.websocket.transport import WireProtocol
 
 log = logging.getLogger(__name__)
@@ -109,7 +110,7 @@ def make_server(settings: Settings, clock: Clock | None = None) -> Server:
 
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM, SIGINT or, if so set, the end of standard input."""
-    configure_logs(settings.log_level)
+    configure_logs(settings.log_level, request_id.fields)
     protect_memory()
     for problem in unknown_settings(os.environ):
         log.warning(problem)

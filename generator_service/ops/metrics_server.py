@@ -23,7 +23,7 @@ from generator_service.domain.task import TaskState
 from generator_service.ops.metrics import Metrics
 from generator_service.ops.readiness import ReadinessMonitor
 from generator_service.settings import Settings
-from generator_service.store.contract import QueueCounts
+from generator_service.store.views import QueueCounts
 from generator_service.watch.feed import Feeds
 from generator_service.watch.queue_view import QueueView
 

@@ -19,7 +19,7 @@ from generator_service.domain.usage import DayUsage
 from generator_service.store import api_keys, metering, queue_control, rows
 from generator_service.store.admin_contract import FoundTasks, TaskFilter, UserRecord
 from generator_service.store.blob_names import FieldOf
-from generator_service.store.contract import UserLimits
+from generator_service.store.limits import UserLimits
 from generator_service.store.tables import events, tasks, user_limits, users
 from generator_service.store.unit_of_work import UnitOfWork
 

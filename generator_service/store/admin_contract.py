@@ -13,7 +13,7 @@ from generator_service.domain.engine_limit import EngineLimit
 from generator_service.domain.event import TaskEvent
 from generator_service.domain.task import Engine, Task, TaskState
 from generator_service.domain.usage import DayUsage
-from generator_service.store.contract import UserLimits
+from generator_service.store.limits import UserLimits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,8 @@ from generator_service.domain.event import EventType
 from generator_service.domain.routing import Routing
 from generator_service.domain.task import Engine, Task
 from generator_service.store import statements
-from generator_service.store.contract import Claimant, Limits
+from generator_service.store.contract import Claimant
+from generator_service.store.limits import Limits
 from generator_service.store.unit_of_work import UnitOfWork
 
 

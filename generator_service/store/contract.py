@@ -14,19 +14,20 @@ I6  The same ``(user_id, idempotency_key)`` is the same task; with another reque
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 from generator_service.domain.batch import Batch
 from generator_service.domain.breaker import Breaker, Outage
-from generator_service.domain.errors import EngineError, QuotaExceeded, StorageQuotaExceeded
-from generator_service.domain.event import TaskEvent
+from generator_service.domain.errors import EngineError
 from generator_service.domain.readiness import Backlog
-from generator_service.domain.revocation import NewRevocation, Revocation
 from generator_service.domain.task import Lease, NewTask, ResultInfo, Review, Task, TaskState
 from generator_service.domain.usage import Usage
+from generator_service.store.image_contract import ImageRecords
+from generator_service.store.revocation_contract import RevocationStore
+from generator_service.store.views import EventPage, QueueCounts, QueueSnapshot, Snapshot, TaskPage
 
 if TYPE_CHECKING:
     from generator_service.store.admin_contract import AdminStore
@@ -35,50 +36,6 @@ if TYPE_CHECKING:
 NO_IMAGES: Mapping[str, bytes] = MappingProxyType({})
 LEASE = timedelta(seconds=15)
 """How long a worker may be silent, by default."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """How much one user may have at once, and how fast a refused one may come back."""
-
-    pending_per_user: int = 1000
-    running_per_user: int = 4
-    retry_after: timedelta = timedelta(seconds=10)
-    stored_bytes_per_user: int = 20 * 1024**3
-
-    def of(self, own: UserLimits) -> Limits:
-        """Return the limits of a user who has ``own`` ones."""
-        return replace(
-            self,
-            pending_per_user=self.pending_per_user if own.pending is None else own.pending,
-            running_per_user=self.running_per_user if own.running is None else own.running,
-            stored_bytes_per_user=self.stored_bytes_per_user if own.stored_bytes is None else own.stored_bytes,
-        )
-
-    def require(self, user_id: str, *, pending: int, stored_bytes: int) -> None:
-        """Check that a user with ``pending`` tasks may have another, and then ``stored_bytes`` bytes of images.
-
-        Raises:
-            QuotaExceeded: too many tasks are pending.
-            StorageQuotaExceeded: too many bytes would be stored.
-
-        """
-        if pending >= self.pending_per_user:
-            raise QuotaExceeded(user_id, self.pending_per_user, self.retry_after)
-        if stored_bytes > self.stored_bytes_per_user:
-            raise StorageQuotaExceeded(user_id, stored_bytes, self.stored_bytes_per_user)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UserLimits:
-    """Limits of one user in place of the defaults; None: the default."""
-
-    pending: int | None = None
-    """Tasks that may wait, 0 or more."""
-    running: int | None = None
-    """Tasks that may run at the same time, 0 or more."""
-    stored_bytes: int | None = None
-    """Bytes of images, 0 or more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,67 +80,6 @@ class Beat:
     """Usage of the attempt so far; None leaves the stored one."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Head:
-    """Where the log ends, and how far back it reaches.
-
-    ``position`` is the latest revision (or a user's latest seq), 0 for none; ``compacted`` the highest one that
-    has been deleted: every event above it is there.
-    """
-
-    epoch: str
-    position: int
-    compacted: int
-
-
-@dataclass(frozen=True, slots=True)
-class EventPage:
-    """Events after a position, oldest first, and the head they were read at, in one transaction."""
-
-    events: Sequence[TaskEvent]
-    head: Head
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Snapshot:
-    """Tasks as they stood at one moment of the log."""
-
-    tasks: Sequence[Task]
-    revision: int
-    head: Head
-    """The head of the user's log, or of the whole log where the snapshot is of all users."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QueueSnapshot:
-    """The queue at one revision of the log: what `generator_service.domain.claim_order` needs to go on from there."""
-
-    tasks: Sequence[Task]
-    """All tasks that are not terminal, oldest first."""
-    revision: int
-    started: int
-    """Number of the latest start."""
-    served: Mapping[str, int]
-    """Number of each user's latest start; users are left out who would count as served `CREDIT` starts ago anyway."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskPage:
-    """A page of a user's tasks, newest first."""
-
-    tasks: Sequence[Task]
-    total: int
-    head: Head
-    has_more: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QueueCounts:
-    """The queue in figures."""
-
-    by_state: dict[TaskState, int]
-
-
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """A write that failed because the database was unavailable."""
@@ -206,25 +102,6 @@ class Retention:
     """The longest that any event is kept, if that is longer than ``events_for``."""
 
 
-@dataclass(frozen=True, slots=True)
-class ImageBinding:
-    """The image store that a database belongs with, by the random id that both hold."""
-
-    id: str
-    confirmed: bool
-    """Whether the image store is known to hold the id too."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RevocationPage:
-    """Revocations after a number, lowest first, and the highest number given out (0 for none) at the same moment."""
-
-    revocations: Sequence[Revocation]
-    head: int
-    epoch: str
-    """Of the log; numbers of another epoch mean nothing."""
-
-
 class Claimant(Protocol):
     """A worker of this process that takes tasks as soon as they are runnable. Its methods are safe from any thread."""
 
@@ -237,7 +114,7 @@ class Claimant(Protocol):
         ...
 
 
-class TaskStore(Protocol):
+class TaskStore(ImageRecords, RevocationStore, Protocol):
     """Tasks and their log. Every method is safe to call from the event loop and does not block it."""
 
     async def enqueue(self, new: NewTask, images: Mapping[str, bytes] = NO_IMAGES) -> Enqueued:
@@ -517,60 +394,12 @@ class TaskStore(Protocol):
         """Read terminal tasks that ended before ``cutoff``."""
         ...
 
-    async def inline_image(self, key: str) -> bytes | None:
-        """Read an image that was stored with its task's row; None if there is none."""
-        ...
-
-    async def named_blobs(self, keys: Collection[str]) -> Collection[str]:
-        """Return those of these keys that a task names as its photo, its result or its thumbnail; up to 1000."""
-        ...
-
-    async def image_binding(self) -> ImageBinding | None:
-        """Read which image store belongs to this database; None if none was bound yet."""
-        ...
-
-    async def propose_image_binding(self, binding_id: str) -> ImageBinding:
-        """Bind an image store, not yet confirmed, unless one is bound; return the binding that holds now."""
-        ...
-
-    async def confirm_image_binding(self, binding_id: str) -> None:
-        """Bind this image store, confirmed, in place of any other."""
-        ...
-
-    async def orphan_marks(self, keys: Collection[str]) -> Mapping[str, datetime]:
-        """Read which of these keys are marked for deletion, and since when; up to 1000."""
-        ...
-
-    async def update_orphan_marks(self, *, add: Mapping[str, datetime], remove: Collection[str]) -> None:
-        """Mark keys for deletion, up to 1000, and take marks back; an existing mark keeps its time."""
-        ...
-
     async def forget(self, task_ids: Collection[int]) -> None:
         """Delete terminal tasks without an event, and record the images to be removed in the same transaction.
 
         Their events stay until compaction, or until the user has no task left. Such a user is deleted with all events;
         only their numbers are remembered, so that they are not issued again.
         """
-        ...
-
-    async def image_deletions(self, *, limit: int) -> Sequence[str]:
-        """Read the keys of images that are still to be removed, earliest request first."""
-        ...
-
-    async def end_image_deletions(self, keys: Collection[str]) -> None:
-        """Note that these images, up to 1000, were removed."""
-        ...
-
-    async def revoke(self, new: NewRevocation) -> Revocation:
-        """Record an end to sessions and number it. A session that was revoked before keeps its revocation."""
-        ...
-
-    async def revocations_after(self, number: int, *, limit: int) -> RevocationPage:
-        """Read the revocations after a number. A reader that has seen number n has seen every lower one kept."""
-        ...
-
-    async def forget_revocations(self, before: datetime) -> int:
-        """Delete those whose tokens had all expired before a time, but not the latest; return how many."""
         ...
 
     @property

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, bindparam, delete, inspect, select, text
 
 from generator_service.domain.task import Task
 from generator_service.store import statements
-from generator_service.store.contract import ImageBinding
+from generator_service.store.image_contract import ImageBinding
 from generator_service.store.tables import image_deletions, image_store, log_head, orphan_marks
 from generator_service.store.unit_of_work import UnitOfWork
 

@@ -38,7 +38,8 @@ from generator_service.domain.task import (
 )
 from generator_service.domain.usage import Usage
 from generator_service.store import image_records, rows, statements
-from generator_service.store.contract import Beat, DeletedTasks, Enqueued, Limits, Retention, ReviewedTasks
+from generator_service.store.contract import Beat, DeletedTasks, Enqueued, Retention, ReviewedTasks
+from generator_service.store.limits import Limits
 from generator_service.store.tables import events, tasks, users
 from generator_service.store.unit_of_work import UnitOfWork
 

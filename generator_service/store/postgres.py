@@ -15,7 +15,8 @@ from generator_service.domain.clock import Clock
 from generator_service.domain.retry import RetryPolicy
 from generator_service.domain.routing import WaitPolicy
 from generator_service.store import image_records
-from generator_service.store.contract import ImageBinding, Limits
+from generator_service.store.image_contract import ImageBinding
+from generator_service.store.limits import Limits
 from generator_service.store.migrate import migrate
 from generator_service.store.queue_clock import DatabaseClock, QueueClock
 from generator_service.store.reconnect import DatabaseUnavailable, Reconnecting

@@ -16,9 +16,10 @@ from generator_service.domain.readiness import Backlog
 from generator_service.domain.routing import Routing
 from generator_service.domain.task import TERMINAL_STATES, Review, Task, TaskState
 from generator_service.store import queue_control, rows, statements
-from generator_service.store.contract import EventPage, Head, Limits, QueueCounts, QueueSnapshot, Snapshot, TaskPage
+from generator_service.store.limits import Limits
 from generator_service.store.queue_clock import QueueClock
 from generator_service.store.tables import events, tasks, users
+from generator_service.store.views import EventPage, Head, QueueCounts, QueueSnapshot, Snapshot, TaskPage
 
 _RUN_TIMES = select(tasks.c.run_at).where(tasks.c.state == TaskState.PENDING.value)
 _TERMINAL = [state.value for state in TERMINAL_STATES]

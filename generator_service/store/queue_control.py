@@ -16,7 +16,7 @@ from generator_service.domain.errors import TaskNotFound
 from generator_service.domain.event import EventType
 from generator_service.domain.task import Engine, Task, TaskState
 from generator_service.store import metering, rows, statements
-from generator_service.store.contract import UserLimits
+from generator_service.store.limits import UserLimits
 from generator_service.store.tables import api_keys, tasks, user_limits, webhook_dead_letters, webhook_endpoints
 from generator_service.store.unit_of_work import UnitOfWork
 

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, func, insert, select
 
 from generator_service.domain.revocation import NewRevocation, Revocation
-from generator_service.store.contract import RevocationPage
+from generator_service.store.revocation_contract import RevocationPage
 from generator_service.store.tables import log_head, revocations
 from generator_service.store.unit_of_work import UnitOfWork
 

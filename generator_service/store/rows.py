@@ -26,7 +26,7 @@ from generator_service.domain.task import (
 )
 from generator_service.domain.transitions import DELETED
 from generator_service.domain.usage import Usage
-from generator_service.store.contract import UserLimits
+from generator_service.store.limits import UserLimits
 from generator_service.store.older_results import STORED_RESULT, STORED_TASK, stored_json
 
 _OPTIONS = TypeAdapter(TaskOptions)

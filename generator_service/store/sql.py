@@ -34,21 +34,17 @@ from generator_service.store.contract import (
     Claimant,
     DeletedTasks,
     Enqueued,
-    EventPage,
-    ImageBinding,
-    Limits,
-    QueueCounts,
-    QueueSnapshot,
     Refusal,
     Retention,
     ReviewedTasks,
-    RevocationPage,
-    Snapshot,
-    TaskPage,
 )
+from generator_service.store.image_contract import ImageBinding
+from generator_service.store.limits import Limits
 from generator_service.store.reconnect import DatabaseUnavailable, Reconnecting
+from generator_service.store.revocation_contract import RevocationPage
 from generator_service.store.unavailable import PARTIAL
 from generator_service.store.unit_of_work import Backend, Touched, UnitOfWork
+from generator_service.store.views import EventPage, QueueCounts, QueueSnapshot, Snapshot, TaskPage
 from generator_service.store.webhook_store import SqlWebhookStore
 from generator_service.store.writer import CommitListener, GroupCommitWriter
 

@@ -18,7 +18,9 @@ from generator_service.domain.retry import RetryPolicy
 from generator_service.domain.routing import WaitPolicy
 from generator_service.domain.task import TaskState
 from generator_service.store import image_records
-from generator_service.store.contract import LEASE, ImageBinding, Limits
+from generator_service.store.contract import LEASE
+from generator_service.store.image_contract import ImageBinding
+from generator_service.store.limits import Limits
 from generator_service.store.migrate import migrate
 from generator_service.store.queue_clock import SteadyClock
 from generator_service.store.reconnect import DatabaseUnavailable

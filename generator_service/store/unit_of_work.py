@@ -20,7 +20,7 @@ from generator_service.domain.event import EventType, TaskEvent
 from generator_service.domain.task import Engine, NewTask, Task, TaskState
 from generator_service.domain.usage import Usage, day_of
 from generator_service.store import rows, statements
-from generator_service.store.contract import UserLimits
+from generator_service.store.limits import UserLimits
 from generator_service.store.queue_clock import QueueClock
 from generator_service.store.restored import renew_log
 

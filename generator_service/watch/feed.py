@@ -12,7 +12,8 @@ from generator_service.domain.errors import CursorGap, GapReason
 from generator_service.domain.event import TaskEvent
 from generator_service.domain.revocation import Revocation, Session
 from generator_service.domain.task import Progress, Task
-from generator_service.store.contract import EventPage, Head, TaskStore
+from generator_service.store.contract import TaskStore
+from generator_service.store.views import EventPage, Head
 from generator_service.watch.ring import EventRing
 from generator_service.watch.tail import LogTail
 from generator_service.watch.watchers import Scope, Watcher, Watchers

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from generator_service.domain.claim_order import CREDIT, Key, Starts, UserQueue, key, predict
 from generator_service.domain.event import EventType, TaskEvent
 from generator_service.domain.task import Task, TaskState
-from generator_service.store.contract import QueueSnapshot
+from generator_service.store.views import QueueSnapshot
 
 
 class QueueState:

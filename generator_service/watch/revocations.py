@@ -7,7 +7,7 @@ import logging
 
 from generator_service.domain.revocation import NewRevocation, Revocation, RevocationList
 from generator_service.notifier.contract import Notifier, Topic
-from generator_service.store.contract import TaskStore
+from generator_service.store.revocation_contract import RevocationStore
 from generator_service.watch.watchers import Watchers
 
 logger = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ class RevocationTail:
     Watchers of all users receive each, in the order of the numbers; watchers of a revoked session are ended.
     """
 
-    def __init__(self, store: TaskStore, wake: Notifier, watchers: Watchers) -> None:
+    def __init__(self, store: RevocationStore, wake: Notifier, watchers: Watchers) -> None:
         self.revoked = RevocationList()
         """The revocations in force."""
         self._store = store

@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from generator_service.domain.event import TaskEvent
 from generator_service.notifier.contract import Notifier, Topic
-from generator_service.store.contract import EventPage, TaskStore
+from generator_service.store.contract import TaskStore
+from generator_service.store.views import EventPage
 from generator_service.watch.committed import LocalCommitBuffer
 
 logger = logging.getLogger(__name__)

@@ -14,7 +14,9 @@ from generator_service.domain.revocation import RevocationList
 from generator_service.domain.usage import day_of
 from generator_service.image_removal import ImageRemover
 from generator_service.image_store import ImageStoreGuard
-from generator_service.store.contract import LEASE, Beat, Retention, TaskStore, UserLimits
+from generator_service.store.contract import LEASE, Beat, Retention, TaskStore
+from generator_service.store.limits import UserLimits
+from generator_service.store.revocation_contract import RevocationStore
 
 logger = logging.getLogger(__name__)
 
@@ -194,7 +196,7 @@ class UsageReaper:
 class RevocationReaper:
     """Deletes revocations whose tokens have all expired."""
 
-    def __init__(self, store: TaskStore, revoked: RevocationList, clock: Clock) -> None:
+    def __init__(self, store: RevocationStore, revoked: RevocationList, clock: Clock) -> None:
         self._store = store
         self._revoked = revoked
         self._clock = clock

@@ -10,7 +10,7 @@ from datetime import timedelta
 from generator_service.blobs.contract import KINDS, BlobStore, Stored, new_key
 from generator_service.domain.clock import Clock
 from generator_service.image_store import IMAGE_FOLDERS, ImageStoreGuard
-from generator_service.store.contract import TaskStore
+from generator_service.store.image_contract import ImageRecords
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ class OrphanSweeper:
 
     def __init__(
         self,
-        store: TaskStore,
+        store: ImageRecords,
         blobs: BlobStore,
         clock: Clock,
         guard: ImageStoreGuard,

@@ -23,7 +23,7 @@ from generator_service.domain.clock import SystemClock
 from generator_service.domain.event import EventType, TaskEvent
 from generator_service.domain.retry import RetryPolicy
 from generator_service.domain.task import TERMINAL_STATES, TaskState
-from generator_service.store.contract import Limits
+from generator_service.store.limits import Limits
 from generator_service.store.postgres import open_postgres
 from generator_service.store.sql import SqlTaskStore
 from tests.cluster.followers import BrowserFollower, LogFollower

@@ -18,7 +18,7 @@ from psycopg import sql
 from generator_service.domain.clock import Clock
 from generator_service.domain.retry import RetryPolicy
 from generator_service.domain.routing import WaitPolicy
-from generator_service.store.contract import Limits
+from generator_service.store.limits import Limits
 from generator_service.store.postgres import open_postgres
 from generator_service.store.queue_clock import SteadyClock
 from generator_service.store.sql import SqlTaskStore

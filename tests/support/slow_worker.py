@@ -13,10 +13,10 @@ from generator_service.engines.base import Picture, ProgressReport
 from generator_service.engines.jobs import JobPool
 from generator_service.engines.pool.pool import PoolSettings
 from generator_service.engines.registry import Engines
-from generator_service.ops.logs import configure_logs
 from generator_service.settings import Settings
 from generator_service.worker_process import running_worker
 from tests.support.photos import product_photo
+from whitebg_process.logs import configure_logs
 
 SECONDS = 0.2
 

@@ -30,9 +30,9 @@ from generator_service.domain.task import (
     TaskOptions,
     TaskState,
 )
-from generator_service.store.contract import Head, QueueSnapshot
 from generator_service.store.sql import SqlTaskStore
 from generator_service.store.tables import users
+from generator_service.store.views import Head, QueueSnapshot
 from tests.support.clock import SettableClock
 
 LEASE = timedelta(seconds=15)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from generator_service.image_store import Marker, Match, describe, match
-from generator_service.store.contract import ImageBinding
+from generator_service.store.image_contract import ImageBinding
 
 PROPOSED, CONFIRMED = ImageBinding("ours", confirmed=False), ImageBinding("ours", confirmed=True)
 

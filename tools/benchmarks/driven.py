@@ -15,10 +15,10 @@ from dataclasses import replace
 import uvloop
 
 from generator_service.__main__ import SWITCH_SECONDS
-from generator_service.ops.logs import configure_logs
 from generator_service.server import Running, running_service
 from generator_service.settings import Settings
 from tools.benchmarks.store import new_task
+from whitebg_process.logs import configure_logs
 
 TICK = 0.01
 

@@ -20,10 +20,10 @@ from generator_service.engines.base import Picture, ProgressReport
 from generator_service.engines.jobs import JobPool
 from generator_service.engines.pool.pool import PoolSettings
 from generator_service.engines.registry import Engines
-from generator_service.ops.logs import configure_logs
 from generator_service.server import running_service
 from generator_service.settings import Settings
 from tools.benchmarks.photos import PHOTO, THUMBNAIL
+from whitebg_process.logs import configure_logs
 
 
 class NoopEngine:

@@ -13,7 +13,7 @@ from whitebg.v1 import admin_service_pb2 as pb
 from whitebg.v1 import task_pb2
 from whitebg_process.proto_enums import names
 from ws_gateway.http.dependencies import Admin, InGateway
-from ws_gateway.http.models import ENGINE_NAMES, EngineName
+from ws_gateway.http.options import ENGINE_NAMES, EngineName
 from ws_gateway.http.problems import documented
 from ws_gateway.protocol.messages import utc_millis
 

@@ -14,8 +14,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from whitebg_process.result_files import NamePattern
 from ws_gateway.components import Gateway
 from ws_gateway.http.dependencies import InGateway, TaskUser
-from ws_gateway.http.models import NamedTask
 from ws_gateway.http.problems import documented
+from ws_gateway.http.task_models import NamedTask
 from ws_gateway.upstream.archive import archive
 
 router = APIRouter(tags=["images"])

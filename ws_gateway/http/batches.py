@@ -8,8 +8,8 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 
 from ws_gateway.http.dependencies import InGateway, TaskUser
-from ws_gateway.http.models import BatchOut, DeletedOut
 from ws_gateway.http.problems import documented
+from ws_gateway.http.task_models import BatchOut, DeletedOut
 
 router = APIRouter(tags=["batches"])
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from whitebg.v1 import generator_service_pb2 as pb
 from ws_gateway.http.dependencies import InGateway, TaskUser
-from ws_gateway.http.models import ENGINE_NAMES
+from ws_gateway.http.options import ENGINE_NAMES
 from ws_gateway.http.problems import documented
 
 router = APIRouter()

@@ -6,14 +6,73 @@ from http import HTTPStatus
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field
 
 from whitebg.v1 import generator_service_pb2 as pb
 from whitebg.v1 import task_pb2
 from ws_gateway.auth.revocations import RevocationsUnknown
 from ws_gateway.http.dependencies import Admin, InGateway
-from ws_gateway.http.models import BreakerOut, Health, NotReadyReason, QueueStats
 from ws_gateway.http.problems import RETRY_AFTER_S, Problem, ProblemDetail, documented
-from ws_gateway.protocol.messages import WAIT_REASONS, seconds, utc_millis
+from ws_gateway.http.task_models import WaitReasonName
+from ws_gateway.protocol.messages import (
+    WAIT_REASONS,
+    seconds,
+    utc_millis,
+)
+
+
+class NotReadyReason(BaseModel):
+    """One reason why the service is not ready."""
+
+    code: str = Field(description="Stable name", examples=["queue_stalled"])
+    message: str = Field(description="The problem and the remedy, for a person")
+
+
+class BreakerOut(BaseModel):
+    """A circuit breaker that is not closed: an engine or the image store that tasks wait for."""
+
+    name: str = Field(description="`engine:` and the engine's name, or `blobs`", examples=["engine:gemini"])
+    state: Literal["open", "half_open"] = Field(description="half_open: one task at a time probes it")
+    reason: WaitReasonName | None
+    message: str = Field(description="The cause, for a person")
+    failing_since: str
+    open_until: str = Field(description="When it may be probed")
+
+
+class QueueStats(BaseModel):
+    """Queue, log and gateway at a glance."""
+
+    total_tasks: int = Field(description="Kept tasks in all states")
+    active_connections: int = Field(description="The same as connections")
+    memory_usage_mb: float | None = Field(description="The same as resident_bytes, in MiB")
+    ready: bool = Field(description="Whether the service is ready for work")
+    not_ready_reasons: list[NotReadyReason]
+    queue_stalled_seconds: float = Field(
+        description="For how long tasks could run, without an attempt that started or ended"
+    )
+    breakers: list[BreakerOut] = Field(description="Circuit breakers that are not closed")
+
+    tasks: dict[str, int] = Field(description="Kept tasks by state")
+    oldest_pending_seconds: float
+    epoch: str
+    head_revision: int
+    tail_revision: int
+    watchers: int
+    ring_events: int
+    database_replays: int
+    service_started_at: str
+    connections: int = Field(description="Open WebSockets of this gateway")
+    resident_bytes: int | None = Field(description="Memory of this gateway; null where the system does not report it")
+    hub_connected: bool = Field(description="Whether the stream from the service is open")
+    hub_lag_seconds: float = Field(description="How old the latest event was when it reached this gateway")
+    hub_ring_events: int = Field(description="Events that this gateway can replay from memory")
+
+
+class Health(BaseModel):
+    """How the process does."""
+
+    status: Annotated[str, Field(examples=["ok"])]
+
 
 router = APIRouter()
 

@@ -3,18 +3,54 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Literal
 
 import orjson
 from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, Field
 
 from ws_gateway.auth.jwt import Claims
 from ws_gateway.components import Gateway
 from ws_gateway.http.dependencies import InGateway, TaskUser
 from ws_gateway.http.former_paths import succeeded_by
-from ws_gateway.http.models import SINCE, SINCE_EXAMPLES, SyncIn, SyncOut
 from ws_gateway.http.problems import documented, invalid
+from ws_gateway.http.task_models import TaskData
 from ws_gateway.protocol.cursor import Since, Start, parse_since
+
+SINCE = "Cursor (id of the last message) or RFC 3339 time; without it, the current tasks are returned"
+SINCE_EXAMPLES = ["6f1c2a:42", "2026-01-08T10:00:00Z"]
+
+
+class SyncIn(BaseModel):
+    """A client's position in its event log."""
+
+    since: str | None = Field(
+        None,
+        max_length=200,
+        description=SINCE,
+        examples=SINCE_EXAMPLES,
+    )
+
+
+class TaskMessageOut(BaseModel):
+    """A message as the WebSocket sends it."""
+
+    type: Literal["task_update", "task_complete", "task_failed"]
+    id: str | None = Field(None, description="Cursor after this message; left out within a snapshot")
+    task_id: int
+    timestamp: str
+    data: TaskData
+
+
+class SyncOut(BaseModel):
+    """What the client missed."""
+
+    mode: Literal["replay", "snapshot"] = Field(description="A snapshot voids what the client held before")
+    reason: str | None = Field(description="Why it is a snapshot, such as cursor_too_old")
+    messages: list[TaskMessageOut]
+    cursor: str = Field(description="Ask with this the next time")
+    has_more: bool = Field(description="Whether there is more to fetch at once")
+
 
 router = APIRouter(tags=["messages"])
 

@@ -12,7 +12,8 @@ from whitebg.v1 import generator_service_pb2 as pb
 from whitebg.v1 import task_pb2
 from ws_gateway.http.dependencies import InGateway, TaskId, TaskUser, within
 from ws_gateway.http.former_paths import add_former_path, succeeded_by
-from ws_gateway.http.models import (
+from ws_gateway.http.problems import Problem, documented
+from ws_gateway.http.task_models import (
     DeletedOut,
     DeleteIn,
     ReviewedOut,
@@ -24,7 +25,6 @@ from ws_gateway.http.models import (
     TaskOut,
     TaskStatus,
 )
-from ws_gateway.http.problems import Problem, documented
 from ws_gateway.http.uploads import (
     FORM_OVERHEAD,
     MAX_MASK_BYTES,

@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from http import HTTPStatus
 
 from fastapi import APIRouter, Request
+from pydantic import BaseModel
 
 from ws_gateway.auth.jwt import GUEST_PREFIX, Scope, TokenRejected
 from ws_gateway.http.dependencies import Bearer, InGateway, TaskUser
 from ws_gateway.http.former_paths import add_former_path
 from ws_gateway.http.guests import guests_welcome
-from ws_gateway.http.models import GuestTokenOut, TokenOut
 from ws_gateway.http.problems import Problem, documented
+
+
+class TokenOut(BaseModel):
+    """A WebSocket token."""
+
+    token: str
+    expires_at: datetime
+
+
+class GuestTokenOut(BaseModel):
+    """A guest and their token."""
+
+    token: str
+    user_id: str
+    expires_at: datetime
+
 
 router = APIRouter(tags=["tokens"])
 

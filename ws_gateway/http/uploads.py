@@ -14,8 +14,8 @@ from starlette.requests import Request
 
 from whitebg.v1 import task_pb2
 from ws_gateway.http.filenames import decoded_filename
-from ws_gateway.http.models import OptionsForm
 from ws_gateway.http.multipart import multipart_form
+from ws_gateway.http.options import OptionsForm
 from ws_gateway.http.problems import Problem, invalid
 
 FORM_OVERHEAD = 128 * 1024

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Mapping
 from contextvars import ContextVar
 
 _USABLE = re.compile(r"[A-Za-z0-9._:-]{1,64}")
@@ -17,3 +18,9 @@ def usable_or_new(given: str | None) -> str:
     if given is not None and _USABLE.fullmatch(given):
         return given
     return secrets.token_hex(8)
+
+
+def fields() -> Mapping[str, str]:
+    """Return the present request's id as the field of a log line; nothing outside a request."""
+    identity = current.get()
+    return {"request_id": identity} if identity else {}

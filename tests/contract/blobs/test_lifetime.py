@@ -18,7 +18,7 @@ from generator_service.domain.clock import SystemClock
 from generator_service.domain.retry import RetryPolicy
 from generator_service.image_removal import ImageRemover
 from generator_service.image_store import MARKER_KEY, ImageStoreGuard, Marker
-from generator_service.store.contract import Limits
+from generator_service.store.limits import Limits
 from generator_service.store.sql import SqlTaskStore
 from generator_service.store.sqlite import open_sqlite, renew_sqlite
 from generator_service.worker import orphans

@@ -9,7 +9,7 @@ import pytest
 
 from generator_service.domain.retry import RetryPolicy
 from generator_service.domain.routing import WaitPolicy
-from generator_service.store.contract import Limits
+from generator_service.store.limits import Limits
 from generator_service.store.sql import SqlTaskStore
 from tests.support.backends import BACKENDS, Backend, Database
 from tests.support.clock import SettableClock

@@ -10,7 +10,8 @@ from generator_service.domain.breaker import BLOBS, Breaker, Outage, engine_brea
 from generator_service.domain.event import EventType
 from generator_service.domain.routing import WaitPolicy
 from generator_service.domain.task import TERMINAL_STATES, Engine, Review, TaskState
-from generator_service.store.contract import Limits, Retention
+from generator_service.store.contract import Retention
+from generator_service.store.limits import Limits
 from tests.support.clock import NOON
 
 P, R = TaskState.PENDING, TaskState.PROCESSING

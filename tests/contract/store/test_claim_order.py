@@ -15,7 +15,7 @@ from generator_service.domain import claim_order
 from generator_service.domain.event import EventType
 from generator_service.domain.retry import RetryPolicy
 from generator_service.domain.task import Task
-from generator_service.store.contract import Limits
+from generator_service.store.limits import Limits
 from generator_service.store.sql import SqlTaskStore
 from generator_service.store.tables import users
 from generator_service.watch.queue_state import QueueState

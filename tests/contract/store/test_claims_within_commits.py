@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from generator_service.domain.event import EventType
 from generator_service.domain.task import Task, TaskState
-from generator_service.store.contract import Limits
+from generator_service.store.limits import Limits
 from tests.contract.store.conftest import OpenStore
 from tests.support.store import LEASE, RESULT, StoreHarness, audit, new_task
 

@@ -12,7 +12,8 @@ import pytest
 from generator_service.domain.errors import LeaseLost, StorageQuotaExceeded, TaskNotFound
 from generator_service.domain.event import EventType, TaskEvent
 from generator_service.domain.task import TaskState
-from generator_service.store.contract import Limits, Retention
+from generator_service.store.contract import Retention
+from generator_service.store.limits import Limits
 from tests.contract.store.conftest import OpenStore
 from tests.support.store import MASK, PHOTO, RESULT, StoreHarness, audit_counters, new_task, read_log, stored_bytes
 

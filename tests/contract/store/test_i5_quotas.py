@@ -11,7 +11,8 @@ import pytest
 from generator_service.domain.errors import QuotaExceeded
 from generator_service.domain.event import EventType
 from generator_service.domain.task import Task, TaskState
-from generator_service.store.contract import Enqueued, Limits
+from generator_service.store.contract import Enqueued
+from generator_service.store.limits import Limits
 from tests.contract.store.conftest import OpenStore
 from tests.support.store import LEASE, RESULT, StoreHarness, audit, counters, failure, new_task
 

@@ -8,7 +8,7 @@ import pytest
 
 from generator_service.domain.errors import IdempotencyConflict
 from generator_service.domain.task import TaskState
-from generator_service.store.contract import Limits
+from generator_service.store.limits import Limits
 from tests.contract.store.conftest import OpenStore
 from tests.support.store import RESULT, StoreHarness, audit, new_task
 

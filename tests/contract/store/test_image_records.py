@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from generator_service.store.contract import ImageBinding
+from generator_service.store.image_contract import ImageBinding
 from tests.support.store import StoreHarness
 
 NOON = datetime(2026, 1, 8, 12, tzinfo=UTC)

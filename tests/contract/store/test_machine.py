@@ -30,7 +30,8 @@ from generator_service.domain.event import EventType
 from generator_service.domain.retry import RetryPolicy
 from generator_service.domain.routing import Routing, WaitPolicy
 from generator_service.domain.task import Engine, Lease, Review, Task, TaskState, WaitReason
-from generator_service.store.contract import Beat, Limits, Retention
+from generator_service.store.contract import Beat, Retention
+from generator_service.store.limits import Limits
 from tests.contract.store.model import Model
 from tests.support.backends import Backend, Sqlite
 from tests.support.clock import SettableClock

@@ -8,7 +8,7 @@ import pytest
 
 from generator_service.domain.errors import BatchClosed, IdempotencyConflict, QuotaExceeded, TaskNotFound
 from generator_service.domain.event import EventType
-from generator_service.store.contract import Limits
+from generator_service.store.limits import Limits
 from tests.contract.store.conftest import OpenStore
 from tests.support.store import MASK, PHOTO, StoreHarness, audit, new_task
 

@@ -20,7 +20,7 @@ from generator_service.domain.event import EventType
 from generator_service.domain.routing import Routing, WaitPolicy
 from generator_service.domain.task import Engine, Task, TaskState, WaitReason
 from generator_service.store.admin_contract import TaskFilter
-from generator_service.store.contract import Limits, UserLimits
+from generator_service.store.limits import Limits, UserLimits
 from generator_service.watch.queue_state import QueueState
 from generator_service.watch.queue_view import QueueView
 from tests.contract.store.conftest import OpenStore

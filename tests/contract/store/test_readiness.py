@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from generator_service.store.contract import Limits
+from generator_service.store.limits import Limits
 from generator_service.store.reconnect import DatabaseUnavailable
 from tests.contract.store.conftest import OpenStore
 from tests.contract.store.test_unavailable import set_read_only

@@ -6,7 +6,7 @@ import asyncio
 from datetime import timedelta
 
 from generator_service.domain.task import TaskState
-from generator_service.store.contract import QueueSnapshot, Snapshot
+from generator_service.store.views import QueueSnapshot, Snapshot
 from tests.support.store import RESULT, StoreHarness, audit, durable, failure, fold
 
 ALL: frozenset[TaskState] = frozenset()

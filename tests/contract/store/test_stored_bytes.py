@@ -12,7 +12,8 @@ from sqlalchemy import text
 
 from generator_service.domain.errors import QuotaExceeded, StorageQuotaExceeded
 from generator_service.migrations.versions import v0008_stored_bytes
-from generator_service.store.contract import Enqueued, Limits
+from generator_service.store.contract import Enqueued
+from generator_service.store.limits import Limits
 from tests.contract.store.conftest import OpenStore
 from tests.support.store import MASK, PHOTO, RESULT, StoreHarness, failure, new_task, stored_bytes
 

@@ -12,7 +12,8 @@ from generator_service.domain.breaker import Outage
 from generator_service.domain.errors import LeaseLost
 from generator_service.domain.task import Task, WaitReason
 from generator_service.domain.usage import DELETED_USERS, DayUsage, Usage, day_of
-from generator_service.store.contract import Beat, Limits
+from generator_service.store.contract import Beat
+from generator_service.store.limits import Limits
 from tests.contract.store.conftest import OpenStore
 from tests.support.store import LEASE, MASK, PHOTO, RESULT, StoreHarness, failure, lease, new_task
 

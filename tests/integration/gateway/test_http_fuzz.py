@@ -31,7 +31,7 @@ from tests.integration.gateway.world import SECRET, token_for
 from tests.support.driven_service import PICTURE, DrivenService
 from tests.support.patience import PATIENCE
 from ws_gateway.app import create_app
-from ws_gateway.http.models import EngineName
+from ws_gateway.http.options import EngineName
 from ws_gateway.settings import Settings
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]

@@ -28,7 +28,7 @@ from generator_service.engines.registry import EngineSettings
 from generator_service.image_store import MARKER_KEY, Marker
 from generator_service.server import running_service
 from generator_service.settings import Settings
-from generator_service.store.contract import Limits
+from generator_service.store.limits import Limits
 from generator_service.store.sqlite import open_sqlite
 from tests.support import fake_gemini as wire
 from tests.support.fake_gemini import FakeGemini

@@ -24,7 +24,8 @@ from generator_service.domain.event import EventType
 from generator_service.domain.retry import RetryPolicy
 from generator_service.domain.task import TaskState
 from generator_service.store import postgres as backend
-from generator_service.store.contract import Beat, Limits, Retention
+from generator_service.store.contract import Beat, Retention
+from generator_service.store.limits import Limits
 from generator_service.store.postgres import database_url, open_postgres
 from generator_service.store.queue_clock import SteadyClock
 from generator_service.store.reconnect import DatabaseUnavailable

@@ -16,7 +16,8 @@ from alembic.migration import MigrationContext
 from sqlalchemy import event
 
 from generator_service.domain.retry import RetryPolicy
-from generator_service.store.contract import Beat, Limits
+from generator_service.store.contract import Beat
+from generator_service.store.limits import Limits
 from generator_service.store.migrate import migrate
 from generator_service.store.sqlite import BEGIN_TO_WRITE, _engine, open_sqlite
 from generator_service.store.tables import metadata

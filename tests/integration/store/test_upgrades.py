@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, create_engine, text
 from generator_service.domain.retry import RetryPolicy
 from generator_service.domain.task import Engine as TaskEngine
 from generator_service.domain.task import InputInfo, TaskOptions
-from generator_service.store.contract import Limits
+from generator_service.store.limits import Limits
 from generator_service.store.migrate import migrate
 from generator_service.store.postgres import database_url
 from generator_service.store.sqlite import open_sqlite

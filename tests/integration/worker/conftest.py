@@ -13,7 +13,7 @@ from generator_service.blobs.local import LocalBlobStore
 from generator_service.domain.clock import SystemClock
 from generator_service.domain.retry import RetryPolicy
 from generator_service.domain.task import Task
-from generator_service.store.contract import Limits
+from generator_service.store.limits import Limits
 from generator_service.store.sql import SqlTaskStore
 from generator_service.store.sqlite import open_sqlite
 from tests.support.store import new_task

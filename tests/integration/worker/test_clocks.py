@@ -18,7 +18,7 @@ from generator_service.engines.pool.pool import PoolSettings
 from generator_service.engines.registry import Engines
 from generator_service.images import Images
 from generator_service.notifier.local import LocalNotifier
-from generator_service.store.contract import Limits
+from generator_service.store.limits import Limits
 from generator_service.store.sqlite import open_sqlite
 from generator_service.worker.worker import Worker, WorkerSettings
 from tests.support.clock import SettableClock

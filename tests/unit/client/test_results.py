@@ -6,7 +6,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from whitebg import convert, models
 from whitebg.v1 import task_pb2
-from ws_gateway.http.models import TaskOut
+from ws_gateway.http.task_models import TaskOut
 
 NEW = task_pb2.ResultInfo(
     engine=task_pb2.ENGINE_LOCAL,

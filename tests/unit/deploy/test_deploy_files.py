@@ -22,7 +22,7 @@ from generator_service.__main__ import PROCESSES
 from generator_service.domain.retry import RetryPolicy
 from generator_service.ops.metrics_server import StateCollector
 from generator_service.settings import Settings as ServiceSettings
-from generator_service.store.contract import Limits
+from generator_service.store.limits import Limits
 from generator_service.store.postgres import open_postgres
 from tests.support.clock import SettableClock
 from tests.support.nginx import nginx_configuration, nginx_program

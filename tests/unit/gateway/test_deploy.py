@@ -16,7 +16,8 @@ from generator_service.domain.clock import SystemClock
 from generator_service.notifier.local import LocalNotifier
 from generator_service.ops import metrics as service
 from generator_service.ops.metrics_server import StateCollector
-from generator_service.store.contract import QueueCounts, TaskStore
+from generator_service.store.contract import TaskStore
+from generator_service.store.views import QueueCounts
 from generator_service.watch.feed import Feeds
 from generator_service.watch.queue_view import QueueView
 from generator_service.watch.ring import EventRing

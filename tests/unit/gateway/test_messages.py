@@ -9,7 +9,7 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from whitebg.v1 import event_pb2, task_pb2
-from ws_gateway.http.models import WaitReasonName
+from ws_gateway.http.task_models import WaitReasonName
 from ws_gateway.protocol.cursor import UserCursor
 from ws_gateway.protocol.messages import STATUS, TERMINAL_STATES, WAIT_REASONS, Encoder, Phase, task_data
 

@@ -16,7 +16,7 @@ from generator_service.domain.event import EventType
 from generator_service.domain.task import Lease, Task, TaskState
 from generator_service.domain.usage import Usage
 from generator_service.store import operations
-from generator_service.store.contract import Limits
+from generator_service.store.limits import Limits
 from generator_service.store.unit_of_work import UnitOfWork
 from generator_service.watch.feed import Batch, Feeds, WatchRequest, _Feed
 from tools.checker.violation import Guarantee

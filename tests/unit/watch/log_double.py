@@ -12,7 +12,8 @@ from generator_service.domain import transitions
 from generator_service.domain.event import EventType, TaskEvent
 from generator_service.domain.task import Task, TaskState
 from generator_service.notifier.local import LocalNotifier
-from generator_service.store.contract import EventPage, Head, Snapshot, TaskStore
+from generator_service.store.contract import TaskStore
+from generator_service.store.views import EventPage, Head, Snapshot
 from generator_service.watch.feed import Feeds
 from generator_service.watch.ring import EventRing
 from generator_service.watch.tail import LogTail

@@ -12,7 +12,7 @@ import pytest
 from generator_service.domain.event import TaskEvent
 from generator_service.notifier.contract import Topic
 from generator_service.notifier.local import LocalNotifier
-from generator_service.store.contract import EventPage
+from generator_service.store.views import EventPage
 from generator_service.watch import tail as tail_module
 from generator_service.watch.committed import LocalCommitBuffer
 from generator_service.watch.tail import LogTail

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from typing import Any
 
-import orjson
-
+from whitebg_process.logs import JsonFormatter
 from ws_gateway.telemetry import request_id
-from ws_gateway.telemetry.logs import JsonFormatter
 
 
 def line(**record: Any) -> dict[str, Any]:
     made = logging.makeLogRecord({"name": "ws_gateway.test", "levelname": "INFO", "msg": "hello"} | record)
-    text = JsonFormatter().format(made)
+    text = JsonFormatter(request_id.fields).format(made)
     assert "\n" not in text
-    parsed: dict[str, Any] = orjson.loads(text)
+    parsed: dict[str, Any] = json.loads(text)
     return parsed
 
 
