@@ -6,6 +6,7 @@ ASGI exposes neither, so uvicorn's protocol hands a `Wire` to the application be
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 _EXTENSION = "whitebg.wire"
 _LINGER_S = 5.0
+_KERNEL_BYTES = 64 * 1024
+"""Bytes that the operating system takes ahead of what the line can send. By default it takes megabytes of a client
+that does not read: they cost memory, reach a slow client late, and delay a ping beyond the wait for its answer."""
 
 
 class Wire(Protocol):
@@ -57,6 +61,7 @@ class WireProtocol(WebSocketsSansIOProtocol):
         """Begin to serve a handshake."""
         super().handle_connect(event)
         if not self.close_sent:
+            _bound_kernel_buffer(self.transport.get_extra_info("socket"))
             # The application runs from the next turn of the loop on, so it finds this.
             self.scope["extensions"][_EXTENSION] = {"wire": self}
 
@@ -135,6 +140,13 @@ class WireProtocol(WebSocketsSansIOProtocol):
     def _abort_soon(self) -> None:
         if self._abort_timer is None and not self.disconnected:
             self._abort_timer = self.loop.call_later(_LINGER_S, self.transport.abort)
+
+
+def _bound_kernel_buffer(connection: socket.socket) -> None:
+    """Limit what the operating system takes for a TCP connection before it can be sent."""
+    option = getattr(socket, "TCP_NOTSENT_LOWAT", None)
+    if option is not None and connection.family in (socket.AF_INET, socket.AF_INET6):
+        connection.setsockopt(socket.IPPROTO_TCP, option, _KERNEL_BYTES)
 
 
 class _NoWire:
