@@ -28,7 +28,6 @@ from generator_service.domain.clock import SystemClock
 from generator_service.engines.neural.models import ModelUnusable
 from generator_service.engines.registry import NoEngine
 from generator_service.image_store import ImageStoreGuard
-from generator_service.ops import tracing
 from generator_service.ops.metrics_server import PortInUse
 from generator_service.server import running_service
 from generator_service.settings import MissingSetting, Settings
@@ -42,6 +41,7 @@ from whitebg_process.hardening import protect_memory
 from whitebg_process.known_settings import unknown_settings
 from whitebg_process.logs import configure_logs
 from whitebg_process.settings import describe
+from whitebg_process.tracing import TracingUnavailable, start_tracing
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ MISCONFIGURED = (
     DatabaseUnusable,
     DataDirError,
     PortInUse,
-    tracing.TracingUnavailable,
+    TracingUnavailable,
 )
 """Errors that a restart can't fix: the exit status is 2. The message names the setting."""
 
@@ -155,7 +155,7 @@ def run_process(command: str, settings: Settings) -> int:
     sys.setswitchinterval(SWITCH_SECONDS)
     try:
         if settings.tracing:
-            tracing.start(name)
+            start_tracing(name)
         uvloop.run(run_until_stopped(settings, run))
     except NoEngine as error:
         sys.stderr.write(f"WHITEBG_ENGINE_ORDER: {error}\n")

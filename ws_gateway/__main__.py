@@ -8,9 +8,9 @@ from pydantic import ValidationError
 
 from whitebg_process.certificates import CertificateError
 from whitebg_process.settings import describe
+from whitebg_process.tracing import TracingUnavailable, start_tracing
 from ws_gateway.server import serve
 from ws_gateway.settings import Settings
-from ws_gateway.telemetry import tracing
 
 
 def main() -> int:
@@ -22,10 +22,10 @@ def main() -> int:
         return 2
     try:
         if settings.tracing:
-            tracing.start("whitebg-gateway")
+            start_tracing("whitebg-gateway")
         if settings.tls is not None:
             settings.tls.read()
-    except (CertificateError, tracing.TracingUnavailable) as error:
+    except (CertificateError, TracingUnavailable) as error:
         sys.stderr.write(f"{error}\n")
         return 2
     serve(settings)

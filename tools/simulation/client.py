@@ -10,10 +10,10 @@ from tools.checker.history import Config, Finished, Logged, Moved, Opened, Recei
 from tools.checker.verdict import check
 from tools.simulation.schedule import Broken, Step
 from whitebg import errors, models
-from whitebg.retry import Backoff
 from whitebg.v1 import event_pb2, task_pb2
 from whitebg.v1 import generator_service_pb2 as pb
 from whitebg.watch import WatchRequest, follow
+from whitebg_process.backoff import Backoff
 
 _NO_WAIT = Backoff(base=0.0, cap=0.0)
 _BROKEN = (errors.ServiceUnavailable("away"), errors.Overloaded("slow"), errors.QuotaExceeded("full", 0.0))

@@ -1,4 +1,4 @@
-"""Traces by OpenTelemetry, where they are asked for and the extra ``otel`` is installed."""
+"""OpenTelemetry spans of HTTP requests and of calls to the service."""
 
 from __future__ import annotations
 
@@ -12,31 +12,6 @@ if TYPE_CHECKING:
 
 # Their URLs contain tokens, codes and signatures, or are uninformative.
 _UNTRACED = ("/ws/", "/images/", "/auth/", "/healthz", "/readyz", "/metrics")
-INSTALL = "WHITEBG_TRACING is set, but OpenTelemetry is not installed: pip install 'whitebg[otel]'"
-
-
-class TracingUnavailable(Exception):
-    """Traces are asked for, and the packages are not there."""
-
-
-def start(process: str) -> None:
-    """Send this process's traces by OTLP over HTTP, as the ``OTEL_EXPORTER_OTLP_*`` variables configure.
-
-    Raises:
-        TracingUnavailable: the packages are not installed.
-
-    """
-    try:
-        from opentelemetry import trace
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-        from opentelemetry.sdk.resources import Resource
-        from opentelemetry.sdk.trace import TracerProvider
-        from opentelemetry.sdk.trace.export import BatchSpanProcessor
-    except ImportError as error:
-        raise TracingUnavailable(INSTALL) from error
-    provider = TracerProvider(resource=Resource.create({"service.name": process}))
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
-    trace.set_tracer_provider(provider)
 
 
 def telemetry(*, tracing: bool) -> TelemetryConfig:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from collections.abc import Iterator
 from contextlib import aclosing, contextmanager
 from functools import partial
@@ -15,16 +14,17 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from whitebg.v1 import event_pb2
 from whitebg.v1 import generator_service_pb2 as pb
+from whitebg_process.backoff import Backoff
 from ws_gateway.auth.revocations import Revocations
 from ws_gateway.clock import Clock
 from ws_gateway.protocol.messages import TERMINAL_STATES, Encoder, ProgressMessage, TaskMessage, epoch_seconds
 from ws_gateway.telemetry.metrics import Metrics
-from ws_gateway.upstream.backoff import Backoff
 from ws_gateway.upstream.client import ServiceClient
 from ws_gateway.upstream.errors import ServiceError
 from ws_gateway.upstream.event_buffer import EventRing
 
 log = logging.getLogger(__name__)
+_BACKOFF = Backoff(base=0.05, cap=2.0)
 
 # The service sends a bookmark at least every 30 s; a stream that is silent for longer is dead.
 SILENCE_S = 75.0
@@ -68,7 +68,6 @@ class Hub:
         revocations: Revocations,
         clock: Clock,
         metrics: Metrics,
-        backoff: Backoff | None = None,
     ) -> None:
         self.connected = False
         """Whether the stream from the service is open."""
@@ -84,7 +83,8 @@ class Hub:
         self._ring = ring
         self._encoder = encoder
         self._revocations = revocations
-        self._backoff = backoff or Backoff(base=0.05, cap=2.0, random=random.SystemRandom())
+        self._failures = 0
+        """Streams that ended since the last one that brought anything."""
         self._subscribers: dict[str, set[Subscriber]] = {}
         self._cursor = ""
         self._submitted: dict[int, Timestamp] = {}
@@ -122,7 +122,8 @@ class Hub:
                     self._metrics.hub_broke()
                 self.connected = False
                 self._begin_loss()
-            await asyncio.sleep(self._backoff.next())
+            self._failures += 1
+            await asyncio.sleep(_BACKOFF.delay(self._failures))
 
     async def _watch(self) -> None:
         """Follow one stream to its end; on it, and before anything else, all revocations."""
@@ -172,7 +173,7 @@ class Hub:
             self._cursor = response.cursor
         if not self.connected:
             self.connected = True
-            self._backoff.reset()
+            self._failures = 0
             self._report_service(available=True)
             log.info("connected to the service")
 

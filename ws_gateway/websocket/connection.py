@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 import grpc
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from whitebg_process.backoff import Backoff
 from ws_gateway.auth.authenticator import Authenticator
 from ws_gateway.auth.image_urls import ImageUrls
 from ws_gateway.auth.jwt import Claims
@@ -18,7 +19,6 @@ from ws_gateway.protocol.close_codes import Close, CloseCode
 from ws_gateway.protocol.messages import ProgressMessage, TaskMessage
 from ws_gateway.protocol.session import ReadRequest, Session
 from ws_gateway.telemetry.metrics import Metrics
-from ws_gateway.upstream.backoff import Backoff
 from ws_gateway.upstream.errors import ServiceError
 from ws_gateway.upstream.history import History
 from ws_gateway.upstream.hub import Hub
@@ -27,6 +27,7 @@ from ws_gateway.websocket.transport import wire_of
 
 log = logging.getLogger(__name__)
 
+_READ_BACKOFF = Backoff(base=0.1, cap=5.0)
 # How often a client that does not read is looked at, in seconds; a client that reads is not.
 _LOOK_S = 0.5
 _WRITE_CHARS = 16 * 1024
@@ -197,7 +198,7 @@ class Connection:
 
     async def _read(self, wanted: ReadRequest) -> None:
         """Read history for the session; retry while the service is unavailable."""
-        backoff = Backoff(base=0.1, cap=5.0, random=random.SystemRandom())
+        failures = 0
         while True:
             # Until the hub has a log position, events after this read could be missed.
             await self._hub.positioned.wait()
@@ -209,7 +210,8 @@ class Connection:
                     break
                 if not error.away:
                     log.warning("could not read a history, trying again: %s", error)
-                await asyncio.sleep(backoff.next())
+                failures += 1
+                await asyncio.sleep(_READ_BACKOFF.delay(failures))
             else:
                 self._session.page(wanted.number, page)
                 break

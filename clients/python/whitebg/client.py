@@ -37,11 +37,11 @@ from whitebg.models import (
     TaskState,
     WatchUpdate,
 )
-from whitebg.retry import Backoff
 from whitebg.transfer import AtomicFile, fetch
 from whitebg.v1 import generator_service_pb2 as pb
 from whitebg.watch import OnRetry, WatchRequest, follow
 from whitebg.wire import Tls, Token, Wire
+from whitebg_process.backoff import Backoff
 
 _MAX_NAMED = 1000
 """Tasks that one call of the service may delete."""

@@ -18,8 +18,8 @@ from whitebg.client import AsyncClient
 from whitebg.errors import ClientStateError
 from whitebg.files import StrPath
 from whitebg.models import ImageKind
-from whitebg.retry import Backoff
 from whitebg.wire import Tls, Token
+from whitebg_process.backoff import Backoff
 
 _EXIT_SECONDS = 5.0
 _P = ParamSpec("_P")

@@ -13,9 +13,9 @@ from typing import BinaryIO
 
 from whitebg import convert, errors
 from whitebg.models import ImageInfo
-from whitebg.retry import Backoff
 from whitebg.v1 import generator_service_pb2 as pb
 from whitebg.watch import RETRYABLE
+from whitebg_process.backoff import Backoff
 
 MAX_BARREN_TRIES = 8
 """Streams in a row that may break without a single new byte."""

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 
 from whitebg import convert, errors
 from whitebg.models import OnGap, WatchUpdate
-from whitebg.retry import Backoff
 from whitebg.v1 import generator_service_pb2 as pb
+from whitebg_process.backoff import Backoff
 
 OnRetry = Callable[[errors.WhitebgError, float], None]
 """Called when a stream broke, with the error and the seconds until the next try."""

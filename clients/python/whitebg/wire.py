@@ -14,11 +14,11 @@ import grpc
 import grpc.aio
 
 from whitebg import errors
-from whitebg.retry import Backoff
 from whitebg.status import error_from_rpc
 from whitebg.tls import ClientTls
 from whitebg.v1.admin_service_pb2_grpc import AdminServiceStub
 from whitebg.v1.generator_service_pb2_grpc import GeneratorServiceStub
+from whitebg_process.backoff import Backoff
 
 if TYPE_CHECKING:
     # These exist in the stubs only.

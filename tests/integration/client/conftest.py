@@ -15,8 +15,8 @@ import pytest
 from tests.support.driven_service import PICTURE, DrivenService
 from tests.support.patience import PATIENCE
 from whitebg.client import AsyncClient
-from whitebg.retry import Backoff
 from whitebg.tokens import minting
+from whitebg_process.backoff import Backoff
 
 SECRET = "s" * 48
 PHOTO = PICTURE

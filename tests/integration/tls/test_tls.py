@@ -28,7 +28,7 @@ from tests.support.processes import Program, environment, program
 from tools.certificates import make_certificates
 from whitebg import AsyncClient, ClientTls
 from whitebg.errors import CertificateError, DeadlineExceeded, ServiceUnavailable, WhitebgError
-from whitebg.retry import Backoff
+from whitebg_process.backoff import Backoff
 from ws_gateway.server import make_server
 from ws_gateway.settings import Settings as GatewaySettings
 

@@ -16,8 +16,6 @@ from pathlib import Path
 
 import jwt
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -34,7 +32,6 @@ from whitebg.cli.saving import OutputNames
 from whitebg.cli.up import UpSettings, commands
 from whitebg.convert import stats_from_proto, task_from_proto
 from whitebg.models import BreakerState, CircuitBreaker, EventType, NotReadyReason, WaitReason
-from whitebg.retry import Backoff
 from whitebg.tls import ClientTls
 from whitebg.tokens import mint, minting
 from whitebg.v1 import event_pb2, task_pb2
@@ -43,14 +40,6 @@ from ws_gateway.settings import Settings
 
 NOW = datetime(2026, 1, 8, 10, tzinfo=UTC)
 SECRET = "s" * 48
-
-
-@given(st.integers(min_value=1, max_value=10**9))
-def test_backoff_stays_within_its_bounds(failures: int) -> None:
-    backoff = Backoff()
-    assert 0 <= backoff.delay(failures) <= backoff.bound(failures) <= 10.0
-    assert backoff.bound(1) == pytest.approx(0.1)
-    assert backoff.bound(failures) <= backoff.bound(failures + 1)
 
 
 def test_restarts_double_up_to_the_cap_and_end() -> None:

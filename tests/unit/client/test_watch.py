@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from whitebg import errors, models
-from whitebg.retry import Backoff
 from whitebg.v1 import event_pb2
 from whitebg.v1 import generator_service_pb2 as pb
 from whitebg.watch import WatchRequest, follow
+from whitebg_process.backoff import Backoff
 
 NO_WAIT = Backoff(base=0.0, cap=0.0)
 

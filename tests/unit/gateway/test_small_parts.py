@@ -6,7 +6,6 @@ import json
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from random import Random
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -22,7 +21,6 @@ from ws_gateway.clock import SystemClock
 from ws_gateway.http.ranges import ByteRange, Unsatisfiable, parse_range
 from ws_gateway.protocol.cursor import UserCursor, parse_since
 from ws_gateway.settings import Settings
-from ws_gateway.upstream.backoff import Backoff
 from ws_gateway.upstream.event_buffer import EventRing
 
 SECRET = "a secret that only the tests share with anyone"
@@ -246,20 +244,6 @@ class TestRing:
         ring.clear()
         assert len(ring) == 0
         assert ring.after("ann", UserCursor("e0", 0)) is None
-
-
-def test_backoff_doubles_up_to_its_cap_with_full_jitter() -> None:
-    class Highest(Random):
-        def random(self) -> float:
-            return 1.0
-
-    backoff = Backoff(base=0.5, cap=3.0, random=Highest())
-    assert [backoff.next() for _ in range(5)] == [0.5, 1.0, 2.0, 3.0, 3.0]
-    backoff.reset()
-    assert backoff.next() == 0.5
-    spread = Backoff(base=1.0, cap=1.0, random=Random(1))
-    waits = [spread.next() for _ in range(100)]
-    assert min(waits) < 0.1 < 0.9 < max(waits) <= 1.0
 
 
 def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,8 +16,8 @@ from whitebg.cli import output
 from whitebg.cli.connection import resolve
 from whitebg.cli.problems import Problem
 from whitebg.errors import WhitebgError
-from whitebg.retry import Backoff
 from whitebg.wire import Wire
+from whitebg_process.backoff import Backoff
 from whitebg_process.durations import parse_duration
 
 TIMEOUT = 60.0
