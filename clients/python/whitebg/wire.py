@@ -152,10 +152,12 @@ class Wire:
         """Make a unary call; repeat it while the service is unavailable and there is time, as late as it asks.
 
         Raises:
-            WhitebgError: the service's answer, or that there was none.
+            WhitebgError: the service's answer, or that there was none. A last try that found no time for an answer does
+                not hide why the ones before it failed.
 
         """
         deadline = time.monotonic() + self.timeout
+        unavailable: errors.ServiceUnavailable | None = None
         for failures in count(1):
             try:
                 left = deadline - time.monotonic()
@@ -163,8 +165,11 @@ class Wire:
             except grpc.aio.AioRpcError as error:
                 failure = error_from_rpc(error, self.target)
                 # From None: the RPC error's text adds nothing but its debug string.
+                if isinstance(failure, errors.DeadlineExceeded) and unavailable is not None:
+                    raise unavailable from None
                 if not isinstance(failure, errors.ServiceUnavailable):
                     raise failure from None
+                unavailable = failure
                 delay = max(self._backoff.delay(failures), failure.retry_after or 0.0)
                 if time.monotonic() + delay >= deadline:
                     raise failure from None

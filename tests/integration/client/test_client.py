@@ -143,7 +143,7 @@ async def test_a_call_outlives_a_restart(server: DrivenService, client: AsyncCli
 
 async def test_a_service_that_is_away_is_named(server: DrivenService) -> None:
     await server.stop()
-    async with AsyncClient(server.target, token(), timeout=0.2, backoff=QUICK) as client:
+    async with AsyncClient(server.target, token(), timeout=2, backoff=QUICK) as client:
         with pytest.raises(errors.ServiceUnavailable, match=server.target):
             await client.get(1)
         with pytest.raises(errors.ServiceUnavailable, match=server.target):

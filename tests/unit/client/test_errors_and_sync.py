@@ -18,6 +18,8 @@ from whitebg import AsyncClient, Client, convert, errors, models
 from whitebg.status import error_from_rpc
 from whitebg.v1 import generator_service_pb2 as pb
 from whitebg.v1 import task_pb2
+from whitebg.wire import Wire
+from whitebg_process.backoff import Backoff
 
 
 def _failure(code: grpc.StatusCode, message: str, *details: Message, raw: bytes | None = None) -> errors.WhitebgError:
@@ -26,6 +28,19 @@ def _failure(code: grpc.StatusCode, message: str, *details: Message, raw: bytes 
         status.details.add().Pack(detail)
     trailer = grpc.aio.Metadata(("grpc-status-details-bin", raw or status.SerializeToString()))
     return error_from_rpc(grpc.aio.AioRpcError(code, grpc.aio.Metadata(), trailer, details=message), "far:1")
+
+
+async def test_a_last_try_without_an_answer_does_not_hide_why_the_one_before_failed() -> None:
+    outcomes = iter([grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED])
+
+    async def call(_request: object, **_options: object) -> object:
+        nothing = grpc.aio.Metadata()
+        raise grpc.aio.AioRpcError(next(outcomes), nothing, nothing, details="refused")
+
+    wire = Wire("far:1", "token", tls=False, timeout=60, backoff=Backoff(base=0.0, cap=0.0))
+    with pytest.raises(errors.ServiceUnavailable, match="refused"):
+        await wire.call(call, pb.GetTaskRequest())  # type: ignore[arg-type]
+    assert next(outcomes, None) is None
 
 
 def _info(reason: str, /, **metadata: str) -> error_details_pb2.ErrorInfo:
