@@ -187,7 +187,7 @@ def _bound(settings: Settings) -> tuple[ImageBinding | None, int]:
 def _certificates(files: ServerFiles) -> Finding:
     try:
         files.read()
-        name, end = min(files.ends().items(), key=lambda item: item[1])
+        name, end = min(files.expiry_times().items(), key=lambda item: item[1])
     except CertificateError as error:
         return Finding(subject="certificates", ok=False, message=str(error))
     left = end - datetime.now(UTC)

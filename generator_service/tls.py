@@ -36,7 +36,7 @@ class ServerFiles:
         roots = None if self.client_ca is None else read_roots(self.client_ca)
         return grpc.ssl_server_certificate_configuration([(key, cert)], root_certificates=roots)
 
-    def ends(self) -> dict[str, datetime]:
+    def expiry_times(self) -> dict[str, datetime]:
         """Return when each file's certificates expire, by the name of its setting.
 
         A chain expires when one of its certificates does, a set of trusted ones when all of them have.

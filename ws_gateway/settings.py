@@ -16,7 +16,7 @@ from whitebg_process.settings import ProcessSettings
 from ws_gateway.auth.oidc.config import OidcConfig, make_config
 from ws_gateway.auth.origins import normalise_origin
 from ws_gateway.redis_health import check_url
-from ws_gateway.upstream.tls import ClientFiles
+from ws_gateway.upstream.tls import ClientCertificateFiles
 
 MIB = 1024 * 1024
 
@@ -239,11 +239,11 @@ class Settings(ProcessSettings):
         return self
 
     @property
-    def tls(self) -> ClientFiles | None:
+    def tls(self) -> ClientCertificateFiles | None:
         """What the connection to the service is secured with; None for plain text."""
         if not self.grpc_tls:
             return None
-        return ClientFiles(ca=self.grpc_server_ca, cert=self.grpc_client_cert, key=self.grpc_client_key)
+        return ClientCertificateFiles(ca=self.grpc_server_ca, cert=self.grpc_client_cert, key=self.grpc_client_key)
 
     @field_validator("log_level", mode="before")
     @classmethod

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
-    # A task has the usage of its attempt.
+    # For typing only: that module imports this one.
     from generator_service.domain.task import Engine
 
 DELETED_USERS = ""
@@ -37,7 +37,7 @@ class Usage:
     gemini_input_tokens: int = 0
     """Tokens of prompts, photos among them."""
     gemini_output_tokens: int = 0
-    """Tokens of replies, thoughts among them."""
+    """Tokens of replies, including the model's thinking."""
 
     def __add__(self, other: Usage) -> Usage:
         """Add amounts."""

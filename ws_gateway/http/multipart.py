@@ -1,4 +1,4 @@
-"""Reads a multipart form with every spelling of a file name; see `ws_gateway.http.filenames`."""
+"""Reads a multipart form whichever way the client encoded file names; see `ws_gateway.http.filenames`."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from starlette.requests import Request
 from ws_gateway.http.filenames import with_plain_filename
 from ws_gateway.http.problems import Problem
 
-# Starlette would decode the form by it, and some of Python's codecs decode to halves of characters, or fail.
+# Starlette would decode the form with the declared charset, and some of Python's codecs yield halves of characters,
+# or fail.
 _CHARSET = re.compile(r";\s*charset\s*=\s*(?:\"[^\"]*\"|[^;\s]*)", re.IGNORECASE)
 
 
 class _Parser(MultiPartParser):
-    """Starlette's parser, which takes a part for a file by its plain ``filename`` alone."""
+    """Starlette's parser, which treats a part as a file only if it has a plain ``filename``."""
 
     def on_headers_finished(self) -> None:
         part = self._current_part
@@ -28,7 +29,7 @@ class _Parser(MultiPartParser):
         super().on_headers_finished()
 
     def close(self) -> None:
-        """Close all files, also the one in which a body ended early: it is in no form."""
+        """Close all files, including one that was cut off and so never became part of the form."""
         for file in self._files_to_close_on_error:
             file.close()
 

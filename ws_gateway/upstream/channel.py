@@ -16,7 +16,7 @@ from whitebg.v1 import generator_service_pb2 as pb
 from whitebg.v1.admin_service_pb2_grpc import AdminServiceStub
 from whitebg.v1.generator_service_pb2_grpc import GeneratorServiceStub
 from whitebg_process.certificates import CertificateError
-from ws_gateway.upstream.tls import ClientFiles
+from ws_gateway.upstream.tls import ClientCertificateFiles
 
 if TYPE_CHECKING:
     # These exist in the stubs only.
@@ -79,7 +79,7 @@ class Connection:
         self,
         target: str,
         *,
-        tls: ClientFiles | None = None,
+        tls: ClientCertificateFiles | None = None,
         server_name: str = "",
         interceptors: Sequence[grpc.aio.ClientInterceptor] = (),
     ) -> None:

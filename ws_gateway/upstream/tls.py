@@ -1,4 +1,4 @@
-"""How the gateway proves the service's identity and its own: certificates from files, and when to read them again."""
+"""Certificates by which the gateway verifies the service and identifies itself, and when to read their files again."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from whitebg_process.certificates import chain_ends, file_stamp, read_pair, read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClientFiles:
+class ClientCertificateFiles:
     """What the connection to the service is secured with. All are PEM files."""
 
     ca: Path | None = None
-    """Authority that signed the service's certificate; None means the roots that gRPC brings along."""
+    """Authority that signed the service's certificate; None means gRPC's built-in root certificates."""
     cert: Path | None = None
-    """The gateway's own certificate, followed by those between it and its CA; None shows none."""
+    """The gateway's own certificate, followed by its intermediate certificates; None: it presents none."""
     key: Path | None = None
     """Its private key, without a password."""
 
     def read(self) -> grpc.ChannelCredentials:
-        """Read all of them, and see that they go together.
+        """Read all of them, and check that certificate and key match.
 
         Raises:
             CertificateError: a file can't be used; the message names the file and the reason.
@@ -35,10 +35,10 @@ class ClientFiles:
         cert, key = read_pair(self.cert, self.key)
         return grpc.ssl_channel_credentials(ca, key, cert)
 
-    def ends(self) -> dict[str, datetime]:
-        """Return when each file's certificates end, by the name of its setting.
+    def expiry_times(self) -> dict[str, datetime]:
+        """Return when each file's certificates expire, by the name of its setting.
 
-        Of a chain that is when the first one ends, of those that are trusted when there is none left.
+        For a chain that is when its first certificate expires; for trusted roots, when the last one does.
 
         Raises:
             CertificateError: a file can't be used; the message names the file and the reason.

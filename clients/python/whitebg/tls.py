@@ -21,16 +21,16 @@ class ClientTls:
     """
 
     ca: StrPath | None = None
-    """Authority that signed the service's certificate; None means the roots that gRPC brings along."""
+    """Authority that signed the service's certificate; None means gRPC's built-in root certificates."""
     cert: StrPath | None = None
-    """Your own certificate, followed by those between it and its CA, where the service asks for one."""
+    """Your own certificate, followed by its intermediate certificates, where the service asks for one."""
     key: StrPath | None = None
     """Its private key, without a password."""
     server_name: str | None = None
     """Name that the service's certificate must hold; None is that of the target."""
 
     def credentials(self) -> grpc.ChannelCredentials:
-        """Read the files, and see that they go together.
+        """Read the files, and check that certificate and key match.
 
         Raises:
             CertificateError: a file can't be used; the message names the file and the reason.

@@ -28,7 +28,7 @@ class CertificateFiles(Protocol):
         """
         ...
 
-    def ends(self) -> dict[str, datetime]:
+    def expiry_times(self) -> dict[str, datetime]:
         """Return when each file's certificates expire, by the name of its setting.
 
         A chain expires when one of its certificates does, a set of trusted ones when all of them have.
@@ -59,7 +59,7 @@ class Expiry:
         """
         self._files = files
         self._stamp = files.stamp()
-        self._ends = files.ends()
+        self._ends = files.expiry_times()
 
     def __iter__(self) -> Iterator[str]:
         """Yield the files by the names of their settings."""
@@ -71,7 +71,7 @@ class Expiry:
             self._stamp = stamp
             with suppress(CertificateError):  # Logged where the files are used.
                 self._files.read()
-                self._ends = self._files.ends()
+                self._ends = self._files.expiry_times()
         return self._ends[name].timestamp()
 
 

@@ -30,14 +30,14 @@ MARKETS = {
 
 CLOSING = "Answer with the edited picture only."
 
-WISH = """\
+SELLER_PROMPT = """\
 The seller adds this wish. Follow it as far as it leaves the product unchanged and the background pure white:
-{wish}"""
+{prompt}"""
 
 
 def compose(prompt: str, spec: PictureSpec) -> str:
     """Return the whole text for a picture; ``prompt`` is its fixed part."""
     parts = [prompt, " ".join(filter(None, (FRAMING.format(fill=spec.fill), MARKETS.get(spec.preset)))), CLOSING]
     if wish := spec.prompt.strip():
-        parts.append(WISH.format(wish=wish))
+        parts.append(SELLER_PROMPT.format(prompt=wish))
     return "\n\n".join(parts)

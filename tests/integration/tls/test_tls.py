@@ -304,7 +304,7 @@ async def test_of_a_chain_the_first_end_counts_and_of_trusted_ones_the_last(tmp_
             file.write(short)
     files = service_settings(tmp_path, ours).tls
     assert files is not None
-    assert {name: days(end.timestamp()) for name, end in files.ends().items()} == {
+    assert {name: days(end.timestamp()) for name, end in files.expiry_times().items()} == {
         "grpc_server_cert": 5,
         "grpc_client_ca": 3650,
     }
