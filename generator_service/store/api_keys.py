@@ -27,7 +27,7 @@ def create(uow: UnitOfWork, key: ApiKey) -> None:
         "expires_at": key.expires_at,
     }
     uow.query(insert(api_keys).values(values))
-    uow.changes += 1
+    uow.count_changes()
 
 
 def revoke(uow: UnitOfWork, key_id: str) -> ApiKey:
@@ -37,7 +37,7 @@ def revoke(uow: UnitOfWork, key_id: str) -> ApiKey:
         raise ApiKeyNotFound(key_id)
     if found.revoked_at is None:
         uow.query(update(api_keys).where(api_keys.c.key_id == key_id).values(revoked_at=uow.now))
-        uow.changes += 1
+        uow.count_changes()
         found = uow.query(select(api_keys).where(api_keys.c.key_id == key_id)).one()
     return _key(found)
 
@@ -47,7 +47,7 @@ def record_use(uow: UnitOfWork, used: Mapping[str, datetime]) -> None:
     for key_id, at in used.items():
         earlier = api_keys.c.last_used_at.is_(None) | (api_keys.c.last_used_at < at)
         uow.query(update(api_keys).where(api_keys.c.key_id == key_id, earlier).values(last_used_at=at))
-    uow.changes += 1
+    uow.count_changes()
 
 
 def all_keys(connection: Connection) -> Sequence[ApiKey]:

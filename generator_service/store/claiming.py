@@ -59,7 +59,7 @@ def claim(
         found = uow.query(statements.NEXT, runnable | {"at_most": left, "blocked": list(blocked)}).all()
         if not found:
             break
-        uow.adopt_users(found)
+        uow.users.adopt(found)
         # Tasks of one priority go together: a start puts its user behind all others. Tasks of a lower priority wait
         # for the next look, since a user's second task may come before them.
         equals = [row for row in found if row.priority == found[0].priority]
@@ -77,16 +77,16 @@ def claim(
         if passed and now_blocked == blocked:
             break
         blocked = now_blocked
-        more = passed or len(found) == left or any(uow.user(row.user_id).pending for row in found)
+        more = passed or len(found) == left or any(uow.users.counts(row.user_id).pending for row in found)
     return claimed
 
 
 def _held_back(uow: UnitOfWork, routing: Routing) -> set[str]:
     """Return the requests whose tasks have to wait: for a breaker, a pause, or an engine that is at its limit."""
     now = uow.queue_time
-    held = set(routing.blocked(uow.breakers(), now))
+    held = set(routing.blocked(uow.gates.breakers(), now))
     if full := uow.full_engines():
-        held |= routing.bound_for(full, uow.breakers(), now)
+        held |= routing.bound_for(full, uow.gates.breakers(), now)
     return held
 
 
@@ -96,15 +96,17 @@ def _admit(uow: UnitOfWork, task: Task, lease_for: timedelta, routing: Routing) 
     If it would probe a half-open breaker, it becomes its only probe first.
     """
     now = uow.queue_time
-    route = routing.of_task(task).route(task.options.engine, uow.breakers(), now)
+    route = routing.of_task(task).route(task.options.engine, uow.gates.breakers(), now)
     if route.engine is None or route.engine in uow.full_engines():
         return None
     begun: list[str] = []
     for name in route.probes:
-        after = uow.change_breaker(name, partial(_begin_probe, task_id=task.task_id, now=now, lease_for=lease_for))
+        after = uow.gates.change_breaker(
+            name, partial(_begin_probe, task_id=task.task_id, now=now, lease_for=lease_for)
+        )
         if after.access(now, task.task_id) is Access.BLOCKED:
             for other in begun:
-                uow.change_breaker(other, partial(Breaker.end_probe, task_id=task.task_id))
+                uow.gates.change_breaker(other, partial(Breaker.end_probe, task_id=task.task_id))
             return None
         begun.append(name)
     uow.count_start(route.engine)

@@ -45,16 +45,16 @@ def make_anonymous(uow: UnitOfWork, user_id: str) -> None:
     if uow.query(select(usage.c.day).where(usage.c.user_id == user_id).limit(1)).first() is None:
         return
     # All deletions of users change the same rows: the lock of the head, taken first, orders them.
-    uow.hold_head()
+    uow.lock_head()
     uow.query(_MOVE, {"heir": DELETED_USERS, "name": user_id})
     uow.query(delete(usage).where(usage.c.user_id == user_id))
-    uow.changes += 1
+    uow.count_changes()
 
 
 def forget(uow: UnitOfWork, before: date) -> int:
     """Delete the usage of earlier days; return the number of entries."""
     deleted = uow.query(delete(usage).where(usage.c.day < before)).rowcount
-    uow.changes += deleted
+    uow.count_changes(deleted)
     return deleted
 
 

@@ -98,10 +98,10 @@ def _require_room(uow: UnitOfWork, fresh: Sequence[NewTask], limits: Limits) -> 
     for new in fresh:
         if new.shares_input and (new.source_task_id is None or uow.task(new.source_task_id) is None):
             raise TaskNotFound(new.source_task_id or 0)
-        if new.batch_id is not None and uow.batch_closed(new.user_id, new.batch_id):
+        if new.batch_id is not None and uow.batches.closed(new.user_id, new.batch_id):
             raise BatchClosed(new.batch_id)
-    user = uow.user(fresh[0].user_id)
-    limits.of(uow.limits_of(fresh[0].user_id)).require(
+    user = uow.users.counts(fresh[0].user_id)
+    limits.of(uow.users.limits(fresh[0].user_id)).require(
         fresh[0].user_id,
         pending=user.pending + len(fresh) - 1,
         stored_bytes=user.stored_bytes + sum(new.input.stored_bytes for new in fresh),
@@ -124,9 +124,9 @@ def _received(uow: UnitOfWork, fresh: Sequence[NewTask]) -> dict[str, Usage]:
 
 
 def _renew_probes(uow: UnitOfWork, task_id: int, until: datetime) -> None:
-    for name, breaker in uow.breakers().items():
+    for name, breaker in uow.gates.breakers().items():
         if breaker.probe_task == task_id:
-            uow.change_breaker(name, partial(Breaker.renew_probe, task_id=task_id, until=until))
+            uow.gates.change_breaker(name, partial(Breaker.renew_probe, task_id=task_id, until=until))
 
 
 def heartbeat(uow: UnitOfWork, beats: Sequence[Beat], lease_for: timedelta) -> list[Lease]:
@@ -165,8 +165,8 @@ def complete(
     # In queue time, as breakers are; a step of the wall clock since the start is no reason to doubt the success.
     began = uow.queue_time - max(timedelta(), uow.now - (task.started_at or uow.now))
     for name in (engine_breaker(result.engine), BLOBS):
-        if name in uow.breakers() and not uow.breakers()[name].closed:
-            uow.change_breaker(name, partial(Breaker.succeed, began=began, task_id=task.task_id))
+        if name in uow.gates.breakers() and not uow.gates.breakers()[name].closed:
+            uow.gates.change_breaker(name, partial(Breaker.succeed, began=began, task_id=task.task_id))
     uow.add_images(task, images)
     uow.count_usage(task.user_id, Usage(results=1, bytes_out=result.stored_bytes))
     return uow.update_task(task, EventType.COMPLETED, transitions.complete(task, result=result, at=uow.now))
@@ -186,10 +186,10 @@ def fail(uow: UnitOfWork, lease: Lease, failure: EngineError, policy: RetryPolic
 def trip(uow: UnitOfWork, outage: Outage, waits: WaitPolicy) -> Mapping[str, Breaker]:
     """Open the breaker of an outage's dependency; return all breakers."""
     if outage.dependency is not None and outage.observed:
-        uow.change_breaker(
+        uow.gates.change_breaker(
             outage.dependency, partial(Breaker.trip, outage=outage, now=uow.queue_time, policy=waits.reopen)
         )
-    return uow.breakers()
+    return uow.gates.breakers()
 
 
 def snooze(uow: UnitOfWork, lease: Lease, outage: Outage, waits: WaitPolicy, usage: Usage | None) -> Task:
@@ -232,11 +232,11 @@ def cancel_unfinished(uow: UnitOfWork, task_ids: Collection[int]) -> None:
 
 def close_batch(uow: UnitOfWork, user_id: str, batch_id: str) -> None:
     """Close a batch."""
-    match uow.batch_closed(user_id, batch_id):
+    match uow.batches.closed(user_id, batch_id):
         case None:
             raise BatchNotFound(batch_id)
         case False:
-            uow.close_batch(user_id, batch_id)
+            uow.batches.close(user_id, batch_id)
 
 
 def settle_batches(uow: UnitOfWork) -> int:
@@ -246,10 +246,10 @@ def settle_batches(uow: UnitOfWork) -> int:
         return 0
     # Users whom another process is changing are left to the next time.
     names = sorted({row.user_id for row in found})
-    free = set(uow.adopt_users(uow.query(statements.LOCK_FREE_USERS, {"names": names})))
+    free = set(uow.users.adopt(uow.query(statements.LOCK_FREE_USERS, {"names": names})))
     settled = [row for row in found if row.user_id in free]
     for row in settled:
-        uow.settle_batch(row.user_id, row.batch_id)
+        uow.batches.settle(row.user_id, row.batch_id)
     return len(settled) + uow.query(statements.DELETE_BATCHES_WITHOUT_USER).rowcount
 
 
@@ -287,7 +287,7 @@ def requeue_expired(uow: UnitOfWork, alive: Sequence[Beat], lease_for: timedelta
     """
     heartbeat(uow, alive, lease_for)
     # Users whom another process is changing are left to the next time.
-    held = set(uow.adopt_users(uow.query(statements.USERS_OF_EXPIRED, {"now": uow.queue_time})))
+    held = set(uow.users.adopt(uow.query(statements.USERS_OF_EXPIRED, {"now": uow.queue_time})))
     expired = uow.query(statements.EXPIRED, {"now": uow.queue_time}).all() if held else ()
     requeued = []
     for task in uow.read_tasks([row.task_id for row in expired if row.user_id in held]):
@@ -306,7 +306,7 @@ def requeue_expired(uow: UnitOfWork, alive: Sequence[Beat], lease_for: timedelta
 
 def end_overdue(uow: UnitOfWork) -> list[Task]:
     """End tasks that still wait at their deadline."""
-    held = set(uow.adopt_users(uow.query(statements.USERS_OF_OVERDUE, {"now": uow.queue_time})))
+    held = set(uow.users.adopt(uow.query(statements.USERS_OF_OVERDUE, {"now": uow.queue_time})))
     overdue = uow.query(statements.OVERDUE, {"now": uow.queue_time}).all() if held else ()
     return [
         uow.update_task(task, EventType.FAILED, transitions.miss_deadline(task, at=uow.now))
@@ -350,7 +350,7 @@ def compact(uow: UnitOfWork, retention: Retention) -> int:
             if deleted < COMPACT_CHUNK:
                 deleted += _compact_user(uow, user_id, through, cutoff, COMPACT_CHUNK - deleted)
         if not has_tasks and uow.query(statements.ANY_EVENT, {"user_id": user_id}).first() is None:
-            uow.forget_user(user_id)
+            uow.users.forget(user_id)
         if deleted >= COMPACT_CHUNK:
             break
     return deleted

@@ -15,6 +15,7 @@ from generator_service.domain.clock import Clock
 from generator_service.domain.retry import RetryPolicy
 from generator_service.domain.routing import WaitPolicy
 from generator_service.store import image_records
+from generator_service.store.backend import Backend
 from generator_service.store.image_contract import ImageBinding
 from generator_service.store.limits import Limits
 from generator_service.store.migrate import migrate
@@ -22,7 +23,6 @@ from generator_service.store.queue_clock import DatabaseClock, QueueClock
 from generator_service.store.reconnect import DatabaseUnavailable, Reconnecting
 from generator_service.store.restored import Renewed, StoreInUse, renew_log
 from generator_service.store.sql import READERS, SqlTaskStore
-from generator_service.store.unit_of_work import Backend
 from generator_service.store.writer import CommitListener
 
 T = TypeVar("T")

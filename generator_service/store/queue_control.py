@@ -29,18 +29,20 @@ AGE_AT_ONCE = 100
 def pause(uow: UnitOfWork, engine: Engine | None, note: str, lasts: timedelta | None) -> Breaker:
     """Pause claims of an engine, or all claims."""
     until = None if lasts is None else uow.queue_time + lasts
-    return uow.change_breaker(pause_name(engine), partial(Breaker.pause, note=note, now=uow.queue_time, until=until))
+    return uow.gates.change_breaker(
+        pause_name(engine), partial(Breaker.pause, note=note, now=uow.queue_time, until=until)
+    )
 
 
 def resume(uow: UnitOfWork, engine: Engine | None) -> None:
     """End a pause; without one, nothing changes."""
-    if pause_name(engine) in uow.breakers():
-        uow.change_breaker(pause_name(engine), Breaker.resume)
+    if pause_name(engine) in uow.gates.breakers():
+        uow.gates.change_breaker(pause_name(engine), Breaker.resume)
 
 
 def set_engine_limit(uow: UnitOfWork, limit: EngineLimit) -> None:
     """Replace the limit of an engine."""
-    uow.set_limit(limit)
+    uow.gates.set_limit(limit)
 
 
 def engine_limits(connection: Connection) -> Mapping[Engine, EngineLimit]:
@@ -69,7 +71,7 @@ def set_user_limits(uow: UnitOfWork, user_id: str, limits: UserLimits) -> None:
             "max_stored_bytes": limits.stored_bytes,
         }
         uow.query(insert(user_limits).values(user_id=user_id, **values))
-    uow.changes += 1
+    uow.count_changes()
 
 
 def all_user_limits(connection: Connection) -> Mapping[str, UserLimits]:
@@ -108,7 +110,7 @@ def age_priorities(uow: UnitOfWork, step: timedelta) -> Sequence[Task]:
     if not found:
         return ()
     # Users whom another process is changing are left to the next time.
-    held = set(uow.adopt_users(uow.query(statements.FREE_USERS, {"names": sorted({row.user_id for row in found})})))
+    held = set(uow.users.adopt(uow.query(statements.FREE_USERS, {"names": sorted({row.user_id for row in found})})))
     waiting = uow.read_tasks([row.task_id for row in found if row.user_id in held])
     return [
         uow.update_task(task, EventType.UPDATED, transitions.reprioritize(task, priority=top, at=uow.now))
@@ -122,5 +124,5 @@ def purge_user(uow: UnitOfWork, user_id: str) -> bool:
     for table in (user_limits, api_keys, webhook_dead_letters, webhook_endpoints):
         uow.query(delete(table).where(table.c.user_id == user_id))
     metering.make_anonymous(uow, user_id)
-    uow.forget_user(user_id)
+    uow.users.forget(user_id)
     return uow.query(select(tasks.c.task_id).where(tasks.c.user_id == user_id).limit(1)).first() is None

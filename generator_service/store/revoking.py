@@ -19,14 +19,14 @@ _LATEST = select(func.max(revocations.c.number))
 def revoke(uow: UnitOfWork, new: NewRevocation) -> Revocation:
     """Record a revocation; return the one that is there, where a session was revoked before."""
     # The head's row is the lock: held until the commit, it makes the order of numbers that of the commits.
-    uow.hold_head()
+    uow.lock_head()
     if new.session_id:
         earlier = uow.query(select(revocations).where(revocations.c.session_id == new.session_id)).first()
         if earlier is not None:
             return _revocation(earlier)
     recorded = Revocation(number=1 + (uow.query(_LATEST).scalar() or 0), **asdict(new))
     uow.query(insert(revocations).values(asdict(recorded)))
-    uow.changes += 1
+    uow.count_changes()
     return recorded
 
 
@@ -37,7 +37,7 @@ def forget(uow: UnitOfWork, before: datetime) -> int:
         return 0
     expired = delete(revocations).where(revocations.c.expires_at < before, revocations.c.number < latest)
     deleted = uow.query(expired).rowcount
-    uow.changes += bool(deleted)
+    uow.count_changes(bool(deleted))
     return deleted
 
 

@@ -26,6 +26,7 @@ from generator_service.domain.task import Lease, NewTask, ResultInfo, Review, Ta
 from generator_service.domain.usage import Usage
 from generator_service.store import claiming, image_records, operations, queries, revoking
 from generator_service.store.admin import SqlAdminStore
+from generator_service.store.backend import Backend
 from generator_service.store.claiming import CommitClaims
 from generator_service.store.contract import (
     LEASE,
@@ -40,10 +41,11 @@ from generator_service.store.contract import (
 )
 from generator_service.store.image_contract import ImageBinding
 from generator_service.store.limits import Limits
+from generator_service.store.lock_set import LockSet
 from generator_service.store.reconnect import DatabaseUnavailable, Reconnecting
 from generator_service.store.revocation_contract import RevocationPage
 from generator_service.store.unavailable import PARTIAL
-from generator_service.store.unit_of_work import Backend, Touched, UnitOfWork
+from generator_service.store.unit_of_work import UnitOfWork
 from generator_service.store.views import EventPage, QueueCounts, QueueSnapshot, Snapshot, TaskPage
 from generator_service.store.webhook_store import SqlWebhookStore
 from generator_service.store.writer import CommitListener, GroupCommitWriter
@@ -338,7 +340,7 @@ class SqlTaskStore:
 
     async def probe(self) -> None:
         """Write something that changes nothing."""
-        await asyncio.wrap_future(self._writer.submit(operations.probe, Touched()))
+        await asyncio.wrap_future(self._writer.submit(operations.probe, LockSet()))
 
     async def finished_before(self, cutoff: datetime, *, limit: int) -> Sequence[Task]:
         """Read terminal tasks that ended before a time."""
@@ -410,9 +412,9 @@ class SqlTaskStore:
         new_tasks: int = 1,
         urgent: bool = False,
     ) -> T:
-        touched = Touched(users=users, new_tasks=new_tasks, tasks=tasks, keys=keys, batches=batches)
+        locks = LockSet(users=users, new_tasks=new_tasks, tasks=tasks, keys=keys, batches=batches)
         try:
-            return await asyncio.wrap_future(self._writer.submit(operation, touched, urgent=urgent))
+            return await asyncio.wrap_future(self._writer.submit(operation, locks, urgent=urgent))
         except DatabaseUnavailable as away:
             self.last_refusal = Refusal(time.monotonic(), str(away), away.reason in PARTIAL)
             raise

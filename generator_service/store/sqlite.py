@@ -18,6 +18,7 @@ from generator_service.domain.retry import RetryPolicy
 from generator_service.domain.routing import WaitPolicy
 from generator_service.domain.task import TaskState
 from generator_service.store import image_records
+from generator_service.store.backend import Backend
 from generator_service.store.contract import LEASE
 from generator_service.store.image_contract import ImageBinding
 from generator_service.store.limits import Limits
@@ -27,7 +28,6 @@ from generator_service.store.reconnect import DatabaseUnavailable
 from generator_service.store.restored import Renewed, renew_log
 from generator_service.store.sql import READERS, SqlTaskStore
 from generator_service.store.tables import log_head, tasks
-from generator_service.store.unit_of_work import Backend
 from generator_service.store.writer import CommitListener
 
 BUSY_TIMEOUT_MS = 3_000

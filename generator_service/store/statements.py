@@ -52,7 +52,7 @@ _TASK_IDS = bindparam("task_ids", expanding=True, type_=tasks.c.task_id.type)
 # Read along with users: the number of the latest start, which determines the next user.
 _STARTED = select(log_head.c.started).where(log_head.c.id == literal_column("1")).scalar_subquery().label("started")
 _OWN = user_limits.c.user_id == users.c.user_id
-HOLD_USERS = (
+LOCK_USERS = (
     select(
         users,
         _STARTED,
@@ -118,7 +118,7 @@ MOVE_IMAGE = (
     .values(task_id=bindparam("heir", type_=inline_images.c.task_id.type))
 )
 DELETE_TASKS = delete(tasks).where(tasks.c.task_id.in_(_TASK_IDS))
-MOVE_USERS = update(users).where(users.c.user_id == bindparam("of_user"))
+UPDATE_USER_COUNTERS = update(users).where(users.c.user_id == bindparam("of_user"))
 ADVANCE_LOG = (
     update(log_head)
     .where(log_head.c.id == 1)
@@ -296,7 +296,7 @@ USERS_OF_OVERDUE = (
 )
 OVERDUE = select(tasks.c.task_id, tasks.c.user_id).where(_OVERDUE).order_by(tasks.c.user_id, tasks.c.task_id)
 BREAKERS = select(breakers).order_by(breakers.c.name)
-HOLD_BREAKERS = BREAKERS.with_for_update()
+LOCK_BREAKERS = BREAKERS.with_for_update()
 MAKE_BREAKER = text(
     "INSERT INTO breakers (name, code, message, trips, lasting) VALUES (:name, '', '', 0, FALSE) ON CONFLICT DO NOTHING"
 )

@@ -27,7 +27,7 @@ _HEAD = select(log_head.c.revision).where(log_head.c.id == 1).scalar_subquery()
 
 def create(uow: UnitOfWork, endpoint: Endpoint) -> Endpoint:
     """Store a new endpoint, which begins at the present end of the log."""
-    position = uow.hold_head().revision
+    position = uow.lock_head().revision
     placed = replace(endpoint, position=position)
     values = {
         "endpoint_id": placed.endpoint_id,
@@ -41,7 +41,7 @@ def create(uow: UnitOfWork, endpoint: Endpoint) -> Endpoint:
         "last_error": "",
     }
     uow.query(insert(webhook_endpoints).values(values))
-    uow.changes += 1
+    uow.count_changes()
     return placed
 
 
@@ -50,7 +50,7 @@ def remove(uow: UnitOfWork, endpoint_id: str) -> None:
     _require(uow, endpoint_id)
     uow.query(delete(webhook_dead_letters).where(webhook_dead_letters.c.endpoint_id == endpoint_id))
     uow.query(delete(webhook_endpoints).where(webhook_endpoints.c.endpoint_id == endpoint_id))
-    uow.changes += 1
+    uow.count_changes()
 
 
 def rotate(uow: UnitOfWork, endpoint_id: str, secret: str, keep: timedelta) -> Endpoint:
@@ -63,7 +63,7 @@ def rotate(uow: UnitOfWork, endpoint_id: str, secret: str, keep: timedelta) -> E
         .where(webhook_endpoints.c.endpoint_id == endpoint_id)
         .values(secrets=_secrets_text(after.secrets))
     )
-    uow.changes += 1
+    uow.count_changes()
     return after
 
 
@@ -94,7 +94,7 @@ def claim(uow: UnitOfWork, owner: str, lease_for: timedelta, limit: int) -> Sequ
             .where(table.endpoint_id.in_([row.endpoint_id for row in found]))
             .values(claimed_by=owner, claimed_until=now + lease_for)
         )
-        uow.changes += 1
+        uow.count_changes()
     return [_endpoint(row) for row in found]
 
 
@@ -154,7 +154,7 @@ def _change(uow: UnitOfWork, endpoint_id: str, owner: str, values: dict[str, Any
         webhook_endpoints.c.claimed_until > uow.queue_time,
     )
     changed = uow.query(update(webhook_endpoints).where(held).values(values)).rowcount
-    uow.changes += changed
+    uow.count_changes(changed)
     return bool(changed)
 
 
@@ -168,7 +168,7 @@ def request_replay(uow: UnitOfWork, endpoint_id: str, numbers: Collection[int]) 
     uow.query(
         update(webhook_endpoints).where(webhook_endpoints.c.endpoint_id == endpoint_id).values(next_attempt_at=None)
     )
-    uow.changes += 1
+    uow.count_changes()
     return count
 
 
@@ -180,7 +180,7 @@ def replayed(uow: UnitOfWork, number: int, error: str | None) -> None:
     else:
         attempts = webhook_dead_letters.c.attempts + 1
         uow.query(update(webhook_dead_letters).where(letter).values(replayed=0, attempts=attempts, error=error))
-    uow.changes += 1
+    uow.count_changes()
 
 
 def endpoints(connection: Connection) -> Sequence[Endpoint]:

@@ -17,11 +17,13 @@ from generator_service.domain.clock import Clock
 from generator_service.domain.errors import WhitebgError
 from generator_service.domain.event import TaskEvent
 from generator_service.store import queries
+from generator_service.store.backend import Backend
 from generator_service.store.claiming import CommitClaims
 from generator_service.store.lanes import LaneFull, Lanes, LanesClosed
+from generator_service.store.lock_set import LockSet
 from generator_service.store.reconnect import DatabaseUnavailable, Reconnecting
 from generator_service.store.unavailable import Reason
-from generator_service.store.unit_of_work import Backend, Touched, UnitOfWork
+from generator_service.store.unit_of_work import UnitOfWork
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +54,7 @@ class CommitListener(Protocol):
 @dataclass(slots=True)
 class _Job(Generic[T]):
     operation: Callable[[UnitOfWork], T]
-    touched: Touched
+    locks: LockSet
     future: Future[T]
 
     def decide(self, uow: UnitOfWork) -> _Outcome:
@@ -112,7 +114,7 @@ class _Attempt:
     def __call__(self, connection: Connection) -> None:
         self._backend.begin(connection)
         uow = UnitOfWork(connection, self._clock, self._backend)
-        uow.hold([job.touched for job in self._batch])
+        uow.lock([job.locks for job in self._batch])
         # Those who hold the locks by now know what became of an earlier commit: it is in the log, or came to nothing.
         if self.events and queries.is_logged(connection, self.events[-1]):
             return
@@ -147,7 +149,7 @@ class GroupCommitWriter:
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
 
-    def submit(self, operation: Callable[[UnitOfWork], T], touched: Touched, *, urgent: bool = False) -> Future[T]:
+    def submit(self, operation: Callable[[UnitOfWork], T], locks: LockSet, *, urgent: bool = False) -> Future[T]:
         """Queue an operation; the future is done when it is committed, or refused.
 
         Raises:
@@ -155,7 +157,7 @@ class GroupCommitWriter:
             StoreClosed: the writer has been closed.
 
         """
-        job = _Job(operation, touched, Future[T]())
+        job = _Job(operation, locks, Future[T]())
         try:
             self._jobs.put(job, urgent=urgent)
         except LanesClosed:

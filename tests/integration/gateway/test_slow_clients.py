@@ -18,16 +18,20 @@ from tests.support.patience import PATIENCE, eventually
 from ws_gateway.protocol.session import SessionLimits
 
 BIG = "x" * 20_000
-"""A file name that makes every message large, so that buffers fill soon."""
+"""A file name that makes every message large, so that the kernel's buffers fill soon."""
+EVENTS = 100
+"""Events of a sync: several times what the kernel's buffers take in."""
+BUFFER_BYTES = 64 * 1024
+"""Of the client's end of a connection; by default it takes in megabytes, and far fewer would make reading slow."""
 PATIENCE_OF_THE_GATEWAY = timedelta(seconds=SessionLimits().behind_seconds)
 """How long a client may be behind."""
 
 
 def narrow_socket(world: GatewayHarness) -> socket.socket:
-    """Connect with a receive buffer as small as the system allows."""
+    """Connect with a small receive buffer."""
     host, port = world.base.split(":")
     result = socket.socket()
-    result.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+    result.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
     result.connect((host, int(port)))
     result.setblocking(False)
     return result
@@ -45,6 +49,11 @@ def unread(world: GatewayHarness) -> dict[str, Any]:
     The client's own keepalive is off: while reading is paused, it would miss the answers to its pings, and close.
     """
     return {"sock": narrow_socket(world), "max_queue": 1, "ping_interval": None}
+
+
+def is_behind(world: GatewayHarness) -> bool:
+    """Return whether more waits to be written than a client of live events may be behind with."""
+    return world.server.gateway.connections.unsent() > SessionLimits().behind_bytes
 
 
 def closed_as_too_slow(world: GatewayHarness) -> float | None:
@@ -97,7 +106,7 @@ async def test_a_client_that_pauses_and_reads_on_in_time_stays(world: GatewayHar
         sent = 0
         # What the operating system takes in doesn't count.
         async with asyncio.timeout(PATIENCE):
-            while world.server.gateway.connections.unsent() <= SessionLimits().behind_bytes:
+            while not is_behind(world):
                 sent = (await world.service.submit("ann", filename=BIG)).seq
         # It takes little, so a ping is not far behind: a client that reads slowly answers in time.
         assert sent * len(BIG) < 500_000
@@ -111,17 +120,18 @@ async def test_a_client_that_pauses_and_reads_on_in_time_stays(world: GatewayHar
 
 
 async def test_a_long_sync_over_a_slow_line_never_counts(world: GatewayHarness, clock: SkewedClock) -> None:
-    for _ in range(400):
+    for _ in range(EVENTS):
         await world.service.submit("ann", filename=BIG)
     clock.stop()
     query = f"?token={token_for('ann')}&since=e0:0"
     async with world.open_raw(query, **unread(world)) as slow:
         client = Client(slow)
         # Slower than the gateway sends, but not stalled.
-        for _ in range(3):
+        for _ in range(2):
             await client.next()
+            await eventually(lambda: is_behind(world))
             clock.advance(PATIENCE_OF_THE_GATEWAY)
             await looked_at(clock)
-        await client.until(lambda m: m.get("id") == "e0:400")
-        assert [m["id"] for m in client.messages if "id" in m] == [f"e0:{seq}" for seq in range(1, 401)]
+        await client.until(lambda m: m.get("id") == f"e0:{EVENTS}")
+        assert [m["id"] for m in client.messages if "id" in m] == [f"e0:{seq}" for seq in range(1, EVENTS + 1)]
         await client.settled()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -30,7 +30,7 @@ from generator_service.store.postgres import database_url, open_postgres
 from generator_service.store.queue_clock import SteadyClock
 from generator_service.store.reconnect import DatabaseUnavailable
 from generator_service.store.tables import metadata
-from generator_service.store.unit_of_work import UnitOfWork
+from generator_service.store.user_rows import UserRows
 from tests.support.clock import SettableClock
 from tests.support.patience import PATIENCE
 from tests.support.postgres import PostgresServer, postgres_server
@@ -264,17 +264,18 @@ async def test_a_user_deleted_by_another_process_while_waited_for_comes_back_lat
 ) -> None:
     desk, other = open_desk(), open_desk()
     ended = await desk.ended("ann")
-    flush = UnitOfWork._delete_idle_users
+    delete_idle = UserRows.delete_idle
     reached, go_on = threading.Event(), threading.Event()
 
-    def wait(uow: UnitOfWork) -> None:
-        flush(uow)
-        if uow._leaving:
+    def wait(users: UserRows, active: Collection[str]) -> int:
+        last = delete_idle(users, active)
+        if last:
             reached.set()
             assert go_on.wait(PATIENCE)
+        return last
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(UnitOfWork, "_delete_idle_users", wait)
+        patch.setattr(UserRows, "delete_idle", wait)
         forgetting = asyncio.create_task(desk.store.forget([ended.task_id]))
         assert await asyncio.to_thread(reached.wait, PATIENCE)
         adding = asyncio.create_task(other.add("ann"))
