@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-Pixels = NDArray[np.uint8]
+Value = TypeVar("Value", bound=np.generic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Box:
             min(shape[0], self.bottom + margin),
         )
 
-    def cut(self, pixels: Pixels) -> Pixels:
+    def cut(self, pixels: NDArray[Value]) -> NDArray[Value]:
         """Return the part of an H×W×… picture inside the box, as a view."""
         return pixels[self.top : self.bottom, self.left : self.right]
 

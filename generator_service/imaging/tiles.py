@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -59,3 +59,8 @@ def planes(pixels: NDArray[np.uint8 | np.float32]) -> list[NDArray[np.float32]]:
     three times as fast as their merged channels.
     """
     return [np.asarray(plane, np.float32) for plane in cv2.split(pixels)]
+
+
+def dot(left: Sequence[NDArray[np.float32]], right: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Return the scalar product of two colours, each three H×W planes, at each pixel."""
+    return np.asarray(left[0] * right[0] + left[1] * right[1] + left[2] * right[2], np.float32)

@@ -204,3 +204,6 @@ CLASSES: dict[str, Recipe] = {
     ),
     "small": Recipe(products=(*_FLAT, *_UPRIGHT), backdrops=_ANY_PLAIN, sizes=(0.12, 0.25)),
 }
+
+UNTRAINED = ("mug", "text", "print", "garment", "dark_on_pale", "coloured", "wood", "cloth", "pattern", "cropped")
+"""Classes of which the network that ships was trained on no scene: its confidence is fitted to these."""

@@ -14,6 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from generator_service.imaging.scaling import scaled_down
+
 Pixels = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 Field = NDArray[np.float32]
@@ -137,13 +139,13 @@ def gather(rgb: Pixels, alpha: Pixels, visible: Mask | None = None) -> Evidence:
     height, width = alpha.shape
     scale = min(1.0, SIDE / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    small = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255.0
+    small = scaled_down(rgb, *size).astype(np.float32) / 255.0
     shown = None
     if visible is not None:
         shown = cv2.resize(visible.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
     return Evidence(
         lab=np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2LAB), np.float32),
-        alpha=np.asarray(cv2.resize(alpha, size, interpolation=cv2.INTER_AREA), np.uint8),
+        alpha=scaled_down(alpha, *size),
         body=cv2.resize((alpha >= OPAQUE).astype(np.uint8) * 255, size, interpolation=cv2.INTER_AREA) > 0,
         visible=shown,
     )

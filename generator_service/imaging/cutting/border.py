@@ -13,6 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from generator_service.imaging.tiles import dot, planes
+
 Floats = NDArray[np.float32]
 
 PLAIN_DELTA_E = 8.0
@@ -101,11 +103,12 @@ def across_and_dimming(colours: Floats, backdrop: Floats) -> tuple[Floats, Float
     Light that is dimmed by a factor scales all of (L + 16, a, b) by its cube root, so a shadow moves a colour
     along the line through the origin of that space.
     """
-    offset = np.array((_L_OFFSET, 0.0, 0.0), np.float32)
-    seen, clean = colours + offset, backdrop + offset
-    length = np.linalg.norm(clean, axis=2)
-    along = np.einsum("hwc,hwc->hw", seen, clean) / length
-    across_squared = np.maximum(np.einsum("hwc,hwc->hw", seen, seen) - along * along, 0.0)
+    seen, clean = planes(colours), planes(backdrop)
+    seen[0] += _L_OFFSET
+    clean[0] += _L_OFFSET
+    length = np.sqrt(dot(clean, clean))
+    along = dot(seen, clean) / length
+    across_squared = np.maximum(dot(seen, seen) - along * along, 0.0)
     return np.asarray(np.sqrt(across_squared), np.float32), np.asarray(along - length, np.float32)
 
 

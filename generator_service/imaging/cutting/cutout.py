@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,6 +19,7 @@ from generator_service.imaging.cutting.matte import matte
 from generator_service.imaging.cutting.network import Prior
 from generator_service.imaging.cutting.openwork import filled_openwork
 from generator_service.imaging.cutting.segment import Mask, Segmentation, segment, shrink
+from generator_service.imaging.scaling import scaled_down
 from generator_service.imaging.source.decode import Photo
 
 _INVISIBLE_ALPHA = 6
@@ -90,8 +90,7 @@ def hinted(mask: Mask, photo: Photo, hints: Sequence[Hint]) -> tuple[Mask, tuple
     """Apply hints to a coarse mask of the photo; return the mask with findings about hints without effect."""
     if not hints:
         return mask, ()
-    small = cv2.resize(photo.rgb, mask.shape[::-1], interpolation=cv2.INTER_AREA)
-    return apply_hints(mask, np.asarray(small, np.uint8), hints)
+    return apply_hints(mask, scaled_down(photo.rgb, *mask.shape[::-1]), hints)
 
 
 def full_alpha(photo: Photo, outline: Outline) -> NDArray[np.uint8]:

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from generator_service.imaging.scaling import scaled_down
 from generator_service.imaging.tiles import planes, tiles
 
 Floats = NDArray[np.float32]
@@ -24,8 +25,8 @@ def foreground(rgb: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.u
     height, width = alpha.shape
     scale = min(1.0, _SMALL_SIDE / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    small = planes(np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8))
-    small_alpha = np.asarray(cv2.resize(alpha, size, interpolation=cv2.INTER_AREA), np.float32) / 255.0
+    small = planes(scaled_down(rgb, *size))
+    small_alpha = scaled_down(alpha, *size).astype(np.float32) / 255.0
     wide = [_blur_fusion(plane, plane, plane, small_alpha, _WIDE) for plane in small]
 
     result = rgb.copy()

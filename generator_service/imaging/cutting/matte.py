@@ -7,13 +7,12 @@ narrow on every level and the cost is that of the outline, not of the area. The 
 
 from __future__ import annotations
 
-import math
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from generator_service.imaging.cutting.unmix import unmix
+from generator_service.imaging.scaling import halved, scaled_down
 from generator_service.imaging.tiles import planes, tiles
 
 Floats = NDArray[np.float32]
@@ -23,6 +22,8 @@ _RADIUS = 4
 _EPSILON = 3e-5
 _CLEAR, _SOLID = 0.15, 0.9
 """Alpha outside this range is treated as none or full: the filter's haze, not fur."""
+_DOUBLE = 2.02
+"""The most by which a level is larger than the last: a doubling, but for rounding."""
 
 
 def matte(rgb: NDArray[np.uint8], mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
@@ -37,15 +38,12 @@ def matte(rgb: NDArray[np.uint8], mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
 
 def _pyramid(rgb: NDArray[np.uint8], coarse: tuple[int, ...]) -> list[NDArray[np.uint8]]:
     """Return the photo at rising sizes, from the coarse one to its own, each at most twice the last."""
-    height, width = rgb.shape[:2]
-    factor = max(height / coarse[0], width / coarse[1], 1.0)
-    steps = math.ceil(math.log2(factor))
-    levels = []
-    for step in range(steps):
-        share = step / steps
-        size = (round(coarse[1] * (width / coarse[1]) ** share), round(coarse[0] * (height / coarse[0]) ** share))
-        levels.append(np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8))
-    return [*levels, rgb]
+    levels = [rgb]
+    while min(levels[0].shape[0] / coarse[0], levels[0].shape[1] / coarse[1]) > _DOUBLE:
+        levels.insert(0, halved(levels[0]))
+    if levels[0].shape[:2] == coarse:
+        return levels
+    return [scaled_down(rgb, coarse[1], coarse[0]), *levels]
 
 
 def _refine(guide: NDArray[np.uint8], alpha: Floats) -> Floats:

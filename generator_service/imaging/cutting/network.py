@@ -16,6 +16,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from generator_service.imaging.scaling import scaled_down
+
 Prior = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 """A network's opinion: from an H×W×3 sRGB photo to an h×w alpha, 0 to 1, of any size with the photo's proportions."""
 
@@ -46,7 +48,7 @@ class Network:
     def __call__(self, photo: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the alpha, 0 to 1, of an H×W×3 sRGB photo, its longest side 480 pixels."""
         height, width = photo.shape[:2]
-        seen = cv2.resize(photo, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
+        seen = scaled_down(photo, _SIDE, _SIDE)
         # 1×3×S×S, RGB, 0 to 255.
         batch = np.ascontiguousarray(seen.transpose(2, 0, 1)[None], np.float32)
         with self._running:

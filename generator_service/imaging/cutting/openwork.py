@@ -26,6 +26,8 @@ _LEAST_TOLERANCE = 3.0
 """Lab distance within which a colour is the backdrop's, unless nine tenths of the backdrop need more."""
 _MOST_TOLERANCE = 4.0
 """A backdrop that varies more than this has colours of prints and fabrics too, and shows no openings for sure."""
+_SPARSE = 3
+"""The backdrop's variation is measured on one pixel of every nine."""
 _SHADE = 12.0
 """How much darker than the backdrop, in Lab units, an opening may be, for the mesh's own shadow."""
 _NEAR = 0.02
@@ -60,14 +62,16 @@ def openwork(rgb: NDArray[np.uint8], found: Segmentation) -> Mask:
     if box is None:
         return nothing
     rim = disc(max(1, round(_RIM * max(height, width))))
-    inner = cv2.erode(mask, rim) > 0
-    outside = cv2.dilate(mask, rim) == 0
+    inner = box.cut(cv2.erode(mask, rim) > 0)
+    outside = (cv2.dilate(mask, rim) == 0)[::_SPARSE, ::_SPARSE]
     if not inner.any() or not outside.any():
         return nothing
-    across, dimming = across_and_dimming(lab(small), np.asarray(cv2.resize(surface, (width, height)), np.float32))
+    backdrop = np.asarray(cv2.resize(surface, (width, height)), np.float32)
+    across, dimming = across_and_dimming(lab(small[::_SPARSE, ::_SPARSE]), backdrop[::_SPARSE, ::_SPARSE])
     tolerance = max(_LEAST_TOLERANCE, float(np.percentile(np.hypot(across, dimming)[outside], 90)))
     if tolerance > _MOST_TOLERANCE:
         return nothing
+    across, dimming = across_and_dimming(lab(box.cut(small)), box.cut(backdrop))
     openings = inner & (across < tolerance) & (dimming < tolerance) & (dimming > -tolerance - _SHADE)
     _, _, stats, _ = cv2.connectedComponentsWithStats(openings.astype(np.uint8), connectivity=4)
     if np.count_nonzero(stats[1:, cv2.CC_STAT_AREA] > 1) < _FEWEST:
@@ -77,5 +81,7 @@ def openwork(rgb: NDArray[np.uint8], found: Segmentation) -> Mask:
     alternating = inner & (share > _LEAST_OPEN) & (share < _MOST_OPEN)
     if np.count_nonzero(alternating) < _LEAST_COVERED * np.count_nonzero(inner):
         return nothing
-    marked: Mask = cv2.resize(alternating.astype(np.uint8), nothing.shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
+    everywhere = np.zeros((height, width), np.uint8)
+    box.cut(everywhere)[:] = alternating
+    marked: Mask = cv2.resize(everywhere, nothing.shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
     return marked

@@ -17,6 +17,7 @@ from generator_service.imaging.cutting.pieces import left_out, products_among
 from generator_service.imaging.cutting.reconcile import reconcile
 from generator_service.imaging.cutting.saliency import saliency
 from generator_service.imaging.cutting.seams import without_seams
+from generator_service.imaging.scaling import scaled_down
 
 Mask = NDArray[np.bool_]
 
@@ -61,8 +62,7 @@ def shrink(rgb: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     scale = side / max(height, width)
     if scale >= 1.0:
         return rgb
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
+    return scaled_down(rgb, max(1, round(width * scale)), max(1, round(height * scale)))
 
 
 def segment(small: NDArray[np.uint8]) -> Segmentation:

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from generator_service.imaging.tiles import planes, tiles
+from generator_service.imaging.tiles import dot, planes, tiles
 
 Floats = NDArray[np.float32]
 
@@ -50,10 +50,10 @@ def unmix(rgb: NDArray[np.uint8], alpha: Floats) -> Floats:
         backdrop, backdrop_known, backdrop_variance = _spread(seen, (clear[tile.outer] > 0) & ~near, size)
         way = [front - back for front, back in zip(product, backdrop, strict=True)]
         offset = [colour - back for colour, back in zip(seen, backdrop, strict=True)]
-        length_squared = _dot(way, way) + 1.0
-        share = np.clip(_dot(offset, way) / length_squared, 0.0, 1.0)
+        length_squared = dot(way, way) + 1.0
+        share = np.clip(dot(offset, way) / length_squared, 0.0, 1.0)
         rest = [far - share * step for far, step in zip(offset, way, strict=True)]
-        misfit = np.sqrt(_dot(rest, rest))
+        misfit = np.sqrt(dot(rest, rest))
         length = np.sqrt(length_squared)
         trust = np.clip((length - _ALIKE) / (_APART - _ALIKE), 0.0, 1.0)
         trust *= np.exp(-np.square(misfit / (_NOISE + _MISFIT * length))) * (product_known & backdrop_known & near)
@@ -73,10 +73,5 @@ def _spread(
     weight = cv2.blur(counted, size)
     share = np.maximum(weight, 1e-6)
     mean = [np.asarray(cv2.blur(plane * counted, size) / share, np.float32) for plane in seen]
-    squares = cv2.blur(_dot(seen, seen) * counted, size) / share
-    return mean, weight > 1e-4, np.maximum(squares - _dot(mean, mean), np.float32(0.0))
-
-
-def _dot(left: Sequence[Floats], right: Sequence[Floats]) -> Floats:
-    """Return the scalar product of two colours, each three H×W planes, at each pixel."""
-    return np.asarray(left[0] * right[0] + left[1] * right[1] + left[2] * right[2], np.float32)
+    squares = cv2.blur(dot(seen, seen) * counted, size) / share
+    return mean, weight > 1e-4, np.maximum(squares - dot(mean, mean), np.float32(0.0))

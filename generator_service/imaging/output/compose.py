@@ -46,7 +46,10 @@ def visible_box(pixels: Pixels, background: Colour) -> Box | None:
 
 def difference(pixels: Pixels, background: Colour) -> Pixels:
     """Return by how much each pixel, H×W, differs from the background in the channel where it does most."""
-    red, green, blue = cv2.split(cv2.absdiff(pixels, np.array((*background, 0), np.float64)))
+    red, green, blue = (
+        cv2.absdiff(cv2.extractChannel(pixels, channel), np.array((level, 0, 0, 0), np.float64))
+        for channel, level in enumerate(background)
+    )
     return np.asarray(cv2.max(cv2.max(red, green), blue), np.uint8)
 
 

@@ -5,7 +5,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tools.calibrate import Sample, cross_validated, fit, fit_samples, product_of, threshold_of_trust, written
+from tools.calibrate import (
+    Sample,
+    cross_validated,
+    fit,
+    fit_samples,
+    lower_bound,
+    product_of,
+    threshold_of_trust,
+    written,
+)
 
 ONES = np.ones(12)
 
@@ -35,12 +44,36 @@ def test_a_group_is_judged_by_the_others_alone() -> None:
 
 
 def test_the_threshold_lets_as_many_pass_as_the_precision_allows() -> None:
-    odds = np.linspace(1.0, 0.01, 100)
-    good = np.ones(100)
-    good[[30, 60, 61, 62, 63, 64, 65, 66]] = 0.0
-    trusted = threshold_of_trust(odds, good, np.ones(100))
-    assert np.mean(good[odds >= trusted]) >= 0.95
-    assert np.mean(good[odds >= trusted - 0.01]) < 0.95
+    odds = np.linspace(1.0, 0.001, 1000)
+    good = np.ones(1000)
+    good[300] = 0.0
+    good[600:] = 0.0
+    trusted = threshold_of_trust(odds, good, np.ones(1000))
+    assert 0.95 < np.mean(good[odds >= trusted]) < 0.98
+    # At the last sample that reaches the bound, the next would not.
+    count = np.count_nonzero(odds >= trusted)
+    right = np.count_nonzero(good[:count])
+    bounds = lower_bound(np.array([right / count, right / (count + 1)]), np.array([count, count + 1.0]))
+    assert bounds[0] >= 0.95 > bounds[1]
+
+
+def test_the_lower_bound_is_below_the_share_and_nears_it_with_more_samples() -> None:
+    few, more, many = (float(lower_bound(np.array(0.96), np.array(count))) for count in (25.0, 100.0, 10_000.0))
+    assert 0.0 < few < more < many < 0.96
+    assert many == pytest.approx(0.96, abs=0.004)
+    assert float(lower_bound(np.array(1.0), np.array(10.0))) < 1.0
+
+
+def test_too_few_samples_prove_nothing() -> None:
+    with pytest.raises(SystemExit, match="no threshold"):
+        threshold_of_trust(np.linspace(1, 0.9, 20), np.ones(20), np.ones(20))
+
+
+def test_light_samples_prove_less_than_as_many_of_equal_weight() -> None:
+    odds, good = np.linspace(1.0, 0.9, 40), np.ones(40)
+    assert threshold_of_trust(odds, good, np.ones(40)) == pytest.approx(0.9)
+    with pytest.raises(SystemExit, match="no threshold"):
+        threshold_of_trust(odds, good, np.where(np.arange(40) < 4, 1.0, 0.01))
 
 
 def test_without_good_results_there_is_no_threshold() -> None:
