@@ -562,7 +562,7 @@ class TaskStore(Protocol):
         ...
 
     async def revoke(self, new: NewRevocation) -> Revocation:
-        """Record an end to sessions and number it. A session that was revoked before keeps its revocation."""
+        """Record an end to sessions and number it. A session that was revoked before keeps it, if it lasts as long."""
         ...
 
     async def revocations_after(self, number: int, *, limit: int) -> RevocationPage:
