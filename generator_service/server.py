@@ -195,7 +195,6 @@ async def running_service(
             revocations=revocations,
             clock=clock,
             deletions=deletions,
-            revocation_keep=settings.revocation_keep,
             webhooks=WebhookAdmin(store=store, clock=clock, allow_http=settings.webhook_allow_http),
         )
         feeds = Feeds(store, tail, ring, watchers, view.present)
@@ -209,7 +208,6 @@ async def running_service(
             submissions=submissions,
             deletions=deletions,
             revocations=revocations,
-            revocation_keep=settings.revocation_keep,
             clock=clock,
             started_at=clock.now(),
             readiness=parts.readiness,

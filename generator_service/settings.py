@@ -114,8 +114,6 @@ class Settings(ProcessSettings):
     """Further secrets, separated by spaces or lines, whose tokens are valid too: for a rotation of ``JWT_SECRET``."""
     jwt_audience: str = "whitebg"
     """The ``aud`` that tokens must have."""
-    revocation_keep: timedelta = timedelta(days=30)
-    """How long a revocation lasts if the request names no end; longer than any token lives."""
 
     # --- Engines ---
     engine_order: Annotated[tuple[Engine, ...], NoDecode] = (Engine.GEMINI, Engine.NEURAL, Engine.LOCAL)

@@ -13,6 +13,7 @@ from pydantic_settings import NoDecode
 
 from whitebg_process.secret_files import split_secrets
 from whitebg_process.settings import ProcessSettings
+from whitebg_process.tokens import MAX_TOKEN_LIFETIME
 from ws_gateway.auth.oidc.config import OidcConfig, make_config
 from ws_gateway.auth.origins import normalise_origin
 from ws_gateway.redis_health import check_url
@@ -74,7 +75,7 @@ class Settings(ProcessSettings):
     """Algorithms that the provider may sign with, separated by commas."""
     jwks_admin: bool = False
     """Whether the provider's tokens may grant the scope ``admin``; otherwise only tokens of ``JWT_SECRET`` may."""
-    ws_token_ttl: timedelta = timedelta(days=7)
+    ws_token_ttl: timedelta = Field(default=timedelta(days=7), gt=timedelta(0), le=MAX_TOKEN_LIFETIME)
     """Longest lifetime of a token for a WebSocket."""
     auth_timeout: timedelta = timedelta(seconds=10)
     """Time for a WebSocket without a token in its URL to send one."""
@@ -84,7 +85,7 @@ class Settings(ProcessSettings):
     """More host names of this machine under which guests may open the page, without a port, separated by commas;
     ``localhost``, ``127.0.0.0/8`` and ``[::1]`` are always allowed. A name that others control lets their pages
     log in."""
-    guest_token_ttl: timedelta = timedelta(days=30)
+    guest_token_ttl: timedelta = Field(default=timedelta(days=30), gt=timedelta(0), le=MAX_TOKEN_LIFETIME)
     """Lifetime of a guest's token. Not shorter than the service's ``TASKS_FOR``, or guests lose access to their photos
     first."""
 
@@ -135,6 +136,9 @@ class Settings(ProcessSettings):
     """WebSockets that may be opened per minute from one address, perhaps that of an office; 0 means no limit."""
     failed_handshakes_per_minute: int = Field(default=30, ge=0)
     """Failed handshakes per minute from one address before further ones are rejected unread; 0 means no limit."""
+    sign_ins_per_minute: int = Field(default=120, ge=0)
+    """Requests to sign in or out (``/auth/…``) per minute from one address, perhaps that of an office; 0 means no
+    limit."""
     connection_lease: timedelta = Field(default=timedelta(seconds=30), ge=timedelta(seconds=1))
     """How long the sockets of a killed gateway still count, if gateways share a Redis."""
     status_polls_per_minute: int = Field(default=10, ge=0)

@@ -45,6 +45,7 @@ async def open_shared_state(settings: Settings, clock: Clock, metrics: Metrics) 
             connections=settings.connections_per_minute,
             connections_per_address=settings.connections_per_address,
             failed_handshakes=settings.failed_handshakes_per_minute,
+            sign_ins=settings.sign_ins_per_minute,
             status_polls=settings.status_polls_per_minute,
             uploads=settings.uploads_per_minute,
         )

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from generator_service.domain.clock import CLOCK_SKEW
+from whitebg_process.tokens import MAX_TOKEN_LIFETIME
+
+KEPT = MAX_TOKEN_LIFETIME + CLOCK_SKEW
+"""How long after its time a revocation is needed at most: no token that it applies to is accepted any longer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +35,16 @@ class NewRevocation:
     expires_at: datetime
     """Time by which all affected tokens have expired."""
 
+    @property
+    def complete(self) -> bool:
+        """Whether the revocation lasts as long as any token that it applies to."""
+        return self.expires_at >= self.revoked_at + KEPT
+
+
+def revocation_of(*, at: datetime, session_id: str = "", user_id: str = "") -> NewRevocation:
+    """Return the revocation of a session or user that lasts as long as any of the tokens issued until then."""
+    return NewRevocation(session_id=session_id, user_id=user_id, revoked_at=at, expires_at=at + KEPT)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revocation(NewRevocation):
@@ -51,13 +65,16 @@ class RevocationList:
         return len(self._of_session) + len(self._of_user)
 
     def add(self, revocations: Iterable[Revocation]) -> None:
-        """Add revocations; known ones change nothing."""
+        """Add revocations; known ones change nothing. Of several for the same name, the longest lasts."""
         for each in revocations:
             self.number = max(self.number, each.number)
-            if each.session_id:
-                self._of_session[each.session_id] = each
-            elif each.user_id not in self._of_user or self._of_user[each.user_id].revoked_at < each.revoked_at:
-                self._of_user[each.user_id] = each
+            kept, name = (self._of_session, each.session_id) if each.session_id else (self._of_user, each.user_id)
+            earlier = kept.get(name, each)
+            kept[name] = replace(
+                each,
+                revoked_at=max(earlier.revoked_at, each.revoked_at),
+                expires_at=max(earlier.expires_at, each.expires_at),
+            )
 
     def covers(self, session: Session) -> bool:
         """Return whether a session was revoked.

@@ -15,7 +15,7 @@ from generator_service.domain.api_key import PREFIX, ApiKey
 from generator_service.domain.clock import CLOCK_SKEW, Clock, SystemClock
 from generator_service.domain.errors import InvalidRequest, PermissionDenied, SessionRevoked, Unauthenticated
 from generator_service.domain.revocation import Session
-from whitebg_process.tokens import decode_with_any
+from whitebg_process.tokens import MAX_TOKEN_LIFETIME, decode_with_any, outlives_revocations
 
 ALGORITHMS = ("HS256",)
 MAX_USER_ID_LENGTH = 255
@@ -152,6 +152,11 @@ class Authenticator:
         if claims.begins_at is not None and now + CLOCK_SKEW < claims.begins_at:
             begins = claims.begins_at.isoformat()
             raise Unauthenticated(f"the token is not yet valid; it begins at {begins}: check the clocks")
+        if outlives_revocations(expires_at=claims.expires_at, issued_at=claims.session.issued_at, now=now):
+            raise Unauthenticated(
+                f"the token is valid until {claims.expires_at.isoformat()}, which is too long; "
+                f"make it expire at most {MAX_TOKEN_LIFETIME.days} days after its 'iat'"
+            )
         if self._revoked(claims.session):
             raise SessionRevoked
         return claims.caller

@@ -51,7 +51,6 @@ class Servicer(generator_service_pb2_grpc.GeneratorServiceServicer):
     deletions: Deletions
     batches: Batches
     revocations: RevocationTail
-    revocation_keep: timedelta
     clock: Clock
     started_at: datetime
     readiness: ReadinessMonitor
@@ -281,7 +280,7 @@ class Servicer(generator_service_pb2_grpc.GeneratorServiceServicer):
     async def RevokeSession(self, request: pb.RevokeSessionRequest, context: Context) -> pb.RevokeSessionResponse:  # noqa: N802, ARG002
         """Revoke sessions."""
         caller().require(Scope.ADMIN, Scope.SERVICE)
-        new = requests.revocation(request, now=self.clock.now(), keep=self.revocation_keep)
+        new = requests.revocation(request, now=self.clock.now())
         recorded = await self.revocations.revoke(new)
         extra = {"number": recorded.number, "user_id": recorded.user_id, "request_id": request_id()}
         logger.info("session_revoked", extra=extra)

@@ -24,7 +24,7 @@ class RevocationStore(Protocol):
     """Ended sessions, numbered in the order of their commits. No method blocks the event loop."""
 
     async def revoke(self, new: NewRevocation) -> Revocation:
-        """Record an end to sessions and number it. A session that was revoked before keeps its revocation."""
+        """Record an end to sessions and number it. A session that was revoked before keeps it, if it lasts as long."""
         ...
 
     async def revocations_after(self, number: int, *, limit: int) -> RevocationPage:

@@ -17,13 +17,16 @@ _LATEST = select(func.max(revocations.c.number))
 
 
 def revoke(uow: UnitOfWork, new: NewRevocation) -> Revocation:
-    """Record a revocation; return the one that is there, where a session was revoked before."""
+    """Record a revocation; return the one that is there, where a session was revoked before and for long enough."""
     # The head's row is the lock: held until the commit, it makes the order of numbers that of the commits.
     uow.lock_head()
     if new.session_id:
-        earlier = uow.query(select(revocations).where(revocations.c.session_id == new.session_id)).first()
-        if earlier is not None:
-            return _revocation(earlier)
+        of_session = select(revocations).where(revocations.c.session_id == new.session_id)
+        row = uow.query(of_session.order_by(revocations.c.expires_at.desc()).limit(1)).first()
+        if row is not None:
+            earlier = _revocation(row)
+            if earlier.complete or earlier.expires_at >= new.expires_at:
+                return earlier
     recorded = Revocation(number=1 + (uow.query(_LATEST).scalar() or 0), **asdict(new))
     uow.query(insert(revocations).values(asdict(recorded)))
     uow.count_changes()

@@ -19,6 +19,8 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 MAX_URL = 2000
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
+"""All IPv6 addresses that are in use on the internet. Others, such as those of a local NAT64, may lead inside."""
 
 
 class AddressRefused(Exception):
@@ -57,7 +59,8 @@ def require_public(address: Address, allowed: Sequence[Network]) -> None:
     real = _embedded(address) or address
     if any(real in network for network in allowed if network.version == real.version):
         return
-    if not real.is_global or real.is_multicast:
+    outside = real.version == 6 and real not in _GLOBAL_UNICAST
+    if outside or not real.is_global or real.is_multicast:
         raise AddressRefused(f"{address} is not a public address; an operator can allow its network")
 
 

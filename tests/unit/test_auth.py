@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import time
+from contextlib import nullcontext
 from datetime import timedelta
 from typing import Any
 
@@ -19,6 +20,7 @@ from generator_service.domain.clock import CLOCK_SKEW
 from generator_service.domain.errors import PermissionDenied, SessionRevoked, Unauthenticated
 from generator_service.rpc.auth import Authenticator, Caller, Scope
 from tests.support.clock import NOON, SettableClock
+from whitebg_process.tokens import MAX_TOKEN_LIFETIME
 
 SECRET = "only the tests know this secret, which is long enough for HS512, too, to be happy"
 authenticator = Authenticator(SECRET, "whitebg")
@@ -52,7 +54,29 @@ def test_scopes_are_whole_words_and_may_be_missing() -> None:
 
 def test_times_at_the_ends_of_the_calendar_are_read() -> None:
     last, first = 253402300799, -62135596800
-    assert authenticator.authenticate(f"Bearer {token(exp=last, nbf=first, iat=first)}").subject == "ann"
+    assert authenticator.authenticate(f"Bearer {token(nbf=first, iat=last)}").subject == "ann"
+    assert "9999-12-31T23:59:59+00:00, which is too long" in refusal(f"Bearer {token(exp=last, iat=first)}")
+
+
+DAY = timedelta(days=1)
+LONGEST = MAX_TOKEN_LIFETIME
+
+
+@pytest.mark.parametrize(
+    ("times", "accepted"),
+    [
+        ({"iat": NOON, "exp": NOON + LONGEST}, True),
+        ({"iat": NOON, "exp": NOON + LONGEST + DAY}, False),
+        ({"exp": NOON + LONGEST}, True),
+        ({"exp": NOON + LONGEST + DAY}, False),
+        ({"iat": NOON + DAY, "exp": NOON + LONGEST + DAY}, False),
+        ({"iat": NOON - LONGEST, "exp": NOON + DAY}, False),
+    ],
+)
+def test_a_token_lives_no_longer_than_the_revocation_of_its_session(times: dict[str, Any], accepted: bool) -> None:
+    checking = Authenticator(SECRET, "whitebg", SettableClock())
+    with nullcontext() if accepted else pytest.raises(Unauthenticated, match="at most 366 days after its 'iat'"):
+        checking.authenticate(f"Bearer {token(**times)}")
 
 
 SECOND = timedelta(seconds=1)

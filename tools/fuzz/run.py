@@ -21,6 +21,7 @@ from tools.fuzz.http_requests import http_cases
 from tools.fuzz.senders import faults_of
 from tools.fuzz.servers import Servers
 from tools.fuzz.sockets import socket_cases
+from tools.fuzz.tokens import valid_now
 
 OUT = Path("fuzz-out")
 CASES: dict[str, Callable[[Known], st.SearchStrategy[Case]]] = {
@@ -60,7 +61,7 @@ class Findings:
 def try_case(servers: Servers, case: Case, findings: Findings) -> None:
     """Send one case; judge the answer and the log lines until then."""
     try:
-        answer = servers.senders.send(case)
+        answer = servers.senders.send(valid_now(case))
     except TimeoutError as error:
         findings.note(f"hang: {error}", case)
     else:

@@ -10,12 +10,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from tests.support.api import TINY, Api, open_channel, token
 from tests.support.processes import Program, ServiceProcess, free_port
 from tools.fuzz.grpc_calls import Known
 from tools.fuzz.senders import Senders
+from tools.fuzz.tokens import SECRET, sign
 from tools.fuzz.values import MALLORY, VICTIM
 from whitebg.v1 import admin_service_pb2, task_pb2
 from whitebg.v1.admin_service_pb2_grpc import AdminServiceStub
@@ -36,14 +36,7 @@ _GATEWAY = {
     ),
 }
 _SERVICE = {"worker_slots": "1", "pool_processes": "1", "pending_per_user": "100000", "min_free_mib": "0"}
-SECRET = "the secret of servers under fuzzing, the same in each run so that stored cases stay valid"  # noqa: S105 (no other server has it)
-_EXPIRES = 4_000_000_000
 _FAULTY = frozenset({"ERROR", "CRITICAL"})
-
-
-def sign(user: str, **claims: Any) -> str:
-    """Return a token that outlives any run, the same one each time, unless the claims replace its times."""
-    return token(user, secret=SECRET, **{"exp": _EXPIRES} | claims)
 
 
 @dataclass
@@ -116,7 +109,7 @@ def running_servers(folder: Path, **settings: str) -> Iterator[Servers]:
 async def _prepare(target: str, secret: str) -> Sequence[int]:
     """Submit photos of the victim and the caller; return the ids of their tasks."""
     async with open_channel(target) as channel:
-        victim, mallory = (Api(channel, user, sign(user)) for user in (VICTIM, MALLORY))
+        victim, mallory = (Api(channel, user, token(user, secret=SECRET)) for user in (VICTIM, MALLORY))
         tasks = [await victim.submit(filename=f"{secret}.png", batch_id=secret) for _ in range(2)]
         await victim.finished(*(task.task_id for task in tasks))
         tasks += [await mallory.submit(batch_id="mine") for _ in range(2)]
@@ -126,7 +119,7 @@ async def _prepare(target: str, secret: str) -> Sequence[int]:
 
 async def _process_one(target: str) -> None:
     async with open_channel(target) as channel:
-        root = Api(channel, "root", sign("root", scope="admin service"))
+        root = Api(channel, "root", token("root", secret=SECRET, scope="admin service"))
         admin = AdminServiceStub(channel)
         for engine in task_pb2.Engine.values():
             await admin.ResumeQueue(admin_service_pb2.ResumeQueueRequest(engine=engine), metadata=root.metadata)
@@ -136,7 +129,7 @@ async def _process_one(target: str) -> None:
             none = admin_service_pb2.EngineLimit(engine=limit.engine)
             await admin.SetEngineLimit(admin_service_pb2.SetEngineLimitRequest(limit=none), metadata=root.metadata)
         user = f"user-{secrets.token_hex(6)}"
-        api = Api(channel, user, sign(user))
+        api = Api(channel, user, token(user, secret=SECRET))
         (task,) = await api.finished((await api.submit(TINY)).task_id)
         if task.state != task_pb2.TASK_STATE_COMPLETED:
             raise RuntimeError(f"the servers can't process photos any more: {task}")

@@ -10,6 +10,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from tools.fuzz.tokens import STORED_EXPIRY
+
 MALLORY, VICTIM = "mallory", "victim"
 """The user who calls, and the one whose data must not be returned."""
 
@@ -87,7 +89,7 @@ _HEADERS = (
 )
 _CLAIMS = (
     {"sub": MALLORY, "aud": "whitebg", "exp": 253402300799, "scope": "tasks"},
-    {"sub": MALLORY, "aud": "whitebg", "exp": 4_000_000_000, "nbf": -62135596800},
+    {"sub": MALLORY, "aud": "whitebg", "exp": STORED_EXPIRY, "nbf": -62135596800},
     {"sub": "", "aud": ["whitebg", 5], "exp": "soon"},
     {"sub": 5, "aud": None, "exp": 1e300},
 )
@@ -106,7 +108,7 @@ def bearer_tokens(sign: Callable[..., str]) -> st.SearchStrategy[str]:
     odd_claims = st.fixed_dictionaries(
         {},
         optional={
-            "exp": odd_times | st.just(4_000_000_000),
+            "exp": odd_times | st.just(STORED_EXPIRY),
             "nbf": odd_times,
             "iat": odd_times,
             "sid": texts,

@@ -66,6 +66,7 @@ class ApiKeys:
             scopes=holder.scopes,
             session_id=holder.session_id,
             issued_at=wall,
+            ends_session=True,
         )
         self._held.pop(name, None)
         while len(self._held) >= MAX_HELD:

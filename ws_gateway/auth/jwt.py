@@ -11,17 +11,14 @@ from typing import Any
 
 import jwt
 
-from whitebg_process.tokens import decode_with_any
+from whitebg_process.tokens import MAX_TOKEN_LIFETIME, decode_with_any, outlives_revocations
+from whitebg_process.user_ids import GUEST_PREFIX, reserved_for
 from ws_gateway.clock import Clock
 
 ALGORITHM = "HS256"
 LEEWAY = timedelta(seconds=60)
 """How far the clocks of two hosts may differ: times in a token are compared with this allowance."""
 WS_AUDIENCE_SUFFIX = "-ws"
-GUEST_PREFIX = "guest-"
-"""What the user ids of guests begin with, and no other's."""
-SIGNED_IN_PREFIX = "oidc-"
-"""What the user ids of people who signed in at the OpenID Connect issuer begin with, and no other's."""
 _TOKEN_TYPES = frozenset({"at+jwt", "application/at+jwt", "jwt"})
 """``typ`` of an access token (RFC 9068), and of those from providers that name every token ``JWT``; in lower case."""
 _MAX_SUBJECT = 255
@@ -64,8 +61,8 @@ class Claims:
     """``sid``, or else ``jti``: the ID by which the session can be revoked; empty for none."""
     issued_at: datetime | None = None
     """In UTC; None if the token has no ``iat``."""
-    from_provider: bool = False
-    """Whether an identity provider signed the token, and not the shared secret."""
+    ends_session: bool = False
+    """Whether nothing made from the token may outlive it: it is an identity provider's, or stands for an API key."""
 
     @property
     def session_ids(self) -> frozenset[str]:
@@ -137,10 +134,13 @@ class Tokens:
     def mint_socket(self, claims: Claims, ttl: timedelta) -> MintedToken:
         """Make a token for the WebSocket only, for the same user and session: it is revoked together with that.
 
-        It is good for ``ttl``, but not longer than a token of an identity provider: that decides how long a session is.
+        It is good for ``ttl``, but not longer than a token that ends its session, or than any token is accepted.
         """
-        if claims.from_provider:
-            ttl = min(ttl, claims.expires_at - self._clock.now().replace(microsecond=0))
+        now = self._clock.now().replace(microsecond=0)
+        if claims.ends_session:
+            ttl = min(ttl, claims.expires_at - now)
+        if claims.issued_at is not None:
+            ttl = min(ttl, claims.issued_at + MAX_TOKEN_LIFETIME - now)
         # Issued when the session's token was: a revocation of the tokens before some time applies to both.
         session = {"sid": claims.session_id, "jti": claims.token_id, "iat": claims.issued_at}
         return self._mint(claims.subject, self._audience + WS_AUDIENCE_SUFFIX, ttl, Scope.TASKS, session)
@@ -191,6 +191,12 @@ class Tokens:
             raise TokenExpired(f"the token expired at {expires_at.isoformat()}; get a new one")
         if "nbf" in claims and now + LEEWAY < (begins_at := _time(claims, "nbf")):
             raise TokenRejected(f"the token can't be used before {begins_at.isoformat()}; check the issuer's clock")
+        issued_at = _time(claims, "iat") if "iat" in claims else None
+        if outlives_revocations(expires_at=expires_at, issued_at=issued_at, now=now):
+            raise TokenRejected(
+                f"the token can't be used: it is valid until {expires_at.isoformat()}, which is too long; "
+                f"make it expire at most {MAX_TOKEN_LIFETIME.days} days after its iat"
+            )
         scopes = _scopes(claims.get("scope")) if provider is None else _granted(provider, decoded["header"], claims)
         token_id, session_id = (value if isinstance(value := claims.get(name), str) else "" for name in ("jti", "sid"))
         return Claims(
@@ -199,8 +205,8 @@ class Tokens:
             scopes=scopes,
             token_id=token_id,
             session_id=session_id or token_id,
-            issued_at=_time(claims, "iat") if "iat" in claims else None,
-            from_provider=provider is not None,
+            issued_at=issued_at,
+            ends_session=provider is not None,
         )
 
 
@@ -224,8 +230,7 @@ def _granted(provider: ProviderKey, header: Mapping[str, Any], claims: Mapping[s
     """Return what a provider's token allows; one that names no scope, such as an ID token, allows nothing."""
     if str(header.get("typ", "")).lower() not in _TOKEN_TYPES:
         raise TokenRejected("the token can't be used: its typ must be at+jwt or JWT; send an access token")
-    for prefix, owner in ((GUEST_PREFIX, "a guest"), (SIGNED_IN_PREFIX, "a user who signed in on the page")):
-        if str(claims["sub"]).lower().startswith(prefix):
-            raise TokenRejected(f"the token can't be used: a sub that begins with {prefix!r} belongs to {owner}")
+    if reserved := reserved_for(str(claims["sub"])):
+        raise TokenRejected(f"the token can't be used: its sub {reserved}")
     allowed = {Scope.TASKS.value, Scope.ADMIN.value} if provider.grants_admin else {Scope.TASKS.value}
     return _scopes(claims.get("scope", "")) & allowed

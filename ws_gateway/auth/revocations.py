@@ -118,7 +118,7 @@ class Revocations:
         for each in revocations:
             expires_at = each.expires_at.ToDatetime(UTC)
             if each.session_id:
-                self._of_session[each.session_id] = expires_at
+                self._of_session[each.session_id] = max(expires_at, self._of_session.get(each.session_id, expires_at))
             else:
                 revoked_at = each.revoked_at.ToDatetime(UTC)
                 earlier = self._of_user.get(each.user_id, (revoked_at, expires_at))

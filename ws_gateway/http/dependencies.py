@@ -11,6 +11,7 @@ from starlette.requests import HTTPConnection
 
 from ws_gateway.auth.jwt import Claims, Scope, TokenExpired, TokenRejected
 from ws_gateway.components import Gateway
+from ws_gateway.http.client_address import client_address
 from ws_gateway.http.problems import Problem
 from ws_gateway.limits.rates import RateLimit
 
@@ -28,6 +29,12 @@ def gateway_of(connection: HTTPConnection) -> Gateway:
 async def in_gateway(connection: HTTPConnection) -> Gateway:
     """Return the parts of this process; not in a thread, as plain functions are."""
     return gateway_of(connection)
+
+
+def address_of(connection: HTTPConnection, gateway: Gateway) -> str:
+    """Return the address that the client is counted by."""
+    peer = connection.client.host if connection.client is not None else ""
+    return client_address(peer, connection.headers.getlist("x-forwarded-for"), gateway.settings.trusted_proxies)
 
 
 InGateway = Annotated[Gateway, Depends(in_gateway)]

@@ -16,8 +16,7 @@ from starlette.websockets import WebSocket
 from ws_gateway.auth.jwt import Claims
 from ws_gateway.auth.request_origin import is_foreign
 from ws_gateway.components import REVOKED, Gateway
-from ws_gateway.http.client_address import client_address
-from ws_gateway.http.dependencies import gateway_of
+from ws_gateway.http.dependencies import address_of, gateway_of
 from ws_gateway.protocol import inbound
 from ws_gateway.protocol.close_codes import Close, CloseCode
 from ws_gateway.protocol.cursor import Since, Start, parse_since
@@ -210,9 +209,3 @@ async def _first_frame(websocket: WebSocket, timeout: float) -> str | Close | No
     if not isinstance(frame, inbound.Auth):
         return Close(CloseCode.UNAUTHENTICATED, 'the token is missing: the first frame must be of the type "auth"')
     return frame.token
-
-
-def address_of(websocket: WebSocket, gateway: Gateway) -> str:
-    """Return the address that the client is counted by."""
-    peer = websocket.client.host if websocket.client is not None else ""
-    return client_address(peer, websocket.headers.getlist("x-forwarded-for"), gateway.settings.trusted_proxies)

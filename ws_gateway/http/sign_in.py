@@ -7,21 +7,31 @@ from http import HTTPStatus
 from typing import Annotated
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, Field
 
-from ws_gateway.auth.jwt import SIGNED_IN_PREFIX, TokenRejected
+from whitebg_process.user_ids import SIGNED_IN_PREFIX
+from ws_gateway.auth.jwt import TokenRejected
 from ws_gateway.auth.oidc.client import Answer, OidcClient
 from ws_gateway.auth.oidc.flow import LIFETIME, begin, cookie_name
 from ws_gateway.auth.oidc.problems import SignInFailed, SignInProblem
 from ws_gateway.components import Gateway
-from ws_gateway.http.dependencies import Bearer, InGateway
+from ws_gateway.http.dependencies import Bearer, InGateway, address_of, within
 from ws_gateway.http.problems import Problem, documented
 from ws_gateway.http.sessions import end_sessions
 
 log = logging.getLogger(__name__)
 
 router = APIRouter()
+
+
+async def _within_rate(request: Request, gateway: InGateway) -> None:
+    await within(
+        gateway.limits.sign_ins, "too many sign-ins from this address in a minute", address_of(request, gateway)
+    )
+
+
+_LIMITED = [Depends(_within_rate)]
 
 _MAX_PARAMETER = 4096
 Parameter = Annotated[str, Query(max_length=_MAX_PARAMETER)]
@@ -58,7 +68,7 @@ async def sign_in_options(response: Response, gateway: InGateway) -> SignInOut:
     return SignInOut(issuer=IssuerOut(name=config.issuer_name, login_url=f"{config.page_url}auth/login"))
 
 
-@router.get("/auth/login", include_in_schema=False)
+@router.get("/auth/login", include_in_schema=False, dependencies=_LIMITED)
 async def login(gateway: InGateway, return_to: Parameter = "/", *, again: bool = False) -> Response:
     """Send the browser to the issuer, with a cookie that only this sign-in's answer fits.
 
@@ -84,7 +94,7 @@ async def login(gateway: InGateway, return_to: Parameter = "/", *, again: bool =
     return response
 
 
-@router.get("/auth/callback", include_in_schema=False)
+@router.get("/auth/callback", include_in_schema=False, dependencies=_LIMITED)
 async def callback(
     request: Request,
     gateway: InGateway,
@@ -118,7 +128,10 @@ async def callback(
 @router.post(
     "/auth/logout",
     tags=["tokens"],
-    responses=documented(HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.SERVICE_UNAVAILABLE),
+    dependencies=_LIMITED,
+    responses=documented(
+        HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE
+    ),
 )
 async def logout(gateway: InGateway, credentials: Bearer) -> SignedOut:
     """End the token's session everywhere: its sockets close, its tokens and image links are rejected from now on.

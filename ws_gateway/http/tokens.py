@@ -8,7 +8,8 @@ from http import HTTPStatus
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
 
-from ws_gateway.auth.jwt import GUEST_PREFIX, Scope, TokenRejected
+from whitebg_process.user_ids import GUEST_PREFIX
+from ws_gateway.auth.jwt import Scope, TokenRejected
 from ws_gateway.http.dependencies import Bearer, InGateway, TaskUser
 from ws_gateway.http.former_paths import add_former_path
 from ws_gateway.http.guests import guests_welcome

@@ -15,8 +15,8 @@ from ws_gateway.clock import Clock
 from ws_gateway.redis_health import UNREACHABLE, RedisHealth
 
 WINDOW_S = 60.0
-_SWEEP_EVERY = 1000
-"""Counted uses after which keys are dropped that were unused for a minute."""
+MAX_KEYS = 100_000
+"""Keys counted in memory. Beyond them the least recently used ones are dropped, as if they were unused."""
 
 
 class Window(Protocol):
@@ -33,7 +33,7 @@ class LocalWindow:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._uses: dict[str, deque[float]] = {}
-        self._counted = 0
+        """The key used least recently first."""
 
     def __len__(self) -> int:
         return len(self._uses)
@@ -45,11 +45,19 @@ class LocalWindow:
         if uses is not None and len(uses) >= limit and now - uses[-limit] < WINDOW_S:
             return WINDOW_S - (now - uses[-limit])
         if count:
-            self._uses.setdefault(key, deque(maxlen=limit)).append(now)
-            self._counted += 1
-            if self._counted % _SWEEP_EVERY == 0:
-                self._uses = {name: kept for name, kept in self._uses.items() if now - kept[-1] < WINDOW_S}
+            uses = self._uses.pop(key, None) or deque(maxlen=limit)
+            uses.append(now)
+            self._uses[key] = uses
+            self._drop_unused(now)
         return 0.0
+
+    def _drop_unused(self, now: float) -> None:
+        """Drop keys that were unused for a minute, and those beyond the number that is counted."""
+        while True:
+            key, uses = next(iter(self._uses.items()))
+            if now - uses[-1] < WINDOW_S and len(self._uses) <= MAX_KEYS:
+                return
+            del self._uses[key]
 
 
 # The latest uses, newest first, in milliseconds of the server's clock; one in the future: the clock was set back.
@@ -127,6 +135,7 @@ class RateLimits:
         connections: int,
         connections_per_address: int,
         failed_handshakes: int,
+        sign_ins: int,
         status_polls: int,
         uploads: int,
     ) -> None:
@@ -138,6 +147,8 @@ class RateLimits:
         """New WebSockets, by client address."""
         self.failures = RateLimit(window, reach, name="failures", per_minute=failed_handshakes)
         """Failed handshakes, by client address."""
+        self.sign_ins = RateLimit(window, reach, name="sign-ins", per_minute=sign_ins)
+        """Requests to sign in or out, by client address."""
         self.status_polls = RateLimit(window, reach, name="status", per_minute=status_polls)
         """Questions for the status of a task, by user and task."""
         self.uploads = RateLimit(window, reach, name="uploads", per_minute=uploads)

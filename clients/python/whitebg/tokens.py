@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import jwt
 
+from whitebg_process.tokens import MAX_TOKEN_LIFETIME
+
 AUDIENCE = "whitebg"
 SCOPES = ("tasks", "admin", "service")
 DEFAULT_USER = "local"
@@ -25,7 +27,7 @@ def mint(secret: str, *, user: str, scopes: tuple[str, ...], lifetime: timedelta
     """Return a signed token for ``user``.
 
     Raises:
-        ValueError: the user is empty, a scope is not known, or the lifetime is not positive.
+        ValueError: the user is empty, a scope is not known, or the lifetime is not positive or longer than 366 days.
 
     """
     if not user:
@@ -35,6 +37,10 @@ def mint(secret: str, *, user: str, scopes: tuple[str, ...], lifetime: timedelta
         raise ValueError(f"{' '.join(unknown) or 'nothing'} is not a scope; known are {', '.join(SCOPES)}")
     if lifetime <= timedelta(0):
         raise ValueError(f"a lifetime of {lifetime} is over before it begins; give a positive one")
+    if lifetime > MAX_TOKEN_LIFETIME:
+        raise ValueError(
+            f"a lifetime of {lifetime.days} days is too long; servers accept {MAX_TOKEN_LIFETIME.days} days at most"
+        )
     claims = {"sub": user, "aud": AUDIENCE, "scope": " ".join(scopes), "iat": now, "exp": now + lifetime}
     return jwt.encode(claims, secret, algorithm="HS256")
 
@@ -50,7 +56,7 @@ def sign_in_link(
     """Return the URL that opens the page as ``user``. The token is in the fragment, which browsers never send.
 
     Raises:
-        ValueError: the user is empty, or the lifetime is not positive.
+        ValueError: the user is empty, or the lifetime is not positive or longer than 366 days.
 
     """
     token = mint(secret, user=user, scopes=("tasks",), lifetime=lifetime, now=now or utc_now())

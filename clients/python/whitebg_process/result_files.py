@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import PurePosixPath
 
+from whitebg_process.csv_cells import text_cell
 from whitebg_process.printable import printable
 
 FIELDS = ("name", "sku", "market", "n")
@@ -33,8 +34,6 @@ MAX_NAME_BYTES = 255
 _EXTENSIONS = {"image/png": ".png", "image/jpeg": ".jpg", "image/webp": ".webp"}
 _FIELD = re.compile(r"\{(\w*)\}")
 _FORBIDDEN = re.compile(r'[\\/:*?"<>|]')
-_FORMULA = ("=", "+", "-", "@", "\t")
-"""Beginnings of a cell that spreadsheet programs run as a formula."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +140,7 @@ def report_text(lines: Iterable[tuple[str, ...]]) -> str:
     text.write("\ufeff")
     writer = csv.writer(text)
     writer.writerow(REPORT_HEAD)
-    writer.writerows([f"'{cell}" if cell.startswith(_FORMULA) else cell for cell in line] for line in lines)
+    writer.writerows(map(text_cell, line) for line in lines)
     return text.getvalue()
 
 

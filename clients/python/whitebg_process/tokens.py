@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import jwt
+
+MAX_TOKEN_LIFETIME = timedelta(days=366)
+"""Longest lifetime of a token that is accepted, from its ``iat``; revocations are kept as long, so none is outlived."""
+
+
+def outlives_revocations(*, expires_at: datetime, issued_at: datetime | None, now: datetime) -> bool:
+    """Return whether a token lives longer than the revocation of its session would be kept.
+
+    A token without a time of issue, or with a later one than ``now``, is counted from ``now``.
+    """
+    return expires_at - min(issued_at or now, now) > MAX_TOKEN_LIFETIME
 
 
 def decode_with_any(

@@ -6,6 +6,8 @@ import csv
 from collections.abc import Iterable
 from typing import IO, Any
 
+from whitebg_process.csv_cells import text_cell
+
 ENGINES = ("local", "neural", "gemini")
 COLUMNS = (
     "day",
@@ -19,8 +21,6 @@ COLUMNS = (
     "bytes_in",
     "bytes_out",
 )
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""Beginnings of a cell that spreadsheets take for a formula."""
 
 
 def usage_row(used: Any) -> dict[str, Any]:
@@ -43,6 +43,4 @@ def write_csv(entries: Iterable[Any], file: IO[str], *, header: bool = True) -> 
         writer.writeheader()
     for each in entries:
         row = usage_row(each)
-        if row["user_id"].startswith(_FORMULA):
-            row["user_id"] = f"'{row['user_id']}"
-        writer.writerow(row)
+        writer.writerow(row | {"user_id": text_cell(row["user_id"])})

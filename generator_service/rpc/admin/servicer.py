@@ -6,7 +6,6 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from grpc import aio
@@ -15,7 +14,7 @@ from generator_service.deletion import Deletions
 from generator_service.domain.breaker import Condition, is_pause
 from generator_service.domain.clock import Clock
 from generator_service.domain.errors import InvalidRequest, InvalidTransition, TaskNotFound, Unauthenticated
-from generator_service.domain.revocation import NewRevocation
+from generator_service.domain.revocation import revocation_of
 from generator_service.domain.task import Task, TaskState
 from generator_service.notifier.contract import Notifier, Topic
 from generator_service.requeue import requeue
@@ -48,8 +47,6 @@ USAGE_PER_PAGE, MAX_USAGE_PER_PAGE = 500, 1000
 MAX_HISTORY = 100
 DELETE_ROUNDS = 10
 """How often the deletion of a user is repeated where tasks arrive meanwhile."""
-KEY_REVOCATION = timedelta(days=1)
-"""How long gateways remember that a key was revoked: longer than they hold the result of a check."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +62,6 @@ class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
     clock: Clock
     webhooks: WebhookAdmin
     deletions: Deletions
-    revocation_keep: timedelta
 
     async def PauseQueue(self, request: pb.PauseQueueRequest, context: Context) -> pb.PauseQueueResponse:  # noqa: N802, ARG002
         """Stop claims."""
@@ -209,7 +205,7 @@ class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
         sessions = [request.user_id, *await self._sessions_of_keys(request.user_id)]
         for number, name in enumerate(sessions):
             who = {"session_id": name} if number else {"user_id": name}
-            await self.revocations.revoke(NewRevocation(**who, revoked_at=now, expires_at=now + self.revocation_keep))
+            await self.revocations.revoke(revocation_of(**who, at=now))
         deleted, complete = 0, False
         for _ in range(DELETE_ROUNDS):
             deleted += len(await self.deletions.delete_all(request.user_id))
@@ -241,10 +237,7 @@ class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
         _begin("revoke_api_key", request)
         key = await self.store.admin.revoke_api_key(request.key_id)
         await self.keys.load()
-        now = self.clock.now()
-        await self.revocations.revoke(
-            NewRevocation(session_id=key.session_id, revoked_at=now, expires_at=now + KEY_REVOCATION)
-        )
+        await self.revocations.revoke(revocation_of(session_id=key.session_id, at=self.clock.now()))
         return pb.RevokeApiKeyResponse(api_key=convert.api_key(key))
 
     async def GetUsage(  # noqa: N802

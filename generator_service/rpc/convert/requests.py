@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import PurePath
 from typing import Literal
@@ -14,7 +14,7 @@ from google.protobuf.duration_pb2 import Duration
 from generator_service.domain.batch import check_batch_id
 from generator_service.domain.cursor import Cursor, LogCursor, UserCursor
 from generator_service.domain.errors import ImageNotFound, InvalidRequest
-from generator_service.domain.revocation import NewRevocation, Session
+from generator_service.domain.revocation import NewRevocation, Session, revocation_of
 from generator_service.domain.task import Review, Task, TaskState
 from generator_service.rpc.auth import MAX_USER_ID_LENGTH, usable_name
 from generator_service.rpc.convert import messages
@@ -174,8 +174,8 @@ def watch_request(request: pb.WatchTasksRequest, user_id: str | None, session: S
     )
 
 
-def revocation(request: pb.RevokeSessionRequest, *, now: datetime, keep: timedelta) -> NewRevocation:
-    """Read the request to revoke sessions; ``keep`` is the duration of a revocation without a named end.
+def revocation(request: pb.RevokeSessionRequest, *, now: datetime) -> NewRevocation:
+    """Read the request to revoke sessions.
 
     Raises:
         InvalidRequest: neither or both of session and user are named, or a time can't be used.
@@ -186,15 +186,12 @@ def revocation(request: pb.RevokeSessionRequest, *, now: datetime, keep: timedel
     name, field = (request.session_id, "session_id") if request.session_id else (request.user_id, "user_id")
     if not usable_name(name):
         raise InvalidRequest(field, f"must have 1 to {MAX_USER_ID_LENGTH} characters, all of them storable")
-    expires_at = _time(request, "expires_at") or now + keep
-    if expires_at <= now:
+    expires_at = _time(request, "expires_at")
+    if expires_at is not None and expires_at <= now:
         raise InvalidRequest("expires_at", f"{expires_at.isoformat()} has passed; leave it out for the default")
-    return NewRevocation(
-        session_id=request.session_id,
-        user_id=request.user_id,
-        revoked_at=min(now, _time(request, "issued_before") or now),
-        expires_at=expires_at,
-    )
+    whole = revocation_of(session_id=request.session_id, user_id=request.user_id, at=now)
+    issued_before = min(now, _time(request, "issued_before") or now)
+    return replace(whole, revoked_at=issued_before, expires_at=expires_at or whole.expires_at)
 
 
 def _time(

@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 
 from tests.support.clock import SettableClock
 from tests.support.redis import RedisServer
-from ws_gateway.limits.rates import _SWEEP_EVERY, WINDOW_S, LocalWindow, RedisWindow, Window
+from ws_gateway.limits.rates import MAX_KEYS, WINDOW_S, LocalWindow, RedisWindow, Window
 from ws_gateway.redis_health import connect
 
 
@@ -62,11 +62,22 @@ async def test_the_minute_moves_along() -> None:
 async def test_keys_that_nobody_uses_are_dropped() -> None:
     clock = SettableClock()
     window = LocalWindow(clock)
-    for number in range(_SWEEP_EVERY - 1):
+    for number in range(1000):
         await window.take(f"key-{number}", 3, count=True)
-    clock.advance(timedelta(seconds=WINDOW_S))
+    clock.advance(timedelta(seconds=WINDOW_S / 2))
+    await window.take("key-0", 3, count=True)
+    clock.advance(timedelta(seconds=WINDOW_S / 2))
     await window.take("ann", 3, count=True)
-    assert len(window) == 1
+    assert len(window) == 2, "one of them was used again half a minute ago"
+
+
+async def test_however_many_keys_are_used_the_memory_is_bounded() -> None:
+    window = LocalWindow(SettableClock())
+    for number in range(MAX_KEYS + 10):
+        await window.take(f"key-{number}", 1, count=True)
+    assert len(window) == MAX_KEYS
+    assert await uses(window, f"key-{MAX_KEYS}", 1, 1) == [False], "the latest are counted on"
+    assert await uses(window, "key-0", 1, 1) == [True]
 
 
 async def test_a_gateway_s_clock_that_is_set_locks_nobody_out() -> None:

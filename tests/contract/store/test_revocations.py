@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from sqlalchemy import delete
 
-from generator_service.domain.revocation import NewRevocation, Session
+from generator_service.domain.revocation import NewRevocation, Session, revocation_of
 from generator_service.notifier.local import LocalNotifier
 from generator_service.store.tables import revocations
 from generator_service.watch.revocations import RevocationTail
@@ -53,6 +53,14 @@ async def test_a_session_is_revoked_once_and_a_user_each_time(desk: StoreHarness
     await desk.store.revoke(of_user("ann"))
     await desk.store.revoke(of_user("ann"))
     assert await numbers(desk) == [1, 2, 3]
+
+
+async def test_a_short_revocation_of_a_session_is_followed_by_one_that_outlasts_every_token(desk: StoreHarness) -> None:
+    await desk.store.revoke(of_session("s1"))
+    whole = await desk.store.revoke(revocation_of(session_id="s1", user_id="ann", at=NOON))
+    assert whole.number == 2
+    again = await desk.store.revoke(revocation_of(session_id="s1", user_id="ann", at=NOON + DAY))
+    assert again == whole, "it has outlasted every token of the session from the first time"
 
 
 async def test_whoever_sees_a_number_sees_every_lower_one(open_store: OpenStore) -> None:

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from generator_service.rpc.auth import Authenticator
 from tests.support.processes import environment
 
@@ -33,3 +35,11 @@ def test_a_secret_and_an_address_are_needed(tmp_path: Path) -> None:
     (tmp_path / "jwt-secret").chmod(0o600)
     without = add("ann", data_dir=str(tmp_path))
     assert (without.returncode, "--url" in without.stderr) == (1, True)
+
+
+@pytest.mark.parametrize("name", ["guest-12", "oidc-0a1b", "OIDC-0a1b", "", "ann\x1b[31m", "a" * 256])
+def test_names_that_the_server_gives_out_or_rejects_are_rejected(tmp_path: Path, name: str) -> None:
+    done = add(name, "--url", "https://white.example.com", data_dir=str(tmp_path), jwt_secret=SECRET)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "reserved" in done.stderr or "1 to 255 printable" in done.stderr
+    assert "\x1b" not in done.stderr

@@ -35,7 +35,7 @@ from ws_gateway.http.options import EngineName
 from ws_gateway.settings import Settings
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
-TOKEN = token_for("ann", scope="tasks admin", exp=4_000_000_000)
+TOKEN = token_for("ann", scope="tasks admin")
 
 schemathesis.openapi.format("binary", st.sampled_from([PICTURE, b""]) | st.binary(max_size=64))
 PUBLIC = {"GET /healthz", "GET /readyz"}

@@ -21,7 +21,9 @@ from tests.support.http import http_client
 from tests.support.patience import PATIENCE
 from tests.support.processes import ServiceProcess, free_port
 from whitebg.v1 import admin_service_pb2 as admin_pb
+from whitebg.v1 import generator_service_pb2 as pb
 from whitebg.v1.admin_service_pb2_grpc import AdminServiceStub
+from whitebg.v1.generator_service_pb2_grpc import GeneratorServiceStub
 from ws_gateway.server import make_server
 from ws_gateway.settings import Settings
 
@@ -253,7 +255,12 @@ async def test_api_key_is_accepted_over_http_until_it_is_revoked(service: Servic
         assert (await front.http.get("/admin/queue/stats", headers=key)).status_code == 403
         wrong = {"Authorization": f"Bearer {made.key[:-3]}abc"}
         assert (await front.http.get("/api/generation/tasks", headers=wrong)).status_code == 401
+        socket_token = (await front.http.post("/api/v2/ws-token", headers=key)).json()
         await operator.RevokeApiKey(admin_pb.RevokeApiKeyRequest(key_id=made.api_key.key_id), metadata=metadata)
+        listing = pb.ListRevocationsRequest()
+        as_gateway = (("authorization", f"Bearer {token('gateway', scope='service')}"),)
+        listed_now = await GeneratorServiceStub(channel).ListRevocations(listing, metadata=as_gateway)
+        assert listed_now.revocations[-1].expires_at.ToJsonString() > socket_token["expires_at"]
         async with asyncio.timeout(PATIENCE):
             # Well before the gateway would have asked again: the revocation comes with the stream of events.
             while (await front.http.get("/api/generation/tasks", headers=key)).status_code != 401:

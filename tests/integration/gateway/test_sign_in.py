@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from datetime import timedelta
+from ipaddress import ip_network
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -366,3 +367,20 @@ async def test_without_an_issuer_there_is_no_sign_in(usual_settings: Settings, s
         assert (await world.http.get("/api/v2/sign-in")).json() == {"issuer": None}
         for path in ("/auth/login", "/auth/callback"):
             assert (await world.http.get(path)).status_code == 404
+
+
+@pytest.mark.parametrize("options", [{"sign_ins_per_minute": 5, "trusted_proxies": (ip_network("127.0.0.0/8"),)}])
+async def test_a_flood_of_sign_ins_from_one_address_is_held_back(world: GatewayHarness) -> None:
+    def attempts() -> list[Awaitable[httpx.Response]]:
+        return [
+            world.http.get("/auth/login"),
+            world.http.get("/auth/callback?state=made-up&code=made-up"),
+            world.http.post("/auth/logout", headers={"Authorization": "Bearer made-up"}),
+        ]
+
+    answers = [await attempt for attempt in [*attempts(), *attempts(), *attempts()]]
+    assert [each.status_code for each in answers] == [303, 303, 401, 303, 303, 429, 429, 429, 429]
+    assert answers[-1].json()["error"]["code"] == "rate_limited"
+    assert 1 <= int(answers[-1].headers["retry-after"]) <= 60
+    elsewhere = await world.http.get("/auth/login", headers={"X-Forwarded-For": "203.0.113.9"})
+    assert elsewhere.status_code == 303, "others are not held back"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime, timedelta
 
 import pytest
 
 from generator_service.domain.clock import CLOCK_SKEW
-from generator_service.domain.revocation import Revocation, RevocationList, Session
+from generator_service.domain.revocation import Revocation, RevocationList, Session, revocation_of
 from tests.support.clock import NOON
+from whitebg_process.tokens import MAX_TOKEN_LIFETIME
 
 SECOND = timedelta(seconds=1)
 
@@ -52,3 +54,14 @@ def test_the_expired_are_dropped() -> None:
     revocations.forget(NOON + timedelta(days=1) + SECOND)
     assert not revocations.covers(Session(user_id="bob", ids=frozenset({"s1"})))
     assert revocations.covers(Session(user_id="ann"))
+
+
+def test_of_two_revocations_of_a_name_the_longer_lasts() -> None:
+    for name in ({"session_id": "s1"}, {"user_id": "ann"}):
+        whole = Revocation(number=1, **asdict(revocation_of(**name, at=NOON)))
+        brief = Revocation(number=2, **name, revoked_at=NOON + SECOND, expires_at=NOON + timedelta(hours=1))
+        for order in ([whole, brief], [brief, whole]):
+            revocations = RevocationList()
+            revocations.add(order)
+            revocations.forget(NOON + MAX_TOKEN_LIFETIME)
+            assert revocations.covers(Session(user_id="ann", ids=frozenset({"s1"}), issued_at=NOON))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,12 +10,14 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from whitebg_process.tokens import MAX_TOKEN_LIFETIME
 from ws_gateway.auth.image_urls import ImageUrls, Link, LinkRejected
-from ws_gateway.auth.jwt import LEEWAY, TokenExpired, TokenRejected, Tokens
+from ws_gateway.auth.jwt import LEEWAY, Claims, TokenExpired, TokenRejected, Tokens
 from ws_gateway.clock import SystemClock
 
 SECRET = "a secret that only the tests share with anyone, long enough for HS512 also"
 NOW = datetime(2026, 1, 8, 10, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
 
 
 class StoppedClock(SystemClock):
@@ -49,9 +52,6 @@ def test_a_token_without_scope_is_good_for_tasks() -> None:
 def test_an_expired_token_is_told_apart() -> None:
     with pytest.raises(TokenExpired, match="expired at 2026-01-08T09:59:00"):
         tokens.verify_api(encode(exp=NOW - LEEWAY))
-
-
-SECOND = timedelta(seconds=1)
 
 
 @pytest.mark.parametrize("skew", [-LEEWAY + SECOND, LEEWAY - SECOND, timedelta(hours=1)], ids=str)
@@ -109,7 +109,24 @@ def test_what_is_refused(token: str, says: str) -> None:
 
 def test_times_at_the_ends_of_the_calendar_are_read() -> None:
     last, first = 253402300799, -62135596800
-    assert tokens.verify_api(encode(exp=last, nbf=first, iat=first)).expires_at.year == 9999
+    assert tokens.verify_api(encode(nbf=first, iat=last)).subject == "ann"
+    with pytest.raises(TokenRejected, match=r"9999-12-31T23:59:59\+00:00, which is too long"):
+        tokens.verify_api(encode(exp=last, iat=first))
+
+
+@pytest.mark.parametrize(
+    ("times", "accepted"),
+    [
+        ({"iat": NOW, "exp": NOW + MAX_TOKEN_LIFETIME}, True),
+        ({"iat": NOW, "exp": NOW + MAX_TOKEN_LIFETIME + SECOND}, False),
+        ({"exp": NOW + MAX_TOKEN_LIFETIME}, True),
+        ({"exp": NOW + MAX_TOKEN_LIFETIME + SECOND}, False),
+        ({"iat": NOW - MAX_TOKEN_LIFETIME, "exp": NOW + SECOND}, False),
+    ],
+)
+def test_a_token_lives_no_longer_than_the_revocation_of_its_session(times: dict[str, Any], accepted: bool) -> None:
+    with nullcontext() if accepted else pytest.raises(TokenRejected, match="at most 366 days after its iat"):
+        tokens.verify_api(encode(**times))
 
 
 def test_a_socket_token_opens_the_socket_and_nothing_else() -> None:
@@ -124,6 +141,20 @@ def test_a_socket_token_opens_the_socket_and_nothing_else() -> None:
 def test_a_socket_token_was_issued_when_its_session_was(issued_at: datetime | None) -> None:
     minted = tokens.mint_socket(tokens.verify_api(encode(iat=issued_at)), timedelta(days=7))
     assert tokens.verify_socket(minted.token).issued_at == issued_at, "revoked together, by any time"
+
+
+@pytest.mark.parametrize("session_age", [timedelta(days=365), timedelta(days=366)])
+def test_a_socket_token_ends_with_the_last_revocation_of_its_session(session_age: timedelta) -> None:
+    """The link of a colleague may be a year old: its socket's token is accepted, and outlives no revocation."""
+    began = NOW - session_age
+    minted = tokens.mint_socket(tokens.verify_api(encode(iat=began, exp=began + MAX_TOKEN_LIFETIME)), timedelta(days=7))
+    assert minted.expires_at == began + MAX_TOKEN_LIFETIME
+    assert tokens.verify_socket(minted.token).issued_at == began
+
+
+def test_a_socket_token_of_an_api_key_ends_with_the_key() -> None:
+    key = Claims(subject="ann", scopes=frozenset({"tasks"}), expires_at=NOW + SECOND, ends_session=True)
+    assert tokens.mint_socket(key, timedelta(days=7)).expires_at == NOW + SECOND
 
 
 def test_the_socket_takes_a_session_token_too() -> None:

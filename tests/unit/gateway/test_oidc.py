@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
-from ws_gateway.auth.jwt import GUEST_PREFIX, LEEWAY
+from whitebg_process.user_ids import GUEST_PREFIX
+from ws_gateway.auth.jwt import LEEWAY
 from ws_gateway.auth.oidc.discovery import parse_metadata
 from ws_gateway.auth.oidc.flow import LIFETIME, FlowCookies, begin, cookie_name, safe_return_path
 from ws_gateway.auth.oidc.id_token import key_id_of, verify_id_token

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ws_gateway.auth.jwt import SIGNED_IN_PREFIX
+from whitebg_process.user_ids import SIGNED_IN_PREFIX
 from ws_gateway.auth.oidc.problems import SignInFailed, SignInProblem
 
 _MAX_NAME = 100

@@ -10,10 +10,12 @@ import typer
 from whitebg.cli.datadir import DataDir
 from whitebg.cli.problems import Problem
 from whitebg.tokens import sign_in_link
+from whitebg_process.user_ids import reserved_for
 
 app = typer.Typer(no_args_is_help=True, help="Users of a small team, without an identity provider.")
 
 MAX_DAYS = 365
+MAX_NAME = 255
 
 
 @app.callback()
@@ -35,6 +37,7 @@ def add(
     ] = None,
 ) -> None:
     """Print a sign-in link. It signs its reader in as this user: send it over a private channel."""
+    _check(name)
     folder = DataDir(context.obj.data_dir)
     signing = secret or folder.secret()
     if signing is None:
@@ -47,3 +50,16 @@ def add(
         typer.echo(sign_in_link(address.rstrip("/"), signing, user=name, lifetime=timedelta(days=days)))
     except ValueError as error:
         raise Problem(str(error)) from error
+
+
+def _check(name: str) -> None:
+    """Check that a user may be called this.
+
+    Raises:
+        Problem: the name can't be used.
+
+    """
+    if not 1 <= len(name) <= MAX_NAME or not name.isprintable():
+        raise Problem(f"{name!r} can't be a user's name", f"use 1 to {MAX_NAME} printable characters, such as ann")
+    if reserved := reserved_for(name):
+        raise Problem(f"the name {name!r} {reserved}", "choose another, such as ann")

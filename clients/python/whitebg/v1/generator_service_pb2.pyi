@@ -1802,8 +1802,8 @@ class RevokeSessionRequest(_message.Message):
 
     @_builtins.property
     def expires_at(self) -> _timestamp_pb2.Timestamp:
-        """When the last of the tokens expires. Unset means the service's `WHITEBG_REVOCATION_KEEP` from now; a time in the
-        past is INVALID_ARGUMENT.
+        """When the last of the tokens expires. Unset means the longest lifetime of a token, 366 days, from now; a time in
+        the past is INVALID_ARGUMENT.
         """
 
     def __init__(
@@ -1831,7 +1831,7 @@ class RevokeSessionResponse(_message.Message):
     REVOCATION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def revocation(self) -> Global___Revocation:
-        """The revocation; for a session already revoked, the earlier one."""
+        """The revocation; for a session already revoked for as long, the earlier one."""
 
     def __init__(
         self,
