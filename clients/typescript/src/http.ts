@@ -9,7 +9,8 @@ import { type Batch, parseSyncAnswer, type SyncAnswer } from "./messages.ts";
 import { ApiError, problemOf } from "./problem.ts";
 import { ServerTime } from "./server-time.ts";
 
-type Schemas = components["schemas"];
+/** The messages of the HTTP API, by name. */
+export type Schemas = components["schemas"];
 export type TaskDetail = Schemas["TaskOut"];
 /** The task of a request, and in `more_tasks` those of its `moreOptions`. */
 export type Submitted = Schemas["SubmittedOut"];
@@ -219,6 +220,11 @@ export class HttpClient {
     return this.#call("POST", "/api/v2/ws-token", {}, options);
   }
 
+  /** Call any other route, such as one for operators: `path` with its query, `body` as JSON. */
+  call<T>(method: string, path: string, body?: unknown, options?: CallOptions): Promise<T> {
+    return this.#call(method, path, body === undefined ? {} : jsonBody(body), options);
+  }
+
   /** Return a guest token, where guests are allowed; with a guest's current token, for the same guest. */
   guestToken(current: string | null = null, options?: CallOptions): Promise<GuestToken> {
     return this.#within(options, async (signal) => json(await this.#send("POST", "/api/v2/guest-token", { signal }, current)));
@@ -380,5 +386,6 @@ export function discarded(): ApiError {
 }
 
 async function json<T>(answer: Response): Promise<T> {
+  if (answer.status === 204) return undefined as T;
   return (await answer.json()) as T;
 }
