@@ -56,6 +56,7 @@ class EngineQueueOut(BaseModel):
 class RunningOut(AdminTaskOut):
     """A running task."""
 
+    engine: str = Field(description="The engine that makes the picture")
     progress: int = Field(description="Percent")
     stage: str
     started_at: str | None
@@ -169,8 +170,10 @@ def _workers(running: Sequence[pb.RunningTask]) -> list[WorkerOut]:
 
 def _running(running: pb.RunningTask) -> RunningOut:
     task = running.task
+    asked = AdminTaskOut.of(task)
+    engine = ENGINE_NAMES[task.assigned_engine] if task.HasField("assigned_engine") else asked.engine
     return RunningOut(
-        **AdminTaskOut.of(task).model_dump(),
+        **asked.model_dump() | {"engine": engine},
         progress=task.progress,
         stage=task.stage,
         started_at=utc_millis(task.started_at) if task.HasField("started_at") else None,

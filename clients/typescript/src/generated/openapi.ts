@@ -1949,7 +1949,7 @@ export interface components {
             state: string;
             /**
              * Engine
-             * @description The requested engine
+             * @description The engine that makes the picture
              */
             engine: string;
             /** Priority */

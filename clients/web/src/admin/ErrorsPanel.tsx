@@ -21,7 +21,7 @@ export function ErrorsPanel({ tasks }: { tasks: readonly AdminTask[] }) {
           <tr key={task.task_id}>
             <td data-numeric>{task.task_id}</td>
             <td>{task.user_id}</td>
-            <td className="nowrap">{time.format(new Date(task.updated_at))}</td>
+            <td>{time.format(new Date(task.updated_at))}</td>
             <td>
               <code>{task.error_code}</code>
             </td>

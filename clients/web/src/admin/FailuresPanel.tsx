@@ -29,7 +29,7 @@ export function FailuresPanel({ failures, from }: { failures: readonly Failure[]
               <code>{failure.code}</code>
             </th>
             <td data-numeric>{count.format(failure.count)}</td>
-            <td className="nowrap">{time.format(new Date(failure.latest_at))}</td>
+            <td>{time.format(new Date(failure.latest_at))}</td>
             <td className="message">{failure.message}</td>
             <td>
               <Button

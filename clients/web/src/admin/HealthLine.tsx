@@ -2,7 +2,7 @@ import { useAdmin } from "./context";
 import type { Queue } from "./api";
 import { ageOf } from "./figures";
 
-/** Tasks by state, readiness, and what is out of order. */
+/** Tasks by state, readiness, and open breakers. */
 export function HealthLine({ queue: { overview, control, stats } }: { queue: Queue }) {
   const { texts, tag } = useAdmin();
   const { health, states } = texts;

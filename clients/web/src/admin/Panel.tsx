@@ -28,7 +28,7 @@ export function Table({ labelledBy, columns, children }: { labelledBy: string; c
   return (
     // Scrolled by keyboard, too.
     // eslint-disable-next-line jsx-a11y-x/no-noninteractive-tabindex
-    <div className="table-scroll" tabIndex={0} role="region" aria-labelledby={labelledBy}>
+    <div className="table-scroll" tabIndex={0} role="group" aria-labelledby={labelledBy}>
       <table className="table" aria-labelledby={labelledBy}>
         <thead>
           <tr>

@@ -33,8 +33,8 @@ export function reasonsOf(skipped: readonly { reason: string }[]): string {
 }
 
 /**
- * Return a function that starts `work`, or, while it is under way, once more after it: whatever changed during one run is
- * seen by the next, and runs never overlap.
+ * Return a function that starts `work`, or, while it is under way, once more after it: a change during one run is seen by
+ * the next, and runs never overlap.
  */
 export function merged(work: () => Promise<unknown>): () => void {
   let running = false;

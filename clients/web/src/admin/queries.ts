@@ -1,4 +1,4 @@
-/** What the page for operators reads, and the changes that it makes. */
+/** Reads and changes of the page for operators. */
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { ApiError } from "@whitebg/client";
 
@@ -6,7 +6,7 @@ import { useAdmin } from "./context";
 
 export const QUEUE = ["queue"];
 const USERS = ["users"];
-/** Without a socket; and for what no event reports, such as another operator's pause. */
+/** Without a socket, and for changes that no event reports, such as another operator's pause. */
 const QUEUE_EVERY_MS = 10_000;
 const USERS_EVERY_MS = 30_000;
 
