@@ -53,6 +53,8 @@ interface NewTaskOptions extends TaskOptions, CallOptions {
   moreOptions?: readonly Omit<TaskOptions, "hints">[];
   /** Adds the task to the batch of this name: up to 100 letters, digits and `._~:-`. Close it after the last one. */
   batchId?: string;
+  /** Earliest start, at most 30 days ahead; at once if it is past. */
+  runAt?: Date;
 }
 
 export interface SubmitOptions extends NewTaskOptions {
@@ -297,7 +299,7 @@ export class HttpClient {
     newTask: NewTaskOptions,
     more: Query = {},
   ): Promise<Submitted> {
-    const { idempotencyKey = uuid(), mask, hints = [], moreOptions = [], batchId, signal, timeoutMs, ...options } = newTask;
+    const { idempotencyKey = uuid(), mask, hints = [], moreOptions = [], batchId, runAt, signal, timeoutMs, ...options } = newTask;
     for (const [name, value] of Object.entries(options)) {
       // eslint-disable-next-line @typescript-eslint/no-unnecessary-condition -- JavaScript callers may pass null
       if (value !== null && value !== undefined) form.append(name, String(value));
@@ -309,7 +311,7 @@ export class HttpClient {
     const headers = { "Idempotency-Key": idempotencyKey };
     const sent = bytes + (mask?.size ?? 0);
     const limits = { signal, timeoutMs: timeoutMs ?? this.#timeoutMs + sent / SLOWEST_BYTES_PER_MS };
-    const query = queryOf({ ...more, batch_id: batchId });
+    const query = queryOf({ ...more, batch_id: batchId, run_at: runAt?.toISOString() });
     const init = { body: form, headers };
     const answer = await this.#call<TaskDetail & Partial<Submitted>>("POST", `/api/v2/tasks${path}${query}`, init, limits);
     const others = answer.more_tasks ?? []; // Older gateways lack it.

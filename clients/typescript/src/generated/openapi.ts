@@ -2119,6 +2119,11 @@ export interface components {
              */
             lost_leases: number;
             /**
+             * Run At
+             * @description When it starts at the earliest; null if it may start, or has
+             */
+            run_at: string | null;
+            /**
              * Deadline
              * @description When the task fails if it still waits; null with old tasks
              */
@@ -2401,6 +2406,11 @@ export interface components {
              * @description Attempts whose worker was lost; they are not among `failures`
              */
             lost_leases: number;
+            /**
+             * Run At
+             * @description When it starts at the earliest; null if it may start, or has
+             */
+            run_at: string | null;
             /**
              * Deadline
              * @description When the task fails if it still waits; null with old tasks
@@ -2753,6 +2763,8 @@ export interface operations {
                 reuse?: boolean;
                 /** @description Add the task to the batch of this name: up to 100 letters, digits and ._~:- */
                 batch_id?: string;
+                /** @description Earliest start, at most 30 days ahead; at once if it is past. The deadline counts from it */
+                run_at?: string | null;
             };
             header?: {
                 /** @description The same key always means the same task, so a request can be repeated */
@@ -2964,6 +2976,8 @@ export interface operations {
                 reuse?: boolean;
                 /** @description Add the task to the batch of this name: up to 100 letters, digits and ._~:- */
                 batch_id?: string;
+                /** @description Earliest start, at most 30 days ahead; at once if it is past. The deadline counts from it */
+                run_at?: string | null;
             };
             header?: {
                 /** @description The same key always means the same task, so a request can be repeated */
@@ -3175,6 +3189,8 @@ export interface operations {
                 reuse?: boolean;
                 /** @description Add the task to the batch of this name: up to 100 letters, digits and ._~:- */
                 batch_id?: string;
+                /** @description Earliest start, at most 30 days ahead; at once if it is past. The deadline counts from it */
+                run_at?: string | null;
             };
             header?: {
                 /** @description The same key always means the same task, so a request can be repeated */
@@ -4035,6 +4051,8 @@ export interface operations {
                 drop_mask?: boolean;
                 /** @description Add the task to the batch of this name: up to 100 letters, digits and ._~:- */
                 batch_id?: string;
+                /** @description Earliest start, at most 30 days ahead; at once if it is past. The deadline counts from it */
+                run_at?: string | null;
             };
             header?: {
                 /** @description The same key always means the same task, so a request can be repeated */

@@ -45,7 +45,7 @@ export class AdminApi {
     return { overview, control, stats, errors: page.tasks };
   }
 
-  /** Return the first users by name, with what they used today. */
+  /** Return the first users by name, with their usage of today. */
   async users(signal: AbortSignal): Promise<UserRow[]> {
     const today = new Date().toISOString().slice(0, 10);
     const [page, used] = await Promise.all([
