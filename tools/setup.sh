@@ -85,6 +85,8 @@ if [ "$kind" = dev ]; then
     ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || command -v postgres >/dev/null || missing="$missing postgresql"
     command -v redis-server >/dev/null || missing="$missing redis-server"
     command -v nginx >/dev/null || missing="$missing nginx-light"
+    # For promtool, which evaluates the alert rules.
+    command -v promtool >/dev/null || missing="$missing prometheus"
     if [ -n "$missing" ]; then
         echo "setup: installing$missing for the tests of several processes"
         # shellcheck disable=SC2086 # several package names

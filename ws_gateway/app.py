@@ -22,6 +22,7 @@ from ws_gateway.http import (
     engines,
     health,
     images,
+    overview,
     page,
     presets,
     problems,
@@ -89,6 +90,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
         sessions,
         usage,
         admin,
+        overview,
         sign_in,
         page,
     ):

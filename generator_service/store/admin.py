@@ -16,10 +16,11 @@ from generator_service.domain.event import TaskEvent
 from generator_service.domain.routing import AUTO_CUTTING
 from generator_service.domain.task import Engine, Task, stored_names
 from generator_service.domain.usage import DayUsage
-from generator_service.store import api_keys, metering, queue_control, rows
-from generator_service.store.admin_contract import FoundTasks, TaskFilter, UserRecord
+from generator_service.store import api_keys, metering, overview, queue_control, rows
+from generator_service.store.admin_contract import FoundTasks, Overview, TaskFilter, UserRecord
 from generator_service.store.blob_names import FieldOf
 from generator_service.store.limits import UserLimits
+from generator_service.store.queue_clock import QueueClock
 from generator_service.store.tables import events, tasks, user_limits, users
 from generator_service.store.unit_of_work import UnitOfWork
 
@@ -49,9 +50,10 @@ class Read(Protocol):
 class SqlAdminStore:
     """The operators' part of a store."""
 
-    def __init__(self, write: Write, read: Read) -> None:
+    def __init__(self, write: Write, read: Read, clock: QueueClock) -> None:
         self._write = write
         self._read = read
+        self._clock = clock
 
     async def pause(self, engine: Engine | None, *, note: str, lasts: timedelta | None) -> Breaker:
         """Stop claims for an engine, or all claims."""
@@ -68,6 +70,11 @@ class SqlAdminStore:
     async def engine_limits(self) -> Mapping[Engine, EngineLimit]:
         """Read the engines that have a limit."""
         return await self._read(queue_control.engine_limits)
+
+    async def overview(self, *, now: datetime, ended_from: datetime, failures_from: datetime) -> Overview:
+        """Read the queue by engine, running tasks and failures by code."""
+        read = partial(overview.read, clock=self._clock, now=now, ended_from=ended_from, failures_from=failures_from)
+        return await self._read(read)
 
     async def set_user_limits(self, user_id: str, limits: UserLimits) -> None:
         """Replace the limits of a user."""

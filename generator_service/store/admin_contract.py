@@ -53,6 +53,47 @@ class UserRecord:
     limits: UserLimits = field(default_factory=UserLimits)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineQueue:
+    """Tasks of one engine: the assigned one where tasks run, otherwise the requested one."""
+
+    engine: Engine
+    pending: int = 0
+    """Tasks that are due."""
+    scheduled: int = 0
+    """Waiting tasks that are due later."""
+    running: int = 0
+    completed: int = 0
+    """Tasks completed in the period asked for."""
+    failed: int = 0
+    """Tasks that failed or timed out in it."""
+    oldest: timedelta = timedelta()
+    """For how long the oldest of ``pending`` could have started: since its creation, or the end of its wait."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailureGroup:
+    """Failed tasks with the same code."""
+
+    code: str
+    count: int
+    latest_at: datetime
+    message: str
+    """Of the newest task."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overview:
+    """The queue at one moment."""
+
+    engines: Sequence[EngineQueue]
+    """In the order of `Engine`; engines without any task are left out."""
+    running: Sequence[Task]
+    """Longest running first."""
+    failures: Sequence[FailureGroup]
+    """Most frequent first."""
+
+
 class AdminStore(Protocol):
     """Control of the queue. Every method is safe to call from the event loop and does not block it."""
 
@@ -73,6 +114,14 @@ class AdminStore(Protocol):
 
     async def engine_limits(self) -> Mapping[Engine, EngineLimit]:
         """Read the engines that have a limit."""
+        ...
+
+    async def overview(self, *, now: datetime, ended_from: datetime, failures_from: datetime) -> Overview:
+        """Read the queue by engine, running tasks and failures by code.
+
+        Completed and failed tasks count from ``ended_from`` on, by their end; failures are grouped if created at
+        ``failures_from`` or later. All are wall times.
+        """
         ...
 
     async def set_user_limits(self, user_id: str, limits: UserLimits) -> None:

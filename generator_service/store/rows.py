@@ -48,7 +48,7 @@ _OF_END = {
     TaskState.TIMEOUT: EventType.TIMED_OUT,
     TaskState.CANCELLED: EventType.CANCELLED,
 }
-_AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)
+AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)
 """``run_at`` of a pending task that has none: releases before 0006 claim only tasks that have one."""
 
 
@@ -77,7 +77,7 @@ def changing_values(task: Task) -> dict[str, Any]:
         "seq": task.seq,
         "attempt": task.attempt,
         "updated_at": task.updated_at,
-        "run_at": _AT_ONCE if task.state is TaskState.PENDING and task.run_at is None else task.run_at,
+        "run_at": AT_ONCE if task.state is TaskState.PENDING and task.run_at is None else task.run_at,
         "started_at": task.started_at,
         "finished_at": task.finished_at,
         "priority": task.priority,
@@ -111,7 +111,7 @@ def task_from_row(row: Row[Any]) -> Task:
         updated_at=row.updated_at,
         seq=row.seq,
         attempt=row.attempt,
-        run_at=None if row.run_at == _AT_ONCE else row.run_at,
+        run_at=None if row.run_at == AT_ONCE else row.run_at,
         started_at=row.started_at,
         finished_at=row.finished_at,
         lease_owner=row.lease_owner,

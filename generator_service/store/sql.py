@@ -88,7 +88,7 @@ class SqlTaskStore:
         self._writer = GroupCommitWriter(Reconnecting(writing, patience), clock, backend, on_commit)
         self._moments = Reconnecting(reading, patience)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="store-reader")
-        self.admin = SqlAdminStore(self._write, self._read)
+        self.admin = SqlAdminStore(self._write, self._read, self._queue_clock)
         self.webhooks = SqlWebhookStore(self._write, self._read)
 
     async def enqueue(self, new: NewTask, images: Mapping[str, bytes] = NO_IMAGES) -> Enqueued:

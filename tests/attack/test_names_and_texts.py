@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 from urllib.parse import quote
 
 import pytest
+from ws_gateway.telemetry.logs import configure_logs
 
 from tests.integration.gateway.world import SECRET, GatewayHarness
 from tests.support.api import Api, open_channel, token
@@ -19,7 +20,6 @@ from whitebg.v1 import usage_pb2
 from whitebg_process.csv_cells import text_cell
 from whitebg_process.printable import printable
 from whitebg_process.usage_table import write_csv
-from ws_gateway.telemetry.logs import configure_logs
 
 PATHS = [
     "../../etc/passwd",

@@ -13,6 +13,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
+from ws_gateway.auth import jwt
 from ws_gateway.auth.jwt import Claims
 from ws_gateway.auth.request_origin import is_foreign
 from ws_gateway.components import REVOKED, Gateway
@@ -100,6 +101,7 @@ def _connection(
         now=now,
         expires_at=now + (claims.expires_at - gateway.clock.now()).total_seconds(),
         acks=acks,
+        operator=jwt.Scope.ADMIN in claims.scopes,
         observer=gateway.metrics,
     )
     return Connection(

@@ -81,8 +81,9 @@ def _respond(request: Request, gateway: Gateway, file: PageFile, cache: str) -> 
 
 
 @router.get("/")
+@router.get("/admin")
 async def index(request: Request, gateway: InGateway) -> Response:
-    """Return the page, which names the files that it is made of.
+    """Return the page, which names the files that it is made of and shows what its address names.
 
     Guests are redirected to one name of this machine: a browser stores a session for each name separately.
     """

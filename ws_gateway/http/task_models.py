@@ -152,6 +152,7 @@ class TaskOut(TaskStatus):
     max_attempts: int = Field(description="Failed attempts allowed")
     failures: int = Field(description="Failed attempts; those after which the task waited are not among them")
     lost_leases: int = Field(description="Attempts whose worker was lost; they are not among `failures`")
+    run_at: str | None = Field(description="When it starts at the earliest; null if it may start, or has")
     deadline: str | None = Field(description="When the task fails if it still waits; null with old tasks")
     priority: int
     options: OptionsOut
@@ -181,6 +182,7 @@ class TaskOut(TaskStatus):
                 "max_attempts": task.max_attempts,
                 "failures": task.failures,
                 "lost_leases": task.lost_leases,
+                "run_at": utc_millis(task.run_at) if task.HasField("run_at") else None,
                 "deadline": utc_millis(task.deadline) if task.HasField("deadline") else None,
                 "priority": task.priority,
                 "options": OptionsOut.of(task.options),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request, Response
+from pydantic import AwareDatetime
 
 from whitebg.v1 import generator_service_pb2 as pb
 from whitebg.v1 import task_pb2
@@ -57,6 +59,10 @@ InBatch = Annotated[
         description="Add the task to the batch of this name: up to 100 letters, digits and ._~:-",
     ),
 ]
+RunAt = Annotated[
+    AwareDatetime | None,
+    Query(description="Earliest start, at most 30 days ahead; at once if it is past. The deadline counts from it"),
+]
 Wait = Annotated[float, Query(ge=0, le=120, description="Seconds to wait for the task's end; 0 returns at once")]
 DropMask = Annotated[bool, Query(description="Don't use the earlier task's mask again, if it has one")]
 _TOO_MANY_UPLOADS = "too many photos in a minute"
@@ -95,6 +101,7 @@ async def submit(
     wait: Wait = 0,
     reuse: Reuse = False,
     batch_id: InBatch = "",
+    run_at: RunAt = None,
     idempotency_key: IdempotencyKey = "",
 ) -> SubmittedOut:
     """Queue a photo. When this returns, photo and task are durable; the WebSocket reports progress and the result.
@@ -104,10 +111,12 @@ async def submit(
     if wait:
         end = EndOfTask()
         with gateway.hub.subscribed(user.subject, end):
-            submitted = await _submit_upload(request, gateway, user.subject, idempotency_key, batch_id, reuse=reuse)
+            submitted = await _submit_upload(
+                request, gateway, user.subject, idempotency_key, batch_id, run_at, reuse=reuse
+            )
             task = await end.wait(gateway.service, submitted.task, wait)
     else:
-        submitted = await _submit_upload(request, gateway, user.subject, idempotency_key, batch_id, reuse=reuse)
+        submitted = await _submit_upload(request, gateway, user.subject, idempotency_key, batch_id, run_at, reuse=reuse)
         task = submitted.task
     _describe(response, submitted, idempotency_key)
     result = SubmittedOut.of_request(task, submitted.more_tasks, gateway.image_urls.of(user))
@@ -131,10 +140,11 @@ async def process(
     timeout: Annotated[float, Query(gt=0, le=120, description="`wait` of the successor")] = 60.0,
     reuse: Reuse = False,
     batch_id: InBatch = "",
+    run_at: RunAt = None,
     idempotency_key: IdempotencyKey = "",
 ) -> SubmittedOut:
     """Queue a photo and wait until its task has ended, with or without a picture."""
-    return await submit(request, response, gateway, user, timeout, reuse, batch_id, idempotency_key)
+    return await submit(request, response, gateway, user, timeout, reuse, batch_id, run_at, idempotency_key)
 
 
 @router.get(_TASKS, responses=documented(*_ALWAYS, HTTPStatus.UNPROCESSABLE_ENTITY))
@@ -279,6 +289,7 @@ async def create_version(
     reuse: Reuse = False,
     drop_mask: DropMask = False,
     batch_id: InBatch = "",
+    run_at: RunAt = None,
     idempotency_key: IdempotencyKey = "",
 ) -> SubmittedOut:
     """Queue the same photo as a new task with other options, hints or mask; the earlier result stays as it is.
@@ -299,13 +310,21 @@ async def create_version(
             reuse=reuse,
             batch_id=batch_id,
         )
+        _schedule(submission, run_at)
         submitted = await gateway.service.submit(submission, mask=version.mask)
     _describe(response, submitted, idempotency_key)
     return SubmittedOut.of_request(submitted.task, submitted.more_tasks, gateway.image_urls.of(user))
 
 
 async def _submit_upload(
-    request: Request, gateway: InGateway, user_id: str, idempotency_key: str, batch_id: str, *, reuse: bool
+    request: Request,
+    gateway: InGateway,
+    user_id: str,
+    key: IdempotencyKey,
+    batch_id: str,
+    run_at: RunAt,
+    *,
+    reuse: bool,
 ) -> pb.SubmitTaskResponse:
     """Receive photo and mask into temporary files, then pass them on; a bounded number is in memory at any time."""
     await within(gateway.limits.uploads, _TOO_MANY_UPLOADS, user_id)
@@ -316,11 +335,17 @@ async def _submit_upload(
             filename=upload.filename,
             options=upload.outputs[0],
             more_options=upload.outputs[1:],
-            idempotency_key=idempotency_key,
+            idempotency_key=key,
             reuse=reuse,
             batch_id=batch_id,
         )
+        _schedule(submission, run_at)
         return await gateway.service.submit(submission, image=upload.image, mask=upload.mask)
+
+
+def _schedule(submission: pb.SubmitTaskRequest, run_at: datetime | None) -> None:
+    if run_at is not None:
+        submission.run_at.FromDatetime(run_at)
 
 
 def _describe(response: Response, submitted: pb.SubmitTaskResponse, idempotency_key: str) -> None:

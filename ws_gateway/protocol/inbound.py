@@ -11,6 +11,7 @@ from ws_gateway.protocol.cursor import Since, Start, UserCursor, parse_since
 
 MAX_FRAME_BYTES = 64 * 1024
 _MAX_SHOWN = 40
+_KNOWN = "ping, pong, sync, ack, auth and watch_queue"
 
 
 class ProtocolError(Exception):
@@ -48,7 +49,12 @@ class Auth:
     token: str = field(repr=False)
 
 
-Inbound = Ping | Pong | Sync | Ack | Auth
+@dataclass(frozen=True, slots=True)
+class WatchQueue:
+    """Requests hints about changes of the whole queue; for operators."""
+
+
+Inbound = Ping | Pong | Sync | Ack | Auth | WatchQueue
 
 
 def parse(frame: str | bytes) -> Inbound:
@@ -82,11 +88,13 @@ def parse(frame: str | bytes) -> Inbound:
             return Ack(_message_id(body.get("message_id")))
         case "auth":
             return Auth(_token(body.get("token")))
+        case "watch_queue":
+            return WatchQueue()
         case str(other):
-            raise ProtocolError(f"unknown type {other[:_MAX_SHOWN]!r}; known are ping, pong, sync, ack and auth")
+            raise ProtocolError(f"unknown type {other[:_MAX_SHOWN]!r}; known are {_KNOWN}")
         case _:
             # Not shown: a deeply nested value has no text within Python's limit of recursion.
-            raise ProtocolError("the type is missing or no text; known are ping, pong, sync, ack and auth")
+            raise ProtocolError(f"the type is missing or no text; known are {_KNOWN}")
 
 
 def _since(value: Any) -> Since:

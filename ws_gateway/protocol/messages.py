@@ -294,6 +294,10 @@ def service(*, available: bool) -> str:
     return dumps({"type": "service", "available": available})
 
 
+QUEUE_CHANGED = dumps({"type": "queue_changed"})
+"""Hint for operators: read the queue again."""
+
+
 def going_away(retry_after_ms: int) -> str:
     """Announce a shutdown and when to come back."""
     return dumps({"type": "going_away", "retry_after_ms": retry_after_ms})

@@ -32,6 +32,7 @@ from ws_gateway.protocol.liveness import Lifetime
 from ws_gateway.protocol.messages import Page, ProgressMessage, SyncMode, TaskMessage
 from ws_gateway.protocol.observer import Nobody, Observer
 from ws_gateway.protocol.progress import ProgressSlots
+from ws_gateway.protocol.queue_watch import QueueWatch
 
 
 class Protocol(Enum):
@@ -40,7 +41,7 @@ class Protocol(Enum):
     BASE = ""
     """The three task messages and ``pong``."""
     V2 = "whitebg.v2"
-    """Also hello, sync_begin, sync_end, bookmark, token_expiring, service, going_away and error."""
+    """Also hello, sync_begin, sync_end, bookmark, token_expiring, service, queue_changed, going_away and error."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +54,8 @@ class SessionLimits:
     """Live events kept while history is read."""
     progress_interval: float = 0.1
     """Seconds between two progress messages of one task."""
+    queue_interval: float = 1.0
+    """Seconds between two hints to an operator that the queue has changed."""
     bookmark_interval: float = 25.0
     """Seconds between two bookmarks."""
     ack_timeout: float = 10.0
@@ -100,6 +103,7 @@ class Session:
         now: float,
         expires_at: float | None = None,
         acks: bool = False,
+        operator: bool = False,
         limits: SessionLimits | None = None,
         observer: Observer | None = None,
     ) -> None:
@@ -123,6 +127,8 @@ class Session:
         )
         self._acks = Acks(owed=acks, timeout=limits.ack_timeout, resends=limits.ack_resends, observer=observer)
         self._backlog = Backlog(limit=limits.behind_bytes, patience=limits.behind_seconds, stall=limits.stall_seconds)
+        self._operator = operator
+        self._queue_watch = QueueWatch(limits.queue_interval)
         self._slots = ProgressSlots(interval=limits.progress_interval, observer=observer)
         self._observer = observer or Nobody()
         self._told = since if isinstance(since, UserCursor) else None
@@ -172,6 +178,8 @@ class Session:
                 self.offered = token
             case inbound.Pong():
                 self._lifetime.beat()
+            case inbound.WatchQueue():
+                self._watch_queue()
 
     def event(self, message: TaskMessage) -> None:
         """Take a live event of the user; in the order of the log, but there may be gaps and repeats."""
@@ -230,13 +238,20 @@ class Session:
             self._service_available = available
             self._reply(messages.service(available=available))
 
-    def authenticated(self, now: float, user_id: str, expires_at: float) -> None:
+    def queue_changed(self) -> None:
+        """Note a change of any user's tasks; an operator who watches the queue gets a hint."""
+        self._queue_watch.change()
+
+    def authenticated(self, now: float, user_id: str, expires_at: float, *, operator: bool = False) -> None:
         """Accept the offered token; the session continues until it expires, for the same user."""
         self.offered = None
         if user_id != self.user_id:
             self.close(Close(CloseCode.UNAUTHENTICATED, "the new token is another user's; open a socket for that one"))
             return
         self._lifetime.renew(now, expires_at)
+        self._operator = operator
+        if not operator:
+            self._queue_watch.end()
 
     def observe(self, now: float, *, waiting: int, taken: int) -> None:
         """Take in how the client reads: bytes handed out that ``waiting`` for it, and all that it ever took."""
@@ -263,6 +278,8 @@ class Session:
         self._check_time(now)
         frames, self._replies = self._replies, []
         if self.closing is None:
+            if self._queue_watch.take(now):
+                frames.append(messages.QUEUE_CHANGED)
             frames += self._acks.take(now)
             if self._state is _State.CATCHING_UP and self.position is not None and self._has_room:
                 self._read(self.position)
@@ -279,10 +296,15 @@ class Session:
         """Return when `take` is to be called if nothing else happens; None: not before the next input."""
         times = [self._lifetime.ends_at, self._lifetime.silent_at, self._acks.next_due]
         if self.protocol is Protocol.V2:
-            times += [self._bookmark_at, self._lifetime.warns_at]
+            times += [self._bookmark_at, self._lifetime.warns_at, self._queue_watch.next_due]
         if self._state is _State.LIVE:
             times.append(self._slots.next_due)
         return min((time for time in times if time is not None), default=None)
+
+    @property
+    def watches_queue(self) -> bool:
+        """Whether the client is an operator who gets hints about the whole queue."""
+        return self._queue_watch.active
 
     @property
     def acked(self) -> UserCursor | None:
@@ -305,6 +327,16 @@ class Session:
         self._told = since if isinstance(since, UserCursor) else None
         self._announce, self._begun, self._deferred = True, None, None
         self._read(since)
+
+    def _watch_queue(self) -> None:
+        if self.protocol is not Protocol.V2:
+            self.close(Close(CloseCode.PROTOCOL_ERROR, "watch_queue needs the subprotocol whitebg.v2"))
+        elif not self._operator:
+            why = "the token lacks the scope 'admin', which watch_queue needs"
+            self._reply(messages.error("scope_missing", why))
+            self.close(Close(CloseCode.UNAUTHENTICATED, why))
+        else:
+            self._queue_watch.begin()
 
     def _read(self, since: Since) -> None:
         self._reads += 1

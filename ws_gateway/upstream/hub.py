@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import aclosing, contextmanager
 from functools import partial
 from typing import Protocol
@@ -86,6 +86,7 @@ class Hub:
         self._failures = 0
         """Streams that ended since the last one that brought anything."""
         self._subscribers: dict[str, set[Subscriber]] = {}
+        self._queue_watchers: set[Callable[[], None]] = set()
         self._cursor = ""
         self._submitted: dict[int, Timestamp] = {}
         self._loss: asyncio.TimerHandle | None = None
@@ -106,6 +107,14 @@ class Hub:
             subscribers.discard(subscriber)
             if not subscribers:
                 del self._subscribers[user_id]
+
+    def watch_queue(self, watcher: Callable[[], None]) -> None:
+        """Call a function at each change of any user's tasks, until `unwatch_queue`. It must not block."""
+        self._queue_watchers.add(watcher)
+
+    def unwatch_queue(self, watcher: Callable[[], None]) -> None:
+        """Call it no more; without effect if it was not called."""
+        self._queue_watchers.discard(watcher)
 
     async def run(self) -> None:
         """Watch until cancelled."""
@@ -169,6 +178,7 @@ class Hub:
                     self._progress(item.progress)
                 case _:
                     continue
+            self._report_queue()
         if response.cursor:
             self._cursor = response.cursor
         if not self.connected:
@@ -184,6 +194,11 @@ class Hub:
         self.positioned.set()
         for subscriber in [each for several in self._subscribers.values() for each in several]:
             subscriber.on_resync()
+        self._report_queue()
+
+    def _report_queue(self) -> None:
+        for watcher in tuple(self._queue_watchers):
+            watcher()
 
     def _event(self, event: event_pb2.TaskEvent) -> None:
         self._ring.append(event)

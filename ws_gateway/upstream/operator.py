@@ -43,6 +43,14 @@ class OperatorClient:
         """End a pause."""
         await self._call(operator, self._connection.admin.ResumeQueue, request)
 
+    async def overview(self, operator: Claims) -> pb.GetOverviewResponse:
+        """Return the queue by engine, running tasks and recent failures."""
+        return await self._call(operator, self._connection.admin.GetOverview, pb.GetOverviewRequest())
+
+    async def users(self, operator: Claims, request: pb.ListUsersRequest) -> pb.ListUsersResponse:
+        """Return a page of users."""
+        return await self._call(operator, self._connection.admin.ListUsers, request)
+
     async def find_tasks(self, operator: Claims, request: pb.FindTasksRequest) -> pb.FindTasksResponse:
         """Return a page of tasks of all users."""
         return await self._call(operator, self._connection.admin.FindTasks, request)

@@ -13,7 +13,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from whitebg_process.backoff import Backoff
 from ws_gateway.auth.authenticator import Authenticator
 from ws_gateway.auth.image_urls import ImageUrls
-from ws_gateway.auth.jwt import Claims
+from ws_gateway.auth.jwt import Claims, Scope
 from ws_gateway.clock import Clock
 from ws_gateway.protocol.close_codes import Close, CloseCode
 from ws_gateway.protocol.messages import ProgressMessage, TaskMessage
@@ -68,14 +68,17 @@ class Connection:
 
     async def run(self) -> None:
         """Serve the accepted socket until it is closed."""
-        with self._hub.subscribed(self._session.user_id, self):
-            self._session.service(available=self._hub.available)
-            async with asyncio.TaskGroup() as group:
-                writer = group.create_task(self._write(group))
-                await self._receive()
-                writer.cancel()
-                if self._reading is not None:
-                    self._reading[1].cancel()
+        try:
+            with self._hub.subscribed(self._session.user_id, self):
+                self._session.service(available=self._hub.available)
+                async with asyncio.TaskGroup() as group:
+                    writer = group.create_task(self._write(group))
+                    await self._receive()
+                    writer.cancel()
+                    if self._reading is not None:
+                        self._reading[1].cancel()
+        finally:
+            self._hub.unwatch_queue(self._on_queue)
 
     def on_event(self, message: TaskMessage) -> None:
         """Take a durable state change from the hub."""
@@ -99,6 +102,10 @@ class Connection:
         self._session.service(available=available)
         self._wake.set()
 
+    def _on_queue(self) -> None:
+        self._session.queue_changed()
+        self._wake.set()
+
     def go_away(self, retry_after_ms: int) -> None:
         """Send what waits, then close because the gateway shuts down."""
         self._session.go_away(retry_after_ms)
@@ -115,6 +122,8 @@ class Connection:
             self._session.receive(message["bytes"] if text is None else text)
             if self._session.offered is not None:
                 await self._authenticate(self._session.offered)
+            if self._session.watches_queue:
+                self._hub.watch_queue(self._on_queue)
             self._wake.set()
 
     async def _authenticate(self, token: str) -> None:
@@ -124,7 +133,10 @@ class Connection:
             self._session.close(claims)
             return
         now, lifetime = self._clock.monotonic(), (claims.expires_at - self._clock.now()).total_seconds()
-        self._session.authenticated(now, claims.subject, now + lifetime)
+        operator = Scope.ADMIN in claims.scopes
+        self._session.authenticated(now, claims.subject, now + lifetime, operator=operator)
+        if not operator:
+            self._hub.unwatch_queue(self._on_queue)
         self.claims = claims
 
     async def _write(self, group: asyncio.TaskGroup) -> None:

@@ -9,7 +9,7 @@ import tempfile
 import uuid
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import aclosing
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
@@ -121,6 +121,7 @@ class AsyncClient:
         user_id: str | None = None,
         priority: int = 0,
         task_timeout: timedelta | None = None,
+        run_at: datetime | None = None,
         reuse: bool = False,
         mask: Photo | None = None,
         batch_id: str | None = None,
@@ -136,6 +137,7 @@ class AsyncClient:
             user_id: the owner.
             priority: higher runs first, -10 to 10; above 0 needs the scope ``service``.
             task_timeout: how long one attempt may run, 1 s to 15 min.
+            run_at: earliest start, with a time zone, at most 30 days ahead; at once if it is past.
             reuse: whether an earlier completed task of the same photo, mask and options may answer.
             mask: the product's outline in place of the engine's own, in one of the forms of ``image``: a PNG, WebP or
                 JPEG in white and black, or transparent where there is no product, with the upright photo's aspect
@@ -153,7 +155,7 @@ class AsyncClient:
 
         """
         data, name = await asyncio.to_thread(read_photo, image, filename)
-        request = _submission(options, idempotency_key, user_id, priority, task_timeout)
+        request = _submission(options, idempotency_key, user_id, priority, task_timeout, run_at)
         request.image, request.filename, request.reuse, request.batch_id = data, name, reuse, batch_id or ""
         request.mask = await asyncio.to_thread(read_mask, mask)
         return convert.task_from_proto((await self._wire.call(self._wire.stub.SubmitTask, request)).task)
@@ -168,6 +170,7 @@ class AsyncClient:
         user_id: str | None = None,
         priority: int = 0,
         task_timeout: timedelta | None = None,
+        run_at: datetime | None = None,
         reuse: bool = False,
         mask: Photo | None = None,
         drop_mask: bool = False,
@@ -185,6 +188,7 @@ class AsyncClient:
             user_id: as in `submit`.
             priority: as in `submit`.
             task_timeout: as in `submit`.
+            run_at: as in `submit`.
             reuse: as in `submit`, for each picture.
             mask: as in `submit`, for all pictures.
             drop_mask: whether the earlier task's mask is not to be used again.
@@ -203,7 +207,7 @@ class AsyncClient:
         """
         if not outputs:
             raise ValueError("there are no outputs; name the options of at least one picture")
-        request = _submission(outputs[0], idempotency_key, user_id, priority, task_timeout)
+        request = _submission(outputs[0], idempotency_key, user_id, priority, task_timeout, run_at)
         request.more_options.extend(convert.options_to_proto(each) for each in outputs[1:])
         if isinstance(image, int):
             request.source_task_id, request.filename, request.drop_source_mask = image, filename or "", drop_mask
@@ -223,6 +227,7 @@ class AsyncClient:
         user_id: str | None = None,
         priority: int = 0,
         task_timeout: timedelta | None = None,
+        run_at: datetime | None = None,
         reuse: bool = False,
         mask: Photo | None = None,
         drop_mask: bool = False,
@@ -237,6 +242,7 @@ class AsyncClient:
             user_id: the owner of both tasks.
             priority: as in `submit`.
             task_timeout: as in `submit`.
+            run_at: as in `submit`.
             reuse: as in `submit`.
             mask: a corrected mask, as in `submit`; the earlier task's own, if it has one, unless given.
             drop_mask: whether the earlier task's mask is not to be used again.
@@ -252,7 +258,7 @@ class AsyncClient:
             TypeError: the mask is neither bytes nor a path nor a binary file.
 
         """
-        request = _submission(options, idempotency_key, user_id, priority, task_timeout)
+        request = _submission(options, idempotency_key, user_id, priority, task_timeout, run_at)
         request.source_task_id, request.reuse, request.drop_source_mask = source_task_id, reuse, drop_mask
         request.batch_id = batch_id or ""
         request.mask = await asyncio.to_thread(read_mask, mask)
@@ -635,6 +641,7 @@ def _submission(
     user_id: str | None,
     priority: int,
     task_timeout: timedelta | None,
+    run_at: datetime | None,
 ) -> pb.SubmitTaskRequest:
     try:
         request = pb.SubmitTaskRequest(
@@ -647,6 +654,10 @@ def _submission(
         raise errors.InvalidRequest(f"{error.object!r} is not valid Unicode; remove the lone surrogates") from error
     if task_timeout is not None:
         request.timeout.FromTimedelta(task_timeout)
+    if run_at is not None:
+        if run_at.utcoffset() is None:
+            raise errors.InvalidRequest(f"run_at: {run_at} has no time zone; add one, such as UTC")
+        request.run_at.FromDatetime(run_at)
     return request
 
 

@@ -73,6 +73,11 @@ export interface WhitebgClient {
   readonly messages: Readable<TaskMessage | null>;
   /** Number of snapshots received; a new one invalidates task lists fetched before. */
   readonly snapshots: Readable<number>;
+  /**
+   * Number of reported changes of the whole queue, at most one a second, after `watchQueue`. Each connection begins with
+   * one, so that a reader who reads the queue again at each misses nothing.
+   */
+  readonly queueChanges: Readable<number>;
   readonly state: ConnectionState;
   readonly isConnected: boolean;
   readonly lastMessage: TaskMessage | null;
@@ -80,6 +85,8 @@ export interface WhitebgClient {
   connect(): void;
   /** Disconnect; `connect` resumes from the same log position. */
   close(): void;
+  /** Request `queueChanges`. The gateway closes the socket if the token lacks the scope `admin`. */
+  watchQueue(): void;
   /** The network is back: make the scheduled attempt now, unless the gateway set its time. */
   retryNow(): void;
   /**
@@ -132,6 +139,7 @@ export function createClient(options: ClientOptions): WhitebgClient {
   const tasks = new Tasks(report);
   const messages = new Store<TaskMessage | null>(null, report);
   const snapshots = new Store(0, report);
+  const queueChanges = new Store(0, report);
   const latency = new Latency();
   const subscriptions = new Subscriptions(report);
   const details = new Details(clock, (taskId) => client.refresh(taskId));
@@ -169,6 +177,7 @@ export function createClient(options: ClientOptions): WhitebgClient {
     inbox,
     longestBackoffMs: options.longestBackoffMs ?? BACKOFF.longestMs,
     failuresBeforePolling: options.failuresBeforePolling ?? 3,
+    onQueueChange: () => queueChanges.set(queueChanges.read() + 1),
     report,
   });
 
@@ -206,6 +215,7 @@ export function createClient(options: ClientOptions): WhitebgClient {
     tasks,
     messages,
     snapshots,
+    queueChanges,
     get state() {
       return connection.read().state;
     },
@@ -221,6 +231,7 @@ export function createClient(options: ClientOptions): WhitebgClient {
       connection.close();
       details.stop();
     },
+    watchQueue: () => connection.watchQueue(),
     retryNow: () => connection.hurry(),
     subscribe(taskId, handlers) {
       const subscription = subscriptions.add(taskId, handlers);

@@ -48,6 +48,8 @@ export interface ConnectionOptions {
   longestBackoffMs: number;
   /** Polling starts after this many consecutive sockets that do not open although the gateway responds. */
   failuresBeforePolling: number;
+  /** Called after the gateway has reported a change of the whole queue. */
+  onQueueChange: () => void;
   /** Receives the errors of listeners. */
   report: Report;
 }
@@ -73,6 +75,7 @@ export class Connection extends Store<ConnectionStatus> {
   #comeBackAfter = 0;
   /** Whether the server set the time of the next attempt, which is then not made earlier. */
   #appointed = false;
+  #watchesQueue = false;
 
   constructor(options: ConnectionOptions) {
     super(IDLE, options.report);
@@ -97,6 +100,13 @@ export class Connection extends Store<ConnectionStatus> {
 
   close(): void {
     this.#end({ problem: null });
+  }
+
+  /** Request, on this and each later socket, to be notified of changes of the whole queue. */
+  watchQueue(): void {
+    if (this.#watchesQueue) return;
+    this.#watchesQueue = true;
+    if (this.#greeted) this.#socket?.send({ type: "watch_queue" });
   }
 
   /** The network is back: make the scheduled attempt now, and ping an open socket, which may be dead. */
@@ -169,10 +179,13 @@ export class Connection extends Store<ConnectionStatus> {
       this.#blocked = 0;
       this.#become({ ...IDLE, state: "connected" });
       if (inbox.cursor === null) socket.send({ type: "sync" });
+      if (this.#watchesQueue) socket.send({ type: "watch_queue" });
     } else if (message.type === "token_expiring") {
       void this.#renew(socket);
     } else if (message.type === "service") {
       this.#become({ serviceAvailable: message.available });
+    } else if (message.type === "queue_changed") {
+      this.#options.onQueueChange();
     } else if (message.type === "going_away") {
       this.#comeBackAfter = message.retry_after_ms;
     }

@@ -9,7 +9,8 @@ import { type Batch, parseSyncAnswer, type SyncAnswer } from "./messages.ts";
 import { ApiError, problemOf } from "./problem.ts";
 import { ServerTime } from "./server-time.ts";
 
-type Schemas = components["schemas"];
+/** The messages of the HTTP API, by name. */
+export type Schemas = components["schemas"];
 export type TaskDetail = Schemas["TaskOut"];
 /** The task of a request, and in `more_tasks` those of its `moreOptions`. */
 export type Submitted = Schemas["SubmittedOut"];
@@ -52,6 +53,8 @@ interface NewTaskOptions extends TaskOptions, CallOptions {
   moreOptions?: readonly Omit<TaskOptions, "hints">[];
   /** Adds the task to the batch of this name: up to 100 letters, digits and `._~:-`. Close it after the last one. */
   batchId?: string;
+  /** Earliest start, at most 30 days ahead; at once if it is past. */
+  runAt?: Date;
 }
 
 export interface SubmitOptions extends NewTaskOptions {
@@ -219,6 +222,11 @@ export class HttpClient {
     return this.#call("POST", "/api/v2/ws-token", {}, options);
   }
 
+  /** Call any other route, such as one for operators: `path` with its query, `body` as JSON. */
+  call<T>(method: string, path: string, body?: unknown, options?: CallOptions): Promise<T> {
+    return this.#call(method, path, body === undefined ? {} : jsonBody(body), options);
+  }
+
   /** Return a guest token, where guests are allowed; with a guest's current token, for the same guest. */
   guestToken(current: string | null = null, options?: CallOptions): Promise<GuestToken> {
     return this.#within(options, async (signal) => json(await this.#send("POST", "/api/v2/guest-token", { signal }, current)));
@@ -291,7 +299,7 @@ export class HttpClient {
     newTask: NewTaskOptions,
     more: Query = {},
   ): Promise<Submitted> {
-    const { idempotencyKey = uuid(), mask, hints = [], moreOptions = [], batchId, signal, timeoutMs, ...options } = newTask;
+    const { idempotencyKey = uuid(), mask, hints = [], moreOptions = [], batchId, runAt, signal, timeoutMs, ...options } = newTask;
     for (const [name, value] of Object.entries(options)) {
       // eslint-disable-next-line @typescript-eslint/no-unnecessary-condition -- JavaScript callers may pass null
       if (value !== null && value !== undefined) form.append(name, String(value));
@@ -303,7 +311,7 @@ export class HttpClient {
     const headers = { "Idempotency-Key": idempotencyKey };
     const sent = bytes + (mask?.size ?? 0);
     const limits = { signal, timeoutMs: timeoutMs ?? this.#timeoutMs + sent / SLOWEST_BYTES_PER_MS };
-    const query = queryOf({ ...more, batch_id: batchId });
+    const query = queryOf({ ...more, batch_id: batchId, run_at: runAt?.toISOString() });
     const init = { body: form, headers };
     const answer = await this.#call<TaskDetail & Partial<Submitted>>("POST", `/api/v2/tasks${path}${query}`, init, limits);
     const others = answer.more_tasks ?? []; // Older gateways lack it.
@@ -380,5 +388,6 @@ export function discarded(): ApiError {
 }
 
 async function json<T>(answer: Response): Promise<T> {
+  if (answer.status === 204) return undefined as T;
   return (await answer.json()) as T;
 }

@@ -14,6 +14,7 @@ export {
   type Preset,
   type Review,
   type ReviewedTasks,
+  type Schemas,
   type SignInOptions,
   type SocketToken,
   type Submitted,

@@ -62,6 +62,7 @@ const ServerMessageSchema = v.variant("type", [
   v.object({ type: v.literal("bookmark"), id: v.string() }),
   v.object({ type: v.literal("token_expiring"), expires_in_seconds: v.number() }),
   v.object({ type: v.literal("service"), available: v.boolean() }),
+  v.object({ type: v.literal("queue_changed") }),
   v.object({ type: v.literal("going_away"), retry_after_ms: v.number() }),
   v.object({ type: v.literal("error"), code: v.string(), message: v.string() }),
 ]);
@@ -84,7 +85,8 @@ export type ClientMessage =
   | { type: "ping" }
   | { type: "sync"; since?: string }
   | { type: "ack"; message_id: string }
-  | { type: "auth"; token: string };
+  | { type: "auth"; token: string }
+  | { type: "watch_queue" };
 
 /** Parse a frame; null for an unknown type, which the caller ignores: later gateways send more types. */
 export function parseFrame(text: unknown): ServerMessage | null {

@@ -175,6 +175,9 @@ describe("new tasks", () => {
     const moreOptions = [{ preset: "taobao" }, { preset: "jd", margin: 0.1 }];
     const { url, form } = await formOf((http) => http.submit(new Blob(["photo"]), { moreOptions, batchId: "order-17" }));
     expect(url).toBe("http://gateway.test/api/v2/tasks?batch_id=order-17");
+    const runAt = new Date("2026-12-01T08:00:00Z");
+    const { url: later } = await formOf((http) => http.submit(new Blob(["photo"]), { runAt }));
+    expect(later).toBe("http://gateway.test/api/v2/tasks?run_at=2026-12-01T08%3A00%3A00.000Z");
     expect(JSON.parse(form.get("more_options") as string)).toEqual(moreOptions);
     const body = { ...detail(5), more_tasks: [detail(6, { result_image_url: "/images/6/result" })] };
     gateway.routes.set("POST /api/v2/tasks", () => ({ status: 202, body }));

@@ -69,6 +69,24 @@ describe("the first connection", () => {
   });
 });
 
+describe("the queue of an operator", () => {
+  test("is watched on every connection, and each change is counted", async () => {
+    start();
+    await greet();
+    expect(gateway.peer.heard("watch_queue")).toEqual([]);
+    client.watchQueue();
+    client.watchQueue();
+    await eventually(() => expect(gateway.peer.heard("watch_queue")).toHaveLength(1));
+    gateway.peer.say({ type: "queue_changed" });
+    await eventually(() => expect(client.queueChanges.read()).toBe(1));
+    gateway.peer.socket.terminate();
+    await eventually(() => expect(gateway.peers).toHaveLength(2));
+    await eventually(() => expect(gateway.peer.heard("watch_queue")).toHaveLength(1));
+    gateway.peer.say({ type: "queue_changed" });
+    await eventually(() => expect(client.queueChanges.read()).toBe(2));
+  });
+});
+
 describe("the WebSocket", () => {
   test("news reach who follows the task, who follows all, and nobody else", async () => {
     start();

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 
 import { loginUrl, readArrival } from "../src/session/arrival";
+import { routeOf } from "../src/session/route";
 
 test.each([
   ["", { token: null, problem: null }],
@@ -16,6 +17,15 @@ test.each([
 
 test("the address of the login names the way back", () => {
   const login = "https://whitebg.example.com/auth/login";
-  expect(loginUrl(login, "?a=1&b=2", false)).toBe(`${login}?return_to=%2F%3Fa%3D1%26b%3D2`);
-  expect(loginUrl(login, "", true)).toBe(`${login}?return_to=%2F&again=true`);
+  expect(loginUrl(login, "/?a=1&b=2", false)).toBe(`${login}?return_to=%2F%3Fa%3D1%26b%3D2`);
+  expect(loginUrl(login, "/admin", true)).toBe(`${login}?return_to=%2Fadmin&again=true`);
+});
+
+test.each([
+  ["/", "photos"],
+  ["/admin", "admin"],
+  ["/admin/", "admin"],
+  ["/administration", "photos"],
+])("%s opens the %s", (path, route) => {
+  expect(routeOf(path)).toBe(route);
 });

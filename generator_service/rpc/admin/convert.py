@@ -13,7 +13,7 @@ from generator_service.domain.task import MAX_PRIORITY, MIN_PRIORITY, Engine, Ta
 from generator_service.rpc.auth import MAX_USER_ID_LENGTH, Scope, usable_name
 from generator_service.rpc.convert import messages
 from generator_service.rpc.convert.times import duration_from, time_from
-from generator_service.store.admin_contract import TaskFilter, UserRecord
+from generator_service.store.admin_contract import EngineQueue, FailureGroup, TaskFilter, UserRecord
 from generator_service.store.limits import UserLimits
 from generator_service.watch.queue_view import QueueView
 from whitebg.v1 import admin_service_pb2 as pb
@@ -91,6 +91,26 @@ def limit(value: EngineLimit) -> pb.EngineLimit:
         engine=messages.ENGINES[value.engine],
         max_running=value.max_running or 0,
         starts_per_minute=value.per_minute or 0,
+    )
+
+
+def engine_queue(value: EngineQueue) -> pb.EngineQueue:
+    """Convert the tasks of an engine to a message."""
+    return pb.EngineQueue(
+        engine=messages.ENGINES[value.engine],
+        pending=value.pending,
+        scheduled=value.scheduled,
+        running=value.running,
+        completed=value.completed,
+        failed=value.failed,
+        oldest_pending_age=messages.duration(value.oldest),
+    )
+
+
+def failure_group(value: FailureGroup) -> pb.FailureGroup:
+    """Convert failures with the same code to a message."""
+    return pb.FailureGroup(
+        code=value.code, count=value.count, latest_at=messages.timestamp(value.latest_at), message=value.message
     )
 
 

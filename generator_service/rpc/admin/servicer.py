@@ -45,6 +45,10 @@ REQUEUED_PER_PAGE, MAX_REQUEUED_PER_PAGE = 100, 200
 USERS_PER_PAGE, MAX_USERS_PER_PAGE = 100, 500
 USAGE_PER_PAGE, MAX_USAGE_PER_PAGE = 500, 1000
 MAX_HISTORY = 100
+RATE_WINDOW = timedelta(minutes=5)
+"""How far back the overview counts completed and failed tasks."""
+FAILURES_FOR = timedelta(days=1)
+"""How far back the overview groups failures."""
 DELETE_ROUNDS = 10
 """How often the deletion of a user is repeated where tasks arrive meanwhile."""
 
@@ -94,6 +98,20 @@ class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
                 if is_pause(name) and each.condition(now) is not Condition.CLOSED
             ],
             limits=[convert.limit(each) for each in (await self.store.admin.engine_limits()).values()],
+        )
+
+    async def GetOverview(self, request: pb.GetOverviewRequest, context: Context) -> pb.GetOverviewResponse:  # noqa: N802, ARG002
+        """Return the queue by engine, running tasks and recent failures."""
+        caller().require(Scope.ADMIN)
+        now = self.clock.now()
+        failures_from = now - FAILURES_FOR
+        found = await self.store.admin.overview(now=now, ended_from=now - RATE_WINDOW, failures_from=failures_from)
+        return pb.GetOverviewResponse(
+            engines=[convert.engine_queue(each) for each in found.engines],
+            running=[pb.RunningTask(task=self._present(each), worker=each.lease_owner or "") for each in found.running],
+            failures=[convert.failure_group(each) for each in found.failures],
+            failures_from=messages.timestamp(failures_from),
+            rate_window=messages.duration(RATE_WINDOW),
         )
 
     async def SetEngineLimit(self, request: pb.SetEngineLimitRequest, context: Context) -> pb.SetEngineLimitResponse:  # noqa: N802, ARG002

@@ -123,10 +123,33 @@ async def test_usage_is_returned_as_json_and_csv_to_its_user_and_to_operators(fr
     assert list(csv.DictReader(io.StringIO(shown))) == [ann]
 
 
+async def test_overview_and_users_show_the_queue(front: Front) -> None:
+    await front.upload("ann")
+    await ended(front, "ann")
+    await ask(front, "POST", "/api/v2/admin/pause", json={})
+    await front.upload("bob")
+
+    shown = await ask(front, "GET", "/api/v2/admin/overview")
+    engines = {each["engine"]: each for each in shown["engines"]}
+    assert sum(each["pending"] for each in engines.values()) == 1
+    assert sum(each["completed"] for each in engines.values()) == 1
+    assert max(each["oldest_pending_seconds"] for each in engines.values()) > 0
+    assert (shown["workers"], shown["failures"], shown["sockets"]) == ([], [], {"open": 0, "users": 0})
+
+    first = await ask(front, "GET", "/api/v2/admin/users", params={"limit": 1})
+    rest = await ask(front, "GET", "/api/v2/admin/users", params={"page_token": first["next_page_token"]})
+    ann, bob = first["users"] + rest["users"]
+    assert (ann["user_id"], ann["pending"], bob["user_id"], bob["pending"]) == ("ann", 0, "bob", 1)
+    assert bob["stored_bytes"] == len(TINY)
+    assert ann["max_pending"] is None
+
+
 @pytest.mark.parametrize(
     ("method", "path"),
     [
         ("GET", "/api/v2/admin/queue"),
+        ("GET", "/api/v2/admin/overview"),
+        ("GET", "/api/v2/admin/users"),
         ("GET", "/api/v2/admin/tasks"),
         ("GET", "/api/v2/admin/usage"),
         ("POST", "/api/v2/admin/pause"),

@@ -74,7 +74,7 @@ def test_the_gateway_understands_every_example(name: str, payload: dict[str, Any
         case {"type": "auth", "token": token}:
             assert parsed == inbound.Auth(token)
         case {"type": kind}:
-            assert parsed == {"ping": inbound.Ping(), "pong": inbound.Pong()}[kind]
+            assert parsed == {"ping": inbound.Ping(), "pong": inbound.Pong(), "watch_queue": inbound.WatchQueue()}[kind]
 
 
 def test_every_type_that_the_gateway_understands_is_described() -> None:
@@ -92,6 +92,7 @@ def test_every_type_that_the_gateway_understands_is_described() -> None:
         messages.bookmark(CURSOR),
         messages.token_expiring(59.9),
         messages.service(available=False),
+        messages.QUEUE_CHANGED,
         messages.going_away(730),
         messages.error("protocol_error", "not JSON"),
         messages.sync_begin(Page(SyncMode.REPLAY, (), CURSOR)),

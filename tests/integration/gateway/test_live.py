@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
+from websockets.typing import Subprotocol
 
-from tests.integration.gateway.world import GatewayHarness
+from tests.integration.gateway.world import Client, GatewayHarness, token_for
 from tests.support.driven_service import PICTURE
 from ws_gateway.upstream import hub
 
@@ -33,6 +34,18 @@ async def test_news_of_somebody_else_never_come(world: GatewayHarness) -> None:
         mine = await world.service.submit("ann")
         assert (await ann.next())["task_id"] == mine.task_id
         assert (await bob.next())["data"]["filename"] == "secret.png"
+
+
+async def test_an_operator_who_watches_the_queue_gets_a_hint_about_any_users_tasks(world: GatewayHarness) -> None:
+    token = token_for("ops", scope="tasks admin")
+    async with world.open_raw(f"?token={token}", subprotocols=[Subprotocol("whitebg.v2")]) as socket:
+        operator = Client(socket)
+        await operator.until(lambda m: m["type"] == "hello")
+        await operator.send(type="watch_queue")
+        await operator.until(lambda m: m["type"] == "queue_changed")
+        await world.service.submit("ann")
+        messages = await operator.until(lambda m: m["type"] == "queue_changed")
+    assert not [m for m in messages if "task_id" in m], "an operator got another user's task"
 
 
 async def test_every_socket_of_a_user_gets_the_news(world: GatewayHarness) -> None:

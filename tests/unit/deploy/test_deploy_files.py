@@ -157,7 +157,7 @@ def test_the_image_runs_as_nobody_in_particular_from_a_pinned_base() -> None:
     images = {service["image"] for service in COMPOSE["services"].values()} - {COMPOSE["x-whitebg"]["image"]}
     example = (DEPLOY / "example.env").read_text()
     for image in images:
-        replaceable = re.fullmatch(r"\$\{([A-Z0-9]+_IMAGE):-([\w/]+:\d+\.\d+[\w.-]*)@sha256:[0-9a-f]{64}\}", image)
+        replaceable = re.fullmatch(r"\$\{([A-Z0-9]+_IMAGE):-([\w/]+:v?\d+\.\d+[\w.-]*)@sha256:[0-9a-f]{64}\}", image)
         assert replaceable, image
         assert f"# {replaceable[1]}={replaceable[2]}@sha256:" in example, "how to replace it is shown"
 
@@ -336,6 +336,33 @@ def test_the_database_s_role_is_no_superuser() -> None:
             ).fetchone()
             assert row == (False,) * 5
             assert connection.execute("SELECT count(*) FROM tasks").fetchone() == (0,)
+
+
+def test_monitoring_is_started_on_request_and_finds_every_process() -> None:
+    services = COMPOSE["services"]
+    assert {name for name, each in services.items() if each.get("profiles") == ["monitoring"]} == {
+        "prometheus",
+        "grafana",
+    }
+    config = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yaml").read_text())
+    ((discovery,),) = [job["dns_sd_configs"] for job in config["scrape_configs"]]
+    ours_by_name = {name for name, each in services.items() if each["image"].startswith("whitebg:")} - {"certificates"}
+    assert (set(discovery["names"]), discovery["port"]) == (ours_by_name, 9100)
+    mounted = {
+        target: DEPLOY / source
+        for name in ("prometheus", "grafana")
+        for source, _, target in (volume.removesuffix(":ro").partition(":") for volume in services[name]["volumes"])
+        if source.startswith("./")
+    }
+    assert all(path.exists() for path in mounted.values())
+    assert mounted["/etc/prometheus/prometheus.yaml"].name == "prometheus.yaml"
+    provisioning = mounted["/etc/grafana/provisioning"]
+    (source,) = yaml.safe_load((provisioning / "datasources" / "prometheus.yaml").read_text())["datasources"]
+    assert source["url"] == "http://prometheus:9090"
+    (provider,) = yaml.safe_load((provisioning / "dashboards" / "whitebg.yaml").read_text())["providers"]
+    home = Path(services["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"])
+    assert home == Path(provider["options"]["path"]) / "whitebg.json"
+    assert mounted[str(home)].name == "whitebg.json"
 
 
 def test_redis_asks_for_a_password() -> None:

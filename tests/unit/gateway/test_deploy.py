@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import tomllib
 from pathlib import Path
 from typing import Any, cast
 
@@ -33,6 +34,7 @@ RULES = [
     for rule in group["rules"]
 ]
 OPERATIONS = (ROOT / "docs/operations.md").read_text()
+RUNBOOKS = (ROOT / "docs/runbooks.md").read_text()
 PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
 # The labels of an aggregation are in parentheses after "by", those of a selector in braces.
 METRIC = re.compile(r"\b(?:whitebg|process)_[a-z_]+\b")
@@ -89,7 +91,7 @@ KNOWN = exposed(gateway.Metrics().registry) | exposed(service.Metrics().registry
 def expressions() -> list[Any]:
     found = [(rule["alert"], rule["expr"]) for rule in RULES]
     found += [(panel["title"], target["expr"]) for panel in PANELS for target in panel["targets"]]
-    found += [("operations.md", text) for text in re.findall(r"`([^`]*whitebg_[^`]*)`", OPERATIONS)]
+    found += [("docs", text) for text in re.findall(r"`([^`]*whitebg_[^`]*)`", OPERATIONS + RUNBOOKS)]
     return [pytest.param(text, id=f"{name}-{number}") for number, (name, text) in enumerate(found)]
 
 
@@ -118,21 +120,29 @@ def test_the_three_rollback_criteria_are_the_same_everywhere() -> None:
 
 
 def test_every_ratio_needs_a_minimum_of_traffic() -> None:
-    ratios = {rule["alert"]: rule["expr"] for rule in RULES if re.search(r"\)\s*/\s*sum", rule["expr"])}
-    assert len(ratios) == 4
+    ratios = {rule["alert"]: rule["expr"] for rule in RULES if re.search(r"\)\s*/\s*sum|quantile", rule["expr"])}
+    assert len(ratios) == 5
     for alert, expression in ratios.items():
-        assert re.search(r"and sum\(increase\(\w+\[\w+\]\)\)( by \(\w+\))? > \d+", expression), alert
+        least = r"and sum\(increase\(\w+(\{.*\})?\[\w+\]\)\)( by \(\w+\))? > \d+"
+        assert re.search(least, expression), alert
 
 
-def test_every_alert_names_a_section_that_is_there() -> None:
-    anchors = {
-        "#" + re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-")
-        for title in re.findall(r"^#+ (.+)$", OPERATIONS, re.MULTILINE)
-    }
+def test_every_alert_leads_to_its_section_and_every_section_has_its_alert() -> None:
+    sections = re.findall(r"^## (.+)\n\n(.+)", RUNBOOKS, re.MULTILINE)
+    assert [title for title, _ in sections if title.startswith("Whitebg")] == [rule["alert"] for rule in RULES]
+    repository = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"]
     for rule in RULES:
-        page, _, anchor = rule["annotations"]["runbook"].partition("#")
-        assert page == "docs/operations.md"
-        assert f"#{anchor}" in anchors, rule["alert"]
+        page = f"{repository}/blob/main/docs/runbooks.md"
+        assert rule["annotations"]["runbook_url"] == f"{page}#{rule['alert'].lower()}"
+
+
+@pytest.mark.parametrize("document", ["runbooks.md", "operations.md", "cluster.md", "deploy.md"])
+def test_every_link_between_documents_names_a_section_that_is_there(document: str) -> None:
+    text = (ROOT / "docs" / document).read_text()
+    for page, anchor in re.findall(r"\]\((\w+\.md)?#([\w-]+)\)", text):
+        titles = re.findall(r"^#+ (.+)$", (ROOT / "docs" / (page or document)).read_text(), re.MULTILINE)
+        anchors = {re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-") for title in titles}
+        assert anchor in anchors, f"{page or document} has no section #{anchor}"
 
 
 def test_no_two_panels_overlap() -> None:

@@ -6,7 +6,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Coroutine
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
@@ -166,6 +166,7 @@ def submit(
     keep: opt.Keep = None,
     drop: opt.Drop = None,
     reuse: opt.Reuse = False,
+    at: opt.At = None,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
@@ -183,7 +184,16 @@ def submit(
         hints=opt.hints_of(keep, drop),
     )
     connection = resolve(_options(context))
-    how = Job(out=out, options=options, presets=preset or (), mask=mask, force=force, reuse=reuse, as_json=as_json)
+    how = Job(
+        out=out,
+        options=options,
+        presets=preset or (),
+        mask=mask,
+        run_at=None if at is None else opt.start_of(at, datetime.now().astimezone()),
+        force=force,
+        reuse=reuse,
+        as_json=as_json,
+    )
     _run(submit_photos(connection, photos, how, output.console()))
 
 

@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -121,11 +121,13 @@ class Batch:
         out: Path,
         force: bool = False,
         reuse: bool = False,
+        run_at: datetime | None = None,
     ) -> None:
         self._client = client
         self._reporter = reporter
         self._names = OutputNames(out, force=force)
         self._reuse = reuse
+        self._run_at = run_at
         self._followed: dict[int, _Followed] = {}
         self._early: dict[int, models.Task] = {}
         self._some_ended = asyncio.Event()
@@ -230,6 +232,7 @@ class Batch:
                         item.outputs,
                         idempotency_key=idempotency_key,
                         reuse=self._reuse,
+                        run_at=self._run_at,
                         mask=item.mask,
                         drop_mask=item.drop_mask,
                         batch_id=self.batch_id,

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
+from datetime import datetime, time, timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from whitebg.models import Content, Hint, HintKind, OutputFormat, Region, Shadow
+from whitebg_process.durations import parse_duration
 
 EngineName = Literal["auto", "local", "gemini", "neural", "rembg"]
 Presets = Annotated[
@@ -45,6 +48,36 @@ Drop = Annotated[
     list[str] | None, typer.Option(metavar=_EDGES, help="A region that is backdrop; wins over --keep; repeatable.")
 ]
 Reuse = Annotated[bool, typer.Option(help="Take an earlier result of the same photo, mask and options, if kept.")]
+
+
+At = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TIME",
+        help="Earliest start, such as 2026-12-01T08:00 (local time), 22:30 (the next one), or 2h from now; "
+        "at most 30 days ahead. Ctrl-C stops waiting; the photos stay scheduled.",
+    ),
+]
+
+
+def start_of(text: str, now: datetime) -> datetime:
+    """Return the time that ``--at`` gives: a time, a time of day or a duration from ``now``, which has a time zone.
+
+    Raises:
+        typer.BadParameter: it is none of these.
+
+    """
+    with contextlib.suppress(ValueError):
+        return now + parse_duration(text)
+    with contextlib.suppress(ValueError):
+        clock = time.fromisoformat(text)
+        today = datetime.combine(now.date(), clock, clock.tzinfo or now.tzinfo)
+        return today if today > now else today + timedelta(days=1)
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no time; write 2026-12-01T08:00, 22:30 or 2h") from None
+    return at if at.tzinfo is not None else at.replace(tzinfo=now.tzinfo)
 
 
 def hints_of(keep: Sequence[str] | None, drop: Sequence[str] | None) -> tuple[Hint, ...]:

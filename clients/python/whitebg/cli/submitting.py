@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,8 @@ class Job:
     """Options, by name, that differ from those of an earlier task."""
     mask: Path | None = None
     drop_mask: bool = False
+    run_at: datetime | None = None
+    """Earliest start; None is at once."""
     force: bool = False
     reuse: bool = False
     as_json: bool = False
@@ -110,7 +113,7 @@ def _item(photo: Path | NoPhotos, job: Job) -> Request | Missing:
 
 async def _run(client: AsyncClient, items: Sequence[Item], job: Job, console: Console) -> bool:
     reporter = reporter_for(console, as_json=job.as_json)
-    batch = Batch(client, reporter, out=job.out, force=job.force, reuse=job.reuse)
+    batch = Batch(client, reporter, out=job.out, force=job.force, reuse=job.reuse, run_at=job.run_at)
     try:
         with reporter if isinstance(reporter, LiveReporter) else contextlib.nullcontext():
             outcomes = await batch.run(items)

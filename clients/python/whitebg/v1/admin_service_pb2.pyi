@@ -300,6 +300,183 @@ class GetQueueControlResponse(_message.Message):
 Global___GetQueueControlResponse: _TypeAlias = GetQueueControlResponse  # noqa: Y015
 
 @_typing.final
+class GetOverviewRequest(_message.Message):
+    """Requests the overview."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetOverviewRequest: _TypeAlias = GetOverviewRequest  # noqa: Y015
+
+@_typing.final
+class EngineQueue(_message.Message):
+    """The tasks of one engine."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENGINE_FIELD_NUMBER: _builtins.int
+    PENDING_FIELD_NUMBER: _builtins.int
+    SCHEDULED_FIELD_NUMBER: _builtins.int
+    RUNNING_FIELD_NUMBER: _builtins.int
+    COMPLETED_FIELD_NUMBER: _builtins.int
+    FAILED_FIELD_NUMBER: _builtins.int
+    OLDEST_PENDING_AGE_FIELD_NUMBER: _builtins.int
+    engine: _task_pb2.Engine.ValueType
+    """For running tasks the engine that makes the picture, for all others the requested one; AUTO until one is chosen."""
+    pending: _builtins.int
+    """Tasks that could start, but for slots, limits, pauses and breakers."""
+    scheduled: _builtins.int
+    """Waiting tasks that start later: scheduled ones, and those that wait for another attempt."""
+    running: _builtins.int
+    """Running tasks."""
+    completed: _builtins.int
+    """Tasks completed within `GetOverviewResponse.rate_window`."""
+    failed: _builtins.int
+    """Tasks that failed or timed out within it."""
+    @_builtins.property
+    def oldest_pending_age(self) -> _duration_pb2.Duration:
+        """For how long the oldest of `pending` could have started; zero if there is none."""
+
+    def __init__(
+        self,
+        *,
+        engine: _task_pb2.Engine.ValueType = ...,
+        pending: _builtins.int = ...,
+        scheduled: _builtins.int = ...,
+        running: _builtins.int = ...,
+        completed: _builtins.int = ...,
+        failed: _builtins.int = ...,
+        oldest_pending_age: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["oldest_pending_age", b"oldest_pending_age"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["completed", b"completed", "engine", b"engine", "failed", b"failed", "oldest_pending_age", b"oldest_pending_age", "pending", b"pending", "running", b"running", "scheduled", b"scheduled"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EngineQueue: _TypeAlias = EngineQueue  # noqa: Y015
+
+@_typing.final
+class FailureGroup(_message.Message):
+    """Recent failures with the same code."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CODE_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    LATEST_AT_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    code: _builtins.str
+    """The code of the tasks' error, for `TaskFilter.error_codes`."""
+    count: _builtins.int
+    """Number of tasks."""
+    message: _builtins.str
+    """The error's text of the newest of them."""
+    @_builtins.property
+    def latest_at(self) -> _timestamp_pb2.Timestamp:
+        """When the latest of them failed."""
+
+    def __init__(
+        self,
+        *,
+        code: _builtins.str = ...,
+        count: _builtins.int = ...,
+        latest_at: _timestamp_pb2.Timestamp | None = ...,
+        message: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["latest_at", b"latest_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "count", b"count", "latest_at", b"latest_at", "message", b"message"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FailureGroup: _TypeAlias = FailureGroup  # noqa: Y015
+
+@_typing.final
+class GetOverviewResponse(_message.Message):
+    """What operators see at a glance."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENGINES_FIELD_NUMBER: _builtins.int
+    RUNNING_FIELD_NUMBER: _builtins.int
+    FAILURES_FIELD_NUMBER: _builtins.int
+    FAILURES_FROM_FIELD_NUMBER: _builtins.int
+    RATE_WINDOW_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def engines(self) -> _containers.RepeatedCompositeFieldContainer[Global___EngineQueue]:
+        """In the order of `Engine`; engines without any task are left out."""
+
+    @_builtins.property
+    def running(self) -> _containers.RepeatedCompositeFieldContainer[Global___RunningTask]:
+        """Running tasks with their latest progress, longest running first; at most 500."""
+
+    @_builtins.property
+    def failures(self) -> _containers.RepeatedCompositeFieldContainer[Global___FailureGroup]:
+        """Failed and timed out tasks created at `failures_from` or later, the most frequent code first; at most 50 codes."""
+
+    @_builtins.property
+    def failures_from(self) -> _timestamp_pb2.Timestamp:
+        """Begin of `failures`: a day ago."""
+
+    @_builtins.property
+    def rate_window(self) -> _duration_pb2.Duration:
+        """How far `completed` and `failed` reach back."""
+
+    def __init__(
+        self,
+        *,
+        engines: _abc.Iterable[Global___EngineQueue] | None = ...,
+        running: _abc.Iterable[Global___RunningTask] | None = ...,
+        failures: _abc.Iterable[Global___FailureGroup] | None = ...,
+        failures_from: _timestamp_pb2.Timestamp | None = ...,
+        rate_window: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["failures_from", b"failures_from", "rate_window", b"rate_window"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["engines", b"engines", "failures", b"failures", "failures_from", b"failures_from", "rate_window", b"rate_window", "running", b"running"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetOverviewResponse: _TypeAlias = GetOverviewResponse  # noqa: Y015
+
+@_typing.final
+class RunningTask(_message.Message):
+    """A running task and its worker."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TASK_FIELD_NUMBER: _builtins.int
+    WORKER_FIELD_NUMBER: _builtins.int
+    worker: _builtins.str
+    """The name of the worker that holds its lease."""
+    @_builtins.property
+    def task(self) -> _task_pb2.Task:
+        """The task."""
+
+    def __init__(
+        self,
+        *,
+        task: _task_pb2.Task | None = ...,
+        worker: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["task", b"task"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["task", b"task", "worker", b"worker"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RunningTask: _TypeAlias = RunningTask  # noqa: Y015
+
+@_typing.final
 class SetEngineLimitRequest(_message.Message):
     """The new limits of an engine."""
 

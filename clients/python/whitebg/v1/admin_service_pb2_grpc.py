@@ -53,6 +53,11 @@ class AdminServiceStub(object):
                 request_serializer=whitebg_dot_v1_dot_admin__service__pb2.GetQueueControlRequest.SerializeToString,
                 response_deserializer=whitebg_dot_v1_dot_admin__service__pb2.GetQueueControlResponse.FromString,
                 _registered_method=True)
+        self.GetOverview = channel.unary_unary(
+                '/whitebg.v1.AdminService/GetOverview',
+                request_serializer=whitebg_dot_v1_dot_admin__service__pb2.GetOverviewRequest.SerializeToString,
+                response_deserializer=whitebg_dot_v1_dot_admin__service__pb2.GetOverviewResponse.FromString,
+                _registered_method=True)
         self.SetEngineLimit = channel.unary_unary(
                 '/whitebg.v1.AdminService/SetEngineLimit',
                 request_serializer=whitebg_dot_v1_dot_admin__service__pb2.SetEngineLimitRequest.SerializeToString,
@@ -179,6 +184,13 @@ class AdminServiceServicer(object):
 
     def GetQueueControl(self, request, context):
         """Returns pauses and limits of engines.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetOverview(self, request, context):
+        """Returns the queue by engine, the running tasks and the recent failures by code, all at one moment.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -349,6 +361,11 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.GetQueueControl,
                     request_deserializer=whitebg_dot_v1_dot_admin__service__pb2.GetQueueControlRequest.FromString,
                     response_serializer=whitebg_dot_v1_dot_admin__service__pb2.GetQueueControlResponse.SerializeToString,
+            ),
+            'GetOverview': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetOverview,
+                    request_deserializer=whitebg_dot_v1_dot_admin__service__pb2.GetOverviewRequest.FromString,
+                    response_serializer=whitebg_dot_v1_dot_admin__service__pb2.GetOverviewResponse.SerializeToString,
             ),
             'SetEngineLimit': grpc.unary_unary_rpc_method_handler(
                     servicer.SetEngineLimit,
@@ -536,6 +553,33 @@ class AdminService(object):
             '/whitebg.v1.AdminService/GetQueueControl',
             whitebg_dot_v1_dot_admin__service__pb2.GetQueueControlRequest.SerializeToString,
             whitebg_dot_v1_dot_admin__service__pb2.GetQueueControlResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetOverview(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/whitebg.v1.AdminService/GetOverview',
+            whitebg_dot_v1_dot_admin__service__pb2.GetOverviewRequest.SerializeToString,
+            whitebg_dot_v1_dot_admin__service__pb2.GetOverviewResponse.FromString,
             options,
             channel_credentials,
             insecure,

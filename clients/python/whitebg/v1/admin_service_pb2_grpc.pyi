@@ -45,6 +45,8 @@ class AdminServiceStub:
     """Ends a pause. Idempotent."""
     GetQueueControl: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.GetQueueControlRequest, _admin_service_pb2.GetQueueControlResponse]
     """Returns pauses and limits of engines."""
+    GetOverview: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.GetOverviewRequest, _admin_service_pb2.GetOverviewResponse]
+    """Returns the queue by engine, the running tasks and the recent failures by code, all at one moment."""
     SetEngineLimit: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.SetEngineLimitRequest, _admin_service_pb2.SetEngineLimitResponse]
     """Replaces the limits of an engine, which hold over all workers. INVALID_ARGUMENT: AUTO, or a limit out of range."""
     FindTasks: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.FindTasksRequest, _admin_service_pb2.FindTasksResponse]
@@ -117,6 +119,8 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """Ends a pause. Idempotent."""
     GetQueueControl: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.GetQueueControlRequest, _admin_service_pb2.GetQueueControlResponse]  # type: ignore[assignment]
     """Returns pauses and limits of engines."""
+    GetOverview: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.GetOverviewRequest, _admin_service_pb2.GetOverviewResponse]  # type: ignore[assignment]
+    """Returns the queue by engine, the running tasks and the recent failures by code, all at one moment."""
     SetEngineLimit: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.SetEngineLimitRequest, _admin_service_pb2.SetEngineLimitResponse]  # type: ignore[assignment]
     """Replaces the limits of an engine, which hold over all workers. INVALID_ARGUMENT: AUTO, or a limit out of range."""
     FindTasks: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.FindTasksRequest, _admin_service_pb2.FindTasksResponse]  # type: ignore[assignment]
@@ -204,6 +208,14 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_admin_service_pb2.GetQueueControlResponse, _abc.Awaitable[_admin_service_pb2.GetQueueControlResponse]]:
         """Returns pauses and limits of engines."""
+
+    @_abc_1.abstractmethod
+    def GetOverview(
+        self,
+        request: _admin_service_pb2.GetOverviewRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_service_pb2.GetOverviewResponse, _abc.Awaitable[_admin_service_pb2.GetOverviewResponse]]:
+        """Returns the queue by engine, the running tasks and the recent failures by code, all at one moment."""
 
     @_abc_1.abstractmethod
     def SetEngineLimit(

@@ -853,6 +853,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v2/admin/overview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Overview
+         * @description Return the queue by engine, workers with their tasks, recent failures and this gateway's sockets.
+         */
+        get: operations["overview"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/admin/users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Users
+         * @description List users that have tasks or limits of their own.
+         */
+        get: operations["users"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v2/sign-in": {
         parameters: {
             query?: never;
@@ -1149,6 +1189,58 @@ export interface components {
             hint: string | null;
         };
         /**
+         * EngineQueueOut
+         * @description The tasks of one engine.
+         */
+        EngineQueueOut: {
+            /**
+             * Engine
+             * @description Of running tasks the engine that makes the picture, of all others the requested one
+             */
+            engine: string;
+            /**
+             * Pending
+             * @description Tasks that could start, but for slots, limits, pauses and breakers
+             */
+            pending: number;
+            /**
+             * Scheduled
+             * @description Waiting tasks that start later
+             */
+            scheduled: number;
+            /** Running */
+            running: number;
+            /**
+             * Completed
+             * @description Completed within `rate_seconds`
+             */
+            completed: number;
+            /**
+             * Failed
+             * @description Failed or timed out within `rate_seconds`
+             */
+            failed: number;
+            /** Oldest Pending Seconds */
+            oldest_pending_seconds: number;
+        };
+        /**
+         * FailureGroupOut
+         * @description Recent failures with the same code.
+         */
+        FailureGroupOut: {
+            /** Code */
+            code: string;
+            /** Count */
+            count: number;
+            /** Latest At */
+            latest_at: string;
+            /**
+             * Message
+             * @description Of the newest one, in English
+             */
+            message: string;
+        };
+        /**
          * FilterIn
          * @description Selects tasks; every field that is set must match.
          */
@@ -1356,6 +1448,32 @@ export interface components {
              * @description Regions that are product or backdrop for sure
              */
             hints: components["schemas"]["HintOut"][];
+        };
+        /**
+         * OverviewOut
+         * @description The queue by engine, workers, recent failures and open sockets.
+         */
+        OverviewOut: {
+            /** Engines */
+            engines: components["schemas"]["EngineQueueOut"][];
+            /** Rate Seconds */
+            rate_seconds: number;
+            /**
+             * Workers
+             * @description Workers that run tasks, by name; at most 500 tasks
+             */
+            workers: components["schemas"]["WorkerOut"][];
+            /**
+             * Failures
+             * @description The most frequent code first
+             */
+            failures: components["schemas"]["FailureGroupOut"][];
+            /**
+             * Failures From
+             * @description Failures of tasks created at this time or later are grouped
+             */
+            failures_from: string;
+            sockets: components["schemas"]["SocketsOut"];
         };
         /**
          * PauseIn
@@ -1819,6 +1937,46 @@ export interface components {
             closed: number;
         };
         /**
+         * RunningOut
+         * @description A running task.
+         */
+        RunningOut: {
+            /** Task Id */
+            task_id: number;
+            /** User Id */
+            user_id: string;
+            /** State */
+            state: string;
+            /**
+             * Engine
+             * @description The engine that makes the picture
+             */
+            engine: string;
+            /** Priority */
+            priority: number;
+            /** Attempt */
+            attempt: number;
+            /** Created At */
+            created_at: string;
+            /** Updated At */
+            updated_at: string;
+            /** Error Code */
+            error_code: string | null;
+            /** Error Message */
+            error_message: string | null;
+            /** Source Task Id */
+            source_task_id: number | null;
+            /**
+             * Progress
+             * @description Percent
+             */
+            progress: number;
+            /** Stage */
+            stage: string;
+            /** Started At */
+            started_at: string | null;
+        };
+        /**
          * SignInOut
          * @description How people sign in on the page.
          */
@@ -1846,6 +2004,19 @@ export interface components {
             task_id: number;
             /** Reason */
             reason: string;
+        };
+        /**
+         * SocketsOut
+         * @description Open WebSockets of the gateway that answers.
+         */
+        SocketsOut: {
+            /** Open */
+            open: number;
+            /**
+             * Users
+             * @description Users that have at least one
+             */
+            users: number;
         };
         /**
          * StateName
@@ -1947,6 +2118,11 @@ export interface components {
              * @description Attempts whose worker was lost; they are not among `failures`
              */
             lost_leases: number;
+            /**
+             * Run At
+             * @description When it starts at the earliest; null if it may start, or has
+             */
+            run_at: string | null;
             /**
              * Deadline
              * @description When the task fails if it still waits; null with old tasks
@@ -2231,6 +2407,11 @@ export interface components {
              */
             lost_leases: number;
             /**
+             * Run At
+             * @description When it starts at the earliest; null if it may start, or has
+             */
+            run_at: string | null;
+            /**
              * Deadline
              * @description When the task fails if it still waits; null with old tasks
              */
@@ -2433,6 +2614,39 @@ export interface components {
              */
             next_page_token: string;
         };
+        /**
+         * UserOut
+         * @description A user with tasks or limits. A limit that is null is the default.
+         */
+        UserOut: {
+            /** User Id */
+            user_id: string;
+            /** Pending */
+            pending: number;
+            /** Running */
+            running: number;
+            /** Stored Bytes */
+            stored_bytes: number;
+            /** Max Pending */
+            max_pending: number | null;
+            /** Max Running */
+            max_running: number | null;
+            /** Max Stored Bytes */
+            max_stored_bytes: number | null;
+        };
+        /**
+         * UserPage
+         * @description A page of users, in the order of their names.
+         */
+        UserPage: {
+            /** Users */
+            users: components["schemas"]["UserOut"][];
+            /**
+             * Next Page Token
+             * @description Empty on the last page
+             */
+            next_page_token: string;
+        };
         /** ValidationError */
         ValidationError: {
             /** Location */
@@ -2452,6 +2666,19 @@ export interface components {
          * @enum {string}
          */
         WaitReasonName: "rate_limited" | "engine_unavailable" | "store_unavailable" | "worker_stopped" | "lease_lost" | "paused";
+        /**
+         * WorkerOut
+         * @description A worker and the tasks that it runs.
+         */
+        WorkerOut: {
+            /** Worker */
+            worker: string;
+            /**
+             * Tasks
+             * @description Longest running first
+             */
+            tasks: components["schemas"]["RunningOut"][];
+        };
     };
     responses: never;
     parameters: never;
@@ -2536,6 +2763,8 @@ export interface operations {
                 reuse?: boolean;
                 /** @description Add the task to the batch of this name: up to 100 letters, digits and ._~:- */
                 batch_id?: string;
+                /** @description Earliest start, at most 30 days ahead; at once if it is past. The deadline counts from it */
+                run_at?: string | null;
             };
             header?: {
                 /** @description The same key always means the same task, so a request can be repeated */
@@ -2747,6 +2976,8 @@ export interface operations {
                 reuse?: boolean;
                 /** @description Add the task to the batch of this name: up to 100 letters, digits and ._~:- */
                 batch_id?: string;
+                /** @description Earliest start, at most 30 days ahead; at once if it is past. The deadline counts from it */
+                run_at?: string | null;
             };
             header?: {
                 /** @description The same key always means the same task, so a request can be repeated */
@@ -2958,6 +3189,8 @@ export interface operations {
                 reuse?: boolean;
                 /** @description Add the task to the batch of this name: up to 100 letters, digits and ._~:- */
                 batch_id?: string;
+                /** @description Earliest start, at most 30 days ahead; at once if it is past. The deadline counts from it */
+                run_at?: string | null;
             };
             header?: {
                 /** @description The same key always means the same task, so a request can be repeated */
@@ -3818,6 +4051,8 @@ export interface operations {
                 drop_mask?: boolean;
                 /** @description Add the task to the batch of this name: up to 100 letters, digits and ._~:- */
                 batch_id?: string;
+                /** @description Earliest start, at most 30 days ahead; at once if it is past. The deadline counts from it */
+                run_at?: string | null;
             };
             header?: {
                 /** @description The same key always means the same task, so a request can be repeated */
@@ -5769,6 +6004,121 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RequeueOut"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+        };
+    };
+    overview: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OverviewOut"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+        };
+    };
+    users: {
+        parameters: {
+            query?: {
+                limit?: number;
+                page_token?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserPage"];
                 };
             };
             /** @description Unauthorized */

@@ -1,14 +1,18 @@
 import { useConnection, useReadable, WebSocketProvider } from "@whitebg/client/react";
-import { useEffect, useState } from "react";
+import { lazy, Suspense, useEffect, useState } from "react";
 
 import { useTexts } from "../i18n";
 import { makeWorld, type World } from "../model/world";
+import { routeOf } from "../session/route";
 import { Header } from "./Header";
 import { SignIn } from "./SignIn";
 import { Studio } from "./Studio";
 
-/** The page: the sign-in form, or the user's photos. */
+const AdminPage = lazy(() => import("../admin/AdminPage"));
+
+/** The page: the sign-in form, the user's photos or, at /admin, the page for operators. */
 export function App() {
+  const [route] = useState(() => routeOf(location.pathname));
   const texts = useTexts();
   const [world] = useState(makeWorld);
   const access = useReadable(world.access);
@@ -20,14 +24,18 @@ export function App() {
 
   return (
     <WebSocketProvider client={world.client} enabled={granted}>
-      {working ? (
+      {working && route === "photos" ? (
         <a className="skip" href="#photos">
           {texts.skipToPhotos}
         </a>
       ) : null}
       <ConnectedHeader world={world} granted={granted} />
       <main>
-        {working ? (
+        {working && route === "admin" ? (
+          <Suspense fallback={null}>
+            <AdminPage world={world} />
+          </Suspense>
+        ) : working ? (
           <Studio world={world} />
         ) : (
           <SignIn

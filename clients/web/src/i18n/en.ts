@@ -2,6 +2,7 @@
 export const en = {
   language: "English",
   title: "Product photos on pure white",
+  adminTitle: "Operations",
   lead: "Drop photos in. Each comes back cut out, centred and on exact white, ready for a marketplace.",
   skipToPhotos: "Skip to the photos",
   switchLanguage: "中文",

@@ -1,6 +1,7 @@
 /** The page's language, and the function that changes it. */
 import { createContext, type ReactNode, useContext, useEffect, useMemo, useState } from "react";
 
+import { routeOf } from "../session/route";
 import { en, type Texts } from "./en";
 import { zh } from "./zh";
 
@@ -24,7 +25,8 @@ export function LanguageProvider({ children }: { children: ReactNode }) {
   const [language, setLanguage] = useState<Language>(preferred);
   useEffect(() => {
     document.documentElement.lang = TAGS[language];
-    document.title = `whitebg · ${TEXTS[language].title}`; // With a count while photos are in work (BatchProgress).
+    const { adminTitle, title } = TEXTS[language];
+    document.title = `whitebg · ${routeOf(location.pathname) === "admin" ? adminTitle : title}`; // With a count while photos are in work (BatchProgress).
   }, [language]);
   const speech = useMemo<Speech>(
     () => ({

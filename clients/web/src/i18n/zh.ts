@@ -3,6 +3,7 @@ import type { Texts } from "./en";
 export const zh: Texts = {
   language: "中文",
   title: "商品白底图",
+  adminTitle: "运维",
   lead: "把照片拖进来。每张都会抠出主体、居中并放在纯白背景上，可直接用于电商平台。",
   skipToPhotos: "跳到照片列表",
   switchLanguage: "English",

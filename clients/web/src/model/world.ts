@@ -96,7 +96,7 @@ export function makeWorld(): World {
   const learnIssuer = async (): Promise<void> => {
     const found = (await client.http.signInOptions()).issuer;
     if (found === null) return;
-    issuer.set({ name: found.name, href: (again) => loginUrl(found.login_url, location.search, again) });
+    issuer.set({ name: found.name, href: (again) => loginUrl(found.login_url, location.pathname + location.search, again) });
   };
   /** End the session everywhere, then at the issuer, which leads back to this page. */
   const endSession = async (token: string): Promise<void> => {

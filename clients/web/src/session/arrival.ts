@@ -27,10 +27,13 @@ export function readArrival(hash: string): Arrival {
   return { token: null, problem: PROBLEMS.includes(problem) ? (problem as SignInProblem) : "issuer_error" };
 }
 
-/** Return the address at which a person signs in; `again` lets them choose another account. */
-export function loginUrl(login: string, search: string, again: boolean): string {
+/**
+ * Return the address at which a person signs in, who then comes back to the path `returnTo`; `again` lets them choose
+ * another account.
+ */
+export function loginUrl(login: string, returnTo: string, again: boolean): string {
   const url = new URL(login);
-  url.searchParams.set("return_to", `/${search}`);
+  url.searchParams.set("return_to", returnTo);
   if (again) url.searchParams.set("again", "true");
   return url.href;
 }
