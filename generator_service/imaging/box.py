@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-Pixels = NDArray[np.uint8]
+Kind = TypeVar("Kind", bound=np.generic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +21,19 @@ class Box:
     bottom: int
 
     @property
+    def width(self) -> int:
+        """Columns."""
+        return self.right - self.left
+
+    @property
+    def height(self) -> int:
+        """Rows."""
+        return self.bottom - self.top
+
+    @property
     def longest(self) -> int:
         """The longer side in pixels."""
-        return max(self.right - self.left, self.bottom - self.top)
+        return max(self.width, self.height)
 
     def grown(self, margin: int, shape: tuple[int, ...]) -> Box:
         """Return the box with a margin around it, within a picture of ``shape``."""
@@ -33,7 +44,7 @@ class Box:
             min(shape[0], self.bottom + margin),
         )
 
-    def cut(self, pixels: Pixels) -> Pixels:
+    def cut(self, pixels: NDArray[Kind]) -> NDArray[Kind]:
         """Return the part of an H×W×… picture inside the box, as a view."""
         return pixels[self.top : self.bottom, self.left : self.right]
 
