@@ -34,7 +34,7 @@ export function detail(id: number, change: Partial<TaskDetail> = {}): TaskDetail
     state: "completed",
     status: "completed",
     seq: 3,
-    options: { ...DEFAULTS, preset: "amazon", format: null, size_px: null, margin: null, background: null, content: "picture", prompt: "", hints: [] },
+    options: { ...DEFAULTS, preset: "amazon", format: null, size_px: null, margin: null, background: null, content: "picture", prompt: "", rotation: 0, move_x: 0, move_y: 0, scale: 1, crop: null, hints: [] },
     result: null,
     source_task_id: null,
     created_at: "2026-01-08T10:00:00.000Z",

@@ -187,7 +187,7 @@ def test_a_task_arrives_whole() -> None:
         "review",
     }
     assert (read.assigned_engine, read.review) == (task_pb2.ENGINE_LOCAL, task_pb2.REVIEW_REJECTED)
-    secret = {"lease_owner", "lease_expires_at"}
+    secret = {"lease_owner", "lease_expires_at", "attempt_usage"}
     assert told | secret | {"assigned_engine"} == {each.name for each in fields(Task)}, "add new fields here"
 
 

@@ -14,6 +14,7 @@ import { countStatuses, type Filter, matching, NO_FILTER, statusOf } from "../mo
 import { isUnderWay } from "../model/uploads";
 import { arrange } from "../model/versions";
 import type { World } from "../model/world";
+import type { Position } from "../position/fit";
 import { Announcer } from "./Announcer";
 import { BatchProgress } from "./BatchProgress";
 import { DropZone } from "./DropZone";
@@ -140,6 +141,11 @@ export function Studio({ world }: { world: World }) {
     await client.createVersion(taskId, { ...formOfTask(detail), mask });
     decided.decide([taskId], "open");
   };
+  const reposition = async ({ taskId, detail }: Photo, position: Position) => {
+    if (taskId === null || detail === null) return;
+    await client.createVersion(taskId, { ...formOfTask(detail, { keepsCutOut: true }), ...position });
+    decided.decide([taskId], "open");
+  };
   const refresh = ({ taskId }: Photo) => {
     if (taskId !== null) act(client.refresh(taskId));
   };
@@ -238,6 +244,8 @@ export function Studio({ world }: { world: World }) {
           }}
           onReprocess={(photo) => setReprocessed([photo])}
           onCorrect={correct}
+          onPosition={reposition}
+          presets={presets}
           loadMaterial={loadMaterial}
           onStale={refresh}
         />
