@@ -47,6 +47,7 @@ export function upload(key: string, change: Partial<Upload> = {}): Upload {
     key,
     file: new File(["photo"], "cup.jpg"),
     options: DEFAULTS,
+    batch: null,
     preview: `blob:${key}`,
     state: "sending",
     problem: null,

@@ -91,7 +91,7 @@ def test_the_result_is_where_the_preview_showed_it(visit: Visit) -> None:
     ann.picture("32-turned-on-checks")
 
     # The next change starts from this position.
-    page.keyboard.press("p")
+    dialog.get_by_role("button", name="Position").click()
     expect(frame).to_be_visible()
     assert preview(frame) == pytest.approx(shown, abs=0.002)
     dialog.get_by_role("button", name="Back to automatic").click()

@@ -4,6 +4,7 @@ import { lazy, Suspense, useCallback, useEffect, useMemo, useRef, useState, useS
 
 import { useTexts } from "../i18n";
 import { forEach } from "../model/batch";
+import { byDay, inOrder } from "../model/days";
 import type { Decision } from "../model/decisions";
 import { formOf, formOfTask, type Options, useOptions } from "../model/options";
 import { type Photo, PhotoList } from "../model/photos";
@@ -51,9 +52,10 @@ export function Studio({ world }: { world: World }) {
   const act = (action: Promise<unknown>) => void action.catch(report);
   const [removals] = useState(() => new Removals((taskIds) => client.delete(taskIds), report));
   const removed = useReadable(removals);
-  const { shown, earlier } = useMemo(() => arrange(withoutRemoved(photos, removed)), [photos, removed]);
+  const { shown, earlier, first } = useMemo(() => arrange(withoutRemoved(photos, removed)), [photos, removed]);
   const [filter, setFilter] = useState<Filter>(NO_FILTER);
-  const visible = useMemo(() => matching(shown, filter), [shown, filter]);
+  const days = useMemo(() => byDay(matching(shown, filter), first), [shown, filter, first]);
+  const visible = useMemo(() => inOrder(days), [days]);
   const counts = useMemo(() => countStatuses(shown), [shown]);
   const markets = useMemo(() => [...new Set(shown.map(({ market }) => market))].filter((each) => each !== "").sort(), [shown]);
   const [chosen] = useState(() => new Selection());
@@ -216,6 +218,7 @@ export function Studio({ world }: { world: World }) {
         ) : null}
         <PhotoGrid
           handle={grid}
+          days={days}
           photos={visible}
           selection={selection}
           earlier={earlier}

@@ -76,6 +76,7 @@ export const en = {
     empty: "No photos yet. Photos you add appear here, and are still here when you come back.",
     summary: (done: number, all: number) => `${done} of ${all} finished`,
     loading: "Loading your photos",
+    batch: (time: string, n: number) => `Added at ${time} · ${n === 1 ? "1 photo" : `${n} photos`}`,
     older: "Show older photos",
     announceDone: (name: string) => `${name} is finished`,
     announceFailed: (name: string) => `${name} failed`,

@@ -76,6 +76,7 @@ export const zh: Texts = {
     empty: "还没有照片。添加的照片会显示在这里，下次回来时仍然在。",
     summary: (done, all) => `已完成 ${done} / ${all}`,
     loading: "正在读取您的照片",
+    batch: (time, n) => `${time} 添加 · ${n} 张照片`,
     older: "显示更早的照片",
     announceDone: (name) => `${name} 已完成`,
     announceFailed: (name) => `${name} 制作失败`,
