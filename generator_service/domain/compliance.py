@@ -38,11 +38,13 @@ def judge(measured: Measurements, spec: PictureSpec) -> Report:
 def _background(measured: Measurements, spec: PictureSpec, preset: Preset) -> Iterator[Check]:
     white = preset.white and spec.content is Content.PICTURE
     difference = measured.white_border if white else measured.border
-    wished = spec.fill > FULL and preset.name == CUSTOM_PRESET
+    wished = preset.name == CUSTOM_PRESET and (spec.fill > FULL or not spec.position.automatic)
     if white and spec.background != (255, 255, 255):
         message = "The background is not white, which this market asks for; leave the background out."
     else:
         message = "The border is not exactly the background; choose a lower fill, or PNG as the format."
+        if not spec.position.automatic:
+            message = "The border is not exactly the background: the product reaches it; scale or move it less."
     yield check_of(
         "border",
         difference,
@@ -63,24 +65,34 @@ def _background(measured: Measurements, spec: PictureSpec, preset: Preset) -> It
 
 
 def _geometry(measured: Measurements, spec: PictureSpec, preset: Preset) -> Iterator[Check]:
+    position = spec.position
     low, high = preset.fills
     if preset.name == CUSTOM_PRESET:
         # Only whole pixels can be filled.
         tolerance = max(FILL_TOLERANCE, 2.0 / measured.side)
-        low, high = spec.fill - tolerance, min(1.0, spec.fill + tolerance)
+        wanted = min(1.0, spec.fill * position.scale)
+        low, high = wanted - tolerance, min(1.0, wanted + tolerance)
     yield check_of(
         "fill",
         measured.fill,
         f"{max(low, 0.0):.4g} to {high:.4g}",
         good=low <= measured.fill <= high,
-        message=f"The product takes {measured.fill:.1%} of the side; ask for a fill between {low:.0%} and {high:.0%}.",
+        message=f"The product takes {measured.fill:.1%} of the side; ask for a fill between {low:.0%} and {high:.0%}."
+        if position.automatic
+        else f"The product takes {measured.fill:.1%} of the side; scale or move it so that it takes {low:.0%} to "
+        f"{high:.0%}.",
+        # No rule of a market: the product was scaled and moved on purpose, and a part of it left the frame.
+        otherwise=Verdict.WARNED if preset.name == CUSTOM_PRESET and not position.automatic else Verdict.FAILED,
     )
     yield check_of(
         "centring",
         measured.off_centre,
         f"at most {MAX_OFF_CENTRE:g}",
         good=measured.off_centre <= max(MAX_OFF_CENTRE, 1.0 / measured.side),
-        message="The product is not in the middle of the picture.",
+        message="The product is not in the middle of the picture."
+        if position.automatic
+        else "The product is not in the middle of the picture, because of its position by hand; move it less.",
+        otherwise=Verdict.FAILED if position.automatic else Verdict.WARNED,
     )
     smallest, largest = preset.sizes_px
     yield check_of(

@@ -6,7 +6,9 @@ import re
 from dataclasses import dataclass, field
 
 from generator_service.domain.errors import InvalidRequest
+from generator_service.domain.finding import Region
 from generator_service.domain.hints import MAX_HINTS, Hint
+from generator_service.domain.position import AUTOMATIC, MAX_MOVE, MAX_ROTATION, MAX_SCALE, MIN_SCALE, Position
 from generator_service.domain.task import CUSTOM_PRESET, Content, OutputFormat, Shadow, TaskOptions
 
 MIN_SIZE_PX, MAX_SIZE_PX = 100, 10_000
@@ -152,6 +154,9 @@ class PictureSpec:
     prompt: str = ""
     hints: tuple[Hint, ...] = ()
     """Regions of the photo that are product or backdrop for sure."""
+    position: Position = AUTOMATIC
+    crop: Region | None = None
+    """Region of the photo outside of which nothing is shown."""
     mask: bytes | None = field(default=None, repr=False)
     """File with the product's mask, which replaces the engine's outline; untrusted."""
 
@@ -169,7 +174,9 @@ def resolve(options: TaskOptions) -> PictureSpec:
         raise InvalidRequest("options.preset", f"{options.preset!r} is not a preset; known are {known}")
     _check_ranges(options)
     _check_content(options)
+    _check_position(options)
     _check_hints(options)
+    _check_crop(options)
     colour = bytes.fromhex((options.background or "#FFFFFF")[1:])
     return PictureSpec(
         preset=preset.name,
@@ -183,6 +190,8 @@ def resolve(options: TaskOptions) -> PictureSpec:
         max_bytes=preset.max_bytes,
         prompt=options.prompt,
         hints=options.hints,
+        position=Position(rotation=options.rotation, move_x=options.move_x, move_y=options.move_y, scale=options.scale),
+        crop=options.crop,
     )
 
 
@@ -205,6 +214,18 @@ def _check_ranges(options: TaskOptions) -> None:
         )
 
 
+def _check_position(options: TaskOptions) -> None:
+    ranges = (
+        ("rotation", options.rotation, -MAX_ROTATION, MAX_ROTATION, " degrees"),
+        ("move_x", options.move_x, -MAX_MOVE, MAX_MOVE, ", a share of the side"),
+        ("move_y", options.move_y, -MAX_MOVE, MAX_MOVE, ", a share of the side"),
+        ("scale", options.scale, MIN_SCALE, MAX_SCALE, ", a factor of the fitted size"),
+    )
+    for name, value, least, most, unit in ranges:
+        if not least <= value <= most:  # Also rejects a NaN.
+            raise InvalidRequest(f"options.{name}", f"{value:g} is not within {least:g} to {most:g}{unit}")
+
+
 def _check_content(options: TaskOptions) -> None:
     if options.content is Content.PICTURE:
         return
@@ -220,18 +241,33 @@ def _check_hints(options: TaskOptions) -> None:
     if len(options.hints) > MAX_HINTS:
         raise InvalidRequest("options.hints", f"there are {len(options.hints)} hints; at most {MAX_HINTS} are allowed")
     for number, hint in enumerate(options.hints):
-        region = hint.region
-        # Written so that a NaN, which compares as false, is rejected too.
-        if not (0.0 <= region.left < region.right <= 1.0 and 0.0 <= region.top < region.bottom <= 1.0):
-            raise InvalidRequest(
-                f"options.hints[{number}].region",
-                f"left {region.left:g}, top {region.top:g}, right {region.right:g}, bottom {region.bottom:g} is no "
-                "region; use shares of the upright photo from 0 to 1, left below right and top below bottom",
-            )
+        _check_region(hint.region, f"options.hints[{number}].region")
     if options.hints and options.engine.generative:
         raise InvalidRequest(
             "options.engine",
             f"{options.engine.value!r} makes a new picture, to which hints don't apply; use auto or local, or no hints",
+        )
+
+
+def _check_crop(options: TaskOptions) -> None:
+    if options.crop is None:
+        return
+    _check_region(options.crop, "options.crop")
+    if options.engine.generative:
+        raise InvalidRequest(
+            "options.engine",
+            f"{options.engine.value!r} makes a new picture, to which a crop of the photo does not apply; "
+            "use auto or local, or no crop",
+        )
+
+
+def _check_region(region: Region, field: str) -> None:
+    # Written so that a NaN, which compares as false, is rejected too.
+    if not (0.0 <= region.left < region.right <= 1.0 and 0.0 <= region.top < region.bottom <= 1.0):
+        raise InvalidRequest(
+            field,
+            f"left {region.left:g}, top {region.top:g}, right {region.right:g}, bottom {region.bottom:g} is no "
+            "region; use shares of the upright photo from 0 to 1, left below right and top below bottom",
         )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from generator_service.domain.finding import Finding
+from generator_service.domain.finding import Finding, Region
 from generator_service.domain.hints import Hint
 from generator_service.domain.placement import Placement
 from generator_service.domain.report import Report
@@ -145,6 +145,13 @@ class TaskOptions:
     prompt: str = ""
     hints: tuple[Hint, ...] = ()
     """Regions that are product or backdrop for sure; a later one wins where they overlap."""
+    rotation: float = 0.0
+    """Like the next three: see `generator_service.domain.position.Position`."""
+    move_x: float = 0.0
+    move_y: float = 0.0
+    scale: float = 1.0
+    crop: Region | None = None
+    """Region of the photo outside of which nothing is shown; None shows the whole product."""
 
 
 _CONTENT_TYPES = {
@@ -357,8 +364,8 @@ class Task:
 
     @property
     def guided(self) -> bool:
-        """Whether the owner supplied a mask or hints that mark the product."""
-        return self.input.mask is not None or bool(self.options.hints)
+        """Whether the owner supplied a mask, hints or a crop, which apply to the photo and to no generated picture."""
+        return self.input.mask is not None or bool(self.options.hints) or self.options.crop is not None
 
     @property
     def lease(self) -> Lease:

@@ -21,9 +21,19 @@ class Box:
     bottom: int
 
     @property
+    def width(self) -> int:
+        """Columns."""
+        return self.right - self.left
+
+    @property
+    def height(self) -> int:
+        """Rows."""
+        return self.bottom - self.top
+
+    @property
     def longest(self) -> int:
         """The longer side in pixels."""
-        return max(self.right - self.left, self.bottom - self.top)
+        return max(self.width, self.height)
 
     def grown(self, margin: int, shape: tuple[int, ...]) -> Box:
         """Return the box with a margin around it, within a picture of ``shape``."""

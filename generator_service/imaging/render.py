@@ -28,6 +28,7 @@ from generator_service.imaging.cutting.hints import hinted_alpha, without_droppe
 from generator_service.imaging.cutting.mask import mask_alpha, read_mask
 from generator_service.imaging.cutting.network import Prior, own_network
 from generator_service.imaging.output.compose import Canvas, compose
+from generator_service.imaging.output.cropping import cropped, uncropped, with_lost_region
 from generator_service.imaging.output.encode import encode, encode_mask, thumbnail
 from generator_service.imaging.output.shadow import contact_shadow, shaded, shaded_cutout
 from generator_service.imaging.source.decode import Photo, decode
@@ -139,10 +140,13 @@ def finish(
     A photo that was ``generated`` is marked so; ``original`` is the product it was made from, if it was found.
 
     Raises:
-        ImageRejected: ``image_no_product``, where the alpha (H×W, 0 to 255) is zero everywhere.
+        ImageRejected: ``image_no_product``, where the alpha (H×W, 0 to 255) is zero everywhere, or in the whole crop.
 
     """
     report(65, "compositing")
+    cut_out = alpha
+    if spec.crop is not None:
+        photo, alpha = cropped(photo, alpha, spec.crop)
     canvas, placement = _on_canvas(photo, alpha, spec)
     pixels = _content(canvas, spec)
     report(85, "encoding")
@@ -161,6 +165,9 @@ def finish(
         evidence=None if photo.alpha is not None else gather(photo.rgb, alpha, photo.visible),
         original=original,
     )
+    if spec.crop is not None:
+        placement = uncropped(placement, spec.crop, cut_out.shape)
+        measured = with_lost_region(measured, spec.crop)
     picture = RenderedPicture(
         data=file.data,
         format=spec.format,
@@ -179,7 +186,8 @@ def finish(
         # A generative model doesn't report the position of the photo's parts.
         placement=None if generated else placement,
         thumbnail=thumbnail(pixels),
-        mask=None if generated else encode_mask(alpha),
+        # Of the whole product, so that another crop can follow.
+        mask=None if generated else encode_mask(cut_out),
     )
     report(100, "checking")
     return picture
@@ -219,17 +227,24 @@ def _on_canvas(photo: Photo, alpha: NDArray[np.uint8], spec: PictureSpec) -> tup
         colours = foreground(colours, alpha)
     background = None if spec.content is Content.TRANSPARENT else spec.background
     canvas = compose(
-        colours, alpha, size_px=spec.size_px, sides_px=spec.sides_px, fill=spec.fill, background=background
+        colours,
+        alpha,
+        size_px=spec.size_px,
+        sides_px=spec.sides_px,
+        fill=spec.fill,
+        background=background,
+        position=spec.position,
     )
     height, width = photo.rgb.shape[:2]
     placement = Placement(
         scale=canvas.enlargement,
-        x=canvas.offset[0] - near.left * canvas.enlargement,
-        y=canvas.offset[1] - near.top * canvas.enlargement,
+        x=canvas.offset[0],
+        y=canvas.offset[1],
         photo_width=width,
         photo_height=height,
+        rotation=spec.position.rotation,
     )
-    return canvas, placement
+    return canvas, placement.shifted(-near.left, -near.top)
 
 
 def _content(canvas: Canvas, spec: PictureSpec) -> NDArray[np.uint8]:

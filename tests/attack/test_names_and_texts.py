@@ -11,15 +11,16 @@ from pathlib import PurePosixPath
 from urllib.parse import quote
 
 import pytest
-from ws_gateway.telemetry.logs import configure_logs
 
 from tests.integration.gateway.world import SECRET, GatewayHarness
 from tests.support.api import Api, open_channel, token
 from tests.support.driven_service import PICTURE
 from whitebg.v1 import usage_pb2
 from whitebg_process.csv_cells import text_cell
+from whitebg_process.logs import configure_logs
 from whitebg_process.printable import printable
 from whitebg_process.usage_table import write_csv
+from ws_gateway.telemetry import request_id
 
 PATHS = [
     "../../etc/passwd",
@@ -117,7 +118,7 @@ async def test_log_injection(world: GatewayHarness, capsys: pytest.CaptureFixtur
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     try:
-        configure_logs("INFO")
+        configure_logs("INFO", request_id.fields)
         attack = '\n{"level":"ERROR","message":"forged"}\x1b[31m'
         await world.http.get(f"/{quote(attack)}?{quote(attack)}", headers={"X-Request-ID": 'x"}{"message":"forged"}'})
         await world.http.get("/api/v2/tasks", headers=world.headers("ann\u2028b", jti=attack))

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, Json, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Json, WithJsonSchema
+from pydantic_core import from_json
 
 from whitebg.v1 import task_pb2
 from whitebg_process.proto_enums import names, numbers
@@ -70,6 +71,10 @@ class RegionOut(BaseModel):
         """Read a region of the service."""
         return cls(left=region.left, top=region.top, right=region.right, bottom=region.bottom)
 
+    def to_proto(self) -> task_pb2.Region:
+        """Return the region as the service takes it."""
+        return task_pb2.Region(**self.model_dump())
+
 
 class HintKindName(StrEnum):
     """What a region of the photo is: product that is kept, or backdrop that is dropped."""
@@ -93,11 +98,16 @@ class HintOut(BaseModel):
 
     def to_proto(self) -> task_pb2.Hint:
         """Return the hint as the service takes it."""
-        return task_pb2.Hint(kind=_HINT_KIND[self.kind], region=task_pb2.Region(**self.region.model_dump()))
+        return task_pb2.Hint(kind=_HINT_KIND[self.kind], region=self.region.to_proto())
 
 
 _HINT_KIND = numbers(HintKindName, task_pb2.HintKind)
 _HINT_KIND_NAME = {value: name for name, value in _HINT_KIND.items()}
+
+
+def _from_form(value: object) -> object:
+    """Read an object that a form holds as JSON text."""
+    return from_json(value) if isinstance(value, str) else value
 
 
 class PictureOptions(BaseModel):
@@ -121,6 +131,13 @@ class PictureOptions(BaseModel):
         ContentName.PICTURE, description="The picture, the product alone on nothing, or its mask; these two are PNG"
     )
     prompt: str = Field("", description="Extra wish for a generative engine, at most 2000 characters")
+    rotation: float = Field(0.0, allow_inf_nan=False, description="Degrees clockwise, -180 to 180")
+    move_x: float = Field(0.0, allow_inf_nan=False, description="Move to the right, a share of the side, -0.5 to 0.5")
+    move_y: float = Field(0.0, allow_inf_nan=False, description="Move down, a share of the side, -0.5 to 0.5")
+    scale: float = Field(1.0, gt=0, allow_inf_nan=False, description="Factor of the fitted size, 0.2 to 4")
+    crop: Annotated[RegionOut | None, BeforeValidator(_from_form)] = Field(
+        None, description="Region of the photo that is shown, as JSON in a form; null: the whole product"
+    )
 
     def to_proto(self, hints: Sequence[HintOut] = ()) -> task_pb2.TaskOptions:
         """Return the options as the service takes them."""
@@ -136,6 +153,11 @@ class PictureOptions(BaseModel):
             content=_CONTENT[self.content],
             prompt=self.prompt,
             hints=[hint.to_proto() for hint in hints],
+            rotation=self.rotation,
+            move_x=self.move_x,
+            move_y=self.move_y,
+            scale=self.scale,
+            crop=None if self.crop is None else self.crop.to_proto(),
         )
 
 
@@ -174,7 +196,7 @@ class OptionsForm(PictureOptions):
 
 
 class OptionsOut(BaseModel):
-    """The requested options; null where the preset determines the value."""
+    """The requested options; null where the preset determines the value, or there is no crop."""
 
     engine: str
     preset: str
@@ -187,6 +209,11 @@ class OptionsOut(BaseModel):
     content: str
     prompt: str
     hints: list[HintOut] = Field(description="Regions that are product or backdrop for sure")
+    rotation: float
+    move_x: float
+    move_y: float
+    scale: float
+    crop: RegionOut | None
 
     @classmethod
     def of(cls, options: task_pb2.TaskOptions) -> OptionsOut:
@@ -203,4 +230,9 @@ class OptionsOut(BaseModel):
             content=_CONTENT_NAME.get(options.content, "picture"),
             prompt=options.prompt,
             hints=[HintOut.of(hint) for hint in options.hints],
+            rotation=options.rotation,
+            move_x=options.move_x,
+            move_y=options.move_y,
+            scale=options.scale or 1.0,
+            crop=RegionOut.of(options.crop) if options.HasField("crop") else None,
         )

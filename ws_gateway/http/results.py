@@ -64,13 +64,17 @@ class FindingOut(BaseModel):
 
 
 class PlacementOut(BaseModel):
-    """How the upright photo maps onto the result: ``result = photo * scale + (x, y)``, in pixels."""
+    """How the upright photo maps onto the result: turned clockwise around its top left corner, scaled and moved.
+
+    Without a rotation, ``result = photo * scale + (x, y)``, in pixels.
+    """
 
     scale: float
     x: float
     y: float
     photo_width: int
     photo_height: int
+    rotation: float
 
     @classmethod
     def of(cls, placement: task_pb2.Placement) -> PlacementOut:
@@ -81,6 +85,7 @@ class PlacementOut(BaseModel):
             y=placement.y,
             photo_width=placement.photo_width,
             photo_height=placement.photo_height,
+            rotation=placement.rotation,
         )
 
 

@@ -22,7 +22,7 @@ FORM_OVERHEAD = 128 * 1024
 """Bytes that a form may take beside its files."""
 MAX_MASK_BYTES = 8 * 1024 * 1024
 _FILES = ("file", "mask")
-_MAX_FIELDS = 16
+_MAX_FIELDS = 24
 _MAX_FIELD_BYTES = 16 * 1024
 
 

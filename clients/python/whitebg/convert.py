@@ -109,17 +109,22 @@ def options_to_proto(options: models.TaskOptions) -> task_pb2.TaskOptions:
         content=_CONTENTS_OUT[options.content],
         prompt=options.prompt,
         hints=[_hint_to_proto(hint) for hint in options.hints],
+        rotation=options.rotation,
+        move_x=options.move_x,
+        move_y=options.move_y,
+        scale=options.scale,
+        crop=None if options.crop is None else _region_to_proto(options.crop),
     )
 
 
 def _hint_to_proto(hint: models.Hint) -> task_pb2.Hint:
     if hint.kind not in _HINT_KINDS_OUT:
         raise ValueError(f"{hint.kind!r} is not a hint to give; use one of {', '.join(_HINT_KINDS_OUT)}")
-    region = hint.region
-    return task_pb2.Hint(
-        kind=_HINT_KINDS_OUT[hint.kind],
-        region=task_pb2.Region(left=region.left, top=region.top, right=region.right, bottom=region.bottom),
-    )
+    return task_pb2.Hint(kind=_HINT_KINDS_OUT[hint.kind], region=_region_to_proto(hint.region))
+
+
+def _region_to_proto(region: models.Region) -> task_pb2.Region:
+    return task_pb2.Region(left=region.left, top=region.top, right=region.right, bottom=region.bottom)
 
 
 def options_from_proto(options: task_pb2.TaskOptions) -> models.TaskOptions:
@@ -139,6 +144,11 @@ def options_from_proto(options: task_pb2.TaskOptions) -> models.TaskOptions:
             models.Hint(kind=_HINT_KINDS.get(hint.kind, models.HintKind.UNKNOWN), region=_region(hint.region))
             for hint in options.hints
         ),
+        rotation=options.rotation,
+        move_x=options.move_x,
+        move_y=options.move_y,
+        scale=options.scale or 1.0,
+        crop=_region(options.crop) if options.HasField("crop") else None,
     )
 
 
@@ -171,6 +181,7 @@ def _placement(placement: task_pb2.Placement) -> models.Placement:
         y=placement.y,
         photo_width=placement.photo_width,
         photo_height=placement.photo_height,
+        rotation=placement.rotation,
     )
 
 

@@ -209,6 +209,16 @@ class TaskOptions:
     """Extra wish for a generative engine, at most 2,000 characters."""
     hints: tuple[Hint, ...] = ()
     """Regions that are product or backdrop for sure, at most 64; a later one wins where two overlap."""
+    rotation: float = 0.0
+    """Degrees clockwise, -180 to 180. The turned product is fitted to the fill again."""
+    move_x: float = 0.0
+    """Move to the right, as a share of the side, -0.5 to 0.5; parts that leave the frame are cut off."""
+    move_y: float = 0.0
+    """Move down, as a share of the side, -0.5 to 0.5."""
+    scale: float = 1.0
+    """Factor of the fitted size, 0.2 to 4."""
+    crop: Region | None = None
+    """Region of the photo outside of which nothing is shown; None shows the whole product."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -272,13 +282,18 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placement:
-    """How the upright photo maps onto the result: ``result = photo * scale + (x, y)``, in pixels, within one pixel."""
+    """How the upright photo maps onto the result, within one pixel: turned around its top left corner, scaled, moved.
+
+    Without a rotation, ``result = photo * scale + (x, y)``, in pixels.
+    """
 
     scale: float
     x: float
     y: float
     photo_width: int
     photo_height: int
+    rotation: float = 0.0
+    """Degrees by which the photo is turned clockwise, -180 to 180."""
 
 
 class ResultVerdict(StrEnum):

@@ -302,7 +302,7 @@ export class HttpClient {
     const { idempotencyKey = uuid(), mask, hints = [], moreOptions = [], batchId, runAt, signal, timeoutMs, ...options } = newTask;
     for (const [name, value] of Object.entries(options)) {
       // eslint-disable-next-line @typescript-eslint/no-unnecessary-condition -- JavaScript callers may pass null
-      if (value !== null && value !== undefined) form.append(name, String(value));
+      if (value !== null && value !== undefined) form.append(name, typeof value === "object" ? JSON.stringify(value) : String(value));
     }
     if (mask !== undefined) form.append("mask", mask);
     // Older gateways lack the field, but some servers treat a form without fields as missing.

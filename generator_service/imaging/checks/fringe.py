@@ -105,8 +105,9 @@ def _backdrop_at(
         raise ValueError("there is no backdrop to compare with")
     height, width = evidence.alpha.shape
     scale = width / placement.photo_width / placement.scale
-    x = ((columns + 0.5) / shrunk - placement.x) * scale
-    y = ((rows + 0.5) / shrunk - placement.y) * scale
+    across, down = placement.axes
+    column, row = (columns + 0.5) / shrunk - placement.x, (rows + 0.5) / shrunk - placement.y
+    x, y = (column * across + row * down) * scale, (row * across - column * down) * scale
     lab = evidence.backdrop[np.clip(y, 0, height - 1).astype(np.int64), np.clip(x, 0, width - 1).astype(np.int64)]
     return np.asarray(cv2.cvtColor(lab[None], cv2.COLOR_LAB2RGB)[0] * 255.0, np.float32)
 

@@ -55,6 +55,7 @@ def measure(
     ``border`` is the required border colour, a number per channel; ``canvas`` the encoded canvas, ``placement`` the
     photo's position in it. ``pixels`` are N×N×3, N×N×4 or, for a mask, N×N; ``source`` is the product in the photo that
     was cut out, ``original`` the one in the submitted photo, if another engine generated the former from it.
+    The generated photo itself is compared with ``original``, because the canvas may be turned or cut off.
     ``evidence`` is the photo with its alpha; None if the file has its own alpha and so no backdrop to compare with.
     """
     side = pixels.shape[0]
@@ -78,9 +79,9 @@ def measure(
         else backdrop_share(small, canvas.alpha, evidence, placement),
         parts=parts,
         specks=specks,
-        sharpness=None if result is None else sharpness(result, original or source),
-        frame_touch=_frame_touch(outline, source),
-        likeness=None if original is None else 0.0 if result is None else likeness(result, original),
+        sharpness=None if result is None else _sharpness(result, canvas, spec, source, original),
+        frame_touch=_frame_touch(outline, source, spec),
+        likeness=None if original is None else 0.0 if result is None else likeness(source, original),
         cutout=None if evidence is None or parts == 0 else measure_cutout(evidence),
     )
 
@@ -129,9 +130,21 @@ def _near_background(pixels: Pixels, spec: PictureSpec) -> float:
     return float(np.mean(difference(pixels, spec.background) <= _NEAR))
 
 
-def _frame_touch(outline: Outline, source: Product) -> float:
-    """Return the share of the photo's frame where there is product."""
-    if outline.coarse is None:
+def _sharpness(
+    result: Product, canvas: Canvas, spec: PictureSpec, source: Product, original: Product | None
+) -> float | None:
+    """Return the detail of the result relative to the submitted photo, of the parts that both show."""
+    if spec.position.automatic:
+        return sharpness(result, original or source)
+    # The result shows the product turned, or a part of it, so it is compared with the same view before scaling.
+    kept = sharpness(result, Product.cut(canvas.source.pixels, canvas.source.alpha))
+    made = None if original is None else sharpness(source, original)
+    return kept if kept is None or made is None else kept * made
+
+
+def _frame_touch(outline: Outline, source: Product, spec: PictureSpec) -> float:
+    """Return the share of the photo's frame, or of its crop's, where there is product."""
+    if outline.coarse is None or spec.crop is not None:
         return source.edge_share
     mask = outline.coarse.mask
     inner = inside_frame(*mask.shape)

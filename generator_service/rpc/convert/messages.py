@@ -154,7 +154,16 @@ def options_from(message: task_pb2.TaskOptions) -> TaskOptions:
         content=_CONTENT_OF[content],
         prompt=message.prompt,
         hints=tuple(_hint_from(hint, f"options.hints[{number}]") for number, hint in enumerate(message.hints)),
+        rotation=message.rotation,
+        move_x=message.move_x,
+        move_y=message.move_y,
+        scale=message.scale or 1.0,
+        crop=_region_from(message.crop) if message.HasField("crop") else None,
     )
+
+
+def _region_from(message: task_pb2.Region) -> Region:
+    return Region(left=message.left, top=message.top, right=message.right, bottom=message.bottom)
 
 
 def _hint_from(message: task_pb2.Hint, field: str) -> Hint:
@@ -162,11 +171,7 @@ def _hint_from(message: task_pb2.Hint, field: str) -> Hint:
         raise InvalidRequest(f"{field}.kind", f"{message.kind} is not a kind of hint; use KEEP or DROP")
     if not message.HasField("region"):
         raise InvalidRequest(f"{field}.region", "is missing; name the region of the photo")
-    region = message.region
-    return Hint(
-        region=Region(left=region.left, top=region.top, right=region.right, bottom=region.bottom),
-        kind=_HINT_KIND_OF[message.kind],
-    )
+    return Hint(region=_region_from(message.region), kind=_HINT_KIND_OF[message.kind])
 
 
 @lru_cache(maxsize=256)
@@ -184,6 +189,11 @@ def options(value: TaskOptions) -> task_pb2.TaskOptions:
         content=CONTENTS[value.content],
         prompt=value.prompt,
         hints=[task_pb2.Hint(region=region(hint.region), kind=HINT_KINDS[hint.kind]) for hint in value.hints],
+        rotation=value.rotation,
+        move_x=value.move_x,
+        move_y=value.move_y,
+        scale=value.scale,
+        crop=None if value.crop is None else region(value.crop),
     )
 
 
@@ -273,6 +283,7 @@ def placement(value: Placement) -> task_pb2.Placement:
         y=value.y,
         photo_width=value.photo_width,
         photo_height=value.photo_height,
+        rotation=value.rotation,
     )
 
 

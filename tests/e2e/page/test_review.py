@@ -222,7 +222,7 @@ def test_photo_and_result_lie_over_each_other_and_are_enlarged_together(visit: V
         dialog.get_by_role("button", name="Zoom in").click()
     assert result["width"] == pytest.approx(1.5 * stage["width"], rel=0.02)
     dialog.get_by_text("Checkered", exact=True).click()
-    mask = after.evaluate("(image) => getComputedStyle(image).maskImage")
+    mask = dialog.locator(".viewer-masked").evaluate("(layer) => getComputedStyle(layer).maskImage")
     assert re.match(r'url\("http.*/mask\?', mask), mask
     expect(dialog.get_by_role("slider", name="Divider between before and after")).to_be_visible()
 

@@ -132,6 +132,23 @@ async def test_the_command_line_submits_with_a_mask_and_makes_versions(cli: RunC
     assert (out / "cup-mask.png").read_bytes() == MASK
 
 
+async def test_a_position_by_hand_is_named_on_the_command_line(cli: RunCli, tmp_path: Path) -> None:
+    photo, out = tmp_path / "cup.png", ("--out", str(tmp_path / "out"))
+    photo.write_bytes(PHOTO)
+    code, _, err = await run(cli, "submit", str(photo), *out, "--rotate", "-90", "--crop", "0,0.25,0.5,1")
+    assert code == 0, err
+    code, _, err = await run(cli, "redo", "1", *out, "--move", "0.1,-0.2", "--scale", "1.5")
+    assert code == 0, err
+    position = ("rotation", "move_x", "move_y", "scale")
+    first, version = await listed(cli)
+    assert [first["options"][name] for name in position] == [-90.0, 0.0, 0.0, 1.0]  # type: ignore[index]
+    assert [version["options"][name] for name in position] == [-90.0, 0.1, -0.2, 1.5]  # type: ignore[index]
+    assert version["options"]["crop"] == {"left": 0.0, "top": 0.25, "right": 0.5, "bottom": 1.0}  # type: ignore[index]
+    code, _, err = await run(cli, "redo", "1", *out, "--move", "left")
+    assert code == 2
+    assert "write two numbers from -0.5 to 0.5" in " ".join(err.replace("│", " ").split())
+
+
 async def test_a_named_option_replaces_the_earlier_ones_that_it_excludes(cli: RunCli, tmp_path: Path) -> None:
     photo, out = tmp_path / "cup.png", ("--out", str(tmp_path / "out"))
     photo.write_bytes(PHOTO)

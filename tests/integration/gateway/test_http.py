@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import json
 from typing import Any
 
 import httpx
@@ -58,6 +59,11 @@ class TestSubmit:
             "content": "picture",
             "prompt": "",
             "hints": [],
+            "rotation": 0.0,
+            "move_x": 0.0,
+            "move_y": 0.0,
+            "scale": 1.0,
+            "crop": None,
         }
         stored = await world.service.task(task["task_id"])
         assert await world.service.image(stored.input.blob) == PHOTO
@@ -68,6 +74,17 @@ class TestSubmit:
         assert (options["shadow"], options["content"], options["margin"]) == ("contact", "transparent", 0.0)
         stored = (await world.service.task(task["task_id"])).options
         assert (stored.margin, stored.shadow, stored.content) == (0.0, Shadow.CONTACT, Content.TRANSPARENT)
+
+    async def test_a_position_by_hand_reaches_the_service(self, world: GatewayHarness) -> None:
+        crop = {"left": 0.0, "top": 0.25, "right": 0.5, "bottom": 1.0}
+        asked: dict[str, Any] = {"rotation": -12.5, "move_x": 0.1, "move_y": -0.2, "scale": 1.5}
+        task = await submit(world, **asked, crop=json.dumps(crop), more_options=json.dumps([asked | {"crop": crop}]))
+        for each in (task, *task["more_tasks"]):
+            assert {name: each["options"][name] for name in (*asked, "crop")} == asked | {"crop": crop}
+        for name, value in (("rotation", "190"), ("scale", "9"), ("move_x", "0.7"), ("crop", "[1, 2]")):
+            answer = await world.http.post("/api/v2/tasks", headers=world.headers(), files=photo(), data={name: value})
+            assert answer.status_code == 422, answer.text
+            assert name in answer.text
 
     async def test_a_stored_result_answers_where_it_may(self, world: GatewayHarness) -> None:
         task = await submit(world)
@@ -441,7 +458,7 @@ class TestOperations:
         form = document["paths"]["/api/v2/tasks"]["post"]["requestBody"]["content"]["multipart/form-data"]
         assert set(form["schema"]["properties"]) == {
             *("file", "engine", "preset", "format", "size_px", "fill", "margin", "background", "shadow", "content"),
-            *("prompt", "hints", "mask", "more_options"),
+            *("prompt", "hints", "mask", "more_options", "rotation", "move_x", "move_y", "scale", "crop"),
         }
         assert document["paths"]["/api/v2/tasks"]["post"]["responses"].keys() >= {"408", "413", "429"}
         for path, methods in document["paths"].items():

@@ -80,7 +80,14 @@ def test_http_states_findings_placement_and_verdict() -> None:
         {"code": "enlarged", "message": "soft", "region": None},
     ]
     assert result["warnings"] == ["cut off", "soft"]
-    assert result["placement"] == {"scale": 0.5, "x": -3.0, "y": 7.5, "photo_width": 1200, "photo_height": 900}
+    assert result["placement"] == {
+        "scale": 0.5,
+        "x": -3.0,
+        "y": 7.5,
+        "photo_width": 1200,
+        "photo_height": 900,
+        "rotation": 0.0,
+    }
     assert (result["verdict"], result["verdict_reasons"]) == (
         "needs_review",
         ["product_touches_frame", "low_confidence"],

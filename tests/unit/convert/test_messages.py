@@ -14,6 +14,7 @@ from generator_service.domain import transitions
 from generator_service.domain.breaker import Breaker
 from generator_service.domain.errors import GapReason, InvalidRequest
 from generator_service.domain.event import EventType, TaskEvent
+from generator_service.domain.finding import Region
 from generator_service.domain.presets import PRESETS
 from generator_service.domain.report import Verdict
 from generator_service.domain.revocation import Revocation
@@ -93,6 +94,11 @@ def whole_task() -> Task:
         shadow=Shadow.CONTACT,
         content=Content.TRANSPARENT,
         prompt="p",
+        rotation=-90.0,
+        move_x=0.125,
+        move_y=-0.25,
+        scale=1.5,
+        crop=Region(left=0.0, top=0.25, right=0.5, bottom=1.0),
     )
     error = TaskError(code="c", message="m", retryable=True)
     return replace(

@@ -128,3 +128,16 @@ def test_of_a_mask_only_the_file_and_its_geometry_are_judged() -> None:
     report = judge(mask, resolve(TaskOptions(content=Content.MASK, fill=0.86)))
     assert [check.name for check in report.checks] == ["border", "fill", "centring", "size", "format", "bytes"]
     assert report.passed
+
+
+def test_a_position_by_hand_is_measured_against_the_market_and_the_request() -> None:
+    moved = replace(GOOD, off_centre=0.1, fill=0.6)
+    request = TaskOptions(move_x=0.1, scale=0.7, fill=0.86)
+    assert verdicts(judge(moved, resolve(request))) == {"centring": Verdict.WARNED}
+    # A market's rule on the fill is broken, whatever the position.
+    amazon = verdicts(judge(moved, resolve(replace(request, preset="amazon"))))
+    assert amazon == {"fill": Verdict.FAILED, "centring": Verdict.WARNED}
+    beyond = replace(GOOD, border=90, white_border=90, fill=0.7)
+    cut_off = {"border": Verdict.WARNED, "fill": Verdict.WARNED}
+    assert verdicts(judge(beyond, resolve(TaskOptions(scale=2.0)))) == cut_off
+    assert verdicts(judge(beyond, resolve(TaskOptions(preset="jd", scale=2.0)))) == {"border": Verdict.FAILED}

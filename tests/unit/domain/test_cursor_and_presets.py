@@ -110,6 +110,15 @@ def test_what_is_asked_for_goes_before_the_preset() -> None:
         ("margin", [0.0, 0.35], [-0.01, 0.36, float("nan")]),
         ("background", ["#000000", "#FFffFF"], ["", "#fff", "white", "#1234567", "#00000g", "#000000\n"]),
         ("prompt", ["x" * 2000], ["x" * 2001]),
+        ("rotation", [-180.0, 180.0], [-180.5, 181.0, float("nan"), float("inf")]),
+        ("move_x", [-0.5, 0.5], [-0.51, 0.6, float("nan")]),
+        ("move_y", [-0.5, 0.5], [-0.51, 0.6, float("nan")]),
+        ("scale", [0.2, 4.0], [0.19, 4.1, 0.0, float("nan")]),
+        (
+            "crop",
+            [Region(left=0.0, top=0.0, right=1.0, bottom=1.0)],
+            [Region(left=0.5, top=0.0, right=0.5, bottom=1.0), Region(left=0.0, top=-0.1, right=1.0, bottom=1.0)],
+        ),
     ],
 )
 def test_ranges_are_inclusive_and_errors_name_the_field(field: str, good: list[Any], bad: list[Any]) -> None:

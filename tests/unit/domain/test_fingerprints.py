@@ -76,7 +76,7 @@ CURRENT = [
 class LaterOptions(TaskOptions):
     """The options of a later release."""
 
-    rotate: int = 0
+    mirror: int = 0
 
 
 @pytest.mark.parametrize(("options", "priority", "timeout", "request_hash", "picture_hash"), UNVERSIONED)
@@ -101,7 +101,7 @@ def test_what_this_release_stores_never_changes(
 def test_an_option_that_is_added_later_changes_nothing_until_it_is_used() -> None:
     before = fingerprints.of_request(PHOTO, TaskOptions(fill=0.8), 0, None)
     assert fingerprints.of_request(PHOTO, LaterOptions(fill=0.8), 0, None) == before
-    used = fingerprints.of_request(PHOTO, LaterOptions(fill=0.8, rotate=90), 0, None)
+    used = fingerprints.of_request(PHOTO, LaterOptions(fill=0.8, mirror=1), 0, None)
     assert used.current != before.current
     assert used.older == (), "the old rule had no such option"
 

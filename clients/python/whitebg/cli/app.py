@@ -6,6 +6,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Coroutine
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
@@ -165,6 +166,10 @@ def submit(
     mask: opt.Mask = None,
     keep: opt.Keep = None,
     drop: opt.Drop = None,
+    rotate: opt.Rotate = None,
+    move: opt.Move = None,
+    scale: opt.Scale = None,
+    crop: opt.Crop = None,
     reuse: opt.Reuse = False,
     at: opt.At = None,
     force: Force = False,
@@ -183,6 +188,7 @@ def submit(
         prompt=prompt,
         hints=opt.hints_of(keep, drop),
     )
+    options = replace(options, **opt.position_of(rotate, move, scale, crop))
     connection = resolve(_options(context))
     how = Job(
         out=out,
@@ -216,6 +222,10 @@ def redo(
     no_mask: Annotated[bool, typer.Option("--no-mask", help="Don't use the earlier task's mask again.")] = False,
     keep: opt.Keep = None,
     drop: opt.Drop = None,
+    rotate: opt.Rotate = None,
+    move: opt.Move = None,
+    scale: opt.Scale = None,
+    crop: opt.Crop = None,
     reuse: opt.Reuse = False,
     force: Force = False,
     as_json: Json = False,
@@ -237,6 +247,7 @@ def redo(
         "content": content,
         "prompt": prompt,
         "hints": opt.hints_of(keep, drop) or None,
+        **opt.position_of(rotate, move, scale, crop),
     }
     connection = resolve(_options(context))
     how = Job(

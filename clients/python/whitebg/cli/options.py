@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Sequence
 from datetime import datetime, time, timedelta
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -46,6 +46,18 @@ Keep = Annotated[
 ]
 Drop = Annotated[
     list[str] | None, typer.Option(metavar=_EDGES, help="A region that is backdrop; wins over --keep; repeatable.")
+]
+Rotate = Annotated[
+    float | None, typer.Option("--rotate", min=-180, max=180, help="Degrees by which the product is turned clockwise.")
+]
+Move = Annotated[
+    str | None,
+    typer.Option(metavar="X,Y", help="Move right and down, in shares of the side, -0.5 to 0.5; 0,0 is the middle."),
+]
+Scale = Annotated[float | None, typer.Option(min=0.2, max=4.0, help="Factor of the size at which the product fits.")]
+Crop = Annotated[
+    str | None,
+    typer.Option(metavar=_EDGES, help="The region of the photo that is shown, in shares from 0 to 1; 0,0,1,1 is all."),
 ]
 Reuse = Annotated[bool, typer.Option(help="Take an earlier result of the same photo, mask and options, if kept.")]
 
@@ -89,6 +101,35 @@ def hints_of(keep: Sequence[str] | None, drop: Sequence[str] | None) -> tuple[Hi
     """
     kept = [Hint(kind=HintKind.KEEP, region=_region(text, "--keep")) for text in keep or ()]
     return (*kept, *(Hint(kind=HintKind.DROP, region=_region(text, "--drop")) for text in drop or ()))
+
+
+def position_of(rotate: float | None, move: str | None, scale: float | None, crop: str | None) -> dict[str, Any]:
+    """Return those options, by name, that ``--rotate``, ``--move``, ``--scale`` and ``--crop`` set.
+
+    Raises:
+        typer.BadParameter: ``--move`` is not two numbers, or ``--crop`` not four.
+
+    """
+    given: dict[str, Any] = {}
+    if rotate is not None:
+        given["rotation"] = rotate
+    if move is not None:
+        given["move_x"], given["move_y"] = _shares(move)
+    if scale is not None:
+        given["scale"] = scale
+    if crop is not None:
+        given["crop"] = _region(crop, "--crop")
+    return given
+
+
+def _shares(text: str) -> tuple[float, float]:
+    try:
+        right, down = (float(part) for part in text.split(","))
+    except ValueError:
+        raise typer.BadParameter(
+            f"{text!r} is not a move; write two numbers from -0.5 to 0.5, such as --move 0.1,-0.05"
+        ) from None
+    return right, down
 
 
 def _region(text: str, option: str) -> Region:

@@ -373,6 +373,11 @@ class TaskOptions(_message.Message):
     SHADOW_FIELD_NUMBER: _builtins.int
     CONTENT_FIELD_NUMBER: _builtins.int
     HINTS_FIELD_NUMBER: _builtins.int
+    ROTATION_FIELD_NUMBER: _builtins.int
+    MOVE_X_FIELD_NUMBER: _builtins.int
+    MOVE_Y_FIELD_NUMBER: _builtins.int
+    SCALE_FIELD_NUMBER: _builtins.int
+    CROP_FIELD_NUMBER: _builtins.int
     engine: Global___Engine.ValueType
     """The engine that makes the picture. Zero means AUTO."""
     preset: _builtins.str
@@ -402,11 +407,30 @@ class TaskOptions(_message.Message):
     """Zero means NONE."""
     content: Global___Content.ValueType
     """Zero means PICTURE. The others default to PNG unless `format` is set."""
+    rotation: _builtins.float
+    """Degrees, -180 to 180, by which the product is turned clockwise. The turned product is fitted to `fill` again."""
+    move_x: _builtins.float
+    """Share of the result's side, -0.5 to 0.5, by which the fitted product is moved to the right from the middle. Parts
+    that leave the frame are cut off; the report measures the result as it is.
+    """
+    move_y: _builtins.float
+    """Share of the result's side, -0.5 to 0.5, by which the fitted product is moved down from the middle."""
+    scale: _builtins.float
+    """Factor, 0.2 to 4, of the size at which the product is fitted to `fill`. Parts that leave the frame are cut off. Zero
+    means 1.
+    """
     @_builtins.property
     def hints(self) -> _containers.RepeatedCompositeFieldContainer[Global___Hint]:
         """Regions of the photo that are certainly product or backdrop, at most 64; where they overlap, the later one wins.
         Only engines that cut out the photo support hints: with hints, AUTO is limited to these engines, and GEMINI, which
         generates a new picture, is INVALID_ARGUMENT.
+        """
+
+    @_builtins.property
+    def crop(self) -> Global___Region:
+        """Region of the photo outside of which nothing is shown. The part of the product inside is turned, fitted, scaled and
+        moved as a whole product. INVALID_ARGUMENT if it is empty or not within 0 to 1. As with hints, only engines that cut
+        out the photo support a crop. A crop without product makes the task fail with "image_no_product".
         """
 
     def __init__(
@@ -423,10 +447,15 @@ class TaskOptions(_message.Message):
         shadow: Global___Shadow.ValueType = ...,
         content: Global___Content.ValueType = ...,
         hints: _abc.Iterable[Global___Hint] | None = ...,
+        rotation: _builtins.float = ...,
+        move_x: _builtins.float = ...,
+        move_y: _builtins.float = ...,
+        scale: _builtins.float = ...,
+        crop: Global___Region | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_margin", b"_margin", "margin", b"margin"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_margin", b"_margin", "crop", b"crop", "margin", b"margin"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_margin", b"_margin", "background", b"background", "content", b"content", "engine", b"engine", "fill", b"fill", "format", b"format", "hints", b"hints", "margin", b"margin", "preset", b"preset", "prompt", b"prompt", "shadow", b"shadow", "size_px", b"size_px"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_margin", b"_margin", "background", b"background", "content", b"content", "crop", b"crop", "engine", b"engine", "fill", b"fill", "format", b"format", "hints", b"hints", "margin", b"margin", "move_x", b"move_x", "move_y", b"move_y", "preset", b"preset", "prompt", b"prompt", "rotation", b"rotation", "scale", b"scale", "shadow", b"shadow", "size_px", b"size_px"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__margin: _TypeAlias = _typing.Literal["margin"]  # noqa: Y015
     _WhichOneofArgType__margin: _TypeAlias = _typing.Literal["_margin", b"_margin"]  # noqa: Y015
@@ -603,8 +632,9 @@ Global___ResultInfo: _TypeAlias = ResultInfo  # noqa: Y015
 
 @_typing.final
 class Placement(_message.Message):
-    """How the upright photo maps onto the result: result = photo * scale + (x, y), in pixels, to within one pixel. Clients
-    use it to overlay the photo on the result and to map a region of the photo to the result.
+    """How the upright photo maps onto the result, to within one pixel: it is turned around its top left corner, scaled, and
+    moved. Without `rotation`, result = photo * scale + (x, y), in pixels. Clients use it to overlay the photo on the result
+    and to map a region of the photo to the result.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -614,16 +644,21 @@ class Placement(_message.Message):
     Y_FIELD_NUMBER: _builtins.int
     PHOTO_WIDTH_FIELD_NUMBER: _builtins.int
     PHOTO_HEIGHT_FIELD_NUMBER: _builtins.int
+    ROTATION_FIELD_NUMBER: _builtins.int
     scale: _builtins.float
     """Pixels of the result per pixel of the photo."""
     x: _builtins.float
-    """Column of the result where the photo's left edge lies; may be negative."""
+    """Column of the result where the photo's top left corner lies; may be negative."""
     y: _builtins.float
-    """Row of the result where the photo's top edge lies; may be negative."""
+    """Row of the result where the photo's top left corner lies; may be negative."""
     photo_width: _builtins.int
     """Width of the upright photo in pixels."""
     photo_height: _builtins.int
     """Height of the upright photo in pixels."""
+    rotation: _builtins.float
+    """Degrees by which the photo is turned clockwise, -180 to 180. With the cosine c and the sine s of it,
+    result = (x + scale * (c * column - s * row), y + scale * (s * column + c * row)). Services before 0.2 don't set it.
+    """
     def __init__(
         self,
         *,
@@ -632,10 +667,11 @@ class Placement(_message.Message):
         y: _builtins.float = ...,
         photo_width: _builtins.int = ...,
         photo_height: _builtins.int = ...,
+        rotation: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["photo_height", b"photo_height", "photo_width", b"photo_width", "scale", b"scale", "x", b"x", "y", b"y"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["photo_height", b"photo_height", "photo_width", b"photo_width", "rotation", b"rotation", "scale", b"scale", "x", b"x", "y", b"y"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

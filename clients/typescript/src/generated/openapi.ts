@@ -1420,7 +1420,7 @@ export interface components {
         };
         /**
          * OptionsOut
-         * @description The requested options; null where the preset determines the value.
+         * @description The requested options; null where the preset determines the value, or there is no crop.
          */
         OptionsOut: {
             /** Engine */
@@ -1448,6 +1448,15 @@ export interface components {
              * @description Regions that are product or backdrop for sure
              */
             hints: components["schemas"]["HintOut"][];
+            /** Rotation */
+            rotation: number;
+            /** Move X */
+            move_x: number;
+            /** Move Y */
+            move_y: number;
+            /** Scale */
+            scale: number;
+            crop: components["schemas"]["RegionOut"] | null;
         };
         /**
          * OverviewOut
@@ -1522,7 +1531,9 @@ export interface components {
         };
         /**
          * PlacementOut
-         * @description How the upright photo maps onto the result: ``result = photo * scale + (x, y)``, in pixels.
+         * @description How the upright photo maps onto the result: turned clockwise around its top left corner, scaled and moved.
+         *
+         *     Without a rotation, ``result = photo * scale + (x, y)``, in pixels.
          */
         PlacementOut: {
             /** Scale */
@@ -1535,6 +1546,8 @@ export interface components {
             photo_width: number;
             /** Photo Height */
             photo_height: number;
+            /** Rotation */
+            rotation: number;
         };
         /**
          * PresetList
@@ -2832,6 +2845,41 @@ export interface operations {
                      */
                     prompt?: string;
                     /**
+                     * Rotation
+                     * @description Degrees clockwise, -180 to 180
+                     * @default 0
+                     */
+                    rotation?: number;
+                    /**
+                     * Move X
+                     * @description Move to the right, a share of the side, -0.5 to 0.5
+                     * @default 0
+                     */
+                    move_x?: number;
+                    /**
+                     * Move Y
+                     * @description Move down, a share of the side, -0.5 to 0.5
+                     * @default 0
+                     */
+                    move_y?: number;
+                    /**
+                     * Scale
+                     * @description Factor of the fitted size, 0.2 to 4
+                     * @default 1
+                     */
+                    scale?: number;
+                    /** @description Region of the photo that is shown, as JSON in a form; null: the whole product */
+                    crop?: {
+                        /** Left */
+                        left: number;
+                        /** Top */
+                        top: number;
+                        /** Right */
+                        right: number;
+                        /** Bottom */
+                        bottom: number;
+                    } | null;
+                    /**
                      * Hints
                      * @description Regions that are product or backdrop for sure, at most 64, as JSON: [{"kind": "keep" or "drop", "region": {"left": 0.1, "top": 0.2, "right": 0.5, "bottom": 0.6}}, …]; shares of the upright photo from 0 to 1, and a later one wins where two overlap
                      * @default []
@@ -3045,6 +3093,41 @@ export interface operations {
                      */
                     prompt?: string;
                     /**
+                     * Rotation
+                     * @description Degrees clockwise, -180 to 180
+                     * @default 0
+                     */
+                    rotation?: number;
+                    /**
+                     * Move X
+                     * @description Move to the right, a share of the side, -0.5 to 0.5
+                     * @default 0
+                     */
+                    move_x?: number;
+                    /**
+                     * Move Y
+                     * @description Move down, a share of the side, -0.5 to 0.5
+                     * @default 0
+                     */
+                    move_y?: number;
+                    /**
+                     * Scale
+                     * @description Factor of the fitted size, 0.2 to 4
+                     * @default 1
+                     */
+                    scale?: number;
+                    /** @description Region of the photo that is shown, as JSON in a form; null: the whole product */
+                    crop?: {
+                        /** Left */
+                        left: number;
+                        /** Top */
+                        top: number;
+                        /** Right */
+                        right: number;
+                        /** Bottom */
+                        bottom: number;
+                    } | null;
+                    /**
                      * Hints
                      * @description Regions that are product or backdrop for sure, at most 64, as JSON: [{"kind": "keep" or "drop", "region": {"left": 0.1, "top": 0.2, "right": 0.5, "bottom": 0.6}}, …]; shares of the upright photo from 0 to 1, and a later one wins where two overlap
                      * @default []
@@ -3257,6 +3340,41 @@ export interface operations {
                      * @default
                      */
                     prompt?: string;
+                    /**
+                     * Rotation
+                     * @description Degrees clockwise, -180 to 180
+                     * @default 0
+                     */
+                    rotation?: number;
+                    /**
+                     * Move X
+                     * @description Move to the right, a share of the side, -0.5 to 0.5
+                     * @default 0
+                     */
+                    move_x?: number;
+                    /**
+                     * Move Y
+                     * @description Move down, a share of the side, -0.5 to 0.5
+                     * @default 0
+                     */
+                    move_y?: number;
+                    /**
+                     * Scale
+                     * @description Factor of the fitted size, 0.2 to 4
+                     * @default 1
+                     */
+                    scale?: number;
+                    /** @description Region of the photo that is shown, as JSON in a form; null: the whole product */
+                    crop?: {
+                        /** Left */
+                        left: number;
+                        /** Top */
+                        top: number;
+                        /** Right */
+                        right: number;
+                        /** Bottom */
+                        bottom: number;
+                    } | null;
                     /**
                      * Hints
                      * @description Regions that are product or backdrop for sure, at most 64, as JSON: [{"kind": "keep" or "drop", "region": {"left": 0.1, "top": 0.2, "right": 0.5, "bottom": 0.6}}, …]; shares of the upright photo from 0 to 1, and a later one wins where two overlap
@@ -4122,6 +4240,41 @@ export interface operations {
                      * @default
                      */
                     prompt?: string;
+                    /**
+                     * Rotation
+                     * @description Degrees clockwise, -180 to 180
+                     * @default 0
+                     */
+                    rotation?: number;
+                    /**
+                     * Move X
+                     * @description Move to the right, a share of the side, -0.5 to 0.5
+                     * @default 0
+                     */
+                    move_x?: number;
+                    /**
+                     * Move Y
+                     * @description Move down, a share of the side, -0.5 to 0.5
+                     * @default 0
+                     */
+                    move_y?: number;
+                    /**
+                     * Scale
+                     * @description Factor of the fitted size, 0.2 to 4
+                     * @default 1
+                     */
+                    scale?: number;
+                    /** @description Region of the photo that is shown, as JSON in a form; null: the whole product */
+                    crop?: {
+                        /** Left */
+                        left: number;
+                        /** Top */
+                        top: number;
+                        /** Right */
+                        right: number;
+                        /** Bottom */
+                        bottom: number;
+                    } | null;
                     /**
                      * Hints
                      * @description Regions that are product or backdrop for sure, at most 64, as JSON: [{"kind": "keep" or "drop", "region": {"left": 0.1, "top": 0.2, "right": 0.5, "bottom": 0.6}}, …]; shares of the upright photo from 0 to 1, and a later one wins where two overlap

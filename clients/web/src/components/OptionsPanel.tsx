@@ -4,7 +4,7 @@ import { type ReactNode, useId, useState } from "react";
 
 import { type Texts, useLanguage } from "../i18n";
 import { Numbers } from "../model/numbers";
-import { areOwn, DEFAULTS, ENGINES, FORMATS, isPreset, isSize, type Options, PRESETS, type PresetName, SHADOWS, SIZES, WHITE } from "../model/options";
+import { areOwn, DEFAULTS, ENGINES, FORMATS, isPreset, isSize, type Options, PRESETS, type PresetName, SHADOWS, SIZES, USUAL_FILL, WHITE } from "../model/options";
 
 interface Props {
   options: Options;
@@ -16,8 +16,6 @@ interface Props {
 }
 
 const FORMAT_NAMES = { png: "PNG", jpeg: "JPEG", webp: "WebP" };
-/** Used until the preset's fill is known. */
-const USUAL_FILL = 0.85;
 /** Initial value of the colour picker. */
 const FIRST_COLOUR = "#f3f1ec";
 

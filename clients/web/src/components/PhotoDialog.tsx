@@ -1,14 +1,16 @@
 import { ActionIcon, Button, Loader, Tooltip } from "@mantine/core";
 import { useMediaQuery } from "@mantine/hooks";
-import { IconBrush, IconCheck, IconChevronLeft, IconChevronRight, IconCopy, IconDownload, IconRefresh, IconX } from "@tabler/icons-react";
+import { IconArrowsMove, IconBrush, IconCheck, IconChevronLeft, IconChevronRight, IconCopy, IconDownload, IconRefresh, IconX } from "@tabler/icons-react";
+import type { Preset } from "@whitebg/client";
 import { lazy, Suspense, useEffect, useRef, useState } from "react";
 
 import { useTexts } from "../i18n";
 import type { Decision } from "../model/decisions";
 import { copyPicture } from "../model/download";
 import { downloadUrl } from "../model/links";
-import { isPreset } from "../model/options";
+import { backgroundOf, fillOf, isPreset, positionOf } from "../model/options";
 import type { Photo } from "../model/photos";
+import type { Position } from "../position/fit";
 import type { Material } from "../touchup/images";
 import { type Backdrop, CompareStage } from "../viewer/CompareStage";
 import { Dialog } from "./Dialog";
@@ -17,6 +19,9 @@ import { ResultCheck } from "./ResultCheck";
 
 // Loaded when it is opened for the first time: most visits don't need it.
 const TouchUp = lazy(() => import("../touchup/TouchUp"));
+const Positioning = lazy(() => import("../position/Positioning"));
+
+type Editor = "mask" | "position";
 
 interface Props {
   /** Null: closed. */
@@ -31,6 +36,8 @@ interface Props {
   onDecide: (photo: Photo, decision: Decision | null) => void;
   onReprocess: (photo: Photo) => void;
   onCorrect: (photo: Photo, mask: Blob) => Promise<void>;
+  onPosition: (photo: Photo, position: Position) => Promise<void>;
+  presets: readonly Preset[];
   loadMaterial: (photo: Photo) => Promise<Material>;
   /** Called when the links of a photo have expired. */
   onStale: (photo: Photo) => void;
@@ -45,8 +52,9 @@ export function PhotoDialog(props: Props) {
   const [last, setLast] = useState(photo);
   if (photo !== null && photo !== last) setLast(photo);
   const shown = photo ?? last;
-  const [editing, setEditing] = useState<string | null>(null);
-  const isEditing = photo !== null && editing === photo.key;
+  const [editing, setEditing] = useState<{ key: string; editor: Editor } | null>(null);
+  const editor = photo !== null && editing?.key === photo.key ? editing.editor : null;
+  const isEditing = editor !== null;
   const market = shown !== null && isPreset(shown.market) ? texts.options.presets[shown.market] : "";
   return (
     <Dialog
@@ -61,19 +69,35 @@ export function PhotoDialog(props: Props) {
     >
       {shown === null ? null : isEditing ? (
         <Suspense fallback={<Loader type="dots" className="touchup-empty" role="status" aria-label={texts.touchUp.loading} />}>
-          <TouchUp
-            key={shown.key}
-            name={shown.name}
-            load={() => props.loadMaterial(shown)}
-            onCancel={() => setEditing(null)}
-            onSend={async (mask) => {
-              await props.onCorrect(shown, mask);
-              setEditing(null);
-            }}
-          />
+          {editor === "mask" ? (
+            <TouchUp
+              key={shown.key}
+              name={shown.name}
+              load={() => props.loadMaterial(shown)}
+              onCancel={() => setEditing(null)}
+              onSend={async (mask) => {
+                await props.onCorrect(shown, mask);
+                setEditing(null);
+              }}
+            />
+          ) : (
+            <Positioning
+              key={shown.key}
+              name={shown.name}
+              load={() => props.loadMaterial(shown)}
+              initial={positionOf(shown.detail)}
+              fill={fillOf(shown.detail, props.presets)}
+              background={backgroundOf(shown.detail)}
+              onCancel={() => setEditing(null)}
+              onSend={async (position) => {
+                await props.onPosition(shown, position);
+                setEditing(null);
+              }}
+            />
+          )}
         </Suspense>
       ) : (
-        <Review {...props} photo={shown} isOpen={photo !== null} onEdit={() => setEditing(shown.key)} />
+        <Review {...props} photo={shown} isOpen={photo !== null} onEdit={(next) => setEditing({ key: shown.key, editor: next })} />
       )}
     </Dialog>
   );
@@ -91,7 +115,7 @@ function Title({ name, market, position, total }: { name: string; market: string
   );
 }
 
-type ReviewProps = Omit<Props, "photo"> & { photo: Photo; isOpen: boolean; onEdit: () => void };
+type ReviewProps = Omit<Props, "photo"> & { photo: Photo; isOpen: boolean; onEdit: (editor: Editor) => void };
 
 function Review({ photo, isOpen, earlier, total, onStep, onDecide, onReprocess, onStale, onEdit }: ReviewProps) {
   const texts = useTexts();
@@ -113,7 +137,8 @@ function Review({ photo, isOpen, earlier, total, onStep, onDecide, onReprocess, 
     else if (event.key === "ArrowLeft" || event.key === "k") onStep(-1);
     else if (event.key === "a") decide("accepted");
     else if (event.key === "r" || event.key === "x") decide("rejected");
-    else if (event.key === "e" && correctable) onEdit();
+    else if (event.key === "e" && correctable) onEdit("mask");
+    else if (event.key === "p" && correctable) onEdit("position");
     else if (event.key === "b") setBackdrop(backdrop === "result" ? "checks" : backdrop === "checks" ? "dark" : "result");
     else return;
     event.preventDefault();
@@ -181,9 +206,14 @@ function Review({ photo, isOpen, earlier, total, onStep, onDecide, onReprocess, 
         />
         <div className="compare-save">
           {correctable && isLatest ? (
-            <Button className="compare-grow" px={10} variant="default" leftSection={<IconBrush size={18} aria-hidden="true" />} onClick={onEdit}>
-              {texts.touchUp.open}
-            </Button>
+            <>
+              <Button className="compare-grow" px={10} variant="default" leftSection={<IconBrush size={18} aria-hidden="true" />} onClick={() => onEdit("mask")}>
+                {texts.touchUp.open}
+              </Button>
+              <Button className="compare-grow" px={10} variant="default" leftSection={<IconArrowsMove size={18} aria-hidden="true" />} onClick={() => onEdit("position")}>
+                {texts.positioning.open}
+              </Button>
+            </>
           ) : null}
           <Button
             className="compare-grow"

@@ -1,9 +1,9 @@
-import { Button, Loader } from "@mantine/core";
+import { Button, Loader, Title } from "@mantine/core";
 import { useWindowVirtualizer } from "@tanstack/react-virtual";
 import { type RefObject, useEffect, useImperativeHandle, useLayoutEffect, useMemo, useRef, useState } from "react";
 
-import { useLanguage } from "../i18n";
-import { byDay, dayName } from "../model/days";
+import { type Texts, useLanguage } from "../i18n";
+import { type Day, dayName } from "../model/days";
 import { isPreset } from "../model/options";
 import type { Photo } from "../model/photos";
 import { type Actions, PhotoCard } from "./PhotoCard";
@@ -16,6 +16,8 @@ export interface GridHandle {
 }
 
 interface Props {
+  days: readonly Day[];
+  /** All photos of `days`, in order. */
   photos: readonly Photo[];
   selection: ReadonlySet<string>;
   earlier: ReadonlyMap<string, readonly Photo[]>;
@@ -31,7 +33,8 @@ interface Props {
   handle: RefObject<GridHandle | null>;
 }
 
-type Row = { heading: string } | { photos: readonly Photo[] };
+interface Heading { heading: string; level: 3 | 4; key: string }
+type Row = Heading | { photos: readonly Photo[] };
 
 const GAP = 18;
 const NARROW_GAP = 10;
@@ -39,14 +42,14 @@ const LEAST_CARD = 210;
 const NARROW = 520;
 
 /** Photos by day, newest first. Only rows near the screen are rendered, and older photos are fetched on the way down. */
-export function PhotoGrid({ photos, selection, earlier, current, empty, loading, more, onMore, actions, handle }: Props) {
+export function PhotoGrid({ days, photos, selection, earlier, current, empty, loading, more, onMore, actions, handle }: Props) {
   const { texts, tag } = useLanguage();
   const list = useRef<HTMLDivElement>(null);
   const [width, offset] = useBox(list);
   const narrow = width <= NARROW;
   const gap = narrow ? NARROW_GAP : GAP;
   const columns = narrow ? 2 : Math.max(1, Math.floor((width + gap) / (LEAST_CARD + gap)));
-  const rows = useMemo(() => rowsOf(photos, columns, tag), [photos, columns, tag]);
+  const rows = useMemo(() => rowsOf(days, columns, texts, tag), [days, columns, texts, tag]);
   const virtual = useWindowVirtualizer({
     count: rows.length,
     estimateSize: (at) => (isHeading(rows[at]) ? 44 : 118 + (width - gap * (columns - 1)) / columns + gap),
@@ -93,7 +96,9 @@ export function PhotoGrid({ photos, selection, earlier, current, empty, loading,
               style={{ transform: `translateY(${item.start - offset}px)` }}
             >
               {isHeading(row) ? (
-                <h3 className="grid-day">{row.heading}</h3>
+                <Title order={row.level} className={row.level === 3 ? "grid-day" : "grid-batch"}>
+                  {row.heading}
+                </Title>
               ) : (
                 <div className="grid-cards" style={{ gridTemplateColumns: `repeat(${columns}, minmax(0, 1fr))`, gap, paddingBottom: gap }}>
                   {row.photos.map((photo) => (
@@ -127,20 +132,29 @@ export function PhotoGrid({ photos, selection, earlier, current, empty, loading,
   );
 }
 
-function isHeading(row: Row | undefined): row is { heading: string } {
+function isHeading(row: Row | undefined): row is Heading {
   return row !== undefined && "heading" in row;
 }
 
 function keyOf(row: Row | undefined, at: number): string | number {
   if (row === undefined) return at;
-  return isHeading(row) ? `day ${row.heading}` : (row.photos[0]?.key ?? at);
+  return isHeading(row) ? row.key : (row.photos[0]?.key ?? at);
 }
 
-function rowsOf(photos: readonly Photo[], columns: number, tag: string): Row[] {
+function rowsOf(days: readonly Day[], columns: number, texts: Texts, tag: string): Row[] {
   const rows: Row[] = [];
-  for (const { start, photos: ofDay } of byDay(photos)) {
-    if (start !== null) rows.push({ heading: dayName(start, tag) });
-    for (let at = 0; at < ofDay.length; at += columns) rows.push({ photos: ofDay.slice(at, at + columns) });
+  for (const { start, groups } of days) {
+    if (start !== null) rows.push({ heading: dayName(start, tag), level: 3, key: `day ${start}` });
+    // Photos that were added one by one need a heading only that separates them from a batch.
+    const titled = groups.some(({ batch }) => batch !== null);
+    for (const { batch, addedAt, photos } of groups) {
+      const key = `batch ${batch ?? photos[0]?.key ?? ""}`;
+      if (titled && addedAt !== null) {
+        const time = new Date(addedAt).toLocaleTimeString(tag, { hour: "2-digit", minute: "2-digit" });
+        rows.push({ heading: texts.photos.batch(time, photos.length), level: 4, key });
+      }
+      for (let at = 0; at < photos.length; at += columns) rows.push({ photos: photos.slice(at, at + columns) });
+    }
   }
   return rows;
 }

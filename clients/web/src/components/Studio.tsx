@@ -4,6 +4,7 @@ import { lazy, Suspense, useCallback, useEffect, useMemo, useRef, useState, useS
 
 import { useTexts } from "../i18n";
 import { forEach } from "../model/batch";
+import { byDay, inOrder } from "../model/days";
 import type { Decision } from "../model/decisions";
 import { formOf, formOfTask, type Options, useOptions } from "../model/options";
 import { type Photo, PhotoList } from "../model/photos";
@@ -14,6 +15,7 @@ import { countStatuses, type Filter, matching, NO_FILTER, statusOf } from "../mo
 import { isUnderWay } from "../model/uploads";
 import { arrange } from "../model/versions";
 import type { World } from "../model/world";
+import type { Position } from "../position/fit";
 import { Announcer } from "./Announcer";
 import { BatchProgress } from "./BatchProgress";
 import { DropZone } from "./DropZone";
@@ -50,9 +52,10 @@ export function Studio({ world }: { world: World }) {
   const act = (action: Promise<unknown>) => void action.catch(report);
   const [removals] = useState(() => new Removals((taskIds) => client.delete(taskIds), report));
   const removed = useReadable(removals);
-  const { shown, earlier } = useMemo(() => arrange(withoutRemoved(photos, removed)), [photos, removed]);
+  const { shown, earlier, first } = useMemo(() => arrange(withoutRemoved(photos, removed)), [photos, removed]);
   const [filter, setFilter] = useState<Filter>(NO_FILTER);
-  const visible = useMemo(() => matching(shown, filter), [shown, filter]);
+  const days = useMemo(() => byDay(matching(shown, filter), first), [shown, filter, first]);
+  const visible = useMemo(() => inOrder(days), [days]);
   const counts = useMemo(() => countStatuses(shown), [shown]);
   const markets = useMemo(() => [...new Set(shown.map(({ market }) => market))].filter((each) => each !== "").sort(), [shown]);
   const [chosen] = useState(() => new Selection());
@@ -140,6 +143,11 @@ export function Studio({ world }: { world: World }) {
     await client.createVersion(taskId, { ...formOfTask(detail), mask });
     decided.decide([taskId], "open");
   };
+  const reposition = async ({ taskId, detail }: Photo, position: Position) => {
+    if (taskId === null || detail === null) return;
+    await client.createVersion(taskId, { ...formOfTask(detail, { keepsCutOut: true }), ...position });
+    decided.decide([taskId], "open");
+  };
   const refresh = ({ taskId }: Photo) => {
     if (taskId !== null) act(client.refresh(taskId));
   };
@@ -210,6 +218,7 @@ export function Studio({ world }: { world: World }) {
         ) : null}
         <PhotoGrid
           handle={grid}
+          days={days}
           photos={visible}
           selection={selection}
           earlier={earlier}
@@ -238,6 +247,8 @@ export function Studio({ world }: { world: World }) {
           }}
           onReprocess={(photo) => setReprocessed([photo])}
           onCorrect={correct}
+          onPosition={reposition}
+          presets={presets}
           loadMaterial={loadMaterial}
           onStale={refresh}
         />

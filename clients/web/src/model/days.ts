@@ -1,22 +1,51 @@
-/** Groups photos by the day on which they were added. */
+/** Groups photos by the day on which they were added, and by the batch in which they were added together. */
 import type { Photo } from "./photos";
 
 export interface Day {
   /** Local midnight in milliseconds since 1970; null while unknown. */
   start: number | null;
+  groups: readonly Group[];
+}
+
+export interface Group {
+  /** Null: photos that were added one by one. */
+  batch: string | null;
+  /** When the newest one was added, in milliseconds since 1970; null while unknown. */
+  addedAt: number | null;
   photos: readonly Photo[];
 }
 
-/** Return consecutive photos of the same day together; a photo without a known time belongs to the day before it. */
-export function byDay(photos: readonly Photo[]): Day[] {
-  const days: { start: number | null; photos: Photo[] }[] = [];
+/**
+ * Group photos, newest first. A batch stays together, at the position of its newest photo, whatever was uploaded at the
+ * same time. A later version is where its first one is (`first`), and a photo without a known time with those before it.
+ */
+export function byDay(photos: readonly Photo[], first: ReadonlyMap<string, Photo> = new Map()): Day[] {
+  const days: { start: number | null; groups: { batch: string | null; addedAt: number | null; photos: Photo[] }[] }[] = [];
+  const batches = new Map<string, Photo[]>();
   for (const photo of photos) {
-    const start = photo.addedAt === null ? (days.at(-1)?.start ?? null) : midnight(photo.addedAt);
-    const last = days.at(-1);
-    if (last?.start === start) last.photos.push(photo);
-    else days.push({ start, photos: [photo] });
+    const { batch, addedAt } = first.get(photo.key) ?? photo;
+    const known = batch === null ? undefined : batches.get(batch);
+    if (known !== undefined) {
+      known.push(photo);
+      continue;
+    }
+    let day = days.at(-1);
+    const start = addedAt === null ? (day?.start ?? null) : midnight(addedAt);
+    if (day?.start !== start) days.push((day = { start, groups: [] }));
+    const group = day.groups.at(-1);
+    if (batch === null && group?.batch === null) group.photos.push(photo);
+    else {
+      const begun = [photo];
+      day.groups.push({ batch, addedAt, photos: begun });
+      if (batch !== null) batches.set(batch, begun);
+    }
   }
   return days;
+}
+
+/** Return the photos in the order in which they are shown. */
+export function inOrder(days: readonly Day[]): Photo[] {
+  return days.flatMap(({ groups }) => groups.flatMap(({ photos }) => photos));
 }
 
 export function midnight(time: number): number {

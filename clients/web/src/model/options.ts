@@ -1,6 +1,8 @@
 /** The options of the next photos; stored between visits. */
-import type { TaskDetail, TaskOptions } from "@whitebg/client";
+import type { Preset, TaskDetail, TaskOptions, VersionOptions } from "@whitebg/client";
 import { useState } from "react";
+
+import { AUTOMATIC, type Position } from "../position/fit";
 
 export const PRESETS = ["custom", "amazon", "taobao", "tmall", "jd", "shopify", "ebay", "google_merchant"] as const;
 export const FORMATS = ["", "png", "jpeg", "webp"] as const;
@@ -8,6 +10,8 @@ export const ENGINES = ["auto", "local", "neural", "gemini"] as const;
 export const SHADOWS = ["none", "contact"] as const;
 export const CONTENTS = ["picture", "transparent"] as const;
 export const WHITE = "#ffffff";
+/** Used until the preset's fill is known. */
+export const USUAL_FILL = 0.85;
 /** Limits of the side, in pixels. */
 export const SIZES = { least: 100, most: 10_000 };
 
@@ -106,13 +110,38 @@ export function outputsOf(options: Options): Options[] {
   return presets.map((preset) => ({ ...options, preset, also: [] }));
 }
 
-/** Return the options with which a task was made, for another version with a corrected mask. */
-export function formOfTask({ options }: TaskDetail): Partial<TaskOptions> {
-  const { engine, ...others } = options;
-  // The mask replaces the hints too.
-  const set = Object.entries(others).filter(([name, value]) => name !== "hints" && value !== null && value !== "");
-  // A generative engine takes no mask.
-  return { ...(Object.fromEntries(set) as Partial<TaskOptions>), engine: engine === "gemini" ? "auto" : (engine as Options["engine"]) };
+/**
+ * Return the options with which a task was made, for another version. Without `keepsCutOut`, a corrected mask replaces
+ * its hints and its engine, where that is generative: it takes no mask.
+ */
+export function formOfTask({ options }: TaskDetail, { keepsCutOut = false } = {}): VersionOptions {
+  const { engine, hints, ...others } = options;
+  const set = Object.entries(others).filter(([, value]) => value !== null && value !== "");
+  return {
+    ...(Object.fromEntries(set) as Partial<TaskOptions>),
+    engine: engine === "gemini" && !keepsCutOut ? "auto" : (engine as Options["engine"]),
+    ...(keepsCutOut ? { hints } : {}),
+  };
+}
+
+/** Return the position by hand with which a task was made. */
+export function positionOf(detail: TaskDetail | null): Position {
+  if (detail === null) return AUTOMATIC;
+  const { rotation, move_x, move_y, scale, crop } = detail.options;
+  return { rotation, move_x, move_y, scale, crop };
+}
+
+/** Return the share of the side to which a task's product is fitted. */
+export function fillOf(detail: TaskDetail | null, presets: readonly Preset[]): number {
+  const { fill = null, margin = null, preset = "" } = detail?.options ?? {};
+  if (margin !== null) return 1 - 2 * margin;
+  return fill ?? presets.find(({ name }) => name === preset)?.fill ?? USUAL_FILL;
+}
+
+/** Return the CSS colour of a task's background; null if it is transparent. */
+export function backgroundOf(detail: TaskDetail | null): string | null {
+  if (detail?.options.content === "transparent") return null;
+  return detail?.options.background ?? WHITE;
 }
 
 export function isPreset(name: string): name is PresetName {

@@ -37,6 +37,8 @@ export interface Photo {
   market: string;
   /** When it was added, in milliseconds since 1970; null while unknown. */
   addedAt: number | null;
+  /** Name of the batch of photos that were added together; null for a single one. */
+  batch: string | null;
 }
 
 type PhotosOfUploads = Map<Upload, Photo>;
@@ -121,6 +123,7 @@ function ofUpload(upload: Upload): Photo {
     decision: null,
     market: upload.options.preset,
     addedAt: upload.addedAt,
+    batch: upload.batch,
   };
 }
 
@@ -160,6 +163,7 @@ function ofTask({ id, data, detail }: Task, upload: Upload | undefined, decision
     decision,
     market: detail?.options.preset ?? upload?.options.preset ?? "",
     addedAt: detail === null ? (upload?.addedAt ?? null) : Date.parse(detail.created_at),
+    batch: detail?.batch_id ?? upload?.batch ?? null,
   };
 }
 

@@ -16,6 +16,8 @@ export interface Upload {
   key: string;
   file: File;
   options: Options;
+  /** Name of the batch of photos that were added together; null for a single one. */
+  batch: string | null;
   /** Object URL of the photo. */
   preview: string;
   state: "waiting" | "sending" | "held" | "failed" | "sent";
@@ -52,12 +54,14 @@ export class Uploads extends Store<readonly Upload[]> {
   }
 
   add(files: readonly File[], options: Options): void {
+    const batch = files.length > 1 ? uuid() : null;
     const added = files.map<Upload>((file) => {
       const tooLarge = file.size > MAX_BYTES;
       return {
         key: uuid(),
         file,
         options,
+        batch,
         preview: URL.createObjectURL(file),
         state: tooLarge ? "failed" : "waiting",
         problem: tooLarge ? "image_too_large" : null,
@@ -125,17 +129,18 @@ export class Uploads extends Store<readonly Upload[]> {
   }
 
   async #send(upload: Upload): Promise<void> {
-    const { key, file, options } = upload;
+    const { key, file, options, batch } = upload;
+    const batchId = batch === null ? {} : { batchId: batch };
     // A repeated upload has the task of the first one.
     const after = upload.mayBeTaken ? upload.after : this.gate.newest();
     this.#change(key, { state: "sending", problem: null, mayBeTaken: true, after });
     let taskId: number | null = null;
     try {
       const [first = options, ...others] = outputsOf(options);
-      taskId = (await this.gate.submit(file, { ...formOf(first), idempotencyKey: key })).task_id;
+      taskId = (await this.gate.submit(file, { ...formOf(first), ...batchId, idempotencyKey: key })).task_id;
       if (this.#find(key)?.cancelled === true) await this.gate.cancel(taskId);
       else for (const other of others) {
-        await this.gate.createVersion(taskId, { ...formOf(other), idempotencyKey: `${key} ${other.preset}` });
+        await this.gate.createVersion(taskId, { ...formOf(other), ...batchId, idempotencyKey: `${key} ${other.preset}` });
       }
       this.#change(key, { state: "sent", taskId });
     } catch (error) {

@@ -6,6 +6,8 @@ export interface Arrangement {
   shown: readonly Photo[];
   /** Replaced versions of each shown photo by its key, newest first: earlier results, and attempts without one. */
   earlier: ReadonlyMap<string, readonly Photo[]>;
+  /** The first version of each shown photo that is a later one, by its key: it determines day and batch. */
+  first: ReadonlyMap<string, Photo>;
 }
 
 const WITHOUT_RESULT: ReadonlySet<Photo["phase"]> = new Set(["failed", "cancelled"]);
@@ -25,13 +27,16 @@ export function arrange(photos: readonly Photo[]): Arrangement {
   }
   const shown: Photo[] = [];
   const earlier = new Map<string, readonly Photo[]>();
+  const first = new Map<string, Photo>();
   for (const photo of photos) {
     const family = families.get(rootOf(photo, roots)) ?? [];
     if (family.at(-1) !== photo) continue;
+    const begun = shown.length;
     if (family.length === 1) shown.push(photo);
     else addFamily(family, shown, earlier);
+    for (const later of shown.slice(begun)) if (later !== photo) first.set(later.key, photo);
   }
-  return { shown, earlier };
+  return { shown, earlier, first };
 }
 
 /** The output that a photo is for: results of one photo for the same output replace each other. */

@@ -1,4 +1,4 @@
-import { Button, Loader, SegmentedControl, Slider, Switch, Tooltip, ActionIcon } from "@mantine/core";
+import { Button, SegmentedControl, Slider, Switch } from "@mantine/core";
 import { IconArrowBackUp, IconArrowForwardUp, IconMaximize, IconZoomIn, IconZoomOut } from "@tabler/icons-react";
 import { type PointerEvent, useEffect, useId, useRef, useState } from "react";
 
@@ -7,7 +7,9 @@ import { usePanZoom } from "../viewer/usePanZoom";
 import type { Material } from "./images";
 import { pngOf } from "./images";
 import { type Brush, NOTHING, type Point, type Rect, union } from "./mask";
+import { Prepared } from "./Prepared";
 import { partAt } from "./region";
+import { ToolIcon } from "./ToolIcon";
 
 const TOOLS = ["erase", "restore", "drop", "keep", "move"] as const;
 type Tool = (typeof TOOLS)[number];
@@ -26,27 +28,11 @@ interface Props {
 
 /** The editor of a cut-out: brushes and parts on the photo, whose removed backdrop is tinted. */
 export default function TouchUp({ load, name, onCancel, onSend }: Props) {
-  const words = useTexts().touchUp;
-  const [material, setMaterial] = useState<Material | null>(null);
-  const [failed, setFailed] = useState(false);
-  const begun = useRef(false);
-  useEffect(() => {
-    if (begun.current) return;
-    begun.current = true;
-    load().then(setMaterial, () => setFailed(true));
-  }, [load]);
-  if (failed) {
-    return (
-      <div className="touchup-empty" role="alert">
-        <p>{words.unavailable}</p>
-        <Button variant="default" onClick={onCancel}>
-          {words.cancel}
-        </Button>
-      </div>
-    );
-  }
-  if (material === null) return <Loader className="touchup-empty" type="dots" role="status" aria-label={words.loading} />;
-  return <Editor material={material} name={name} onCancel={onCancel} onSend={onSend} />;
+  return (
+    <Prepared load={load} onCancel={onCancel}>
+      {(material) => <Editor material={material} name={name} onCancel={onCancel} onSend={onSend} />}
+    </Prepared>
+  );
 }
 
 function Editor({ material, name, onCancel, onSend }: Omit<Props, "load"> & { material: Material }) {
@@ -190,12 +176,12 @@ function Editor({ material, name, onCancel, onSend }: Omit<Props, "load"> & { ma
         <Switch size="sm" label={words.snap} description={words.snapHint} checked={snap} onChange={(event) => setSnap(event.currentTarget.checked)} />
         <Switch size="sm" label={words.onWhite} checked={onWhite} onChange={(event) => setOnWhite(event.currentTarget.checked)} />
         <div className="touchup-icons">
-          <Icon label={words.undo} icon={IconArrowBackUp} disabled={!mask.canUndo} onClick={() => paint(mask.undo())} />
-          <Icon label={words.redo} icon={IconArrowForwardUp} disabled={!mask.canRedo} onClick={() => paint(mask.redo())} />
+          <ToolIcon label={words.undo} icon={IconArrowBackUp} disabled={!mask.canUndo} onClick={() => paint(mask.undo())} />
+          <ToolIcon label={words.redo} icon={IconArrowForwardUp} disabled={!mask.canRedo} onClick={() => paint(mask.redo())} />
           <span className="spring" />
-          <Icon label={words.zoomOut} icon={IconZoomOut} onClick={zoom.zoomOut} />
-          <Icon label={words.zoomReset} icon={IconMaximize} onClick={zoom.reset} />
-          <Icon label={words.zoomIn} icon={IconZoomIn} onClick={zoom.zoomIn} />
+          <ToolIcon label={words.zoomOut} icon={IconZoomOut} onClick={zoom.zoomOut} />
+          <ToolIcon label={words.zoomReset} icon={IconMaximize} onClick={zoom.reset} />
+          <ToolIcon label={words.zoomIn} icon={IconZoomIn} onClick={zoom.zoomIn} />
         </div>
         {problem ? (
           <p className="problem small" role="alert">
@@ -239,23 +225,6 @@ function Setting({ label, onChange, ...range }: SettingProps) {
       </span>
       <Slider size="sm" label={null} onChange={onChange} thumbProps={{ "aria-labelledby": id }} {...range} />
     </div>
-  );
-}
-
-interface IconProps {
-  label: string;
-  icon: typeof IconZoomIn;
-  onClick: () => void;
-  disabled?: boolean;
-}
-
-function Icon({ label, icon: Shape, onClick, disabled = false }: IconProps) {
-  return (
-    <Tooltip label={label}>
-      <ActionIcon variant="default" size="md" aria-label={label} disabled={disabled} onClick={onClick}>
-        <Shape size={18} stroke={1.6} aria-hidden="true" />
-      </ActionIcon>
-    </Tooltip>
   );
 }
 

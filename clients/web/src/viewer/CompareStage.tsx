@@ -4,7 +4,7 @@ import { type KeyboardEvent, type PointerEvent, type ReactNode, useEffect, useRe
 
 import { useTexts } from "../i18n";
 import type { Photo } from "../model/photos";
-import { boxOf, maskOf } from "./placement";
+import { boxOf, maskOf, resultBoxOf } from "./placement";
 import { usePanZoom } from "./usePanZoom";
 
 export const BACKDROPS = ["result", "checks", "dark"] as const;
@@ -37,6 +37,13 @@ export function CompareStage({ photo, backdrop, onBackdrop, onStale, children }:
   const separable = mask !== null && placement !== null;
   const shown = separable || photo.detail?.options.content === "transparent" ? backdrop : "result";
   const content = { transform: zoom.transform };
+  const after = `${compare.after}: ${photo.name}`;
+  const picture = {
+    src: photo.result ?? "",
+    draggable: false,
+    onLoad: () => setLoaded(photo.result),
+    onError: onStale,
+  };
   useZoomKeys(zoom);
 
   return (
@@ -63,15 +70,13 @@ export function CompareStage({ photo, backdrop, onBackdrop, onStale, children }:
             style={divided ? { clipPath: `inset(0 0 0 ${position}%)` } : {}}
           >
             <div className="viewer-content" style={content}>
-              <img
-                className="viewer-contained"
-                style={shown !== "result" && separable ? maskOf(mask, placement, size) : {}}
-                src={photo.result ?? ""}
-                alt={`${compare.after}: ${photo.name}`}
-                draggable={false}
-                onLoad={() => setLoaded(photo.result)}
-                onError={onStale}
-              />
+              {shown !== "result" && separable ? (
+                <div className="viewer-masked" style={{ ...boxOf(placement, size), ...maskOf(mask, photo.detail?.options.crop ?? null) }}>
+                  <img {...picture} alt={after} className="viewer-placed" style={resultBoxOf(placement, size)} />
+                </div>
+              ) : (
+                <img {...picture} alt={after} className="viewer-contained" />
+              )}
             </div>
           </div>
           {loaded === photo.result ? null : <Loader className="viewer-loader" size="sm" type="dots" aria-hidden="true" />}

@@ -1,0 +1,36 @@
+import { Button, Loader } from "@mantine/core";
+import { type ReactNode, useEffect, useRef, useState } from "react";
+
+import { useTexts } from "../i18n";
+import type { Material } from "./images";
+
+interface Props {
+  load: () => Promise<Material>;
+  onCancel: () => void;
+  children: (material: Material) => ReactNode;
+}
+
+/** Shows an editor once its photo and mask are loaded. */
+export function Prepared({ load, onCancel, children }: Props) {
+  const words = useTexts().touchUp;
+  const [material, setMaterial] = useState<Material | null>(null);
+  const [failed, setFailed] = useState(false);
+  const begun = useRef(false);
+  useEffect(() => {
+    if (begun.current) return;
+    begun.current = true;
+    load().then(setMaterial, () => setFailed(true));
+  }, [load]);
+  if (failed) {
+    return (
+      <div className="touchup-empty" role="alert">
+        <p>{words.unavailable}</p>
+        <Button variant="default" onClick={onCancel}>
+          {words.cancel}
+        </Button>
+      </div>
+    );
+  }
+  if (material === null) return <Loader className="touchup-empty" type="dots" role="status" aria-label={words.loading} />;
+  return children(material);
+}
