@@ -41,10 +41,10 @@ from generator_service.store.contract import Retention
 from generator_service.store.reconnect import DatabaseUnavailable
 from generator_service.submission import Submissions
 from generator_service.tls import server_credentials
-from generator_service.watch.api_keys import ApiKeys
+from generator_service.watch.api_key_checks import ApiKeyChecker
 from generator_service.watch.feed import Feeds
-from generator_service.watch.queue_positions import publish_queue_positions
-from generator_service.watch.queue_view import QueueView
+from generator_service.watch.position_publisher import publish_queue_positions
+from generator_service.watch.queue_positions import QueueView
 from generator_service.watch.revocations import RevocationTail
 from generator_service.watch.ring import EventRing
 from generator_service.watch.status_log import StatusLog
@@ -183,7 +183,7 @@ async def running_service(
             deadline=settings.task_deadline,
         )
         deletions = Deletions(store=store, remover=parts.image_remover)
-        keys = ApiKeys(store, clock)
+        keys = ApiKeyChecker(store, clock)
         await keys.load()
         deliverer = _deliverer(settings, parts, stack)
         admin = AdminServicer(

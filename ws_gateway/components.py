@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from whitebg_process.certificates import Expiry
-from ws_gateway.auth.api_keys import ApiKeys
+from ws_gateway.auth.api_key_cache import ApiKeyCache
 from ws_gateway.auth.authenticator import Authenticator, Provider
 from ws_gateway.auth.image_urls import ImageUrls
 from ws_gateway.auth.jwks import KeySet
@@ -113,7 +113,7 @@ async def _run(settings: Settings, clock: Clock, metrics: Metrics, shared: Share
         tokens=tokens,
         revocations=revocations,
         provider=_provider(settings, clock),
-        api_keys=ApiKeys(service.exchange_api_key, clock),
+        api_keys=ApiKeyCache(service.exchange_api_key, clock),
     )
     revocations.listen(lambda: connections.close_where(authority.revoked, REVOKED))
     metrics.watch(

@@ -41,7 +41,7 @@ class Usage:
 
     def __add__(self, other: Usage) -> Usage:
         """Add amounts."""
-        return Usage(**{name: getattr(self, name) + getattr(other, name) for name in METERS})
+        return Usage(**{name: getattr(self, name) + getattr(other, name) for name in AMOUNTS})
 
     @classmethod
     def of_engine(cls, engine: Engine, micros: int) -> Self:
@@ -54,7 +54,7 @@ class Usage:
         return micros
 
 
-METERS = tuple(each.name for each in fields(Usage))
+AMOUNTS = tuple(each.name for each in fields(Usage))
 """Names of the amounts."""
 
 

@@ -25,7 +25,7 @@ from generator_service.ops.readiness import ReadinessMonitor
 from generator_service.settings import Settings
 from generator_service.store.views import QueueCounts
 from generator_service.watch.feed import Feeds
-from generator_service.watch.queue_view import QueueView
+from generator_service.watch.queue_positions import QueueView
 
 logger = logging.getLogger(__name__)
 

@@ -29,7 +29,7 @@ from generator_service.rpc.interceptors import caller, request_id
 from generator_service.store.contract import TaskStore
 from generator_service.submission import Submissions
 from generator_service.watch.feed import Batch, Feeds, check_cursor
-from generator_service.watch.queue_view import QueueView
+from generator_service.watch.queue_positions import QueueView
 from generator_service.watch.revocations import RevocationTail
 from whitebg.v1 import generator_service_pb2 as pb
 from whitebg.v1 import generator_service_pb2_grpc

@@ -8,12 +8,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Date, bindparam, delete, select, text, tuple_
 
-from generator_service.domain.usage import DELETED_USERS, METERS, DayUsage, Usage
+from generator_service.domain.usage import AMOUNTS, DELETED_USERS, DayUsage, Usage
 from generator_service.store.tables import usage
 from generator_service.store.unit_of_work import UnitOfWork
 
-_COLUMNS = ", ".join(METERS)
-_SUMS = ", ".join(f"{name} = usage.{name} + excluded.{name}" for name in METERS)
+_COLUMNS = ", ".join(AMOUNTS)
+_SUMS = ", ".join(f"{name} = usage.{name} + excluded.{name}" for name in AMOUNTS)
 # The condition is needed anyway: SQLite would take ON CONFLICT for that of a join.
 _MOVE = text(
     f"INSERT INTO usage (user_id, day, {_COLUMNS}) SELECT :heir, day, {_COLUMNS} FROM usage"  # noqa: S608 (constant names)
@@ -59,4 +59,4 @@ def forget(uow: UnitOfWork, before: date) -> int:
 
 
 def _from_row(row: Any) -> Usage:
-    return Usage(**{name: getattr(row, name) for name in METERS})
+    return Usage(**{name: getattr(row, name) for name in AMOUNTS})

@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 
 from generator_service.domain.task import TaskState
-from generator_service.domain.usage import METERS
+from generator_service.domain.usage import AMOUNTS
 from generator_service.store.tables import (
     INPUT_BLOB,
     INPUT_MASK_BLOB,
@@ -213,9 +213,9 @@ NOTE_COMPACTED = (
     .values(compacted_revision=bindparam("through"))
 )
 
-_ADDED = ", ".join(f"{name} = usage.{name} + excluded.{name}" for name in METERS)
+_ADDED = ", ".join(f"{name} = usage.{name} + excluded.{name}" for name in AMOUNTS)
 ADD_USAGE = text(
-    f"INSERT INTO usage (user_id, day, {', '.join(METERS)}) VALUES (:user_id, :day, :{', :'.join(METERS)})"  # noqa: S608 (constant names)
+    f"INSERT INTO usage (user_id, day, {', '.join(AMOUNTS)}) VALUES (:user_id, :day, :{', :'.join(AMOUNTS)})"  # noqa: S608 (constant names)
     f" ON CONFLICT (user_id, day) DO UPDATE SET {_ADDED}"
 ).bindparams(bindparam("day", type_=Date))
 USER_LIMITS = select(user_limits).where(user_limits.c.user_id == bindparam("user_id"))

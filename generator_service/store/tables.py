@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 
 from generator_service.domain.task import TaskState
-from generator_service.domain.usage import METERS
+from generator_service.domain.usage import AMOUNTS
 from generator_service.store.blob_names import FieldOf
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -292,7 +292,7 @@ usage = Table(
     metadata,
     Column("user_id", String(255), primary_key=True),
     Column("day", Date, primary_key=True),
-    *(Column(name, BigInteger, nullable=False) for name in METERS),
+    *(Column(name, BigInteger, nullable=False) for name in AMOUNTS),
     comment="What each user used on each day, in UTC.",
 )
 Index("ix_usage_day", usage.c.day, usage.c.user_id)

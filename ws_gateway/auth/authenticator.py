@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import jwt
 
-from ws_gateway.auth.api_keys import PREFIX, ApiKeys
+from ws_gateway.auth.api_key_cache import PREFIX, ApiKeyCache
 from ws_gateway.auth.jwks import KeyMissing, KeySet
 from ws_gateway.auth.jwt import Claims, ProviderKey, Scope, TokenExpired, TokenRejected, Tokens, TokenUncheckable
 from ws_gateway.auth.revocations import Revocations, RevocationsUnknown
@@ -43,7 +43,7 @@ class Authenticator:
         tokens: Tokens,
         revocations: Revocations,
         provider: Provider | None = None,
-        api_keys: ApiKeys | None = None,
+        api_keys: ApiKeyCache | None = None,
     ) -> None:
         self._api_keys = api_keys
         self._tokens = tokens

@@ -15,7 +15,7 @@ from grpc_health.v1 import health_pb2
 from whitebg.v1 import admin_service_pb2 as admin_pb
 from whitebg.v1 import generator_service_pb2 as pb
 from whitebg.v1 import task_pb2, usage_pb2
-from ws_gateway.auth.api_keys import KeyHolder
+from ws_gateway.auth.api_key_cache import KeyHolder
 from ws_gateway.auth.jwt import MintedToken, Tokens
 from ws_gateway.clock import Clock
 from ws_gateway.protocol.cursor import UserCursor

@@ -15,7 +15,7 @@ from generator_service.rpc.convert import messages
 from generator_service.rpc.convert.times import duration_from, time_from
 from generator_service.store.admin_contract import EngineQueue, FailureGroup, TaskFilter, UserRecord
 from generator_service.store.limits import UserLimits
-from generator_service.watch.queue_view import QueueView
+from generator_service.watch.queue_positions import QueueView
 from whitebg.v1 import admin_service_pb2 as pb
 from whitebg.v1 import task_pb2
 

@@ -27,8 +27,8 @@ from generator_service.rpc.convert.pages import first_page
 from generator_service.rpc.interceptors import caller, request_id
 from generator_service.store.contract import TaskStore
 from generator_service.submission import Submissions
-from generator_service.watch.api_keys import ApiKeys
-from generator_service.watch.queue_view import QueueView
+from generator_service.watch.api_key_checks import ApiKeyChecker
+from generator_service.watch.queue_positions import QueueView
 from generator_service.watch.revocations import RevocationTail
 from whitebg.v1 import admin_service_pb2 as pb
 from whitebg.v1 import admin_service_pb2_grpc
@@ -62,7 +62,7 @@ class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
     view: QueueView
     submissions: Submissions
     wake: Notifier
-    keys: ApiKeys
+    keys: ApiKeyChecker
     revocations: RevocationTail
     clock: Clock
     webhooks: WebhookAdmin

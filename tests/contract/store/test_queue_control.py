@@ -21,8 +21,8 @@ from generator_service.domain.routing import Routing, WaitPolicy
 from generator_service.domain.task import Engine, Task, TaskState, WaitReason
 from generator_service.store.admin_contract import TaskFilter
 from generator_service.store.limits import Limits, UserLimits
+from generator_service.watch.queue_positions import QueueView
 from generator_service.watch.queue_state import QueueState
-from generator_service.watch.queue_view import QueueView
 from tests.contract.store.conftest import OpenStore
 from tests.support.store import RESULT, StoreHarness, audit, failure, new_task, read_log
 

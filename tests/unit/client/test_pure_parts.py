@@ -25,7 +25,7 @@ from whitebg.cli import ports
 from whitebg.cli.connection import ConnectionOptions, resolve
 from whitebg.cli.datadir import DataDir, Endpoints
 from whitebg.cli.output import SafeConsole, to_json
-from whitebg.cli.photos import NoPhotos, expand
+from whitebg.cli.photo_arguments import NoPhotos, expand
 from whitebg.cli.problems import Problem
 from whitebg.cli.restart import RestartPolicy, RestartState
 from whitebg.cli.saving import OutputNames

@@ -35,7 +35,7 @@ from generator_service.domain.task import (
 from generator_service.domain.verdict import ResultVerdict
 from generator_service.rpc.convert import messages
 from generator_service.watch.feed import Bookmark, Item, SnapshotBegin, SnapshotEnd
-from generator_service.watch.queue_view import QueueView
+from generator_service.watch.queue_positions import QueueView
 from tests.support.clock import NOON, SettableClock
 from tests.support.store import LEASE, RESULT, new_task, queue_of
 from whitebg.v1 import event_pb2, generator_service_pb2, task_pb2

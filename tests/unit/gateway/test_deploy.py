@@ -20,7 +20,7 @@ from generator_service.ops.metrics_server import StateCollector
 from generator_service.store.contract import TaskStore
 from generator_service.store.views import QueueCounts
 from generator_service.watch.feed import Feeds
-from generator_service.watch.queue_view import QueueView
+from generator_service.watch.queue_positions import QueueView
 from generator_service.watch.ring import EventRing
 from generator_service.watch.tail import LogTail
 from generator_service.watch.watchers import Watchers

@@ -18,7 +18,7 @@ from whitebg.cli import output
 from whitebg.cli.batch import Batch, Item, Missing, Request
 from whitebg.cli.connection import Connection, connected
 from whitebg.cli.display import LiveReporter, print_summary, reporter_for
-from whitebg.cli.photos import NoPhotos, expand
+from whitebg.cli.photo_arguments import NoPhotos, expand
 from whitebg.cli.problems import Problem
 from whitebg.client import AsyncClient
 from whitebg.models import Content, Engine, HintKind, Shadow, TaskOptions

@@ -32,7 +32,7 @@ class KeyHolder:
 Exchange = Callable[[str], Awaitable[KeyHolder]]
 
 
-class ApiKeys:
+class ApiKeyCache:
     """Turns API keys into claims. Only hashes of keys are held."""
 
     def __init__(self, exchange: Exchange, clock: Clock) -> None:

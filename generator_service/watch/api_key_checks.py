@@ -13,7 +13,7 @@ RECORD_EVERY = timedelta(minutes=1)
 """How often the time of a key's latest use is recorded."""
 
 
-class ApiKeys:
+class ApiKeyChecker:
     """Checks API keys. A new key is known to every service within a second, a revoked one rejected."""
 
     def __init__(self, store: TaskStore, clock: Clock) -> None:
