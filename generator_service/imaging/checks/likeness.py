@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from generator_service.imaging.box import Box, bounding_box
 from generator_service.imaging.cutting.border import lab
+from generator_service.imaging.scaling import scaled_down
 
 Pixels = NDArray[np.uint8]
 
@@ -54,8 +55,9 @@ class Product:
         """Return colours and alpha, the longer side that many pixels."""
         scale = longest / self.longest
         size = (max(1, round(self.alpha.shape[1] * scale)), max(1, round(self.alpha.shape[0] * scale)))
-        method = cv2.INTER_AREA if scale < 1.0 else cv2.INTER_LINEAR
-        rgb, alpha = (cv2.resize(each, size, interpolation=method) for each in (self.rgb, self.alpha))
+        if scale < 1.0:
+            return scaled_down(self.rgb, *size), scaled_down(self.alpha, *size)
+        rgb, alpha = (cv2.resize(each, size, interpolation=cv2.INTER_LINEAR) for each in (self.rgb, self.alpha))
         return np.asarray(rgb, np.uint8), np.asarray(alpha, np.uint8)
 
 

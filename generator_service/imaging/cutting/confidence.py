@@ -48,7 +48,7 @@ def judge(found: Segmentation, odds: float | None, doubts: Sequence[Finding] = (
 
     Without odds, if no network processed the photo, the mask is not trusted.
     """
-    odds = LOW if odds is None else odds
+    odds = LOW if odds is None else round(odds, 3)
     # One finding of a kind: the first is the more specific one.
     findings = list({finding.code: finding for finding in reversed([*difficulties(found), *doubts])}.values())[::-1]
     if doubtful(findings):
@@ -58,7 +58,7 @@ def judge(found: Segmentation, odds: float | None, doubts: Sequence[Finding] = (
         findings.insert(0, Finding(code="cluttered", message=message))
     elif odds < TRUSTED and not findings:
         findings.append(Finding(code="uncertain_outline", message="The outline is uncertain; check the result."))
-    return Judgement(confidence=round(odds, 3), findings=tuple(findings))
+    return Judgement(confidence=odds, findings=tuple(findings))
 
 
 def doubtful(findings: Sequence[Finding]) -> bool:

@@ -14,6 +14,7 @@ from generator_service.domain.hints import Hint
 from generator_service.imaging.cutting.confidence import LOW, agreement_of_fusion, judge, odds_of_good
 from generator_service.imaging.cutting.doubts import doubts
 from generator_service.imaging.cutting.fusion import WORKING_SIDE, fuse, gather
+from generator_service.imaging.cutting.ghosts import without_faint_pieces
 from generator_service.imaging.cutting.hints import apply_hints
 from generator_service.imaging.cutting.matte import matte
 from generator_service.imaging.cutting.network import Prior
@@ -96,7 +97,7 @@ def hinted(mask: Mask, photo: Photo, hints: Sequence[Hint]) -> tuple[Mask, tuple
 def full_alpha(photo: Photo, outline: Outline) -> NDArray[np.uint8]:
     """Return the H×W alpha of the photo, 0 to 255, nearly invisible pixels cleared."""
     if outline.coarse is not None:
-        alpha = matte(photo.rgb, outline.coarse.mask)
+        alpha = without_faint_pieces(matte(photo.rgb, outline.coarse.mask))
     elif photo.alpha is not None:
         alpha = photo.alpha.copy()
     elif photo.visible is not None:

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from generator_service.imaging.box import Box, bounding_box
 from generator_service.imaging.cutting.unmix import unmix
 from generator_service.imaging.scaling import halved, scaled_down
 from generator_service.imaging.tiles import planes, tiles
@@ -20,6 +21,8 @@ Doubles = NDArray[np.float64]
 
 _RADIUS = 4
 _EPSILON = 3e-5
+_SURROUNDINGS = 40
+"""Pixels around the product that the filters read: more than the reach of any."""
 _CLEAR, _SOLID = 0.15, 0.9
 """Alpha outside this range is treated as none or full: the filter's haze, not fur."""
 _DOUBLE = 2.02
@@ -31,9 +34,11 @@ def matte(rgb: NDArray[np.uint8], mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
     alpha = mask.astype(np.float32)
     for guide in _pyramid(rgb, mask.shape):
         alpha = _refine(guide, alpha)
-    stretched = np.subtract(alpha, _CLEAR, out=alpha)
-    stretched /= _SOLID - _CLEAR
-    return _levels(unmix(rgb, np.clip(stretched, 0.0, 1.0, out=stretched)))
+    box = _surroundings(alpha)
+    stretched = (box.cut(alpha) - _CLEAR) / (_SOLID - _CLEAR)
+    result = np.zeros(alpha.shape, np.uint8)
+    box.cut(result)[:] = _levels(unmix(box.cut(rgb), np.clip(stretched, 0.0, 1.0, out=stretched)))
+    return result
 
 
 def _pyramid(rgb: NDArray[np.uint8], coarse: tuple[int, ...]) -> list[NDArray[np.uint8]]:
@@ -51,13 +56,21 @@ def _refine(guide: NDArray[np.uint8], alpha: Floats) -> Floats:
     height, width = guide.shape[:2]
     if alpha.shape != (height, width):
         alpha = np.asarray(cv2.resize(alpha, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
+    box = _surroundings(alpha)
+    guide, coarse = box.cut(guide), box.cut(alpha).copy()
     window = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * _RADIUS + 1, 2 * _RADIUS + 1))
-    band = cv2.morphologyEx(_levels(alpha), cv2.MORPH_GRADIENT, window) > 5
-    refined = alpha.copy()
+    band = cv2.morphologyEx(_levels(coarse), cv2.MORPH_GRADIENT, window) > 5
+    refined = box.cut(alpha)
     for tile in tiles(band, 2 * _RADIUS):
-        filtered = guided_filter(guide[tile.outer].astype(np.float32) / 255.0, alpha[tile.outer])[tile.core]
-        refined[tile.inner] = np.where(band[tile.inner], filtered, alpha[tile.inner])
-    return np.clip(refined, 0.0, 1.0, out=refined)
+        filtered = guided_filter(guide[tile.outer].astype(np.float32) / 255.0, coarse[tile.outer])[tile.core]
+        refined[tile.inner] = np.where(band[tile.inner], np.clip(filtered, 0.0, 1.0), coarse[tile.inner])
+    return alpha
+
+
+def _surroundings(alpha: Floats) -> Box:
+    """Return the box of everything that an alpha's product may change; elsewhere, the alpha stays zero."""
+    box = bounding_box(alpha > 0.0) or Box(0, 0, alpha.shape[1], alpha.shape[0])
+    return box.grown(_SURROUNDINGS, alpha.shape)
 
 
 def guided_filter(guide: Floats, source: Floats, radius: int = _RADIUS, epsilon: float = _EPSILON) -> Floats:

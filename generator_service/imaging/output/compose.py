@@ -62,7 +62,9 @@ def difference(pixels: Pixels, background: Colour) -> Pixels:
 def blend(colours: Pixels, alpha: Pixels, background: Colour) -> Pixels:
     """Lay H×W×3 colours over a background by their H×W alpha; full alpha and none are exact."""
     over = np.array(background, np.uint8)
-    blended = np.where((alpha > 0)[:, :, None], colours, over)
+    blended = np.empty_like(colours)
+    blended[:] = over
+    cv2.copyTo(colours, alpha, blended)
     partial = (alpha > 0) & (alpha < 255)
     for tile in tiles(partial, 0):
         share = alpha[tile.inner].astype(np.float32)[:, :, None] / 255.0

@@ -20,6 +20,7 @@ from PIL import ExifTags, Image, ImageCms, PngImagePlugin
 
 from generator_service.domain.finding import Finding
 from generator_service.domain.task import OutputFormat
+from generator_service.imaging.scaling import scaled_down
 from generator_service.imaging.source.density import DEFAULT_DPI
 
 Pixels = NDArray[np.uint8]
@@ -117,8 +118,7 @@ def encode(
 def thumbnail(pixels: Pixels) -> bytes:
     """Encode a JPEG of at most 320 pixels, with transparent areas on white."""
     side = min(THUMBNAIL_SIDE, pixels.shape[0])
-    small = np.asarray(cv2.resize(pixels, (side, side), interpolation=cv2.INTER_AREA), np.uint8)
-    image = Image.fromarray(small)
+    image = Image.fromarray(scaled_down(pixels, side, side))
     if image.mode == "RGBA":
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     return _save(image.convert("RGB"), "JPEG", quality=85)

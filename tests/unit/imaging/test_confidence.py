@@ -65,3 +65,9 @@ def test_good_odds_do_not_outweigh_a_doubt() -> None:
     tiny = judge(found(box(bottom=33, right=33)), 0.97)
     assert tiny.confidence == LOW
     assert codes(tiny.findings) == ["product_small"]
+
+
+def test_the_finding_and_the_rounded_confidence_agree_at_the_threshold() -> None:
+    for step in range(-10, 11):
+        judgement = judge(found(box()), TRUSTED + step * 1e-4)
+        assert (judgement.confidence >= TRUSTED) == (judgement.findings == ())

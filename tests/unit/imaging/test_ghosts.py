@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
+from numpy.typing import NDArray
 
-from generator_service.imaging.cutting.ghosts import without_ghosts
+from generator_service.imaging.cutting.ghosts import without_faint_pieces, without_ghosts
 
 
 def scene() -> np.ndarray:
@@ -41,3 +43,29 @@ def test_a_second_item_a_glass_bowl_and_hair_stay() -> None:
 
 def test_nothing_solid_is_no_product() -> None:
     assert without_ghosts(np.full((20, 20), 0.3, np.float32)).max() == 0.0
+
+
+def levels(shape: tuple[int, int] = (200, 300)) -> NDArray[np.uint8]:
+    alpha = np.zeros(shape, np.uint8)
+    alpha[shape[0] // 3 : shape[0] // 2, shape[1] // 3 : shape[1] // 2] = 255
+    return alpha
+
+
+@pytest.mark.parametrize("shape", [(200, 300), (2001, 3000), (1600, 2400)])
+def test_a_piece_that_is_solid_nowhere_is_cleared_to_its_last_pixel(shape: tuple[int, int]) -> None:
+    alpha = levels(shape)
+    alpha[shape[0] * 3 // 4 : shape[0] * 3 // 4 + 17, 41:113] = 72
+    alpha[shape[0] - 1, shape[1] - 1] = 20
+    assert np.array_equal(without_faint_pieces(alpha), levels(shape))
+
+
+def test_a_soft_edge_a_thin_wire_and_a_second_item_stay() -> None:
+    alpha = levels((2000, 3000))
+    alpha[900:1100, 1500:1600] = 60
+    alpha[1800, 100:2900] = 140
+    alpha[100:110, 100:110] = 255
+    assert np.array_equal(without_faint_pieces(alpha), alpha)
+
+
+def test_an_alpha_without_anything_solid_is_unchanged() -> None:
+    assert np.array_equal(without_faint_pieces(levels() // 3), levels() // 3)

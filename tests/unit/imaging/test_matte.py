@@ -81,3 +81,20 @@ def outline_length(mask: NDArray[np.bool_]) -> float:
     """Return the length of all contours in pixels."""
     contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
     return sum(cv2.arcLength(contour, closed=True) for contour in contours)
+
+
+@pytest.mark.parametrize("side", [961, 1500, 1999, 2000])
+def test_any_size_of_photo_is_refined_to_the_edge(side: int) -> None:
+    photo, truth = wavy_product((120, 30, 40), (214, 216, 220), side=side)
+    coarse = shrink((truth * 255).astype(np.uint8), 480) > 127
+    alpha = matte(photo, coarse)
+    assert alpha.shape == (side, side)
+    assert np.abs(alpha / 255.0 - truth).mean() < 5e-4
+
+
+def test_a_product_at_the_frame_is_refined_too() -> None:
+    photo, truth = wavy_product((120, 30, 40), (214, 216, 220), side=1400)
+    photo, truth = np.ascontiguousarray(photo[400:900, 300:780]), truth[400:900, 300:780]
+    coarse = shrink(np.rint(truth * 255.0).astype(np.uint8), 250) > 127
+    assert coarse[-1].any()
+    assert np.abs(matte(photo, coarse) / 255.0 - truth).mean() < 4e-3
