@@ -51,16 +51,20 @@ def sign_in_link(
     *,
     user: str = DEFAULT_USER,
     lifetime: timedelta = LINK_LIFETIME,
+    operator: bool = False,
     now: datetime | None = None,
 ) -> str:
     """Return the URL that opens the page as ``user``. The token is in the fragment, which browsers never send.
+
+    An ``operator`` has the scope ``admin`` too, and the URL opens the page for operators.
 
     Raises:
         ValueError: the user is empty, or the lifetime is not positive or longer than 366 days.
 
     """
-    token = mint(secret, user=user, scopes=("tasks",), lifetime=lifetime, now=now or utc_now())
-    return f"{http_url}/#token={token}"
+    scopes = ("tasks", "admin") if operator else ("tasks",)
+    token = mint(secret, user=user, scopes=scopes, lifetime=lifetime, now=now or utc_now())
+    return f"{http_url}/{'admin' if operator else ''}#token={token}"
 
 
 def minting(

@@ -28,6 +28,16 @@ def test_link_holds_a_token_of_the_user_for_the_page(tmp_path: Path) -> None:
     assert (caller.subject, sorted(caller.scopes)) == ("ann", ["tasks"])
 
 
+def test_link_of_an_operator_opens_the_page_for_operators(tmp_path: Path) -> None:
+    url = "https://white.example.com"
+    done = add("ops", "--operator", "--url", url, data_dir=str(tmp_path), jwt_secret=SECRET)
+    assert done.returncode == 0, done.stderr
+    address, _, token = done.stdout.strip().partition("#token=")
+    assert address == f"{url}/admin"
+    caller = Authenticator(SECRET, "whitebg").authenticate(f"Bearer {token}")
+    assert (caller.subject, sorted(caller.scopes)) == ("ops", ["admin", "tasks"])
+
+
 def test_a_secret_and_an_address_are_needed(tmp_path: Path) -> None:
     without = add("ann", data_dir=str(tmp_path))
     assert (without.returncode, "to sign with" in without.stderr) == (1, True)

@@ -118,7 +118,7 @@ def test_the_settings_can_be_used(command: str, environment: dict[str, str], mon
         name: SECRETS.get(name, value) if not value or "${" in value else value for name, value in environment.items()
     }
     for name, value in (IMAGE_ENV | filled).items():
-        monkeypatch.setenv(name, value)
+        monkeypatch.setenv(name, re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", value))
     if command == "ws_gateway":
         gateway = GatewaySettings()  # type: ignore[call-arg]  # the environment supplies the fields
         assert (gateway.http_host, gateway.http_port) == ("0.0.0.0", 8000)

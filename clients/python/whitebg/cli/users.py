@@ -32,6 +32,9 @@ def add(
         typer.Option(envvar="WHITEBG_PUBLIC_URL", help="Address of the page; that of `whitebg up` if not set."),
     ] = None,
     days: Annotated[int, typer.Option(min=1, max=MAX_DAYS, help="How long the link and its session are valid.")] = 30,
+    operator: Annotated[
+        bool, typer.Option("--operator", help="Add the scope admin; the link opens the page for operators.")
+    ] = False,
     secret: Annotated[
         str | None, typer.Option(envvar="WHITEBG_JWT_SECRET", help="Signing secret, instead of the data folder's.")
     ] = None,
@@ -47,7 +50,8 @@ def add(
     if address is None:
         raise Problem("the address of the page is not known", "name it with --url https://whitebg.example.com")
     try:
-        typer.echo(sign_in_link(address.rstrip("/"), signing, user=name, lifetime=timedelta(days=days)))
+        lifetime = timedelta(days=days)
+        typer.echo(sign_in_link(address.rstrip("/"), signing, user=name, lifetime=lifetime, operator=operator))
     except ValueError as error:
         raise Problem(str(error)) from error
 
