@@ -73,6 +73,26 @@ def test_the_options_are_made_and_what_breaks_the_rule_is_said_first(visit: Visi
     expect(page.get_by_label("Size", exact=True)).to_have_value("")
 
 
+def test_the_mask_alone_is_made(visit: Visit) -> None:
+    ann = visit().arrive()
+    page = ann.page
+    page.get_by_role("button", name="More options").click()
+    page.get_by_label("Made by").select_option("gemini")
+    expect(page.get_by_label("Wish for Gemini")).to_be_visible()
+    page.get_by_label("Made by").select_option("auto")
+    expect(page.get_by_label("Wish for Gemini")).to_have_count(0)
+    page.get_by_text("Soft", exact=True).click()
+    page.get_by_text("Only the mask", exact=True).click()
+    assert ann.barriers() == []
+    ann.drop([PHOTOS / "pink-cap.jpg"])
+    ann.sees(1, "done")
+    page.get_by_role("button", name="Compare: pink-cap.jpg").last.click()
+    with page.expect_download() as saved:
+        page.get_by_role("dialog").get_by_role("link", name="Download").click()
+    with Image.open(saved.value.path()) as picture:
+        assert (picture.format, picture.mode) == ("PNG", "L")
+
+
 def test_an_unsure_cut_out_is_said_in_plain_words_in_chinese(visit: Visit) -> None:
     ann = visit(locale="zh-CN").arrive(until="实时")
     ann.drop([{"name": "checks.jpg", "mimeType": "image/jpeg", "buffer": _cluttered()}])

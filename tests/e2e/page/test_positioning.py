@@ -64,9 +64,9 @@ def test_the_result_is_where_the_preview_showed_it(visit: Visit) -> None:
     dialog.get_by_text("Crop", exact=True).click()
     photo = dialog.locator(".position-photo")
     (whole,) = ann.boxes(photo)
-    page.mouse.move(whole["x"] + 1, whole["y"] + 1)
+    page.mouse.move(whole["x"] + 8, whole["y"] + 8)
     page.mouse.down()
-    page.mouse.move(whole["x"] + 0.5 * whole["width"], whole["y"] + whole["height"], steps=5)
+    page.mouse.move(whole["x"] + 0.6 * whole["width"], whole["y"] + whole["height"], steps=5)
     page.mouse.up()
     assert ann.barriers() == []
     dialog.get_by_text("Position", exact=True).click()
@@ -81,6 +81,7 @@ def test_the_result_is_where_the_preview_showed_it(visit: Visit) -> None:
     assert shown == pytest.approx(box_of(latest), abs=0.012)
     (task, _) = tasks(ann)
     assert (task["options"]["rotation"], task["options"]["scale"]) == (90, 0.7)
+    assert task["options"]["crop"]["right"] == pytest.approx(0.6, abs=0.01)
     checks = {check["name"]: check for check in task["result"]["report"]["checks"]}
     assert (checks["fill"]["verdict"], checks["centring"]["verdict"]) == ("passed", "warned")
     # The photo lies under the turned result, and the checkered backdrop ends where the product does.

@@ -4,7 +4,7 @@ import { type ReactNode, useId, useState } from "react";
 
 import { type Texts, useLanguage } from "../i18n";
 import { Numbers } from "../model/numbers";
-import { areOwn, DEFAULTS, ENGINES, FORMATS, isPreset, isSize, type Options, PRESETS, type PresetName, SHADOWS, SIZES, USUAL_FILL, WHITE } from "../model/options";
+import { areOwn, DEFAULTS, ENGINES, FORMATS, isPreset, isSize, MAX_PROMPT, type Options, PRESETS, type PresetName, SHADOWS, SIZES, USUAL_FILL, WHITE } from "../model/options";
 
 interface Props {
   options: Options;
@@ -82,6 +82,7 @@ export function OptionsFields({ options, presets, engines, onChange, withFormat 
   const preset = presets.find(({ name }) => name === options.preset) ?? null;
   const white = options.background === WHITE;
   const transparent = options.content === "transparent";
+  const maskOnly = options.content === "mask";
   const set = (change: Partial<Options>) => onChange({ ...options, ...change });
   return (
     <>
@@ -97,9 +98,19 @@ export function OptionsFields({ options, presets, engines, onChange, withFormat 
         />
         <Size size={options.size} preset={preset} onChange={(size) => set({ size })} />
       </div>
+      {options.engine === "gemini" ? (
+        <TextInput
+          label={words.prompt}
+          placeholder={words.promptExample}
+          maxLength={MAX_PROMPT}
+          value={options.prompt}
+          onChange={(event) => set({ prompt: event.currentTarget.value })}
+        />
+      ) : null}
       <Fill fill={options.fill} preset={preset?.fill ?? USUAL_FILL} onChange={(fill) => set({ fill })} />
       <Segments
         label={words.background}
+        disabled={maskOnly}
         value={transparent ? "transparent" : white ? "white" : "other"}
         values={["white", "transparent", "other"]}
         names={words.backgrounds}
@@ -114,12 +125,20 @@ export function OptionsFields({ options, presets, engines, onChange, withFormat 
       />
       <Segments
         label={words.shadow}
+        disabled={maskOnly}
         value={options.shadow}
         values={SHADOWS}
         names={words.shadows}
         onChange={(shadow) => set({ shadow })}
       />
-      {white || transparent ? null : (
+      <Switch
+        size="sm"
+        label={words.maskOnly}
+        description={words.maskOnlyHint}
+        checked={maskOnly}
+        onChange={(event) => set({ content: event.currentTarget.checked ? "mask" : "picture" })}
+      />
+      {white || transparent || maskOnly ? null : (
         <Colour
           colour={options.background}
           against={preset?.pure_white === true ? words.colourAgainst(words.presets[options.preset]) : null}
@@ -255,10 +274,11 @@ interface SegmentsProps<Value extends string> {
   value: Value;
   values: readonly Value[];
   names: Record<Value, string>;
+  disabled?: boolean;
   onChange: (value: Value) => void;
 }
 
-function Segments<Value extends string>({ label, hint, value, values, names, onChange }: SegmentsProps<Value>) {
+function Segments<Value extends string>({ label, hint, value, values, names, disabled = false, onChange }: SegmentsProps<Value>) {
   const id = useId();
   return (
     <div>
@@ -271,6 +291,7 @@ function Segments<Value extends string>({ label, hint, value, values, names, onC
       <SegmentedControl
         fullWidth
         aria-labelledby={id}
+        disabled={disabled}
         value={value}
         onChange={onChange}
         data={values.map((each) => ({ value: each, label: names[each] }))}

@@ -8,7 +8,9 @@ export const PRESETS = ["custom", "amazon", "taobao", "tmall", "jd", "shopify", 
 export const FORMATS = ["", "png", "jpeg", "webp"] as const;
 export const ENGINES = ["auto", "local", "neural", "gemini"] as const;
 export const SHADOWS = ["none", "contact"] as const;
-export const CONTENTS = ["picture", "transparent"] as const;
+export const CONTENTS = ["picture", "transparent", "mask"] as const;
+/** Characters of a prompt. */
+export const MAX_PROMPT = 2000;
 export const WHITE = "#ffffff";
 /** Used until the preset's fill is known. */
 export const USUAL_FILL = 0.85;
@@ -30,6 +32,8 @@ export interface Options {
   background: string;
   shadow: (typeof SHADOWS)[number];
   content: (typeof CONTENTS)[number];
+  /** Instructions for a generative engine; others ignore them. */
+  prompt: string;
   /** More presets for which the photo is made too. */
   also: readonly PresetName[];
 }
@@ -43,6 +47,7 @@ export const DEFAULTS: Options = {
   background: WHITE,
   shadow: "none",
   content: "picture",
+  prompt: "",
   also: [],
 };
 const STORED = "whitebg.options";
@@ -66,7 +71,7 @@ export function parseOptions(text: string | null): Options {
   } catch {
     return DEFAULTS;
   }
-  const { preset, format, engine, fill, size, background, shadow, content, also } = stored;
+  const { preset, format, engine, fill, size, background, shadow, content, prompt, also } = stored;
   return {
     preset: PRESETS.find((each) => each === preset) ?? DEFAULTS.preset,
     format: FORMATS.find((each) => each === format) ?? DEFAULTS.format,
@@ -76,6 +81,7 @@ export function parseOptions(text: string | null): Options {
     background: typeof background === "string" && /^#[0-9a-f]{6}$/.test(background) ? background : WHITE,
     shadow: SHADOWS.find((each) => each === shadow) ?? DEFAULTS.shadow,
     content: CONTENTS.find((each) => each === content) ?? DEFAULTS.content,
+    prompt: typeof prompt === "string" ? prompt.slice(0, MAX_PROMPT) : DEFAULTS.prompt,
     also: Array.isArray(also) ? PRESETS.filter((each) => also.includes(each)) : [],
   };
 }
@@ -95,12 +101,13 @@ export function formOf(options: Options): Partial<TaskOptions> {
   return {
     preset: options.preset,
     engine: options.engine,
-    shadow: options.shadow,
+    ...(options.content === "mask" ? {} : { shadow: options.shadow }),
     ...(options.format === "" ? {} : { format: options.format }),
     ...(options.fill === null ? {} : { fill: options.fill }),
     ...(options.size === null ? {} : { size_px: options.size }),
-    ...(options.content === "transparent" ? { content: options.content } : {}),
-    ...(options.background === WHITE || options.content === "transparent" ? {} : { background: options.background }),
+    ...(options.content === "picture" ? {} : { content: options.content }),
+    ...(options.background === WHITE || options.content !== "picture" ? {} : { background: options.background }),
+    ...(options.prompt.trim() === "" || options.engine !== "gemini" ? {} : { prompt: options.prompt.trim() }),
   };
 }
 

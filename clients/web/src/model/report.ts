@@ -117,8 +117,9 @@ function askedOf(name: CheckName, limit: string, white: boolean, words: Words, n
   return asked.range(bare(low), say(high));
 }
 
-function adviceOf(name: CheckName, { value, limit }: Check, white: boolean, words: Words): string {
+function adviceOf(name: CheckName, { value, limit, verdict }: Check, white: boolean, words: Words): string {
   const { advice } = words;
+  if (name === "centring" && verdict === "warned") return advice.centringMoved; // Only by hand.
   if (name === "border" && limit === EXACTLY_WHITE && !white) return advice.borderColour;
   if (name === "components" && value === 0) return advice.componentsNone;
   return advice[name];
