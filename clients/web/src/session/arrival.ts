@@ -1,4 +1,4 @@
-/** What the page was opened with, in the part of the address that browsers send to no server. */
+/** The parameters that the page was opened with, in the part of the address that browsers send to no server. */
 import type { Texts } from "../i18n";
 
 /** Why a sign-in or sign-out did not succeed; the first ones are the gateway's. */
