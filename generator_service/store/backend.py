@@ -12,7 +12,7 @@ from generator_service.store.queue_clock import QueueClock
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backend:
-    """What writers to one kind of database do in their own way."""
+    """Operations of a writer that differ between the databases."""
 
     begin: Callable[[Connection], None]
     """Begin to write."""

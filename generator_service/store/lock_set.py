@@ -10,7 +10,7 @@ from dataclasses import dataclass
 class LockSet:
     """Rows that an operation may change, as far as known in advance: they are locked and read first.
 
-    ``users`` are made where they are new, and each may get ``new_tasks`` tasks; the users of ``tasks`` are found by
+    ``users`` are created if they are new, and each may get ``new_tasks`` tasks; the users of ``tasks`` are found by
     these tasks.
     ``keys`` are pairs of a user and an idempotency key, ``batches`` of a user and a batch's name.
     """

@@ -1,4 +1,4 @@
-"""What keeps tasks from starting, in one transaction: breakers and limits of engines."""
+"""Breakers and limits of engines in one transaction: they decide which tasks may start."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class StartGates:
         return after
 
     def end_attempt(self, task_id: int) -> None:
-        """Note that a task runs no longer: end the probes that it was, and count running tasks again."""
+        """Note that a task no longer runs: end the probes that it was, and count running tasks again."""
         for name, breaker in self.breakers().items():
             if breaker.probe_task == task_id:
                 self.change_breaker(name, lambda breaker: breaker.end_probe(task_id))

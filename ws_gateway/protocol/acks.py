@@ -73,7 +73,7 @@ class Acks:
             self._rounds = 0
 
     def forget(self) -> None:
-        """Expect no ack of what went out so far: it is sent anew, or void."""
+        """Expect no ack of what went out so far: it is sent again, or void."""
         self._sent.clear()
         self._rounds = 0
 

@@ -1,4 +1,4 @@
-"""The connection to the service, made anew when its certificates were replaced."""
+"""The connection to the service, opened again when its certificates were replaced."""
 
 from __future__ import annotations
 

@@ -28,10 +28,10 @@ from ws_gateway.websocket.transport import wire_of
 log = logging.getLogger(__name__)
 
 _READ_BACKOFF = Backoff(base=0.1, cap=5.0)
-# How often a client that does not read is looked at, in seconds; a client that reads is not.
+# Seconds between two checks of a client that does not read; a client that reads is not checked.
 _LOOK_S = 0.5
 _WRITE_CHARS = 16 * 1024
-"""Length of the frames that are written together; after that, the client's reading is looked at again."""
+"""Length of the frames that are written together; after that, the client's reading is checked again."""
 
 
 class Connection:
@@ -231,7 +231,7 @@ class Connection:
 
 
 class _Alarm:
-    """A timer that may ring too early, but not too late: so it need not be set anew for each message."""
+    """A timer that may ring too early, but not too late: so it need not be set again for each message."""
 
     __slots__ = ("_handle", "_loop", "_ring")
 

@@ -1,4 +1,4 @@
-"""How long live messages take from what happened to the written frame, for one client."""
+"""Delivery latency of one client: the time from an event to the written frame."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class DeliveryLatency:
         self._expected: dict[str, tuple[Delivery, float]] = {}
 
     def expect(self, message: TaskMessage | ProgressMessage) -> None:
-        """Take note of a message as it comes from the hub."""
+        """Record a message that comes from the hub."""
         if isinstance(message, ProgressMessage):
             kind = Delivery.PROGRESS
         else:
@@ -30,7 +30,7 @@ class DeliveryLatency:
         self._expected[message.text] = kind, message.happened_at
 
     def written(self, frame: str) -> None:
-        """Take note that a frame was handed to the socket."""
+        """Measure the latency of a frame that was handed to the socket."""
         if not self._expected:
             return
         if (found := self._expected.pop(frame, None)) is not None:

@@ -298,13 +298,9 @@ class AsyncClient:
         )
         if review is not None:
             request.review = convert.review_to_proto(Review(review))
-        while True:
-            page = await self._wire.call(self._wire.stub.ListTasks, request)
+        async for page in self._wire.pages(self._wire.stub.ListTasks, request):
             for task in page.tasks:
                 yield convert.task_from_proto(task)
-            if not page.next_page_token:
-                return
-            request.page_token = page.next_page_token
 
     async def head(self, *, user_id: str | None = None) -> str:
         """Return the cursor of a user's latest event: a watch after it misses nothing from now on."""

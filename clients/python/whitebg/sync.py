@@ -171,7 +171,7 @@ class _Stepper(Generic[_T]):
 def blocking(
     method: Callable[Concatenate[AsyncClient, _P], Coroutine[Any, Any, _T]],
 ) -> Callable[Concatenate[Client, _P], _T]:
-    """Give an async method its blocking face: the same arguments, the same result, the same words."""
+    """Return the blocking form of an async method, with the same arguments, result and docstring."""
 
     @wraps(method)
     def call(self: Client, /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
@@ -183,7 +183,7 @@ def blocking(
 def blocking_iter(
     method: Callable[Concatenate[AsyncClient, _P], AsyncGenerator[_T]],
 ) -> Callable[Concatenate[Client, _P], Generator[_T]]:
-    """Give an async generator method its blocking face; leaving the loop, or an interrupt, ends the stream."""
+    """Return the blocking form of an async generator method; leaving the loop, or an interrupt, ends the stream."""
 
     @wraps(method)
     def iterate(self: Client, /, *args: _P.args, **kwargs: _P.kwargs) -> Generator[_T]:

@@ -17,7 +17,7 @@ from whitebg.files import StrPath
 class ClientTls:
     """TLS files of a connection; pass it as ``tls`` to a client. All files are PEM.
 
-    They are read when the connection is opened: a client that outlives its certificate must be made anew.
+    They are read when the connection is opened: a client that outlives its certificate must be created again.
     """
 
     ca: StrPath | None = None

@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from itertools import count
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import grpc
 import grpc.aio
@@ -46,6 +46,18 @@ _CHANNEL_OPTIONS: list[tuple[str, int]] = [
 
 _Q = TypeVar("_Q")
 _R = TypeVar("_R")
+
+
+class _PageRequest(Protocol):
+    page_token: str
+
+
+class _Page(Protocol):
+    next_page_token: str
+
+
+_PageQ = TypeVar("_PageQ", bound=_PageRequest)
+_PageR = TypeVar("_PageR", bound=_Page)
 
 
 def open_channel(target: str, tls: Tls, options: Sequence[tuple[str, int | str]]) -> grpc.aio.Channel:
@@ -175,6 +187,22 @@ class Wire:
                     raise failure from None
                 await asyncio.sleep(delay)
         raise AssertionError("count() does not end")
+
+    async def pages(
+        self, method: grpc.aio.UnaryUnaryMultiCallable[_PageQ, _PageR], request: _PageQ
+    ) -> AsyncGenerator[_PageR]:
+        """Yield all pages of a list, from that of the request on. The caller may change the request in between.
+
+        Raises:
+            WhitebgError: as `call` does.
+
+        """
+        while True:
+            page = await self.call(method, request)
+            yield page
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
 
     async def stream(self, method: grpc.aio.UnaryStreamMultiCallable[_Q, _R], request: _Q) -> AsyncGenerator[_R]:
         """Yield what one streaming call brings; closing the generator ends the call.

@@ -1,4 +1,4 @@
-"""Keeping what a process holds from other processes of the same user."""
+"""Protection of a process's memory from other processes of the same user."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _PR_SET_DUMPABLE = 4
 
 
 def protect_memory() -> None:
-    """Let no other process of this user read this one's memory, environment or open files; only root still can.
+    """Prevent this user's other processes from reading this one's memory, environment and open files; root still can.
 
-    On Linux alone. It also means that no core file is written, and that profilers and debuggers need root. Programs
-    that are started from here are not protected by it.
+    Linux only. As a side effect, no core file is written, and profilers and debuggers need root. Programs started
+    from here are not protected.
     """
     if sys.platform != "linux":
         return

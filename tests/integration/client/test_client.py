@@ -40,6 +40,11 @@ async def test_a_photo_is_put_through(client: AsyncClient, tmp_path: Path) -> No
     assert [each.task_id async for each in client.list_tasks(states=[models.TaskState.COMPLETED])] == [done.task_id]
 
 
+async def test_a_list_goes_on_over_all_of_its_pages(client: AsyncClient) -> None:
+    submitted = [(await client.submit(PHOTO, filename=f"{number}.png")).task_id for number in range(5)]
+    assert [each.task_id async for each in client.list_tasks(page_size=2)] == submitted[::-1]
+
+
 async def test_an_image_saved_into_a_folder_takes_the_services_name(client: AsyncClient, tmp_path: Path) -> None:
     task = await client.submit(PHOTO, filename="杯 cup.png")
     await client.wait(task.task_id, timeout=PATIENCE)

@@ -173,7 +173,7 @@ def test_a_task_arrives_whole() -> None:
     assert form.message == "The market does not take PNG."
     assert (read.error.code, read.error.message, read.error.retryable) == ("c", "m", True)
     assert read.wait_reason == task_pb2.WAIT_REASON_RATE_LIMITED
-    told = {
+    sent = {
         *plain,
         *times,
         "state",
@@ -187,8 +187,8 @@ def test_a_task_arrives_whole() -> None:
         "review",
     }
     assert (read.assigned_engine, read.review) == (task_pb2.ENGINE_LOCAL, task_pb2.REVIEW_REJECTED)
-    secret = {"lease_owner", "lease_expires_at", "attempt_usage"}
-    assert told | secret | {"assigned_engine"} == {each.name for each in fields(Task)}, "add new fields here"
+    internal = {"lease_owner", "lease_expires_at", "attempt_usage"}
+    assert sent | internal | {"assigned_engine"} == {each.name for each in fields(Task)}, "add new fields here"
 
 
 def test_what_is_not_known_stays_unset() -> None:

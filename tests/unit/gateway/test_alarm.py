@@ -1,4 +1,4 @@
-"""The timer of a socket's writer: never too late, and not set anew for each message."""
+"""The timer of a socket's writer: never too late, and not set again for each message."""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -30,6 +32,9 @@ Since = Annotated[
 ]
 Until = Annotated[str | None, typer.Option(metavar="TIME", help="Created before: as --since.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Don't ask for confirmation.")]
+
+_PAGE_SIZE = 500
+"""Tasks in one response."""
 
 
 @app.command()
@@ -118,14 +123,13 @@ def tasks(
 
     async def work(wire: Wire) -> None:
         found: list[task_pb2.Task] = []
-        token = ""
-        while len(found) < limit:
-            request = pb.FindTasksRequest(filter=wanted, page_size=min(500, limit - len(found)), page_token=token)
-            page = await wire.call(wire.admin_stub.FindTasks, request)
-            found += page.tasks
-            token = page.next_page_token
-            if not token:
-                break
+        request = pb.FindTasksRequest(filter=wanted, page_size=min(_PAGE_SIZE, limit))
+        async with aclosing(wire.pages(wire.admin_stub.FindTasks, request)) as pages:
+            async for page in pages:
+                found += page.tasks
+                if len(found) >= limit:
+                    break
+                request.page_size = min(_PAGE_SIZE, limit - len(found))
         if as_json:
             for task in found:
                 print_json(task)
@@ -209,16 +213,10 @@ def requeue(
         planned = await wire.call(wire.admin_stub.RequeueTasks, pb.RequeueTasksRequest(filter=wanted, dry_run=True))
         if not _confirm(f"{planned.total_size} tasks will be submitted again", planned.total_size, yes=yes):
             return
-        token, submitted, skipped = "", 0, dict[str, int]()
-        while True:
-            request = pb.RequeueTasksRequest(filter=wanted, page_token=token)
-            page = await wire.call(wire.admin_stub.RequeueTasks, request)
+        submitted, skipped = 0, Counter[str]()
+        async for page in wire.pages(wire.admin_stub.RequeueTasks, pb.RequeueTasksRequest(filter=wanted)):
             submitted += len(page.tasks)
-            for each in page.skipped:
-                skipped[each.reason] = skipped.get(each.reason, 0) + 1
-            token = page.next_page_token
-            if not token:
-                break
+            skipped.update(each.reason for each in page.skipped)
         output.console().print(f"{submitted} tasks submitted")
         for reason, count in sorted(skipped.items()):
             output.console().print(f"{count} tasks skipped: {reason}")
@@ -248,9 +246,7 @@ def users(context: typer.Context, as_json: AsJson = False) -> None:
 
     async def work(wire: Wire) -> None:
         table = Table("user", "waiting", "running", "MiB", "limits", box=None)
-        token = ""
-        while True:
-            page = await wire.call(wire.admin_stub.ListUsers, pb.ListUsersRequest(page_token=token))
+        async for page in wire.pages(wire.admin_stub.ListUsers, pb.ListUsersRequest()):
             for user in page.users:
                 if as_json:
                     print_json(user)
@@ -258,9 +254,6 @@ def users(context: typer.Context, as_json: AsJson = False) -> None:
                 limits = ", ".join(f"{name} {value}" for name, value in MessageToDict(user.limits).items())
                 size = f"{user.stored_bytes / 2**20:.1f}"
                 table.add_row(*map(Text, (user.user_id, str(user.pending), str(user.running), size, limits)))
-            token = page.next_page_token
-            if not token:
-                break
         if not as_json:
             output.console().print(table)
 

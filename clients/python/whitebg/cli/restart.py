@@ -1,4 +1,4 @@
-"""When a child that died is started again, and when it is given up: pure."""
+"""Restart policy of child processes: pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class RestartPolicy:
-    """Doubling waits; a child that lived long enough begins afresh."""
+    """Doubling waits; they start from the first again after a child has lived long enough."""
 
     base: float = 0.2
     """First wait in seconds."""

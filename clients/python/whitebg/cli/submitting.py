@@ -26,7 +26,7 @@ from whitebg.models import Content, Engine, HintKind, Shadow, TaskOptions
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """How pictures are to be made, and where they go."""
+    """Options of the pictures, and where to save them."""
 
     out: Path
     options: TaskOptions = field(default_factory=TaskOptions)
@@ -45,7 +45,7 @@ class Job:
 
 
 async def submit_photos(connection: Connection, arguments: list[str], job: Job, console: Console) -> bool:
-    """Put photos through and show how it goes; return whether every one came out.
+    """Process photos and show the progress; return whether all were completed.
 
     Raises:
         Problem: nothing answers, ``out`` can't be written, or there is a mask for more than one photo.
@@ -60,7 +60,7 @@ async def submit_photos(connection: Connection, arguments: list[str], job: Job, 
 
 
 async def redo_tasks(connection: Connection, task_ids: list[int], job: Job, console: Console) -> bool:
-    """Make new versions of earlier results and show how it goes; return whether every one came out.
+    """Make new versions of earlier results and show the progress; return whether all were completed.
 
     Raises:
         Problem: nothing answers, ``out`` can't be written, or there is a mask for more than one task.

@@ -1,4 +1,4 @@
-"""Child processes that are kept alive, heard, and ended in order; they never outlive their parent.
+"""Child processes: restarted when they die, their output logged, stopped in order. They never outlive their parent.
 
 A child runs in a session of its own, so that Ctrl-C reaches the parent alone. Its standard input is a pipe that the
 parent holds: when the parent ends, however it ends, the child reads the end of it and drains.

@@ -49,12 +49,8 @@ def admin_usage(
     async def work(wire: Wire) -> None:
         found: list[usage_pb2.DayUsage] = []
         request = admin_service_pb2.AdminServiceGetUsageRequest(first_day=first, last_day=last, user_id=user)
-        while True:
-            page = await wire.call(wire.admin_stub.GetUsage, request)
+        async for page in wire.pages(wire.admin_stub.GetUsage, request):
             found += page.usage
-            request.page_token = page.next_page_token
-            if not page.next_page_token:
-                break
         _show(found, csv, as_json=as_json)
 
     run(context, work)
