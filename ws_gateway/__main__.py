@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from whitebg_process.certificates import CertificateError
 from whitebg_process.settings import describe
-from ws_gateway.server import serve
+from ws_gateway.server import CannotListen, serve
 from ws_gateway.settings import Settings
 from ws_gateway.telemetry import tracing
 
@@ -28,7 +28,11 @@ def main() -> int:
     except (CertificateError, tracing.TracingUnavailable) as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    serve(settings)
+    try:
+        serve(settings)
+    except CannotListen as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
     return 0
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from tests.support.postgres import PostgresServer
 from tools.fuzz.cases import GrpcCase
 from tools.fuzz.run import Findings, fuzz_servers, try_case
-from tools.fuzz.servers import running_servers, sign
+from tools.fuzz.servers import running_servers
+from tools.fuzz.tokens import sign
 from whitebg.v1 import admin_service_pb2
 
 _ROOT = [("authorization", f"Bearer {sign('root', scope='admin')}")]
