@@ -70,7 +70,7 @@ async def test_a_full_disk_keeps_acknowledged_work(small_disk: Path) -> None:
 
 
 async def test_an_image_store_that_goes_and_comes_back(tmp_path: Path) -> None:
-    """The folder is gone, as an unmounted share: tasks wait for it, and none fails for a missing photo."""
+    """The folder is missing, as an unmounted share: tasks wait for it, and none fails for a missing photo."""
     data, probe = tmp_path / "data", Probe(free_port())
     options = {"worker_slots": "1", "metrics_port": str(probe.port), "min_free_mib": "0", "inline_image_kib": "0"}
     with service_process(data, SECRET, **options) as service:
