@@ -32,7 +32,7 @@ help:
 	@echo "make quality  measure the pictures: make quality PHOTOS=DIR STUDIO=scenes-per-class ENGINES=local,neural,auto WEIGHTS=FILE"
 	@echo "make presets  make every preset's picture and see its own report: make presets PHOTOS=DIR"
 	@echo "make fuzz     send broken photos to the engine, and broken requests to the real servers:"
-	@echo "              make fuzz TARGET=images|grpc|http|websocket|all COUNT=10000 SEED=1 FUZZ_STORE=sqlite|postgres"
+	@echo "              make fuzz TARGET=images|settings|grpc|http|websocket|all COUNT=10000 SEED=1 FUZZ_STORE=sqlite|postgres"
 
 setup: $(VENV)/.ready-dev
 

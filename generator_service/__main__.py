@@ -166,8 +166,12 @@ def run_process(command: str, settings: Settings) -> int:
     except MISCONFIGURED as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    except (DataDirInUse, DatabaseUnavailable) as error:
+    except DataDirInUse as error:
         sys.stderr.write(f"{error}\n")
+        return 1
+    except DatabaseUnavailable as error:
+        setting = "WHITEBG_DATA_DIR" if settings.database_url is None else "WHITEBG_DATABASE_URL"
+        sys.stderr.write(f"{setting}: {error}\n")
         return 1
     except Exception as error:
         if found := damage(error):

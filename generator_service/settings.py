@@ -7,12 +7,11 @@ import re
 import socket
 from collections.abc import Callable
 from datetime import timedelta
-from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
+from pydantic import Field, IPvAnyNetwork, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import NoDecode
 
 from generator_service.blobs.bucket import Bucket, Keys
@@ -190,7 +189,7 @@ class Settings(ProcessSettings):
     """MiB of photos, results and thumbnails of one user; freed when tasks are deleted."""
 
     # --- Webhooks ---
-    webhook_allowed_networks: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()
+    webhook_allowed_networks: Annotated[tuple[IPvAnyNetwork, ...], NoDecode] = ()
     """Networks that webhooks may connect to although not public, such as ``10.0.0.0/8``, separated by commas."""
     webhook_allow_http: bool = False
     """Allow webhooks over plain HTTP: messages are then readable on the way."""
@@ -305,7 +304,8 @@ class Settings(ProcessSettings):
                 variable = f"WHITEBG_NEURAL_{name.upper()}"
                 raise ValueError(f"{variable} and WHITEBG_REMBG_{name.upper()} are both set; keep {variable} only")
         if self.network_weights is not None and self.network is None:
-            raise ValueError("WHITEBG_NEURAL_WEIGHTS is set, but not which model it is: set WHITEBG_NEURAL_MODEL too")
+            variable = "WHITEBG_REMBG_WEIGHTS" if self.neural_weights is None else "WHITEBG_NEURAL_WEIGHTS"
+            raise ValueError(f"{variable} is set, but not which model it is: set WHITEBG_NEURAL_MODEL too")
         return self
 
     @model_validator(mode="after")

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from whitebg_process.certificates import CertificateError
 from whitebg_process.settings import describe
 from whitebg_process.tracing import TracingUnavailable, start_tracing
-from ws_gateway.server import serve
+from ws_gateway.server import CannotListen, serve
 from ws_gateway.settings import Settings
 
 
@@ -28,7 +28,11 @@ def main() -> int:
     except (CertificateError, TracingUnavailable) as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    serve(settings)
+    try:
+        serve(settings)
+    except CannotListen as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
     return 0
 
 

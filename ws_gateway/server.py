@@ -38,6 +38,10 @@ _STDIN = 0
 _MAX_FILES = 1024 * 1024
 
 
+class CannotListen(Exception):
+    """The configured address can't be listened on; the message names the settings."""
+
+
 class Server(uvicorn.Server):
     """uvicorn that asks its sockets to resume elsewhere before it closes them."""
 
@@ -49,8 +53,19 @@ class Server(uvicorn.Server):
         """Set once connections are taken."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start listening."""
-        await super().startup(sockets)
+        """Start listening.
+
+        Raises:
+            CannotListen: the address can't be used; uvicorn has logged the reason.
+
+        """
+        try:
+            await super().startup(sockets)
+        except SystemExit:
+            raise CannotListen(
+                f"can't listen on {self.config.host}:{self.config.port}: stop what listens there, "
+                "or set WHITEBG_HTTP_HOST and WHITEBG_HTTP_PORT"
+            ) from None
         if self.started:
             host = f"[{self.config.host}]" if ":" in self.config.host else self.config.host
             log.info("listening on http://%s:%d", host, self.port)

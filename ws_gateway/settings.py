@@ -174,6 +174,15 @@ class Settings(ProcessSettings):
             return tuple(part for part in (piece.strip() for piece in value.split(",")) if part)
         return value
 
+    @field_validator("http_host", "metrics_host")
+    @classmethod
+    def _a_host(cls, value: str) -> str:
+        try:
+            value.encode("idna")
+        except UnicodeError as error:
+            raise ValueError(f"{value!r} is no name or address of a host: {error}") from error
+        return value
+
     @field_validator("allowed_origins")
     @classmethod
     def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -237,9 +246,10 @@ class Settings(ProcessSettings):
     def _whole_tls(self) -> Self:
         if (self.grpc_client_cert is None) != (self.grpc_client_key is None):
             raise ValueError("WHITEBG_GRPC_CLIENT_CERT and WHITEBG_GRPC_CLIENT_KEY go together; only one is set")
-        files = (self.grpc_server_ca, self.grpc_server_name, self.grpc_client_cert)
-        if any(files) and not self.grpc_tls:
-            raise ValueError("certificates for the service are set, but WHITEBG_GRPC_TLS is not: set it to true")
+        needing = [name for name in ("grpc_server_ca", "grpc_server_name", "grpc_client_cert") if getattr(self, name)]
+        if needing and not self.grpc_tls:
+            variables = " and ".join(f"WHITEBG_{name.upper()}" for name in needing)
+            raise ValueError(f"{variables} set, but WHITEBG_GRPC_TLS is not: set it to true")
         return self
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, get_args
@@ -58,18 +58,21 @@ def _holds(field: FieldInfo, kind: type) -> bool:
     return field.annotation is kind or kind in get_args(field.annotation)
 
 
-def describe(error: ValidationError, settings: type[ProcessSettings]) -> Iterator[str]:
-    """Yield the problems of the settings: the variable, the value unless it is secret, and the violated rule."""
+def describe(error: ValidationError, settings: type[ProcessSettings]) -> Sequence[str]:
+    """Return the problems, one line for each variable: its value unless it is secret, and the violated rules."""
+    lines: dict[str, str] = {}
     for problem in error.errors(include_url=False):
         message = problem["msg"].removeprefix("Value error, ")
         if not problem["loc"]:  # A problem of several settings together names them itself.
-            yield message
+            lines[message] = message
             continue
         name = str(problem["loc"][0])
         variable, secret = f"{PREFIX}{name.upper()}", _holds(settings.model_fields[name], SecretStr)
         if problem["type"] == "missing":
-            yield f"{variable} is not set; set it" + (f", or name a file in {variable}_FILE" if secret else "")
+            found = " is not set; set it" + (f", or name a file in {variable}_FILE" if secret else "")
         elif secret or problem["type"] == "value_error":  # Our own messages quote the value where that helps.
-            yield f"{variable}: {message}"
+            found = f": {message}"
         else:
-            yield f"{variable}: {problem['input']!r} can't be used: {message}"
+            found = f": {problem['input']!r} can't be used: {message}"
+        lines[variable] = f"{lines[variable]}; {found.removeprefix(': ')}" if variable in lines else variable + found
+    return list(lines.values())
