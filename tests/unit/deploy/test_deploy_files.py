@@ -153,7 +153,7 @@ def test_the_image_runs_as_nobody_in_particular_from_a_pinned_base() -> None:
     assert re.fullmatch(r"python:\d+\.\d+\.\d+-slim-\w+@sha256:[0-9a-f]{64}", base)
     assert COMPOSE["x-whitebg"]["build"]["args"] == {"PYTHON_IMAGE": f"${{PYTHON_IMAGE:-{base}}}"}
     assert "USER 10001:10001" in DOCKERFILE
-    assert "--constraint constraints.txt" in DOCKERFILE
+    assert "--require-hashes --requirement requirements.txt" in DOCKERFILE
     images = {service["image"] for service in COMPOSE["services"].values()} - {COMPOSE["x-whitebg"]["image"]}
     example = (DEPLOY / "example.env").read_text()
     for image in images:
