@@ -365,6 +365,26 @@ def test_monitoring_is_started_on_request_and_finds_every_process() -> None:
     assert mounted[str(home)].name == "whitebg.json"
 
 
+def test_the_example_of_an_ingress_leads_to_the_gateways() -> None:
+    folder = DEPLOY / "kubernetes" / "ingress"
+    overlay = yaml.safe_load((folder / "kustomization.yaml").read_text())
+    assert overlay["resources"] == ["..", "ingress.yaml"]
+    (patch,) = overlay["patches"]
+    assert patch["target"]["name"] in kind("ConfigMap")
+    (changed,) = yaml.safe_load(patch["patch"])
+    assert changed["path"].removeprefix("/data/WHITEBG_").lower() in GATEWAY
+    ingress = yaml.safe_load((folder / "ingress.yaml").read_text())
+    (rule,) = ingress["spec"]["rules"]
+    (path,) = rule["http"]["paths"]
+    service = kind("Service")[path["backend"]["service"]["name"]]
+    assert path["backend"]["service"]["port"]["name"] in {port["name"] for port in service["spec"]["ports"]}
+    assert ingress["spec"]["tls"][0]["hosts"] == [rule["host"]]
+    assert changed["value"] == f"https://{rule['host']}"
+    largest = int(ingress["metadata"]["annotations"]["nginx.ingress.kubernetes.io/proxy-body-size"].removesuffix("m"))
+    settings = GatewaySettings(jwt_secret=SECRET)  # type: ignore[arg-type]
+    assert largest * MIB >= settings.max_upload_bytes + MAX_MASK_BYTES + FORM_OVERHEAD
+
+
 def test_redis_asks_for_a_password() -> None:
     service = COMPOSE["services"]["redis"]
     assert service["command"][:2] == ["redis-server", "--requirepass"]
