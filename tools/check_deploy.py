@@ -41,7 +41,7 @@ def main() -> int:
 
 def manifest_problems() -> Iterator[str]:
     """Yield violations of the Kubernetes schemas in the manifests."""
-    for path in sorted((DEPLOY / "kubernetes").glob("*.yaml")):
+    for path in sorted((DEPLOY / "kubernetes").rglob("*.yaml")):
         if path.name == "kustomization.yaml":  # Part of kubectl, not of the cluster's API.
             continue
         for manifest in yaml.safe_load_all(path.read_text()):

@@ -40,9 +40,10 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
             else:
                 shutil.copy(ROOT / source, context / target)
     venv.create(made, symlinks=True, with_pip=True)
-    (install,) = re.findall(r"/opt/whitebg/bin/(pip install .+)$", build, re.MULTILINE)
-    words = install.replace('"', "").split()
-    subprocess.run([made / "bin" / words[0], *words[1:], "--no-deps", "--quiet"], cwd=context, check=True, timeout=120)
+    _, install = re.findall(r"/opt/whitebg/bin/(pip install .+)$", build, re.MULTILINE)
+    # The locked dependencies, the build's own too, are not installed here: pip gets the latter from the index.
+    words = [word for word in install.replace('"', "").split() if word not in {"--no-index", "--no-build-isolation"}]
+    subprocess.run([made / "bin" / words[0], *words[1:], "--quiet"], cwd=context, check=True, timeout=120)
     own = next((made / "lib").glob("python*/site-packages"))
     # After its own packages, and without the links that make this checkout importable.
     (own / "others.pth").write_text("\n".join(site.getsitepackages()))

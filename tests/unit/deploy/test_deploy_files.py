@@ -153,7 +153,7 @@ def test_the_image_runs_as_nobody_in_particular_from_a_pinned_base() -> None:
     assert re.fullmatch(r"python:\d+\.\d+\.\d+-slim-\w+@sha256:[0-9a-f]{64}", base)
     assert COMPOSE["x-whitebg"]["build"]["args"] == {"PYTHON_IMAGE": f"${{PYTHON_IMAGE:-{base}}}"}
     assert "USER 10001:10001" in DOCKERFILE
-    assert "--constraint constraints.txt" in DOCKERFILE
+    assert "--require-hashes --requirement requirements.txt" in DOCKERFILE
     images = {service["image"] for service in COMPOSE["services"].values()} - {COMPOSE["x-whitebg"]["image"]}
     example = (DEPLOY / "example.env").read_text()
     for image in images:
@@ -363,6 +363,26 @@ def test_monitoring_is_started_on_request_and_finds_every_process() -> None:
     home = Path(services["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"])
     assert home == Path(provider["options"]["path"]) / "whitebg.json"
     assert mounted[str(home)].name == "whitebg.json"
+
+
+def test_the_example_of_an_ingress_leads_to_the_gateways() -> None:
+    folder = DEPLOY / "kubernetes" / "ingress"
+    overlay = yaml.safe_load((folder / "kustomization.yaml").read_text())
+    assert overlay["resources"] == ["..", "ingress.yaml"]
+    (patch,) = overlay["patches"]
+    assert patch["target"]["name"] in kind("ConfigMap")
+    (changed,) = yaml.safe_load(patch["patch"])
+    assert changed["path"].removeprefix("/data/WHITEBG_").lower() in GATEWAY
+    ingress = yaml.safe_load((folder / "ingress.yaml").read_text())
+    (rule,) = ingress["spec"]["rules"]
+    (path,) = rule["http"]["paths"]
+    service = kind("Service")[path["backend"]["service"]["name"]]
+    assert path["backend"]["service"]["port"]["name"] in {port["name"] for port in service["spec"]["ports"]}
+    assert ingress["spec"]["tls"][0]["hosts"] == [rule["host"]]
+    assert changed["value"] == f"https://{rule['host']}"
+    largest = int(ingress["metadata"]["annotations"]["nginx.ingress.kubernetes.io/proxy-body-size"].removesuffix("m"))
+    settings = GatewaySettings(jwt_secret=SECRET)  # type: ignore[arg-type]
+    assert largest * MIB >= settings.max_upload_bytes + MAX_MASK_BYTES + FORM_OVERHEAD
 
 
 def test_redis_asks_for_a_password() -> None:

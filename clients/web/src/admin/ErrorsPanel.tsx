@@ -12,7 +12,7 @@ export function ErrorsPanel({ tasks }: { tasks: readonly AdminTask[] }) {
     { title: users.user },
     { title: errors.when },
     { title: failures.code },
-    { title: failures.message },
+    { title: errors.message },
   ];
   return (
     <Panel id="errors" title={errors.title} empty={tasks.length === 0 ? errors.empty : null}>
