@@ -223,7 +223,7 @@ function CropStage({ material: { photo }, label, crop, onCrop }: { material: Mat
   return (
     <div
       className="position-photo"
-      style={{ aspectRatio: `${photo.width} / ${photo.height}` }}
+      style={{ aspectRatio: `${photo.width} / ${photo.height}`, width: `min(100%, ${(72 * photo.width) / photo.height}vh)` }}
       onPointerDown={(event) => {
         event.currentTarget.setPointerCapture(event.pointerId);
         start.current = pointOf(event);
