@@ -27,7 +27,7 @@ describe("the fit", () => {
     expect(fit({ ...AUTOMATIC, rotation: 45 })[0]).toBeCloseTo(0.6 / (8 * Math.SQRT1_2), 3);
   });
 
-  test("sees only what is in the crop", () => {
+  test("sees only the part in the crop", () => {
     const ends = endsOf(bar(), { left: 0, top: 0, right: 0.5, bottom: 1 });
     expect(fitOf(ends, 0.6, AUTOMATIC)?.scale).toBeCloseTo(0.2);
     expect(fitOf(endsOf(bar(), { left: 0, top: 0, right: 1, bottom: 0.25 }), 0.6, AUTOMATIC)).toBeNull();

@@ -33,7 +33,7 @@ interface Props {
   onSend: (position: Position) => Promise<void>;
 }
 
-/** Turns, scales, moves and crops a product by hand; the frame shows at once what the service will make. */
+/** Turns, scales, moves and crops a product by hand; the frame previews the result. */
 export default function Positioning({ load, onCancel, ...props }: Props) {
   return <Prepared load={load} onCancel={onCancel}>{(material) => <Editor material={material} onCancel={onCancel} {...props} />}</Prepared>;
 }
