@@ -22,7 +22,10 @@ MINUTES = 180.0
 Box = tuple[float, float, float, float]
 PREVIEW = """(canvas) => {
     const {width, height} = canvas;
-    const {data} = canvas.getContext("2d").getImageData(0, 0, width, height);
+    // A copy: a canvas of the page that is read often would be moved to the CPU, with a warning.
+    const copy = new OffscreenCanvas(width, height).getContext("2d", {willReadFrequently: true});
+    copy.drawImage(canvas, 0, 0);
+    const {data} = copy.getImageData(0, 0, width, height);
     let [left, top, right, bottom] = [width, height, 0, 0];
     for (let at = 0; at < width * height; at += 1) {
         if (data[4 * at + 3] < 128) continue;

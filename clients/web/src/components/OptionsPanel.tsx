@@ -87,17 +87,15 @@ export function OptionsFields({ options, presets, engines, onChange, withFormat 
   return (
     <>
       {withFormat ? <Format format={options.format} preset={preset} onChange={(format) => set({ format })} /> : null}
-      <div className="options-pair">
-        <NativeSelect
-          label={words.engine}
-          value={options.engine}
-          onChange={(event) => set({ engine: ENGINES.find((each) => each === event.currentTarget.value) ?? "auto" })}
-          inputWrapperOrder={["label", "input", "description"]}
-          description={engineHint(options.engine, engines, words)}
-          data={ENGINES.map((value) => engineChoice(value, engines, words))}
-        />
-        <Size size={options.size} preset={preset} onChange={(size) => set({ size })} />
-      </div>
+      <NativeSelect
+        label={words.engine}
+        value={options.engine}
+        onChange={(event) => set({ engine: ENGINES.find((each) => each === event.currentTarget.value) ?? "auto" })}
+        inputWrapperOrder={["label", "input", "description"]}
+        description={engineHint(options.engine, engines, words)}
+        data={ENGINES.map((value) => engineChoice(value, engines, words))}
+      />
+      <Size size={options.size} preset={preset} onChange={(size) => set({ size })} />
       {options.engine === "gemini" ? (
         <TextInput
           label={words.prompt}

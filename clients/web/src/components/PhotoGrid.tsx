@@ -150,7 +150,7 @@ function rowsOf(days: readonly Day[], columns: number, texts: Texts, tag: string
     for (const { batch, addedAt, photos } of groups) {
       const key = `batch ${batch ?? photos[0]?.key ?? ""}`;
       if (titled && addedAt !== null) {
-        const time = new Date(addedAt).toLocaleTimeString(tag, { hour: "2-digit", minute: "2-digit" });
+        const time = new Date(addedAt).toLocaleTimeString(tag, { timeStyle: "short" });
         rows.push({ heading: texts.photos.batch(time, photos.length), level: 4, key });
       }
       for (let at = 0; at < photos.length; at += columns) rows.push({ photos: photos.slice(at, at + columns) });

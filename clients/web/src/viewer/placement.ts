@@ -17,7 +17,7 @@ export function boxOf({ scale, x, y, rotation, photo_width, photo_height }: Plac
   };
 }
 
-/** Return the box of the result as CSS, in percent of the photo's box, in which it is to lie where it is without that box. */
+/** Return the box of the result as CSS, in percent of the photo's box; on the page, it stays in its own position. */
 export function resultBoxOf({ scale, x, y, rotation, photo_width, photo_height }: Placement, { width, height }: Size): CSSProperties {
   const angle = (rotation * Math.PI) / 180;
   const [cos, sin] = [Math.cos(angle), Math.sin(angle)];
