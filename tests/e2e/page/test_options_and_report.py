@@ -77,10 +77,6 @@ def test_the_mask_alone_is_made(visit: Visit) -> None:
     ann = visit().arrive()
     page = ann.page
     page.get_by_role("button", name="More options").click()
-    page.get_by_label("Made by").select_option("gemini")
-    expect(page.get_by_label("Wish for Gemini")).to_be_visible()
-    page.get_by_label("Made by").select_option("auto")
-    expect(page.get_by_label("Wish for Gemini")).to_have_count(0)
     page.get_by_text("Soft", exact=True).click()
     page.get_by_text("Only the mask", exact=True).click()
     assert ann.barriers() == []

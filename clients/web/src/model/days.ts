@@ -16,8 +16,9 @@ export interface Group {
 }
 
 /**
- * Group photos, newest first. A batch stays together, at the position of its newest photo, even if other photos were uploaded at the
- * same time. A later version is where its first one is (`first`), and a photo without a known time with those before it.
+ * Group photos, newest first. A batch stays together, at the position of its newest photo, even if other photos were
+ * uploaded at the same time. A later version is where its first one is (`first`), and a photo without a known time with
+ * those before it.
  */
 export function byDay(photos: readonly Photo[], first: ReadonlyMap<string, Photo> = new Map()): Day[] {
   const days: { start: number | null; groups: { batch: string | null; addedAt: number | null; photos: Photo[] }[] }[] = [];
