@@ -36,6 +36,18 @@ def focused(visitor: Visitor) -> str | None:
     return label
 
 
+def test_a_card_opens_the_results_that_are_in_view_now(visit: Visit) -> None:
+    ann = visit().arrive()
+    for n, name in enumerate(("mug.jpg", "cup.jpg", "cap.jpg"), 1):
+        ann.drop([small(name, f"#d{n}dbe0")])
+        ann.sees(n, "done", within=MINUTES)
+    ann.page.get_by_placeholder("Search by name").fill("c")
+    ann.sees(2, "done")
+    # The first card itself did not change.
+    ann.page.locator(".card-picture").first.click()
+    expect(ann.page.get_by_role("dialog")).to_contain_text("1 / 2")
+
+
 def test_photos_are_reviewed_and_saved_by_keyboard_alone(stack: Stack, visit: Visit) -> None:
     ann = visit().arrive()
     page = ann.page

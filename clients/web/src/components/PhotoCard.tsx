@@ -48,107 +48,98 @@ interface Props {
 }
 
 /** One photo: its picture, state and actions. */
-export const PhotoCard = memo(
-  function PhotoCard({ photo, selected, current, market, versions, actions }: Props) {
-    const texts = useTexts();
-    const { phase, name, result } = photo;
-    const busy = isBusy(photo);
-    const named = (action: string) => texts.action.for(action, name);
-    return (
-      <article
-        className="card"
-        data-phase={phase}
-        data-key={photo.key}
-        data-selected={selected}
-        data-decision={photo.decision ?? undefined}
-        aria-label={name}
-      >
-        <Picture photo={photo} current={current} actions={actions} />
-        <Checkbox
-          className="card-select"
-          size="sm"
-          aria-label={named(texts.review.select)}
-          checked={selected}
-          // The event of a click has the state of the shift key.
-          onChange={(event) => actions.select(photo, (event.nativeEvent as MouseEvent).shiftKey)}
-        />
-        <Chip photo={photo} texts={texts} />
-        <div className="card-body">
-          <p className="card-name" title={name}>
-            {name}
-          </p>
-          <p className="card-state">
-            {stateOf(photo, texts)}
-            {phase === "done" && market !== "" ? <span className="muted"> · {market}</span> : null}
-            {versions > 1 ? <span className="muted"> · {texts.review.versionCount(versions)}</span> : null}
-          </p>
-          {busy ? (
-            <Progress
-              size={4}
-              value={photo.percent}
-              aria-label={named(texts.phase[phase])}
-              {...(phase === "working" ? {} : { color: "gray" })}
-            />
-          ) : null}
-          {photo.problem === null || phase === "cancelled" ? null : (
-            <div className="card-problem" data-held={phase === "held"}>
-              <p>
-                <strong>{texts.problem[photo.problem].what + texts.problemEnd}</strong> {texts.problem[photo.problem].fix}
-              </p>
-            </div>
-          )}
-          <div className="card-actions">
-            {busy ? (
-              <Small label={named(texts.action.cancel)} icon={<IconX size={16} />} onClick={() => actions.cancel(photo)}>
-                {texts.action.cancel}
-              </Small>
-            ) : null}
-            {canRetry(photo) ? (
-              <Small label={named(texts.action.retry)} icon={<IconRefresh size={16} />} onClick={() => actions.retry(photo)}>
-                {texts.action.retry}
-              </Small>
-            ) : null}
-            {phase === "failed" && photo.taskId === null ? (
-              <Small label={named(texts.action.remove)} icon={<IconX size={16} />} onClick={() => actions.remove(photo)}>
-                {texts.action.remove}
-              </Small>
-            ) : null}
-            {phase === "done" && result !== null ? (
-              <>
-                <Button variant="light" size="compact-sm" aria-label={named(texts.action.view)} onClick={() => actions.view(photo)}>
-                  {texts.action.view}
-                </Button>
-                <span className="card-icons">
-                  <Mark photo={photo} mark="accepted" actions={actions} />
-                  <Mark photo={photo} mark="rejected" actions={actions} />
-                  <Tooltip label={texts.action.download}>
-                    <ActionIcon
-                      component="a"
-                      href={downloadUrl(result)}
-                      download
-                      variant="subtle"
-                      color="gray"
-                      aria-label={named(texts.action.download)}
-                    >
-                      <IconDownload size={18} stroke={1.6} aria-hidden="true" />
-                    </ActionIcon>
-                  </Tooltip>
-                </span>
-              </>
-            ) : null}
+export const PhotoCard = memo(function PhotoCard({ photo, selected, current, market, versions, actions }: Props) {
+  const texts = useTexts();
+  const { phase, name, result } = photo;
+  const busy = isBusy(photo);
+  const named = (action: string) => texts.action.for(action, name);
+  return (
+    <article
+      className="card"
+      data-phase={phase}
+      data-key={photo.key}
+      data-selected={selected}
+      data-decision={photo.decision ?? undefined}
+      aria-label={name}
+    >
+      <Picture photo={photo} current={current} actions={actions} />
+      <Checkbox
+        className="card-select"
+        size="sm"
+        aria-label={named(texts.review.select)}
+        checked={selected}
+        // The event of a click has the state of the shift key.
+        onChange={(event) => actions.select(photo, (event.nativeEvent as MouseEvent).shiftKey)}
+      />
+      <Chip photo={photo} texts={texts} />
+      <div className="card-body">
+        <p className="card-name" title={name}>
+          {name}
+        </p>
+        <p className="card-state">
+          {stateOf(photo, texts)}
+          {phase === "done" && market !== "" ? <span className="muted"> · {market}</span> : null}
+          {versions > 1 ? <span className="muted"> · {texts.review.versionCount(versions)}</span> : null}
+        </p>
+        {busy ? (
+          <Progress
+            size={4}
+            value={photo.percent}
+            aria-label={named(texts.phase[phase])}
+            {...(phase === "working" ? {} : { color: "gray" })}
+          />
+        ) : null}
+        {photo.problem === null || phase === "cancelled" ? null : (
+          <div className="card-problem" data-held={phase === "held"}>
+            <p>
+              <strong>{texts.problem[photo.problem].what + texts.problemEnd}</strong> {texts.problem[photo.problem].fix}
+            </p>
           </div>
+        )}
+        <div className="card-actions">
+          {busy ? (
+            <Small label={named(texts.action.cancel)} icon={<IconX size={16} />} onClick={() => actions.cancel(photo)}>
+              {texts.action.cancel}
+            </Small>
+          ) : null}
+          {canRetry(photo) ? (
+            <Small label={named(texts.action.retry)} icon={<IconRefresh size={16} />} onClick={() => actions.retry(photo)}>
+              {texts.action.retry}
+            </Small>
+          ) : null}
+          {phase === "failed" && photo.taskId === null ? (
+            <Small label={named(texts.action.remove)} icon={<IconX size={16} />} onClick={() => actions.remove(photo)}>
+              {texts.action.remove}
+            </Small>
+          ) : null}
+          {phase === "done" && result !== null ? (
+            <>
+              <Button variant="light" size="compact-sm" aria-label={named(texts.action.view)} onClick={() => actions.view(photo)}>
+                {texts.action.view}
+              </Button>
+              <span className="card-icons">
+                <Mark photo={photo} mark="accepted" actions={actions} />
+                <Mark photo={photo} mark="rejected" actions={actions} />
+                <Tooltip label={texts.action.download}>
+                  <ActionIcon
+                    component="a"
+                    href={downloadUrl(result)}
+                    download
+                    variant="subtle"
+                    color="gray"
+                    aria-label={named(texts.action.download)}
+                  >
+                    <IconDownload size={18} stroke={1.6} aria-hidden="true" />
+                  </ActionIcon>
+                </Tooltip>
+              </span>
+            </>
+          ) : null}
         </div>
-      </article>
-    );
-  },
-  // The actions depend on the photo only, although their functions are new each time.
-  (before, after) =>
-    before.photo === after.photo &&
-    before.selected === after.selected &&
-    before.current === after.current &&
-    before.market === after.market &&
-    before.versions === after.versions,
-);
+      </div>
+    </article>
+  );
+});
 
 function Chip({ photo, texts }: { photo: Photo; texts: Texts }) {
   const { decision } = photo;

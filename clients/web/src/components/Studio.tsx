@@ -26,6 +26,7 @@ import { type GridHandle, PhotoGrid } from "./PhotoGrid";
 import { type BulkActions, SelectionBar } from "./SelectionBar";
 import { Toolbar } from "./Toolbar";
 import { useGridKeys } from "./useGridKeys";
+import { useStable } from "./useStable";
 
 const dialogs = () => import("./dialogs");
 /** Loaded after the page itself, in the background. */
@@ -109,7 +110,7 @@ export function Studio({ world }: { world: World }) {
     return Promise.resolve();
   };
   const order = visible.map(({ key }) => key);
-  const actions: Actions = {
+  const actions = useStable<Actions>({
     view: open,
     cancel: (photo) => act(cancel(photo)),
     retry: (photo) => act(retry(photo)),
@@ -117,7 +118,7 @@ export function Studio({ world }: { world: World }) {
     decide: (photo, decision) => decide([photo], decision),
     select: ({ key }, extend) => (extend ? chosen.extend(key, order) : chosen.toggle(key)),
     focus: ({ key }) => setCurrent(key),
-  };
+  });
   const bulk: BulkActions = {
     accept: (several) => decide(several, "accepted"),
     reject: (several) => decide(several, "rejected"),
