@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Protocol
-
-CLOCK_SKEW = timedelta(seconds=60)
-"""How far the clocks of two hosts may differ: times that another host set are compared with this allowance."""
 
 # Counts on while the machine sleeps, as `time.monotonic` does not on Linux.
 _STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)

@@ -12,10 +12,10 @@ from typing import Any
 import jwt
 
 from generator_service.domain.api_key import PREFIX, ApiKey
-from generator_service.domain.clock import CLOCK_SKEW, Clock, SystemClock
+from generator_service.domain.clock import Clock, SystemClock
 from generator_service.domain.errors import InvalidRequest, PermissionDenied, SessionRevoked, Unauthenticated
 from generator_service.domain.revocation import Session
-from whitebg_process.tokens import MAX_TOKEN_LIFETIME, decode_with_any, outlives_revocations
+from whitebg_process.tokens import CLOCK_SKEW, MAX_TOKEN_LIFETIME, decode_with_any, outlives_revocations
 
 ALGORITHMS = ("HS256",)
 MAX_USER_ID_LENGTH = 255

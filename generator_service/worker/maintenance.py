@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Protocol
 
 from generator_service.domain.breaker import Breaker
-from generator_service.domain.clock import CLOCK_SKEW, Clock
+from generator_service.domain.clock import Clock
 from generator_service.domain.revocation import RevocationList
 from generator_service.domain.usage import day_of
 from generator_service.image_removal import ImageRemover
@@ -17,6 +17,7 @@ from generator_service.image_store import ImageStoreGuard
 from generator_service.store.contract import LEASE, Beat, Retention, TaskStore
 from generator_service.store.limits import UserLimits
 from generator_service.store.revocation_contract import RevocationStore
+from whitebg_process.tokens import CLOCK_SKEW
 
 logger = logging.getLogger(__name__)
 

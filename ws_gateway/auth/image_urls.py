@@ -15,7 +15,8 @@ from urllib.parse import urlencode
 import orjson
 
 from whitebg.v1 import task_pb2
-from ws_gateway.auth.jwt import LEEWAY, Claims
+from whitebg_process.tokens import CLOCK_SKEW
+from ws_gateway.auth.jwt import Claims
 from ws_gateway.clock import Clock
 
 
@@ -110,7 +111,7 @@ class ImageUrls:
         if not any(hmac.compare_digest(_signature(key, link).encode(), given) for key in self._keys):
             raise LinkRejected("the signature does not fit this link; use it exactly as the gateway gave it")
         # Another gateway, whose clock differs, may have made the link.
-        if self._clock.now().timestamp() >= link.expires + LEEWAY.total_seconds():
+        if self._clock.now().timestamp() >= link.expires + CLOCK_SKEW.total_seconds():
             raise LinkExpired("the link has expired; get a new one with GET /api/v2/tasks/{id}")
 
     def sign(self, link: Link) -> str:

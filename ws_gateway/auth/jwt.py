@@ -11,13 +11,11 @@ from typing import Any
 
 import jwt
 
-from whitebg_process.tokens import MAX_TOKEN_LIFETIME, decode_with_any, outlives_revocations
+from whitebg_process.tokens import CLOCK_SKEW, MAX_TOKEN_LIFETIME, decode_with_any, outlives_revocations
 from whitebg_process.user_ids import GUEST_PREFIX, reserved_for
 from ws_gateway.clock import Clock
 
 ALGORITHM = "HS256"
-LEEWAY = timedelta(seconds=60)
-"""How far the clocks of two hosts may differ: times in a token are compared with this allowance."""
 WS_AUDIENCE_SUFFIX = "-ws"
 _TOKEN_TYPES = frozenset({"at+jwt", "application/at+jwt", "jwt"})
 """``typ`` of an access token (RFC 9068), and of those from providers that name every token ``JWT``; in lower case."""
@@ -187,9 +185,9 @@ class Tokens:
         if not isinstance(subject, str) or not 0 < len(subject) <= _MAX_SUBJECT or not subject.isprintable():
             raise TokenRejected(f"the token can't be used: sub must be 1 to {_MAX_SUBJECT} printable characters")
         expires_at, now = _time(claims, "exp"), self._clock.now()
-        if now - LEEWAY >= expires_at:
+        if now - CLOCK_SKEW >= expires_at:
             raise TokenExpired(f"the token expired at {expires_at.isoformat()}; get a new one")
-        if "nbf" in claims and now + LEEWAY < (begins_at := _time(claims, "nbf")):
+        if "nbf" in claims and now + CLOCK_SKEW < (begins_at := _time(claims, "nbf")):
             raise TokenRejected(f"the token can't be used before {begins_at.isoformat()}; check the issuer's clock")
         issued_at = _time(claims, "iat") if "iat" in claims else None
         if outlives_revocations(expires_at=expires_at, issued_at=issued_at, now=now):

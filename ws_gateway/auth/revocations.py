@@ -13,7 +13,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from whitebg.v1 import generator_service_pb2 as pb
-from ws_gateway.auth.jwt import LEEWAY, Claims, TokenUncheckable
+from whitebg_process.tokens import CLOCK_SKEW
+from ws_gateway.auth.jwt import Claims, TokenUncheckable
 from ws_gateway.clock import Clock
 
 log = logging.getLogger(__name__)
@@ -72,12 +73,12 @@ class Revocations:
     def covers(self, *, user_id: str, session_ids: Iterable[str], issued_at: datetime | None) -> bool:
         """Return whether a token was revoked. One without a time of issue counts as issued before.
 
-        The issuer's clock may be ahead by `LEEWAY`.
+        The issuer's clock may be ahead by `CLOCK_SKEW`.
         """
         if any(each in self._of_session for each in session_ids):
             return True
         of_user = self._of_user.get(user_id)
-        return of_user is not None and (issued_at is None or issued_at <= of_user[0] + LEEWAY)
+        return of_user is not None and (issued_at is None or issued_at <= of_user[0] + CLOCK_SKEW)
 
     def revoked(self, claims: Claims) -> bool:
         """Return whether the session that a token belongs to was revoked."""
@@ -132,6 +133,6 @@ class Revocations:
         if self._clock.monotonic() < self._prune_at:
             return
         self._prune_at = self._clock.monotonic() + _PRUNE_EVERY_S
-        before = self._clock.now() - LEEWAY
+        before = self._clock.now() - CLOCK_SKEW
         self._of_session = {name: end for name, end in self._of_session.items() if end >= before}
         self._of_user = {name: ends for name, ends in self._of_user.items() if ends[1] >= before}

@@ -7,12 +7,13 @@ from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from whitebg.v1 import admin_service_pb2 as pb
 from whitebg.v1 import task_pb2
 from whitebg_process.proto_enums import names
 from ws_gateway.http.dependencies import Admin, InGateway
+from ws_gateway.http.moments import Moment
 from ws_gateway.http.options import ENGINE_NAMES, EngineName
 from ws_gateway.http.problems import documented
 from ws_gateway.protocol.messages import utc_millis
@@ -92,8 +93,8 @@ class FilterIn(BaseModel):
     user_id: str = Field("", max_length=255)
     error_codes: list[str] = Field([], max_length=100)
     engine: EngineName | None = Field(None, description="The requested engine; `auto` selects tasks that request auto")
-    created_from: AwareDatetime | None = None
-    created_before: AwareDatetime | None = None
+    created_from: Moment | None = None
+    created_before: Moment | None = None
 
     def proto(self) -> pb.TaskFilter:
         """Return it as the service takes it; unknown states are left to the service's own check."""

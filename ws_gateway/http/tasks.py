@@ -8,12 +8,12 @@ from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request, Response
-from pydantic import AwareDatetime
 
 from whitebg.v1 import generator_service_pb2 as pb
 from whitebg.v1 import task_pb2
 from ws_gateway.http.dependencies import InGateway, TaskId, TaskUser, within
 from ws_gateway.http.former_paths import add_former_path, succeeded_by
+from ws_gateway.http.moments import Moment
 from ws_gateway.http.problems import Problem, documented
 from ws_gateway.http.task_models import (
     DeletedOut,
@@ -60,7 +60,7 @@ InBatch = Annotated[
     ),
 ]
 RunAt = Annotated[
-    AwareDatetime | None,
+    Moment | None,
     Query(description="Earliest start, at most 30 days ahead; at once if it is past. The deadline counts from it"),
 ]
 Wait = Annotated[float, Query(ge=0, le=120, description="Seconds to wait for the task's end; 0 returns at once")]

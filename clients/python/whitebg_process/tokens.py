@@ -12,12 +12,19 @@ MAX_TOKEN_LIFETIME = timedelta(days=366)
 """Longest lifetime of a token that is accepted, from its ``iat``; revocations are kept as long, so none is outlived."""
 
 
+CLOCK_SKEW = timedelta(seconds=60)
+"""How far the clocks of two hosts may differ: times that another host set are compared with this allowance."""
+
+
 def outlives_revocations(*, expires_at: datetime, issued_at: datetime | None, now: datetime) -> bool:
     """Return whether a token lives longer than the revocation of its session would be kept.
 
-    A token without a time of issue, or with a later one than ``now``, is counted from ``now``.
+    A token without a time of issue is counted from ``now``, as is one from a clock that is further ahead than `CLOCK_SKEW`.
     """
-    return expires_at - min(issued_at or now, now) > MAX_TOKEN_LIFETIME
+    return (
+        expires_at - (issued_at if issued_at is not None and issued_at <= now + CLOCK_SKEW else now)
+        > MAX_TOKEN_LIFETIME
+    )
 
 
 def decode_with_any(

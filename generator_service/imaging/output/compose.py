@@ -113,7 +113,7 @@ def compose(
     return Canvas(
         pixels=pixels,
         alpha=canvas_alpha,
-        fill=visible.longest / side,
+        fill=(visible if position.automatic else _seen_box(Layer(pixels, canvas_alpha), background)).longest / side,
         enlargement=placed.scale * whole.scale,
         offset=(
             placed.origin[0] + (whole.corner[0] - box.left) * placed.scale,
@@ -170,6 +170,10 @@ def _placed(product: Layer, fitted: _Fitted, side: int, position: Position, back
         round(side / 2 - (box.left + box.right) / 2 * position.scale) + moved[0],
         round(side / 2 - (box.top + box.bottom) / 2 * position.scale) + moved[1],
     )
+    if scale > 1.0:
+        layer, corner = _enlarged(product, scale, origin, side)
+        shown = _shown(layer, background)
+        return _Placed(layer.cut(shown), scale, (corner[0] + shown.left, corner[1] + shown.top), origin)
     window = _window(origin, scale, side, product)
     part = _scaled(product.cut(window), scale, background)
     corner = (
@@ -179,6 +183,32 @@ def _placed(product: Layer, fitted: _Fitted, side: int, position: Position, back
     return _Placed(part.layer.cut(part.shown), scale, corner, origin)
 
 
+def _enlarged(product: Layer, scale: float, origin: tuple[int, int], side: int) -> tuple[Layer, tuple[int, int]]:
+    """Enlarge the part of a product that the canvas shows, and its column and row there.
+
+    Nothing else is drawn: enlarged whole, a product of a few pixels would be many times as large as the canvas.
+    """
+    height, width = product.alpha.shape
+    left, top = min(max(origin[0], 0), side - 1), min(max(origin[1], 0), side - 1)
+    size = (
+        max(1, min(origin[0] + round(width * scale), side) - left),
+        max(1, min(origin[1] + round(height * scale), side) - top),
+    )
+    # Pixels are squares, and their coordinates those of their centres.
+    back = np.array(
+        [
+            [1.0 / scale, 0.0, (left - origin[0] + 0.5) / scale - 0.5],
+            [0.0, 1.0 / scale, (top - origin[1] + 0.5) / scale - 0.5],
+        ]
+    )
+
+    def draw(pixels: Pixels) -> Pixels:
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        return np.asarray(cv2.warpAffine(pixels, back, size, flags=flags, borderMode=cv2.BORDER_REPLICATE), np.uint8)
+
+    return Layer(draw(product.pixels), draw(product.alpha)), (left, top)
+
+
 def _scaled(product: Layer, scale: float, background: Colour | None) -> _Fitted:
     layer = Layer(_resize(product.pixels, scale), _resize(product.alpha, scale))
     return _Fitted(layer, scale, _shown(layer, background))
@@ -186,11 +216,17 @@ def _scaled(product: Layer, scale: float, background: Colour | None) -> _Fitted:
 
 def _shown(layer: Layer, background: Colour | None) -> Box:
     """Return the box of what can be seen; the whole picture where nothing can."""
+    box = _seen_box(layer, background)
+    return box if box.longest else Box(0, 0, layer.alpha.shape[1], layer.alpha.shape[0])
+
+
+def _seen_box(layer: Layer, background: Colour | None) -> Box:
+    """Return the box of what can be seen; an empty one where nothing can."""
     if background is None:
         seen = bounding_box(layer.alpha > VISIBLE_DIFFERENCE)
     else:
         seen = visible_box(layer.pixels, background)
-    return seen or Box(0, 0, layer.alpha.shape[1], layer.alpha.shape[0])
+    return seen or Box(0, 0, 0, 0)
 
 
 def _window(origin: tuple[int, int], scale: float, side: int, product: Layer) -> Box:

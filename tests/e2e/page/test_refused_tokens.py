@@ -13,7 +13,7 @@ from tests.e2e.page.stack import PHOTOS, Stack
 from tests.e2e.page.test_signing_in import HEADING, door, revoke, sign_in
 from tests.e2e.page.visitor import Visitor
 from tests.support.api import token
-from ws_gateway.auth.jwt import LEEWAY
+from whitebg_process.tokens import CLOCK_SKEW
 
 __all__ = ["door"]
 
@@ -66,7 +66,7 @@ def test_who_was_revoked_is_asked_to_sign_in_and_finds_everything_there(stack: S
     expect(door.page.get_by_role("heading", name=HEADING)).to_be_visible()
     door.picture("15-revoked")
     # Tokens issued up to a minute ahead count as revoked too; this one is issued after that.
-    sign_in(door, token("ann", iat=datetime.now(UTC) + LEEWAY + timedelta(seconds=5)))
+    sign_in(door, token("ann", iat=datetime.now(UTC) + CLOCK_SKEW + timedelta(seconds=5)))
     door.sees_connection("Live")
     door.sees(1, "done")
 

@@ -13,7 +13,7 @@ from tests.e2e.page.stack import PHOTOS, Stack
 from tests.e2e.page.visitor import Visitor
 from tests.support.api import token
 from tests.support.patience import PATIENCE
-from ws_gateway.auth.jwt import LEEWAY
+from whitebg_process.tokens import CLOCK_SKEW
 
 HEADING = "Sign in"
 
@@ -52,7 +52,7 @@ def test_a_pasted_token_that_runs_out_is_asked_for_again_and_nothing_is_lost(doo
     door.sees(1)
 
     # The page has no other token to send, and is not asked for one.
-    door.wire.closes(4010, within=PATIENCE + LEEWAY.total_seconds())
+    door.wire.closes(4010, within=PATIENCE + CLOCK_SKEW.total_seconds())
     assert door.wire.sockets[-1]["sent"].count("auth") <= 2
     expect(door.page.get_by_role("heading", name=HEADING)).to_be_visible()
     sign_in(door, token("ann"))

@@ -11,7 +11,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from tests.integration.gateway.world import SECRET, Client, GatewayHarness, token_for
-from ws_gateway.auth.jwt import LEEWAY
+from whitebg_process.tokens import CLOCK_SKEW
 
 PAST = datetime(2020, 1, 1, tzinfo=UTC)
 
@@ -54,7 +54,7 @@ async def test_the_socket_token_opens_the_socket_but_not_the_api(world: GatewayH
 
 
 async def test_the_socket_closes_when_its_token_expires(world: GatewayHarness) -> None:
-    token = token_for("ann", exp=datetime.now(UTC) - LEEWAY + timedelta(seconds=1.2))
+    token = token_for("ann", exp=datetime.now(UTC) - CLOCK_SKEW + timedelta(seconds=1.2))
     async with world.open_raw(f"?token={token}") as socket:
         assert await Client(socket).close_code() == 4010
 

@@ -11,7 +11,8 @@ from tests.integration.gateway.conftest import running
 from tests.integration.gateway.world import GatewayHarness
 from tests.support.clock import SkewedClock
 from tests.support.driven_service import DrivenService
-from ws_gateway.auth.jwt import LEEWAY, MintedToken
+from whitebg_process.tokens import CLOCK_SKEW
+from ws_gateway.auth.jwt import MintedToken
 from ws_gateway.settings import Settings
 
 HOUR = timedelta(hours=1)
@@ -19,7 +20,9 @@ TASKS = "/api/v2/tasks"
 
 
 @pytest.mark.parametrize(
-    "skew", [timedelta(seconds=0.9), LEEWAY - timedelta(seconds=5), HOUR, -LEEWAY, timedelta(minutes=-8)], ids=str
+    "skew",
+    [timedelta(seconds=0.9), CLOCK_SKEW - timedelta(seconds=5), HOUR, -CLOCK_SKEW, timedelta(minutes=-8)],
+    ids=str,
 )
 async def test_calls_succeed_with_a_skewed_clock(service: DrivenService, settings: Settings, skew: timedelta) -> None:
     async with running(service, settings, SkewedClock(skew)) as world:

@@ -15,7 +15,7 @@ from tests.integration.gateway.world import Client, GatewayHarness, token_for
 from tests.support.driven_service import DrivenService
 from tests.support.patience import PATIENCE
 from whitebg.v1 import generator_service_pb2 as pb
-from ws_gateway.auth.jwt import LEEWAY
+from whitebg_process.tokens import CLOCK_SKEW
 from ws_gateway.settings import Settings
 from ws_gateway.upstream.client import ServiceClient
 from ws_gateway.upstream.errors import ServiceError
@@ -33,7 +33,7 @@ async def status(world: GatewayHarness, token: str) -> int:
 
 async def test_at_every_gateway_and_those_started_later(service: DrivenService, settings: Settings) -> None:
     old = token_for("ann", iat=datetime.now(UTC) - timedelta(seconds=5))
-    new = token_for("ann", iat=datetime.now(UTC) + LEEWAY + timedelta(seconds=10))
+    new = token_for("ann", iat=datetime.now(UTC) + CLOCK_SKEW + timedelta(seconds=10))
     async with running(service, settings) as here, running(service, settings) as there:
         async with here.open("ann") as one, there.open("ann") as two, there.open("bob") as bob:
             answer = await revoke(here, user_id="ann")

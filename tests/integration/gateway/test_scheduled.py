@@ -71,6 +71,13 @@ async def test_time_without_a_zone_is_rejected(front: Front, at: str) -> None:
     assert "run_at" in answer.text
 
 
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+async def test_time_out_of_range_in_utc_is_rejected(front: Front, at: str) -> None:
+    answer = await submit(front, run_at=at)
+    assert answer.status_code == 422
+    assert "out of range" in answer.text
+
+
 async def test_time_too_far_ahead_is_rejected(front: Front) -> None:
     answer = await submit(front, run_at=(datetime.now(UTC) + timedelta(days=31)).isoformat())
     assert answer.status_code == 422

@@ -24,7 +24,7 @@ from tests.integration.gateway.conftest import running
 from tests.integration.gateway.world import SECRET, Client, GatewayHarness, token_for
 from tests.support.clock import SkewedClock
 from tests.support.driven_service import DrivenService
-from ws_gateway.auth.jwt import LEEWAY
+from whitebg_process.tokens import CLOCK_SKEW
 from ws_gateway.limits.connections.contract import ConnectionSlot
 from ws_gateway.protocol.session import SessionLimits
 from ws_gateway.settings import Settings
@@ -97,7 +97,7 @@ class TestRenewal:
             clock.advance(SILENCE)
             await client.settled()
             await other.settled()
-            clock.advance(timedelta(seconds=51) + LEEWAY - SILENCE)
+            clock.advance(timedelta(seconds=51) + CLOCK_SKEW - SILENCE)
             await client.settled()
             assert socket.close_code is None
             with suppress(ConnectionClosed):  # The gateway may have checked its clock already.
@@ -140,7 +140,7 @@ class TestRevocation:
             assert await Client(socket).close_code() == 4001
         refused = await world.http.get("/api/v2/tasks", headers={"Authorization": f"Bearer {old}"})
         assert refused.status_code == 401
-        fresh = token_for("ann", iat=datetime.now(UTC) + LEEWAY + timedelta(seconds=1))
+        fresh = token_for("ann", iat=datetime.now(UTC) + CLOCK_SKEW + timedelta(seconds=1))
         async with world.open_raw(f"?token={fresh}") as socket:
             await Client(socket).settled()
 

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta, timezone
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 import typer
 
 from whitebg.cli.options import start_of
 
-HERE = timezone(timedelta(hours=8))
-NOW = datetime(2026, 11, 27, 21, 0, tzinfo=HERE)
+HERE = ZoneInfo("Europe/Berlin")
+NOW = datetime(2026, 10, 24, 21, 0, tzinfo=HERE)
+"""Summer time ends in the night."""
+
+
+@pytest.fixture(autouse=True)
+def here(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with monkeypatch.context() as changed:
+        changed.setenv("TZ", HERE.key)
+        time.tzset()
+        yield
+    time.tzset()
 
 
 @pytest.mark.parametrize(
@@ -19,14 +32,15 @@ NOW = datetime(2026, 11, 27, 21, 0, tzinfo=HERE)
         ("2h", NOW + timedelta(hours=2)),
         ("PT90M", NOW + timedelta(minutes=90)),
         ("22:30", NOW.replace(hour=22, minute=30)),
-        ("08:00", datetime(2026, 11, 28, 8, 0, tzinfo=HERE)),
-        ("2026-12-01T08:00", datetime(2026, 12, 1, 8, 0, tzinfo=HERE)),
-        ("2026-12-01 08:00", datetime(2026, 12, 1, 8, 0, tzinfo=HERE)),
+        ("08:00", datetime(2026, 10, 25, 7, 0, tzinfo=UTC)),
+        ("08:00Z", datetime(2026, 10, 25, 8, 0, tzinfo=UTC)),
+        ("2026-10-24T22:00", datetime(2026, 10, 24, 20, 0, tzinfo=UTC)),
+        ("2026-12-01 08:00", datetime(2026, 12, 1, 7, 0, tzinfo=UTC)),
         ("2026-12-01T08:00Z", datetime(2026, 12, 1, 8, 0, tzinfo=UTC)),
     ],
 )
 def test_time_is_local_unless_it_names_a_zone(text: str, expected: datetime) -> None:
-    assert start_of(text, NOW) == expected
+    assert start_of(text, NOW.astimezone()) == expected
 
 
 @pytest.mark.parametrize("text", ["", "tomorrow", "25:00", "2026-13-01T08:00"])

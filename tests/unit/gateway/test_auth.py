@@ -10,14 +10,15 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from whitebg_process.tokens import MAX_TOKEN_LIFETIME
+from whitebg_process.tokens import CLOCK_SKEW, MAX_TOKEN_LIFETIME
 from ws_gateway.auth.image_urls import ImageUrls, Link, LinkRejected
-from ws_gateway.auth.jwt import LEEWAY, Claims, TokenExpired, TokenRejected, Tokens
+from ws_gateway.auth.jwt import Claims, TokenExpired, TokenRejected, Tokens
 from ws_gateway.clock import SystemClock
 
 SECRET = "a secret that only the tests share with anyone, long enough for HS512 also"
 NOW = datetime(2026, 1, 8, 10, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
+MINUTE = timedelta(minutes=1)
 
 
 class StoppedClock(SystemClock):
@@ -51,10 +52,10 @@ def test_a_token_without_scope_is_good_for_tasks() -> None:
 
 def test_an_expired_token_is_told_apart() -> None:
     with pytest.raises(TokenExpired, match="expired at 2026-01-08T09:59:00"):
-        tokens.verify_api(encode(exp=NOW - LEEWAY))
+        tokens.verify_api(encode(exp=NOW - CLOCK_SKEW))
 
 
-@pytest.mark.parametrize("skew", [-LEEWAY + SECOND, LEEWAY - SECOND, timedelta(hours=1)], ids=str)
+@pytest.mark.parametrize("skew", [-CLOCK_SKEW + SECOND, CLOCK_SKEW - SECOND, timedelta(hours=1)], ids=str)
 def test_a_token_of_a_host_whose_clock_differs_is_accepted(skew: timedelta) -> None:
     theirs = NOW + skew
     assert tokens.verify_api(encode(iat=theirs, exp=theirs + SECOND)).subject == "ann"
@@ -63,10 +64,10 @@ def test_a_token_of_a_host_whose_clock_differs_is_accepted(skew: timedelta) -> N
 @pytest.mark.parametrize(
     ("times", "accepted"),
     [
-        ({"exp": NOW - LEEWAY + SECOND}, True),
-        ({"exp": NOW - LEEWAY}, False),
-        ({"nbf": NOW + LEEWAY}, True),
-        ({"nbf": NOW + LEEWAY + SECOND}, False),
+        ({"exp": NOW - CLOCK_SKEW + SECOND}, True),
+        ({"exp": NOW - CLOCK_SKEW}, False),
+        ({"nbf": NOW + CLOCK_SKEW}, True),
+        ({"nbf": NOW + CLOCK_SKEW + SECOND}, False),
     ],
 )
 def test_expiry_and_beginning_have_a_minute_of_leeway(times: dict[str, Any], accepted: bool) -> None:
@@ -119,6 +120,9 @@ def test_times_at_the_ends_of_the_calendar_are_read() -> None:
     [
         ({"iat": NOW, "exp": NOW + MAX_TOKEN_LIFETIME}, True),
         ({"iat": NOW, "exp": NOW + MAX_TOKEN_LIFETIME + SECOND}, False),
+        # Issued by a clock that is ahead.
+        ({"iat": NOW + MINUTE, "exp": NOW + MINUTE + MAX_TOKEN_LIFETIME}, True),
+        ({"iat": NOW + 2 * MINUTE, "exp": NOW + 2 * MINUTE + MAX_TOKEN_LIFETIME}, False),
         ({"exp": NOW + MAX_TOKEN_LIFETIME}, True),
         ({"exp": NOW + MAX_TOKEN_LIFETIME + SECOND}, False),
         ({"iat": NOW - MAX_TOKEN_LIFETIME, "exp": NOW + SECOND}, False),

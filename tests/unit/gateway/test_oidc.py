@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
+from whitebg_process.tokens import CLOCK_SKEW
 from whitebg_process.user_ids import GUEST_PREFIX
-from ws_gateway.auth.jwt import LEEWAY
 from ws_gateway.auth.oidc.discovery import parse_metadata
 from ws_gateway.auth.oidc.flow import LIFETIME, FlowCookies, begin, cookie_name, safe_return_path
 from ws_gateway.auth.oidc.id_token import key_id_of, verify_id_token
@@ -98,9 +98,9 @@ def test_an_id_token_without_an_allowed_signature_is_rejected() -> None:
 
 def test_times_of_an_id_token_have_a_leeway_and_beyond_it_the_clock_is_named() -> None:
     second = timedelta(seconds=1)
-    for now in (NOW - LEEWAY, NOW + timedelta(hours=1) + LEEWAY - second):
+    for now in (NOW - CLOCK_SKEW, NOW + timedelta(hours=1) + CLOCK_SKEW - second):
         assert verify(id_token(), now)
-    for now in (NOW - LEEWAY - second, NOW + timedelta(hours=1) + LEEWAY):
+    for now in (NOW - CLOCK_SKEW - second, NOW + timedelta(hours=1) + CLOCK_SKEW):
         with pytest.raises(SignInFailed) as error:
             verify(id_token(), now)
         assert problem_of(error) is SignInProblem.CLOCK
@@ -214,7 +214,7 @@ def test_a_cookie_belongs_to_its_sign_in_and_to_a_secret() -> None:
     value = cookies.seal(pending, NOW)
     assert cookies.open(value, pending.state, NOW) == pending
     assert FlowCookies("another secret of the tests, as long", (SECRET,)).open(value, pending.state, NOW) == pending
-    end = NOW + LIFETIME + LEEWAY
+    end = NOW + LIFETIME + CLOCK_SKEW
     assert cookies.open(value, pending.state, end - timedelta(seconds=1)) == pending
     for others, value_given, state, now in (
         (FlowCookies("another secret of the tests, as long"), value, pending.state, NOW),

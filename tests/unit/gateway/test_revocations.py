@@ -9,7 +9,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from tests.support.clock import NOON, SettableClock
 from whitebg.v1 import generator_service_pb2 as pb
-from ws_gateway.auth.jwt import LEEWAY
+from whitebg_process.tokens import CLOCK_SKEW
 from ws_gateway.auth.revocations import Revocations
 
 SECOND = timedelta(seconds=1)
@@ -120,8 +120,8 @@ async def test_of_a_user_those_issued_before_with_a_minute_of_leeway(revocations
     revocations.apply([revocation(1, user="ann", at=NOON.replace(microsecond=0))])
     noon = NOON.replace(microsecond=0)
     assert covers(revocations, issued_at=None)
-    assert covers(revocations, issued_at=noon + LEEWAY)
-    assert not covers(revocations, issued_at=noon + LEEWAY + SECOND)
+    assert covers(revocations, issued_at=noon + CLOCK_SKEW)
+    assert not covers(revocations, issued_at=noon + CLOCK_SKEW + SECOND)
     assert not covers(revocations, user="bob")
     revocations.apply([revocation(2, user="ann", at=noon - timedelta(hours=1))])
     assert covers(revocations, issued_at=noon), "the latest counts"
@@ -139,7 +139,7 @@ def test_the_expired_are_dropped() -> None:
     clock = SettableClock()
     revocations = Revocations(clock)
     revocations.apply([revocation(1), revocation(2, user="ann")])
-    clock.advance(timedelta(days=1) + LEEWAY + SECOND)
+    clock.advance(timedelta(days=1) + CLOCK_SKEW + SECOND)
     revocations.apply([revocation(3, at=clock.now().astimezone(UTC))])
     assert not covers(revocations, "s1")
     assert not covers(revocations)

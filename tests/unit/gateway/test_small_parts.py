@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from whitebg.v1 import event_pb2, task_pb2
+from whitebg_process.tokens import CLOCK_SKEW
 from ws_gateway.auth.image_urls import ImageUrls, Link, LinkExpired, LinkRejected
-from ws_gateway.auth.jwt import LEEWAY, Claims
+from ws_gateway.auth.jwt import Claims
 from ws_gateway.clock import SystemClock
 from ws_gateway.http.ranges import ByteRange, Unsatisfiable, parse_range
 from ws_gateway.protocol.cursor import UserCursor, parse_since
@@ -157,7 +158,7 @@ class TestLinks:
         soon = replace(self.claims, expires_at=self.clock.time + timedelta(minutes=5))
         parts, signature = read(self.urls.url(5, "result", soon))
         assert parts.expires == int(soon.expires_at.timestamp())
-        self.clock.time = soon.expires_at + LEEWAY
+        self.clock.time = soon.expires_at + CLOCK_SKEW
         with pytest.raises(LinkExpired):
             self.urls.check(parts, signature)
 

@@ -61,6 +61,35 @@ def test_the_fitted_product_is_turned_scaled_and_moved(position: Position, box: 
     assert (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1) == pytest.approx(box, abs=1)
 
 
+def test_the_fill_is_that_of_the_visible_part() -> None:
+    colours, alpha = np.full((100, 100, 3), 255, np.uint8), np.zeros((100, 100), np.uint8)
+    for part in (np.s_[0:100, 0:10], np.s_[90:100, 0:100]):  # An L; its left stroke leaves the picture.
+        colours[part], alpha[part] = (180, 30, 20), 255
+    moved = Position(move_x=-0.5)
+    canvas = compose(colours, alpha, size_px=200, fill=0.8, background=WHITE, position=moved)
+    left, top, right, bottom = box_of(canvas.pixels)
+    assert bottom - top < 40
+    assert canvas.fill == pytest.approx((right - left) / 200, abs=0.01)
+
+
+@pytest.mark.parametrize("pixels", [1, 4, 10])
+def test_a_product_of_a_few_pixels_is_enlarged_within_the_canvas(pixels: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    sides: list[int] = []
+
+    def noted(pixels: NDArray[np.uint8], *values: object, **options: object) -> NDArray[np.uint8]:
+        drawn: NDArray[np.uint8] = np.asarray(warp(pixels, *values, **options), np.uint8)  # type: ignore[call-overload]
+        sides.extend(drawn.shape[:2])
+        return drawn
+
+    warp = cv2.warpAffine
+    monkeypatch.setattr(cv2, "warpAffine", noted)
+    colours, alpha = np.full((pixels, pixels, 3), 20, np.uint8), np.full((pixels, pixels), 255, np.uint8)
+    canvas = compose(colours, alpha, size_px=200, fill=1.0, background=WHITE, position=Position(scale=4.0))
+    assert max(sides) <= 200
+    assert canvas.fill == 1.0
+    assert (canvas.pixels == 20).all()
+
+
 @pytest.mark.parametrize("degrees", [-170.0, -45.0, 3.3, 30.0, 117.0])
 def test_a_turned_product_is_fitted_again_on_exact_white(degrees: float) -> None:
     canvas = composed(Position(rotation=degrees))

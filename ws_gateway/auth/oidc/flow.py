@@ -12,8 +12,8 @@ from datetime import UTC, datetime, timedelta
 
 import jwt
 
-from whitebg_process.tokens import decode_with_any
-from ws_gateway.auth.jwt import ALGORITHM, LEEWAY
+from whitebg_process.tokens import CLOCK_SKEW, decode_with_any
+from ws_gateway.auth.jwt import ALGORITHM
 from ws_gateway.auth.oidc.problems import SignInFailed, SignInProblem
 
 LIFETIME = timedelta(minutes=10)
@@ -102,7 +102,7 @@ class FlowCookies:
         claims = decoded["payload"]
         if not hmac.compare_digest(str(claims["sub"]).encode(), state.encode()):
             raise SignInFailed(SignInProblem.INTERRUPTED, "the state is not that of the sign-in in progress")
-        if now >= datetime.fromtimestamp(claims["exp"], UTC) + LEEWAY:  # Another gateway may have made the cookie.
+        if now >= datetime.fromtimestamp(claims["exp"], UTC) + CLOCK_SKEW:  # Another gateway may have made the cookie.
             raise SignInFailed(SignInProblem.INTERRUPTED, f"the sign-in took longer than {LIFETIME}")
         return PendingSignIn(
             state=state, nonce=claims["nonce"], verifier=claims["verifier"], return_to=claims["return_to"]

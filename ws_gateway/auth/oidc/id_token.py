@@ -9,8 +9,7 @@ import jwt
 from authlib.oidc.core import CodeIDToken
 from joserfc.errors import ClaimError, ExpiredTokenError, InvalidClaimError
 
-from whitebg_process.tokens import decode_with_any
-from ws_gateway.auth.jwt import LEEWAY
+from whitebg_process.tokens import CLOCK_SKEW, decode_with_any
 from ws_gateway.auth.oidc.problems import SignInFailed, SignInProblem
 
 ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA")
@@ -60,7 +59,7 @@ def verify_id_token(
     params = {"nonce": nonce, "client_id": client_id, "access_token": access_token}
     claims = CodeIDToken(decoded["payload"], decoded["header"], params=params)
     try:
-        claims.validate(now=int(now.timestamp()), leeway=int(LEEWAY.total_seconds()))
+        claims.validate(now=int(now.timestamp()), leeway=int(CLOCK_SKEW.total_seconds()))
     except ExpiredTokenError:
         raise _clock("has expired", now) from None
     except ClaimError as error:

@@ -75,6 +75,8 @@ At = Annotated[
 def start_of(text: str, now: datetime) -> datetime:
     """Return the time that ``--at`` gives: a time, a time of day or a duration from ``now``, which has a time zone.
 
+    Times without a zone are local, by the rules that hold then: summer time may begin or end before.
+
     Raises:
         typer.BadParameter: it is none of these.
 
@@ -83,13 +85,13 @@ def start_of(text: str, now: datetime) -> datetime:
         return now + parse_duration(text)
     with contextlib.suppress(ValueError):
         clock = time.fromisoformat(text)
-        today = datetime.combine(now.date(), clock, clock.tzinfo or now.tzinfo)
-        return today if today > now else today + timedelta(days=1)
+        today = datetime.combine(now.date(), clock)
+        return today.astimezone() if today.astimezone() > now else (today + timedelta(days=1)).astimezone()
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
         raise typer.BadParameter(f"{text!r} is no time; write 2026-12-01T08:00, 22:30 or 2h") from None
-    return at if at.tzinfo is not None else at.replace(tzinfo=now.tzinfo)
+    return at.astimezone()
 
 
 def hints_of(keep: Sequence[str] | None, drop: Sequence[str] | None) -> tuple[Hint, ...]:
