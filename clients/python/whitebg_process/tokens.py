@@ -19,12 +19,10 @@ CLOCK_SKEW = timedelta(seconds=60)
 def outlives_revocations(*, expires_at: datetime, issued_at: datetime | None, now: datetime) -> bool:
     """Return whether a token lives longer than the revocation of its session would be kept.
 
-    A token without a time of issue is counted from ``now``, as is one from a clock that is further ahead than `CLOCK_SKEW`.
+    A token without a time of issue is counted from ``now``; so is one whose clock is further ahead than `CLOCK_SKEW`.
     """
-    return (
-        expires_at - (issued_at if issued_at is not None and issued_at <= now + CLOCK_SKEW else now)
-        > MAX_TOKEN_LIFETIME
-    )
+    began = issued_at if issued_at is not None and issued_at <= now + CLOCK_SKEW else now
+    return expires_at - began > MAX_TOKEN_LIFETIME
 
 
 def decode_with_any(
