@@ -159,12 +159,14 @@ PUBLIC = {
     *("GET /openapi.json", "GET /docs", "GET /docs/oauth2-redirect", "GET /asyncapi.yaml", "GET /static-offline-docs"),
     *("GET /", "GET /assets/{name}", "GET /healthz", "GET /readyz", "GET /api/v2/sign-in"),
     *("GET /auth/login", "GET /auth/callback", "POST /api/v2/guest-token", "POST /api/guest-token"),
+    "GET /admin",  # The page; its data are behind the routes of operators.
 }
 """Routes without a token: they hold no data of users. Guest login has tests of its own."""
 OPERATORS = {
     *("GET /admin/flags", "PUT /admin/flags", "GET /admin/queue/stats", "GET /metrics", "POST /admin/sessions/revoke"),
     *("GET /api/v2/admin/usage", "GET /api/v2/admin/queue", "POST /api/v2/admin/pause", "POST /api/v2/admin/resume"),
     *("GET /api/v2/admin/tasks", "POST /api/v2/admin/requeue"),
+    *("GET /api/v2/admin/overview", "GET /api/v2/admin/users"),
 }
 """Routes that need the scope ``admin``."""
 NAMED = {

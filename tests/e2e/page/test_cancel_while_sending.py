@@ -9,7 +9,7 @@ from playwright.sync_api import APIResponse, Route, expect
 
 from tests.e2e.page.conftest import Visit
 from tests.e2e.page.stack import PHOTOS, Stack
-from tests.e2e.page.visitor import Visitor, jpeg
+from tests.e2e.page.visitor import SUBMISSION, Visitor, jpeg
 
 PHOTO = PHOTOS / "pink-cap.jpg"
 
@@ -22,7 +22,7 @@ class Held:
         """The key of each accepted submission."""
         self._answers: list[tuple[Route, APIResponse]] = []
         self._holds = True
-        visitor.page.route("**/api/v2/tasks", self._take)
+        visitor.page.route(SUBMISSION, self._take)
 
     def let_go(self, how: Callable[[Route, APIResponse], None]) -> None:
         """Release the held responses, and hold no further ones."""
@@ -31,6 +31,9 @@ class Held:
             how(route, answer)
 
     def _take(self, route: Route) -> None:
+        if route.request.method != "POST":
+            route.continue_()
+            return
         answer = route.fetch()
         if not answer.ok:  # The service has only just restarted.
             route.fulfill(response=answer)

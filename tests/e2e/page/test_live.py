@@ -10,7 +10,7 @@ from playwright.sync_api import FilePayload, Route, WebSocketRoute, expect
 
 from tests.e2e.page.conftest import Visit
 from tests.e2e.page.stack import PHOTOS, Stack
-from tests.e2e.page.visitor import jpeg
+from tests.e2e.page.visitor import SUBMISSION, jpeg
 from tests.support.patience import PATIENCE
 
 
@@ -23,17 +23,22 @@ def test_photos_finish_live_without_a_poll_though_the_service_is_killed(stack: S
     ann = visit().arrive()
     ann.picture("01-empty")
     sending: list[Route] = []
+    holds = True
 
     def hold(route: Route) -> None:
-        sending.append(route)
+        if holds and route.request.method == "POST":
+            sending.append(route)
+        else:
+            route.continue_()
 
-    ann.page.route("**/api/v2/tasks/async", hold)
+    ann.page.route(SUBMISSION, hold)
 
     ann.drop(eight_photos())
 
     # At once, before the server receives them.
     ann.sees(8)
-    ann.page.unroute("**/api/v2/tasks/async")
+    assert sending
+    holds = False
     for each in sending:
         each.continue_()
     expect(ann.page.locator(".card-picture img")).to_have_count(8)

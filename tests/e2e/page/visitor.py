@@ -24,8 +24,16 @@ BOXES = """(elements) => {
         return {x, y, width, height};
     });
 }"""
+FRAMES = """async () => {
+    for (let frame = 0; frame < 4; frame++) await new Promise(requestAnimationFrame);
+}"""
+STILL = """() => !document.getAnimations().some((each) => {
+    return each.playState === "running" && each.effect.getComputedTiming().endTime !== Infinity;
+})"""
 CLIENTS = Path(__file__).resolve().parents[3] / "clients"
 AXE = CLIENTS / "node_modules" / "axe-core" / "axe.min.js"
+SUBMISSION = re.compile(r"/api/v2/tasks(\?|$)")
+"""Addresses of the route that takes photos, and lists tasks."""
 POLLING = re.compile(r"^/api/v2/(events|tasks/\d+/status)$")
 # Logged by browsers when a server is unavailable; tests stop servers on purpose.
 _NETWORK = re.compile(r"Failed to load resource|WebSocket connection to|ERR_CONNECTION|net::ERR")
@@ -42,6 +50,8 @@ class Visitor:
     def __init__(self, page: Page, url: str, artifacts: Path) -> None:
         self.page = page
         self.requests: list[str] = []
+        self.uploads = 0
+        """Photos that were sent, repetitions included."""
         self.faults: list[str] = []
         self.wire = Wire(page)
         self.url = url
@@ -129,6 +139,9 @@ class Visitor:
         """Return each violation that axe finds, whatever its impact."""
         if not self.page.evaluate("'axe' in window"):
             self.page.evaluate(AXE.read_text())
+        # In a transition, colours are mixed. It begins some frames after its element appears.
+        self.page.evaluate(FRAMES)
+        self.page.wait_for_function(STILL)
         found = self.page.evaluate("axe.run()")["violations"]
         return [
             f"{each['id']}: {node['target']} {node.get('failureSummary', '')}"
@@ -140,7 +153,8 @@ class Visitor:
         self.page.context.close()
 
     def _note(self, request: Request) -> None:
-        self.requests.append(urlsplit(request.url).path)
+        self.requests.append(path := urlsplit(request.url).path)
+        self.uploads += request.method == "POST" and path == "/api/v2/tasks"
 
     def _hear(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning") and not _NETWORK.search(message.text):
