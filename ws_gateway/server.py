@@ -62,6 +62,8 @@ class Server(uvicorn.Server):
         try:
             await super().startup(sockets)
         except SystemExit:
+            if self.lifespan.should_exit:  # The application did not start, and its reason is logged.
+                raise
             raise CannotListen(
                 f"can't listen on {self.config.host}:{self.config.port}: stop what listens there, "
                 "or set WHITEBG_HTTP_HOST and WHITEBG_HTTP_PORT"
