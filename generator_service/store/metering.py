@@ -6,19 +6,12 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Connection, Date, bindparam, delete, select, text, tuple_
+from sqlalchemy import Connection, Date, bindparam, delete, select, tuple_
 
 from generator_service.domain.usage import AMOUNTS, DELETED_USERS, DayUsage, Usage
+from generator_service.store import statements
 from generator_service.store.tables import usage
 from generator_service.store.unit_of_work import UnitOfWork
-
-_COLUMNS = ", ".join(AMOUNTS)
-_SUMS = ", ".join(f"{name} = usage.{name} + excluded.{name}" for name in AMOUNTS)
-# The condition is needed anyway: SQLite would take ON CONFLICT for that of a join.
-_MOVE = text(
-    f"INSERT INTO usage (user_id, day, {_COLUMNS}) SELECT :heir, day, {_COLUMNS} FROM usage"  # noqa: S608 (constant names)
-    f" WHERE user_id = :name ON CONFLICT (user_id, day) DO UPDATE SET {_SUMS}"
-)
 
 
 def read(
@@ -46,7 +39,7 @@ def make_anonymous(uow: UnitOfWork, user_id: str) -> None:
         return
     # All deletions of users change the same rows: the lock of the head, taken first, orders them.
     uow.lock_head()
-    uow.query(_MOVE, {"heir": DELETED_USERS, "name": user_id})
+    uow.query(statements.MOVE_USAGE, {"heir": DELETED_USERS, "name": user_id})
     uow.query(delete(usage).where(usage.c.user_id == user_id))
     uow.count_changes()
 

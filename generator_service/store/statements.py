@@ -213,11 +213,17 @@ NOTE_COMPACTED = (
     .values(compacted_revision=bindparam("through"))
 )
 
+_AMOUNTS = ", ".join(AMOUNTS)
 _ADDED = ", ".join(f"{name} = usage.{name} + excluded.{name}" for name in AMOUNTS)
 ADD_USAGE = text(
-    f"INSERT INTO usage (user_id, day, {', '.join(AMOUNTS)}) VALUES (:user_id, :day, :{', :'.join(AMOUNTS)})"  # noqa: S608 (constant names)
+    f"INSERT INTO usage (user_id, day, {_AMOUNTS}) VALUES (:user_id, :day, :{', :'.join(AMOUNTS)})"  # noqa: S608 (constant names)
     f" ON CONFLICT (user_id, day) DO UPDATE SET {_ADDED}"
 ).bindparams(bindparam("day", type_=Date))
+# The condition is needed anyway: SQLite would take ON CONFLICT for that of a join.
+MOVE_USAGE = text(
+    f"INSERT INTO usage (user_id, day, {_AMOUNTS}) SELECT :heir, day, {_AMOUNTS} FROM usage"  # noqa: S608 (constant names)
+    f" WHERE user_id = :name ON CONFLICT (user_id, day) DO UPDATE SET {_ADDED}"
+)
 USER_LIMITS = select(user_limits).where(user_limits.c.user_id == bindparam("user_id"))
 ALL_USER_LIMITS = select(user_limits).order_by(user_limits.c.user_id)
 RUNNING_BY_ENGINE = (
