@@ -124,6 +124,8 @@ class Connection:
                 await self._authenticate(self._session.offered)
             if self._session.watches_queue:
                 self._hub.watch_queue(self._on_queue)
+            else:
+                self._hub.unwatch_queue(self._on_queue)
             self._wake.set()
 
     async def _authenticate(self, token: str) -> None:
@@ -135,8 +137,6 @@ class Connection:
         now, lifetime = self._clock.monotonic(), (claims.expires_at - self._clock.now()).total_seconds()
         operator = Scope.ADMIN in claims.scopes
         self._session.authenticated(now, claims.subject, now + lifetime, operator=operator)
-        if not operator:
-            self._hub.unwatch_queue(self._on_queue)
         self.claims = claims
 
     async def _write(self, group: asyncio.TaskGroup) -> None:
