@@ -1,7 +1,8 @@
-import { Button, RangeSlider, SegmentedControl, Slider } from "@mantine/core";
+import { Button, RangeSlider, SegmentedControl } from "@mantine/core";
 import { IconRotate2, IconRotateClockwise2 } from "@tabler/icons-react";
-import { type PointerEvent, useCallback, useEffect, useId, useMemo, useRef, useState } from "react";
+import { type PointerEvent, useCallback, useEffect, useMemo, useRef, useState } from "react";
 
+import { Setting } from "../components/Setting";
 import { useLanguage } from "../i18n";
 import { Numbers } from "../model/numbers";
 import type { Material } from "../touchup/images";
@@ -245,31 +246,6 @@ function CropStage({ material: { photo }, label, crop, onCrop }: { material: Mat
         className="position-crop"
         style={{ left: percent(crop.left), top: percent(crop.top), width: percent(crop.right - crop.left), height: percent(crop.bottom - crop.top) }}
       />
-    </div>
-  );
-}
-
-interface SettingProps {
-  label: string;
-  shown: string;
-  value: number;
-  min: number;
-  max: number;
-  step: number;
-  onChange: (value: number) => void;
-}
-
-function Setting({ label, shown, ...range }: SettingProps) {
-  const id = useId();
-  return (
-    <div>
-      <div className="field-row">
-        <span className="field-label" id={id}>
-          {label}
-        </span>
-        <span className="muted small">{shown}</span>
-      </div>
-      <Slider size="sm" label={null} thumbProps={{ "aria-labelledby": id }} {...range} />
     </div>
   );
 }

@@ -1,7 +1,8 @@
-import { Button, SegmentedControl, Slider, Switch } from "@mantine/core";
+import { Button, SegmentedControl, Switch } from "@mantine/core";
 import { IconArrowBackUp, IconArrowForwardUp, IconMaximize, IconZoomIn, IconZoomOut } from "@tabler/icons-react";
-import { type PointerEvent, useEffect, useId, useRef, useState } from "react";
+import { type PointerEvent, useEffect, useRef, useState } from "react";
 
+import { Setting } from "../components/Setting";
 import { useTexts } from "../i18n";
 import { usePanZoom } from "../viewer/usePanZoom";
 import type { Material } from "./images";
@@ -205,27 +206,6 @@ function PhotoCanvas({ photo, label }: { photo: ImageData; label: string }) {
   const canvas = useRef<HTMLCanvasElement>(null);
   useEffect(() => canvas.current?.getContext("2d")?.putImageData(photo, 0, 0), [photo]);
   return <canvas ref={canvas} width={photo.width} height={photo.height} aria-label={label} />;
-}
-
-interface SettingProps {
-  label: string;
-  value: number;
-  min: number;
-  max: number;
-  disabled: boolean;
-  onChange: (value: number) => void;
-}
-
-function Setting({ label, onChange, ...range }: SettingProps) {
-  const id = useId();
-  return (
-    <div>
-      <span className="field-label" id={id}>
-        {label}
-      </span>
-      <Slider size="sm" label={null} onChange={onChange} thumbProps={{ "aria-labelledby": id }} {...range} />
-    </div>
-  );
 }
 
 /** A pen's pressure makes the brush smaller. */
