@@ -9,6 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hypothesis import HealthCheck, Phase, settings
+
+
+def generated_only(count: int) -> settings:
+    """Return the settings of a run of ``count`` cases: nothing is stored, shrunk or timed."""
+    return settings(
+        max_examples=count,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+
 
 @dataclass(frozen=True, slots=True)
 class GrpcCase:

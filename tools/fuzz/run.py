@@ -12,10 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import given, seed
 from hypothesis import strategies as st
 
-from tools.fuzz.cases import Case, GrpcCase, HttpCase
+from tools.fuzz.cases import Case, GrpcCase, HttpCase, generated_only
 from tools.fuzz.grpc_calls import Known, grpc_cases
 from tools.fuzz.http_requests import http_cases
 from tools.fuzz.senders import faults_of
@@ -79,13 +79,7 @@ def fuzz_servers(servers: Servers, target: str, *, count: int, number: int) -> F
     before, files, began = servers.memory_mib(), servers.descriptors(), time.monotonic()
 
     @seed(number)
-    @settings(
-        max_examples=count,
-        database=None,
-        deadline=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
+    @generated_only(count)
     @given(CASES[target](servers.known))
     def attack(case: Case) -> None:
         try_case(servers, case, findings)

@@ -15,12 +15,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import given, seed
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from generator_service.settings import Settings as ServiceSettings
 from tests.support.processes import environment, free_port
+from tools.fuzz.cases import generated_only
 from tools.fuzz.values import texts
 from whitebg_process.settings import PREFIX, ProcessSettings, describe
 from ws_gateway.settings import Settings as GatewaySettings
@@ -143,13 +144,7 @@ def fuzz_settings(count: int, number: int) -> int:
     tried = 0
 
     @seed(number)
-    @settings(
-        max_examples=count,
-        database=None,
-        deadline=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
+    @generated_only(count)
     @given(settings_cases())
     def attempt(case: SettingsCase) -> None:
         nonlocal tried

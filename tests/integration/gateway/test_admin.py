@@ -9,13 +9,14 @@ import json
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from generator_service.domain.clock import SystemClock
 from generator_service.domain.usage import day_of
-from tests.integration.gateway.test_real_service import Front, Service, gateway
+from tests.integration.gateway.test_real_service import Front, gateway_and_service
 from tests.support.api import SECRET, TINY, token
 from tests.support.patience import PATIENCE
 from tests.support.processes import environment
@@ -27,15 +28,9 @@ def ops() -> dict[str, str]:
 
 
 @pytest.fixture
-async def front(tmp_path: Any) -> AsyncIterator[Front]:
-    service = Service(tmp_path / "data")
-    await service.start()
-    try:
-        async with gateway(service) as front:
-            front.target = service.target  # type: ignore[attr-defined]  # for the command line
-            yield front
-    finally:
-        await service.kill()
+async def front(tmp_path: Path) -> AsyncIterator[Front]:
+    async with gateway_and_service(tmp_path / "data") as front:
+        yield front
 
 
 async def ask(front: Front, method: str, path: str, headers: dict[str, str] | None = None, **fields: Any) -> Any:
@@ -179,8 +174,7 @@ async def test_a_bad_period_is_rejected(front: Front, params: dict[str, str], pr
 
 
 def cli(front: Front, *words: str, bearer: str) -> str:
-    target: str = front.target  # type: ignore[attr-defined]
-    command = [sys.executable, "-P", "-m", "whitebg", "--target", target, *words]
+    command = [sys.executable, "-P", "-m", "whitebg", "--target", front.target, *words]
     settings = environment(token=bearer, jwt_secret=SECRET)
     done = subprocess.run(command, env=settings, capture_output=True, text=True, timeout=90, check=False)
     assert done.returncode == 0, done.stderr

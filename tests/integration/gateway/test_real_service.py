@@ -75,9 +75,11 @@ async def service(tmp_path: Path) -> AsyncIterator[Service]:
 class Front:
     """A running gateway, as seen by browsers."""
 
-    def __init__(self, base: str, http: httpx.AsyncClient) -> None:
+    def __init__(self, base: str, http: httpx.AsyncClient, target: str) -> None:
         self.base = base
         self.http = http
+        self.target = target
+        """The service behind it, for clients of gRPC."""
 
     async def upload(self, user: str = "ann", **headers: str) -> int:
         headers |= self.headers(user)
@@ -120,11 +122,23 @@ async def gateway(service: Service) -> AsyncIterator[Front]:
         await server.listening.wait()
     base = f"127.0.0.1:{server.port}"
     async with http_client(f"http://{base}") as http:
-        front = Front(base, http)
+        front = Front(base, http, service.target)
         await front.ready(200)
         yield front
     server.should_exit = True
     await serving
+
+
+@asynccontextmanager
+async def gateway_and_service(folder: Path) -> AsyncIterator[Front]:
+    """Run both, the service on a folder of its own."""
+    service = Service(folder)
+    await service.start()
+    try:
+        async with gateway(service) as front:
+            yield front
+    finally:
+        await service.kill()
 
 
 async def to_the_end_of(client: Client, task_id: int) -> list[dict[str, Any]]:

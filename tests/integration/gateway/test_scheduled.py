@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.gateway.test_real_service import Front, Service, gateway
+from tests.integration.gateway.test_real_service import Front, gateway_and_service
 from tests.support.api import SECRET, TINY, token
 from tests.support.processes import Program
 from whitebg import AsyncClient
@@ -22,14 +22,8 @@ HOUR = timedelta(hours=1)
 
 @pytest.fixture
 async def front(tmp_path: Path) -> AsyncIterator[Front]:
-    service = Service(tmp_path / "data")
-    await service.start()
-    try:
-        async with gateway(service) as front:
-            front.target = service.target  # type: ignore[attr-defined]  # for the clients
-            yield front
-    finally:
-        await service.kill()
+    async with gateway_and_service(tmp_path / "data") as front:
+        yield front
 
 
 def moment(text: str) -> datetime:
@@ -86,7 +80,7 @@ async def test_time_too_far_ahead_is_rejected(front: Front) -> None:
 
 async def test_python_client_schedules(front: Front) -> None:
     at = datetime.now(UTC) + HOUR
-    async with AsyncClient(front.target, token=token("ann")) as client:  # type: ignore[attr-defined]
+    async with AsyncClient(front.target, token=token("ann")) as client:
         task = await client.submit(TINY, run_at=at)
         again = await client.resubmit(task.task_id, run_at=at)
         (output,) = await client.submit_outputs(TINY, [task.options], run_at=at)
@@ -100,11 +94,11 @@ async def test_python_client_schedules(front: Front) -> None:
 async def test_command_line_schedules(front: Front, tmp_path: Path) -> None:
     photo = tmp_path / "photo.png"
     photo.write_bytes(TINY)
-    command = ["-m", "whitebg", "--target", front.target, "submit", str(photo)]  # type: ignore[attr-defined]
+    command = ["-m", "whitebg", "--target", front.target, "submit", str(photo)]
     options = ["--out", str(tmp_path / "white"), "--at", "1h", "--json"]
     program = await asyncio.to_thread(_program, [*command, *options])
     try:
-        async with AsyncClient(front.target, token=token("ann")) as client:  # type: ignore[attr-defined]
+        async with AsyncClient(front.target, token=token("ann")) as client:
             tasks = (getattr(event, "task", None) async for event in client.watch(snapshot=True))
             task = await anext(each async for each in tasks if each is not None)
         assert task.run_at is not None

@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from tests.integration.gateway.test_real_service import Front, Service, gateway
+from tests.integration.gateway.test_real_service import Front, gateway_and_service
 from tests.support.patience import PATIENCE
 from tests.support.photos import product_photo
 
@@ -38,11 +38,8 @@ def hints(*each: tuple[str, float, float, float, float]) -> str:
 
 @pytest.fixture
 async def front(tmp_path: Path) -> AsyncIterator[Front]:
-    service = Service(tmp_path / "data")
-    await service.start()
-    async with gateway(service) as front:
+    async with gateway_and_service(tmp_path / "data") as front:
         yield front
-    await service.kill()
 
 
 class Editor:

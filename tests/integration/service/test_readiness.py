@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -95,17 +96,19 @@ async def gateway_until(http: httpx.AsyncClient, status: int) -> dict[str, Any]:
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
+def small_disk() -> Iterator[Path]:
     """Mount a file system of 24 MiB, if this user may."""
-    folder = tmp_path / "small"
-    folder.mkdir()
+    # Not below pytest's folders: a killed run leaves the mount, and later runs could not remove it.
+    folder = Path(tempfile.mkdtemp(prefix="whitebg-small-"))
     mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", "size=24m", "none", str(folder)], check=False, capture_output=True, text=True
     )
     if mounted.returncode:
+        folder.rmdir()
         pytest.skip(f"this user may not mount a file system: {mounted.stderr.strip()}")
     yield folder
     subprocess.run(["umount", str(folder)], check=True)
+    folder.rmdir()
 
 
 def fill(ballast: Path) -> None:
