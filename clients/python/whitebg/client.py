@@ -15,7 +15,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self, cast, overload
 
-from whitebg import convert, errors
+from whitebg import errors
+from whitebg.convert.options import engine_from_proto, options_to_proto, preset_from_proto
+from whitebg.convert.queue import stats_from_proto
+from whitebg.convert.results import image_info_from_proto, kind_to_proto
+from whitebg.convert.tasks import batch_from_proto, review_to_proto, state_to_proto, task_from_proto
 from whitebg.files import Photo, StrPath, copy_to, read_mask, read_photo
 from whitebg.models import (
     Batch,
@@ -158,7 +162,7 @@ class AsyncClient:
         request = _submission(options, idempotency_key, user_id, priority, task_timeout, run_at)
         request.image, request.filename, request.reuse, request.batch_id = data, name, reuse, batch_id or ""
         request.mask = await asyncio.to_thread(read_mask, mask)
-        return convert.task_from_proto((await self._wire.call(self._wire.stub.SubmitTask, request)).task)
+        return task_from_proto((await self._wire.call(self._wire.stub.SubmitTask, request)).task)
 
     async def submit_outputs(
         self,
@@ -208,7 +212,7 @@ class AsyncClient:
         if not outputs:
             raise ValueError("there are no outputs; name the options of at least one picture")
         request = _submission(outputs[0], idempotency_key, user_id, priority, task_timeout, run_at)
-        request.more_options.extend(convert.options_to_proto(each) for each in outputs[1:])
+        request.more_options.extend(options_to_proto(each) for each in outputs[1:])
         if isinstance(image, int):
             request.source_task_id, request.filename, request.drop_source_mask = image, filename or "", drop_mask
         else:
@@ -216,7 +220,7 @@ class AsyncClient:
         request.reuse, request.batch_id = reuse, batch_id or ""
         request.mask = await asyncio.to_thread(read_mask, mask)
         answer = await self._wire.call(self._wire.stub.SubmitTask, request)
-        return [convert.task_from_proto(task) for task in (answer.task, *answer.more_tasks)]
+        return [task_from_proto(task) for task in (answer.task, *answer.more_tasks)]
 
     async def resubmit(
         self,
@@ -262,7 +266,7 @@ class AsyncClient:
         request.source_task_id, request.reuse, request.drop_source_mask = source_task_id, reuse, drop_mask
         request.batch_id = batch_id or ""
         request.mask = await asyncio.to_thread(read_mask, mask)
-        return convert.task_from_proto((await self._wire.call(self._wire.stub.SubmitTask, request)).task)
+        return task_from_proto((await self._wire.call(self._wire.stub.SubmitTask, request)).task)
 
     async def get(self, task_id: int, *, user_id: str | None = None) -> Task:
         """Return a task as it stands.
@@ -272,7 +276,7 @@ class AsyncClient:
 
         """
         request = pb.GetTaskRequest(task_id=task_id, user_id=user_id or "")
-        return convert.task_from_proto((await self._wire.call(self._wire.stub.GetTask, request)).task)
+        return task_from_proto((await self._wire.call(self._wire.stub.GetTask, request)).task)
 
     async def list_tasks(
         self,
@@ -292,15 +296,15 @@ class AsyncClient:
             ValueError: ``review`` is not a decision.
 
         """
-        wanted = [convert.state_to_proto(state) for state in states]
+        wanted = [state_to_proto(state) for state in states]
         request = pb.ListTasksRequest(
             user_id=user_id or "", states=wanted, page_size=page_size, batch_id=batch_id or ""
         )
         if review is not None:
-            request.review = convert.review_to_proto(Review(review))
+            request.review = review_to_proto(Review(review))
         async for page in self._wire.pages(self._wire.stub.ListTasks, request):
             for task in page.tasks:
-                yield convert.task_from_proto(task)
+                yield task_from_proto(task)
 
     async def head(self, *, user_id: str | None = None) -> str:
         """Return the cursor of a user's latest event: a watch after it misses nothing from now on."""
@@ -317,7 +321,7 @@ class AsyncClient:
 
         """
         request = pb.CancelTaskRequest(task_id=task_id, user_id=user_id or "")
-        return convert.task_from_proto((await self._wire.call(self._wire.stub.CancelTask, request)).task)
+        return task_from_proto((await self._wire.call(self._wire.stub.CancelTask, request)).task)
 
     async def delete(self, task_ids: Iterable[int], *, user_id: str | None = None) -> DeletedTasks:
         """Delete tasks with their images. Those that have not ended are cancelled first.
@@ -361,7 +365,7 @@ class AsyncClient:
             ValueError: ``review`` is not a decision.
 
         """
-        decision = convert.review_to_proto(Review(review))
+        decision = review_to_proto(Review(review))
         wanted, reviewed, unfinished, missing = iter(dict.fromkeys(task_ids)), list[int](), list[int](), list[int]()
         while chunk := list(islice(wanted, _MAX_NAMED)):
             request = pb.ReviewTasksRequest(task_ids=chunk, review=decision, user_id=user_id or "")
@@ -379,7 +383,7 @@ class AsyncClient:
 
         """
         request = pb.GetBatchRequest(batch_id=batch_id, user_id=user_id or "")
-        return convert.batch_from_proto((await self._wire.call(self._wire.stub.GetBatch, request)).batch)
+        return batch_from_proto((await self._wire.call(self._wire.stub.GetBatch, request)).batch)
 
     async def close_batch(self, batch_id: str, *, user_id: str | None = None) -> Batch:
         """Let no more tasks be added to a batch; once all have ended, one event of type BATCH_FINISHED follows.
@@ -389,7 +393,7 @@ class AsyncClient:
 
         """
         request = pb.CloseBatchRequest(batch_id=batch_id, user_id=user_id or "")
-        return convert.batch_from_proto((await self._wire.call(self._wire.stub.CloseBatch, request)).batch)
+        return batch_from_proto((await self._wire.call(self._wire.stub.CloseBatch, request)).batch)
 
     async def cancel_batch(self, batch_id: str, *, user_id: str | None = None) -> Batch:
         """Close a batch, and cancel its tasks that have not ended.
@@ -399,7 +403,7 @@ class AsyncClient:
 
         """
         request = pb.CancelBatchRequest(batch_id=batch_id, user_id=user_id or "")
-        return convert.batch_from_proto((await self._wire.call(self._wire.stub.CancelBatch, request)).batch)
+        return batch_from_proto((await self._wire.call(self._wire.stub.CancelBatch, request)).batch)
 
     async def watch(
         self,
@@ -579,8 +583,8 @@ class AsyncClient:
             NotFound: there is no such task, or it has no such image (yet).
 
         """
-        request = pb.GetImageRequest(task_id=task_id, user_id=user_id or "", kind=convert.kind_to_proto(kind))
-        return convert.image_info_from_proto((await self._wire.call(self._wire.stub.GetImage, request)).image)
+        request = pb.GetImageRequest(task_id=task_id, user_id=user_id or "", kind=kind_to_proto(kind))
+        return image_info_from_proto((await self._wire.call(self._wire.stub.GetImage, request)).image)
 
     async def image_url(
         self,
@@ -606,7 +610,7 @@ class AsyncClient:
 
         """
         request = pb.CreateImageUrlRequest(
-            task_id=task_id, user_id=user_id or "", kind=convert.kind_to_proto(kind), attachment=attachment
+            task_id=task_id, user_id=user_id or "", kind=kind_to_proto(kind), attachment=attachment
         )
         request.lifetime.FromTimedelta(lifetime)
         return (await self._wire.call(self._wire.stub.CreateImageUrl, request)).url or None
@@ -619,16 +623,16 @@ class AsyncClient:
     async def presets(self) -> list[Preset]:
         """Return the marketplace presets, ``custom`` first."""
         response = await self._wire.call(self._wire.stub.ListPresets, pb.ListPresetsRequest())
-        return [convert.preset_from_proto(each) for each in response.presets]
+        return [preset_from_proto(each) for each in response.presets]
 
     async def engines(self) -> list[EngineInfo]:
         """Return all engines but AUTO: those that the service has first, in the order in which AUTO prefers them."""
         response = await self._wire.call(self._wire.stub.ListEngines, pb.ListEnginesRequest())
-        return [convert.engine_from_proto(each) for each in response.engines]
+        return [engine_from_proto(each) for each in response.engines]
 
     async def stats(self) -> QueueStats:
         """Return the state of the queue; needs the scope ``admin`` or ``service``."""
-        return convert.stats_from_proto(await self._wire.call(self._wire.stub.GetQueueStats, pb.GetQueueStatsRequest()))
+        return stats_from_proto(await self._wire.call(self._wire.stub.GetQueueStats, pb.GetQueueStatsRequest()))
 
 
 def _submission(
@@ -642,7 +646,7 @@ def _submission(
     try:
         request = pb.SubmitTaskRequest(
             user_id=user_id or "",
-            options=convert.options_to_proto(options or TaskOptions()),
+            options=options_to_proto(options or TaskOptions()),
             idempotency_key=idempotency_key or str(uuid.uuid4()),
             priority=priority,
         )
@@ -658,7 +662,7 @@ def _submission(
 
 
 def _image_request(task_id: int, kind: ImageKind, user_id: str | None) -> pb.DownloadImageRequest:
-    return pb.DownloadImageRequest(task_id=task_id, user_id=user_id or "", kind=convert.kind_to_proto(kind))
+    return pb.DownloadImageRequest(task_id=task_id, user_id=user_id or "", kind=kind_to_proto(kind))
 
 
 GeneratorClient = AsyncClient

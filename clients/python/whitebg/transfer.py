@@ -11,7 +11,8 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import BinaryIO
 
-from whitebg import convert, errors
+from whitebg import errors
+from whitebg.convert.results import image_info_from_proto
 from whitebg.models import ImageInfo
 from whitebg.v1 import generator_service_pb2 as pb
 from whitebg.watch import RETRYABLE
@@ -47,7 +48,7 @@ async def fetch(
             async with aclosing(open_stream(part)) as stream:
                 async for response in stream:
                     if response.HasField("info"):
-                        now = convert.image_info_from_proto(response.info)
+                        now = image_info_from_proto(response.info)
                         if info is not None and now.etag != info.etag:
                             info, received = None, 0
                             await asyncio.to_thread(_rewind, sink)

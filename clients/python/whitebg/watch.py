@@ -9,7 +9,8 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
-from whitebg import convert, errors
+from whitebg import errors
+from whitebg.convert.updates import on_gap_to_proto, updates_from_proto
 from whitebg.models import OnGap, WatchUpdate
 from whitebg.v1 import generator_service_pb2 as pb
 from whitebg_process.backoff import Backoff
@@ -45,7 +46,7 @@ class WatchRequest:
         request = pb.WatchTasksRequest(
             task_ids=self.task_ids,
             after=self.after or "",
-            on_gap=convert.on_gap_to_proto(self.on_gap),
+            on_gap=on_gap_to_proto(self.on_gap),
             snapshot=self.snapshot,
             stop_at_head=self.stop_at_head,
         )
@@ -89,9 +90,7 @@ async def follow(
             async with aclosing(open_stream(request.to_proto())) as stream:
                 async for response in stream:
                     worked, connected, failures = True, True, 0
-                    for update in convert.updates_from_proto(
-                        response, request.after or "", all_users=request.all_users
-                    ):
+                    for update in updates_from_proto(response, request.after or "", all_users=request.all_users):
                         yield update
                     request = replace(request, after=response.cursor or request.after)
         except RETRYABLE as error:

@@ -14,7 +14,10 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
 import whitebg
-from whitebg import AsyncClient, Client, convert, errors, models
+from whitebg import AsyncClient, Client, errors, models
+from whitebg.convert.options import options_from_proto, options_to_proto
+from whitebg.convert.results import image_info_from_proto
+from whitebg.convert.tasks import task_from_proto
 from whitebg.status import error_from_rpc
 from whitebg.v1 import generator_service_pb2 as pb
 from whitebg.v1 import task_pb2
@@ -97,12 +100,10 @@ def test_details_that_make_no_sense_do_not_hide_the_status() -> None:
 
 
 def test_values_from_the_future_are_unknown_and_file_names_lose_their_folders() -> None:
-    task = convert.task_from_proto(task_pb2.Task(task_id=1, state=99))  # type: ignore[arg-type]  # a newer service's
+    task = task_from_proto(task_pb2.Task(task_id=1, state=99))  # type: ignore[arg-type]  # a newer service's
     assert task.state is models.TaskState.UNKNOWN
     assert not task.state.terminal
-    names = [
-        convert.image_info_from_proto(pb.ImageInfo(filename=name)).filename for name in ("../x/a.png", "..", "a\\b")
-    ]
+    names = [image_info_from_proto(pb.ImageInfo(filename=name)).filename for name in ("../x/a.png", "..", "a\\b")]
     assert names == ["a.png", "image", "b"]
 
 
@@ -116,9 +117,9 @@ def test_options_go_there_and_back() -> None:
         background="#FEFEFE",
         prompt="soft light",
     )
-    assert convert.options_from_proto(convert.options_to_proto(options)) == options
+    assert options_from_proto(options_to_proto(options)) == options
     with pytest.raises(ValueError, match="is not an engine to ask for"):
-        convert.options_to_proto(models.TaskOptions(engine=models.Engine.UNKNOWN))
+        options_to_proto(models.TaskOptions(engine=models.Engine.UNKNOWN))
 
 
 def test_every_async_method_has_its_blocking_face() -> None:

@@ -11,7 +11,7 @@ import pytest
 from whitebg.cli.naming import name_pattern, result_file
 from whitebg.cli.problems import Problem
 from whitebg.cli.saving import OutputNames
-from whitebg.convert import task_from_proto
+from whitebg.convert.tasks import task_from_proto
 from whitebg.models import Task
 from whitebg.v1 import task_pb2
 from whitebg_process.result_files import ArchiveNames, report_text

@@ -30,7 +30,8 @@ from whitebg.cli.problems import Problem
 from whitebg.cli.restart import RestartPolicy, RestartState
 from whitebg.cli.saving import OutputNames
 from whitebg.cli.up import UpSettings, commands
-from whitebg.convert import stats_from_proto, task_from_proto
+from whitebg.convert.queue import stats_from_proto
+from whitebg.convert.tasks import task_from_proto
 from whitebg.models import BreakerState, CircuitBreaker, EventType, NotReadyReason, WaitReason
 from whitebg.tls import ClientTls
 from whitebg.tokens import mint, minting

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from whitebg import convert, models
+from whitebg import models
+from whitebg.convert.tasks import task_from_proto
 from whitebg.v1 import task_pb2
 from ws_gateway.http.task_models import TaskOut
 
@@ -38,7 +39,7 @@ def task_with(result: task_pb2.ResultInfo) -> task_pb2.Task:
 
 def of_client(result: task_pb2.ResultInfo) -> models.ResultInfo:
     """Read a result with the Python client."""
-    read = convert.task_from_proto(task_with(result)).result
+    read = task_from_proto(task_with(result)).result
     assert read is not None
     return read
 

@@ -25,7 +25,8 @@ from tools.simulation.feed import FeedWorld
 from tools.simulation.schedule import Found, World, search
 from tools.simulation.session import SessionWorld
 from tools.simulation.store import StoreWorld
-from whitebg import convert, models
+from whitebg import models
+from whitebg.convert.updates import updates_from_proto
 from whitebg.v1 import generator_service_pb2 as pb
 from ws_gateway.protocol.cursor import UserCursor
 from ws_gateway.protocol.messages import Page
@@ -98,13 +99,11 @@ def test_a_limit_that_is_off_by_one(monkeypatch: pytest.MonkeyPatch, tmp_path: P
 
 
 def test_a_cursor_that_moves_before_delivery(monkeypatch: pytest.MonkeyPatch) -> None:
-    updates = convert.updates_from_proto
-
     def early(response: pb.WatchTasksResponse, cursor: str, *, all_users: bool) -> Iterator[models.WatchUpdate]:
-        for update in updates(response, cursor, all_users=all_users):
+        for update in updates_from_proto(response, cursor, all_users=all_users):
             yield replace(update, cursor=response.cursor or update.cursor)
 
-    monkeypatch.setattr(convert, "updates_from_proto", early)
+    monkeypatch.setattr("whitebg.watch.updates_from_proto", early)
     found = found_in(ClientWorld(), seeds=100)
     assert Guarantee.NO_GAP.name in str(found)
     assert len(found.schedule) <= 2

@@ -1,0 +1,1 @@
+"""Conversion between protobuf and models. Outside of it, no module uses generated messages of tasks."""
