@@ -20,7 +20,7 @@ from tests.support.store import new_task
 from whitebg.cli.connection import Connection
 from whitebg.cli.naming import name_pattern
 from whitebg.cli.output import console
-from whitebg.cli.watching import download
+from whitebg.cli.saving import save_results
 from whitebg.tokens import minting
 from ws_gateway.upstream.client import ServiceClient
 
@@ -102,7 +102,7 @@ async def test_names_are_those_of_the_command_line(world: GatewayHarness, tmp_pa
         answer = await pack(world, ids, name=pattern)
         folder = tmp_path / str(number)
         connection = Connection(world.service.target, minting(SECRET, user="ann", scopes=("tasks",)), "")
-        saving = download(
+        saving = save_results(
             connection, ids, out=folder, pattern=name_pattern(pattern), report=True, force=False, console=console()
         )
         assert await saving

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from whitebg.cli.connection import ConnectionOptions
+from whitebg.cli.commands import connection_options
 from whitebg.cli.datadir import DataDir
 from whitebg.cli.service import run_service_command
 
@@ -47,5 +47,5 @@ def remove(context: typer.Context, name: Name) -> None:
 
 
 def _run(context: typer.Context, *arguments: str) -> None:
-    options: ConnectionOptions = context.obj
+    options = connection_options(context)
     raise typer.Exit(run_service_command(DataDir(options.data_dir), ["models", *arguments]))

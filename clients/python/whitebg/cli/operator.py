@@ -1,8 +1,7 @@
-"""What the operators' commands have in common: the connection, durations and JSON."""
+"""The common ground of operators' commands: calls, engines, durations, confirmation and JSON."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
@@ -13,21 +12,21 @@ from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
 from whitebg.cli import output
-from whitebg.cli.connection import resolve
+from whitebg.cli.commands import connection, perform
 from whitebg.cli.problems import Problem
-from whitebg.errors import WhitebgError
+from whitebg.v1 import task_pb2
 from whitebg.wire import Wire
 from whitebg_process.backoff import Backoff
 from whitebg_process.durations import parse_duration
 
 TIMEOUT = 60.0
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object per line, for programs.")]
+Engine = Annotated[str | None, typer.Option(metavar="ENGINE", help="Only this engine: local, gemini or neural.")]
 
 
 @contextlib.asynccontextmanager
 async def _wire(context: typer.Context, scopes: tuple[str, ...]) -> AsyncIterator[Wire]:
-    connection = resolve(context.obj, scopes=scopes)
-    wire = Wire(connection.target, connection.token, tls=connection.tls or False, timeout=TIMEOUT, backoff=Backoff())
+    service = connection(context, scopes=scopes)
+    wire = Wire(service.target, service.token, tls=service.tls or False, timeout=TIMEOUT, backoff=Backoff())
     try:
         yield wire
     finally:
@@ -48,10 +47,7 @@ def run(
         async with _wire(context, scopes) as wire:
             await work(wire)
 
-    try:
-        asyncio.run(call())
-    except WhitebgError as error:
-        raise Problem(error.message) from error
+    perform(call())
 
 
 def duration(text: str) -> timedelta:
@@ -72,3 +68,35 @@ def print_json(message: Message) -> None:
     console = output.console()
     fields: dict[str, Any] = MessageToDict(message, preserving_proto_field_name=True)
     console.file.write(output.to_json(fields, console.file) + "\n")
+
+
+def engine_number(name: str | None) -> task_pb2.Engine.ValueType:
+    """Return an engine's number; AUTO, which stands for all engines, without a name.
+
+    Raises:
+        Problem: there is no such engine.
+
+    """
+    if name is None:
+        return task_pb2.ENGINE_AUTO
+    try:
+        return task_pb2.Engine.Value(f"ENGINE_{name.upper()}")
+    except ValueError:
+        raise Problem(f"{name!r} is not an engine", "use local, gemini or neural") from None
+
+
+def engine_name(number: task_pb2.Engine.ValueType) -> str:
+    """Return an engine's name as commands take it."""
+    return task_pb2.Engine.Name(number).removeprefix("ENGINE_").lower()
+
+
+def confirm(what: str, count: int, *, yes: bool) -> bool:
+    """Announce a change of ``count`` things; return whether to make it: asked for unless ``yes``, never for none."""
+    console = output.console()
+    console.print(what)
+    if not count:
+        return False
+    if not yes and not typer.confirm("Continue?"):
+        console.print("nothing was changed")
+        return False
+    return True

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from whitebg import models
 from whitebg.cli.connection import Connection, connected
-from whitebg.cli.watching import model_to_json
+from whitebg.cli.tables import model_to_json
 
 
 async def show_presets(connection: Connection, *, as_json: bool, console: Console) -> None:

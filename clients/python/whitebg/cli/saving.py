@@ -1,16 +1,22 @@
-"""Saving results under free names."""
+"""`whitebg download`: saving results under free names."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import threading
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+from rich.console import Console
+from rich.text import Text
+
+from whitebg import errors
+from whitebg.cli.connection import Connection, connected
+from whitebg.cli.naming import result_file
 from whitebg.client import AsyncClient
-from whitebg.models import ImageKind, Task
+from whitebg.models import ImageKind, Review, Task
 from whitebg_process.printable import printable
-from whitebg_process.result_files import file_names
+from whitebg_process.result_files import REPORT_NAME, NamePattern, file_names, report_text
 
 
 class OutputNames:
@@ -93,3 +99,45 @@ async def save_result(
             if path.stat().st_size == 0:
                 path.unlink()  # The empty file that held the name.
         raise
+
+
+async def save_results(
+    service: Connection,
+    task_ids: list[int],
+    *,
+    out: Path,
+    kind: ImageKind = ImageKind.RESULT,
+    pattern: NamePattern | None = None,
+    report: bool = False,
+    force: bool,
+    console: Console,
+) -> bool:
+    """Save the results of tasks, or their masks, each on its own and waited for; return whether all could be.
+
+    Without ``task_ids``, all that the owner has accepted, earliest first. With ``report``, write ``report.csv`` with
+    the verdicts of those that were saved.
+    """
+    fine = True
+    lines: list[tuple[str, ...]] = []
+    names = OutputNames(out, force=force)
+    await asyncio.to_thread(out.mkdir, parents=True, exist_ok=True)
+    async with connected(service) as client:
+        if not task_ids:
+            accepted = [task.task_id async for task in client.list_tasks(review=Review.ACCEPTED, page_size=500)]
+            task_ids = accepted[::-1]
+        for number, task_id in enumerate(task_ids, 1):
+            try:
+                task = (await client.wait(task_id)).raise_for_state()
+                saved = result_file(task)
+                stem = Path(pattern.path(saved, number)) if pattern else Path(task.input.filename).stem or str(task_id)
+                path = await save_result(client, task, names, stem, kind)
+                lines.append(saved.report_line(PurePosixPath(path.relative_to(out).as_posix())))
+                console.print(Text(str(path)), soft_wrap=True)
+            except (errors.NotFound, errors.TaskFailed, errors.DownloadFailed) as error:
+                fine = False
+                console.print(Text(error.message, style="red"), soft_wrap=True)
+    if report:
+        file = out / REPORT_NAME
+        await asyncio.to_thread(file.write_text, report_text(lines), encoding="utf-8", newline="")
+        console.print(Text(str(file)), soft_wrap=True)
+    return fine

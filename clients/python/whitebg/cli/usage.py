@@ -11,7 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from whitebg.cli import output
-from whitebg.cli.operator import AsJson, run
+from whitebg.cli.commands import AsJson
+from whitebg.cli.operator import run
 from whitebg.cli.problems import Problem
 from whitebg.v1 import admin_service_pb2, usage_pb2
 from whitebg.v1 import generator_service_pb2 as pb

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from whitebg.cli.commands import connection_options
 from whitebg.cli.datadir import DataDir
 from whitebg.cli.problems import Problem
 from whitebg.tokens import sign_in_link
@@ -41,7 +42,7 @@ def add(
 ) -> None:
     """Print a sign-in link. It signs its reader in as this user: send it over a private channel."""
     _check(name)
-    folder = DataDir(context.obj.data_dir)
+    folder = DataDir(connection_options(context).data_dir)
     signing = secret or folder.secret()
     if signing is None:
         raise Problem(f"there is no {folder.secret_path} to sign with", "run `whitebg up` once, or name its --data-dir")

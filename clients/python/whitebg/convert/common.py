@@ -1,4 +1,4 @@
-"""Conversion of what all messages have in common: times, durations, numbers of enums."""
+"""Conversion of parts that all messages share: times, durations, numbers of enums."""
 
 from __future__ import annotations
 

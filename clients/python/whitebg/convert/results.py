@@ -21,7 +21,7 @@ def kind_to_proto(kind: models.ImageKind) -> generator_service_pb2.ImageKind.Val
 
 
 def result_from_proto(result: task_pb2.ResultInfo) -> models.ResultInfo:
-    """Convert a result; what is newer than this client becomes UNKNOWN."""
+    """Convert a result; a verdict newer than this client becomes UNKNOWN."""
     return models.ResultInfo(
         engine=ENGINES.get(result.engine, models.Engine.UNKNOWN),
         content_type=result.content_type,

@@ -1,4 +1,4 @@
-"""What a picture is to be: engine, format, size, background and regions of the photo."""
+"""Options of a picture: engine, format, size, background and regions of the photo."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What came out: the picture's metadata, what was found in it, and its report."""
+"""Results: the picture's metadata, its findings and its report."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class ResultVerdict(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResultInfo:
-    """What came out."""
+    """The picture of a completed task, and how good it is."""
 
     engine: Engine
     content_type: str

@@ -189,7 +189,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeletedTasks:
-    """What a deletion did."""
+    """The tasks of a deletion, each in one of the lists."""
 
     task_ids: tuple[int, ...]
     """Tasks that were deleted."""

@@ -9,7 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from whitebg.cli import output
-from whitebg.cli.operator import AsJson, duration, print_json, run
+from whitebg.cli.commands import AsJson
+from whitebg.cli.operator import duration, print_json, run
 from whitebg.v1 import admin_service_pb2 as pb
 from whitebg.wire import Wire
 

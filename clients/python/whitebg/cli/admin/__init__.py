@@ -1,0 +1,1 @@
+"""`whitebg admin`: control of the queue, the tasks of all users, the users and their keys."""
