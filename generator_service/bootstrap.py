@@ -129,7 +129,7 @@ async def parts_of(settings: Settings, engines: Engines | None = None) -> AsyncI
             limits=ReadinessLimits(
                 stalled=settings.stalled_after.total_seconds(), free_bytes=settings.min_free_mib * 2**20
             ),
-            data_dir=settings.data_dir if settings.needs_data_dir else None,
+            folders=settings.folders,
             worker=None if worker is None else worker.owner,
             slots=settings.worker_slots,
             images_every=BUCKET_PROBE_SECONDS if settings.bucket else 0.0,

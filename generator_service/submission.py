@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import PurePosixPath, PureWindowsPath
 
 from generator_service.blobs.contract import BlobMissing, discard
@@ -133,15 +134,22 @@ class Submissions:
         source = await self._source(submission)
         if source.mask is not None:
             _require_cutters(submission.outputs)
-        if not submission.reuse and not self.images.is_small(source.size_bytes):
-            # An early check, before the photo is inspected, stored and synced; the exact one comes with the task, and
-            # with a small photo. A request that may reuse an earlier result needs no room.
-            await self.store.require_room(
-                submission.user_id, idempotency_key=submission.idempotency_key, size_bytes=source.size_bytes
-            )
+        room = partial(
+            self.store.require_room,
+            submission.user_id,
+            idempotency_key=submission.idempotency_key,
+            size_bytes=source.size_bytes,
+        )
+        # An early check, before a large photo is stored and synced; the exact one comes with the task.
+        checks_room = not self.images.is_small(source.size_bytes)
+        if checks_room and not submission.reuse:
+            await room()
         await self.disk.require(source.new_bytes)
         photo = await self._inspected(source)
         news = self._tasks(submission, photo)
+        if checks_room and submission.reuse:
+            # Earlier results need no room; they are found by the photo's hash.
+            await room(pictures=[(new.picture_key or "", *new.older_picture_keys) for new in news])
         images = list(_images(photo, source))
         try:
             enqueued = await self.store.enqueue_all(news, await self.images.store(images))

@@ -85,8 +85,8 @@ class Observation:
     """Why writes fail, by target: ``database``, ``images``; targets that accept writes are left out."""
     refused: str | None = None
     """Why the image store must not be used with this database; None if they match or the match is unknown."""
-    free_bytes: int | None = None
-    """Free space of the data folder; None if nothing is stored there."""
+    free_bytes: Mapping[str, int] = field(default_factory=dict)
+    """Free space by folder: of those that this process writes to and can read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,11 +103,12 @@ def not_ready(observed: Observation, limits: Limits) -> tuple[NotReady, ...]:
     reasons = [NotReady(f"{target}_unavailable", message) for target, message in sorted(observed.rejected.items())]
     if observed.refused is not None:
         reasons.append(NotReady("images_refused", observed.refused))
-    if observed.free_bytes is not None and observed.free_bytes < limits.free_bytes:
+    folder = min(observed.free_bytes, key=observed.free_bytes.__getitem__, default=None)
+    if folder is not None and observed.free_bytes[folder] < limits.free_bytes:
         reasons.append(
             NotReady(
                 "disk_full",
-                f"the data folder has {observed.free_bytes // 2**20} MiB free, "
+                f"{folder} has {observed.free_bytes[folder] // 2**20} MiB free, "
                 f"less than the minimum of {limits.free_bytes // 2**20} MiB; free space",
             )
         )

@@ -107,7 +107,7 @@ class Metrics:
         )
         self.free_bytes = Gauge(
             "whitebg_data_free_bytes",
-            "Free space in the data folder; absent where it is not used.",
+            "Free space of the folders of the database and the images; absent where the process writes to none.",
             ["folder"],
             registry=registry,
         )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-import shutil
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
@@ -13,6 +13,7 @@ from pathlib import Path
 from generator_service.blobs.contract import BlobStore, BlobStoreUnavailable
 from generator_service.domain.event import TaskEvent
 from generator_service.domain.readiness import Limits, NotReady, Observation, StallDetector, not_ready
+from generator_service.ops.disk_space import disk_space
 from generator_service.ops.metrics import Metrics
 from generator_service.store.contract import TaskStore
 from generator_service.store.reconnect import DatabaseUnavailable
@@ -38,9 +39,9 @@ class ReadinessMonitor:
     """Observes one process every few seconds.
 
     ``refused`` returns why the image store must not be used with this database, None if no reason is known.
-    ``data_dir`` is the folder whose free space is monitored, None if nothing is stored there; ``worker`` is the name
-    of this process's worker, None if it has none, and ``slots`` the worker's limit of concurrent tasks. A bucket
-    charges for each write, so it is probed every ``images_every`` seconds only.
+    ``folders`` are those whose free space is monitored; ``worker`` is the name of this process's worker, None if it has
+    none, and ``slots`` the worker's limit of concurrent tasks. A bucket charges for each write, so it is probed every
+    ``images_every`` seconds only.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class ReadinessMonitor:
         refused: Callable[[], str | None],
         metrics: Metrics,
         limits: Limits,
-        data_dir: Path | None,
+        folders: Sequence[Path],
         worker: str | None,
         slots: int,
         images_every: float,
@@ -64,7 +65,7 @@ class ReadinessMonitor:
         self._refused = refused
         self._metrics = metrics
         self._limits = limits
-        self._data_dir = data_dir
+        self._folders = folders
         self._worker = worker
         self._slots = slots
         self._images_every = images_every
@@ -155,18 +156,17 @@ class ReadinessMonitor:
                 self._images = str(error)
         return self._images
 
-    async def _free_bytes(self) -> int | None:
-        if self._data_dir is None:
-            return None
-        try:
-            return (await asyncio.to_thread(shutil.disk_usage, self._data_dir)).free
-        except OSError:
-            # A missing folder is reported by the checks of its contents.
-            return None
+    async def _free_bytes(self) -> dict[str, int]:
+        free = {}
+        for folder in self._folders:
+            # A folder that can't be read is reported by the checks of its contents.
+            with contextlib.suppress(OSError):
+                free[str(folder)] = (await asyncio.to_thread(disk_space, folder)).free
+        return free
 
     def _measure(self, observed: Observation) -> None:
         self._metrics.stalled.set(observed.stalled)
         for target in (DATABASE, IMAGES):
             self._metrics.rejected.labels(target).set(target in observed.rejected)
-        if observed.free_bytes is not None:
-            self._metrics.free_bytes.labels(str(self._data_dir)).set(observed.free_bytes)
+        for folder, free in observed.free_bytes.items():
+            self._metrics.free_bytes.labels(folder).set(free)

@@ -143,8 +143,13 @@ class TaskStore(ImageRecords, RevocationStore, Protocol):
         """
         ...
 
-    async def require_room(self, user_id: str, *, idempotency_key: str | None, size_bytes: int) -> None:
-        """Check whether `enqueue` would take a photo of this size now; a known idempotency key always passes.
+    async def require_room(
+        self, user_id: str, *, idempotency_key: str | None, size_bytes: int, pictures: Sequence[Sequence[str]] = ()
+    ) -> None:
+        """Check whether `enqueue` would take a photo of this size now.
+
+        A known idempotency key always passes, and so does a request that may reuse results, if there is one for each
+        of its ``pictures``: the keys that a result of it may have.
 
         Raises:
             QuotaExceeded: as `enqueue`.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, func, or_, select
@@ -56,9 +56,14 @@ def inline_image(connection: Connection, key: str) -> bytes | None:
 
 
 def require_room(
-    connection: Connection, user_id: str, idempotency_key: str | None, size_bytes: int, limits: Limits
+    connection: Connection,
+    user_id: str,
+    idempotency_key: str | None,
+    size_bytes: int,
+    pictures: Sequence[Sequence[str]],
+    limits: Limits,
 ) -> None:
-    """Check whether a user may have another task; one whose key is known already has it."""
+    """Check whether a user may have another task; a known key, or stored results of all ``pictures``, stand for it."""
     user = connection.execute(statements.USER, {"user_id": user_id}).one_or_none()
     pending, stored = (0, 0) if user is None else (user.pending, user.stored_bytes)
     if idempotency_key is not None:
@@ -66,10 +71,17 @@ def require_room(
         known = (statements.TASKS_BY_KEY, statements.TASKS_BY_REUSE_KEY)
         if any(connection.execute(statement, keys).first() is not None for statement in known):
             return
+    if pictures and all(_has_result(connection, user_id, keys) for keys in pictures):
+        return
     own = connection.execute(statements.USER_LIMITS, {"user_id": user_id}).one_or_none()
     if own is not None:
         limits = limits.of(rows.user_limits_from_row(own))
     limits.require(user_id, pending=pending, stored_bytes=stored + size_bytes)
+
+
+def _has_result(connection: Connection, user_id: str, keys: Sequence[str]) -> bool:
+    found = connection.execute(statements.TASK_BY_PICTURE, {"user_id": user_id, "picture_keys": keys})
+    return found.first() is not None
 
 
 def list_tasks(

@@ -107,7 +107,9 @@ class SqlTaskStore:
             batches=[(new.user_id, new.batch_id) for new in news if new.batch_id is not None],
         )
 
-    async def require_room(self, user_id: str, *, idempotency_key: str | None, size_bytes: int) -> None:
+    async def require_room(
+        self, user_id: str, *, idempotency_key: str | None, size_bytes: int, pictures: Sequence[Sequence[str]] = ()
+    ) -> None:
         """Check whether `enqueue` would take a photo of this size now."""
         await self._read(
             partial(
@@ -115,6 +117,7 @@ class SqlTaskStore:
                 user_id=user_id,
                 idempotency_key=idempotency_key,
                 size_bytes=size_bytes,
+                pictures=pictures,
                 limits=self._limits,
             )
         )

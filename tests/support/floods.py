@@ -48,14 +48,30 @@ def png_texts(size: int) -> bytes:
 
 def tiff_strips(size: int) -> bytes:
     """A TIFF whose directory lists as many strips as fit."""
-    strips = size // 8
+    return b"II*\0" + struct.pack("<I", 8) + _strips(size // 8, 8)
+
+
+def _strips(strips: int, begin: int) -> bytes:
+    """Return a directory that begins at an offset of the file, with its offsets and lengths of strips."""
     tags = [(256, 64), (257, 64), (258, 8), (259, 1), (262, 1), (273, None), (277, 1), (278, 1), (279, None)]
-    values = 8 + 2 + 12 * len(tags) + 4
-    file = bytearray(b"II*\0" + struct.pack("<IH", 8, len(tags)))
+    values = begin + 2 + 12 * len(tags) + 4
+    file = bytearray(struct.pack("<H", len(tags)))
     for tag, value in tags:
         count, number = (1, value) if value is not None else (strips, values + (tag == 279) * 4 * strips)
         file += struct.pack("<HHII", tag, 4, count, number)
     return bytes(file) + bytes(4) + struct.pack("<I", 8) * strips + struct.pack("<I", 1) * strips
+
+
+def tiff_second_page(size: int) -> bytes:
+    """A TIFF whose photo is behind a thumbnail, and lists as many strips as fit."""
+    file = io.BytesIO()
+    Image.new("RGB", (64, 64)).save(file, "TIFF", tiffinfo={254: 1})
+    whole = bytearray(file.getvalue())
+    (first,) = struct.unpack_from("<I", whole, 4)
+    (entries,) = struct.unpack_from("<H", whole, first)
+    begin = len(whole)
+    struct.pack_into("<I", whole, first + 2 + 12 * entries, begin)
+    return bytes(whole) + _strips(size // 8, begin)
 
 
 def tiff_directories(size: int) -> bytes:
@@ -94,6 +110,7 @@ FLOODS: dict[str, Callable[[int], bytes]] = {
         jpeg_fill,
         png_texts,
         tiff_strips,
+        tiff_second_page,
         tiff_directories,
         webp_chunks,
         avif_boxes,

@@ -221,6 +221,7 @@ class ProcessPool:
             "engine_crashed",
             f"the process that worked on the photo {death}; if it happens again, send a smaller photo",
             retryable=True,
+            engine_fault=True,
         )
 
     def _result(self, outcome: child_main.Outcome) -> object:
@@ -253,6 +254,7 @@ class ProcessPool:
                     f"the engine failed with an internal error ({error}); the service's log has the details",
                     retryable=True,
                     max_attempts=2,
+                    engine_fault=True,
                 )
 
 

@@ -17,6 +17,8 @@ MAX_JPEG_SEGMENTS = 1_000
 """Before the first scan. Longest known: 255 of a colour profile and 400 of extended XMP in 25 MiB."""
 MAX_JPEG_SCANS = 100
 """Progressive encoders write 6 to 20."""
+MAX_JPEG_SCANNED_PIXELS = 1_500_000_000
+"""Of all scans; a decoder takes about 2 ns for each. The largest photo may have 20 scans of 64 megapixels."""
 MAX_JPEG_JUNK_BYTES = 64 * 1024
 """Between two segments; decoders skip it byte by byte."""
 MAX_PNG_CHUNKS = 1_000
@@ -30,7 +32,7 @@ MAX_TIFF_DIRECTORIES = 1_000
 MAX_TIFF_TAGS = 1_000
 """In one directory."""
 MAX_TIFF_VALUES = 100_000
-"""Numbers of all tags of the first directory, such as offsets of strips; bytes and text don't count."""
+"""Numbers of all tags of one directory, such as offsets of strips; bytes and text don't count."""
 MAX_BOXES = 10_000
 """Chunks of a WebP, or boxes of a HEIF or AVIF."""
 
@@ -38,6 +40,8 @@ _JPEG_MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 """Not a stuffed zero, a restart marker or a fill byte."""
 _STANDALONE = {0x01, 0xD8}
 _EOI, _SOS = 0xD9, 0xDA
+_SOF = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+"""Markers of a frame, which gives the picture's height and width."""
 _BYTES_OF_TIFF_TYPE = {3: 2, 4: 4, 5: 8, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 _BOX_PARENTS = {b"meta": 4, b"iprp": 0, b"ipco": 0, b"moov": 0}
 """Boxes that hold boxes, and the bytes before the first one."""
@@ -87,6 +91,8 @@ class _Limit:
 def _scan_jpeg(data: bytes) -> None:
     segments = _Limit(MAX_JPEG_SEGMENTS, "metadata segments")
     scans = _Limit(MAX_JPEG_SCANS, "scans")
+    scanned = _Limit(MAX_JPEG_SCANNED_PIXELS, "pixels in its scans")
+    pixels = 0
     junk = _Limit(MAX_JPEG_JUNK_BYTES, "bytes between its segments")
     position, in_scan = 2, False
     while (marker := _JPEG_MARKER.search(data, position)) is not None:
@@ -95,8 +101,14 @@ def _scan_jpeg(data: bytes) -> None:
         code, position = data[marker.start() + 1], marker.end()
         if code == _EOI:
             return
-        (scans if code == _SOS else segments).count()
-        in_scan = in_scan or code == _SOS
+        if code == _SOS:
+            in_scan = True
+            scans.count()
+            scanned.count(pixels)
+        else:
+            segments.count()
+        if code in _SOF:
+            pixels = _number(data, position + 3, ">H") * _number(data, position + 5, ">H")
         if code not in _STANDALONE:
             position += int.from_bytes(data[position : position + 2])
     if not in_scan:
@@ -147,8 +159,7 @@ def _colour_table(flags: bytes) -> int:
 def _scan_tiff(data: bytes) -> None:
     order = "<" if data.startswith(b"II") else ">"
     directories = _Limit(MAX_TIFF_DIRECTORIES, "directories")
-    values = _Limit(MAX_TIFF_VALUES, "values in its tags")
-    offset, first = _number(data, 4, order + "I"), True
+    offset = _number(data, 4, order + "I")
     seen: set[int] = set()
     # Decoders end at a directory that they have read before.
     while offset and offset not in seen:
@@ -156,13 +167,13 @@ def _scan_tiff(data: bytes) -> None:
         directories.count()
         entries = _number(data, offset, order + "H")
         _Limit(MAX_TIFF_TAGS, "tags").count(entries)
-        if first:
-            for position in range(offset + 2, min(offset + 2 + 12 * entries, len(data) - 11), 12):
-                kind, count = struct.unpack_from(order + "HI", data, position + 2)
-                # More than the file can hold is an error that the decoder names.
-                if _BYTES_OF_TIFF_TYPE.get(kind, len(data)) * count <= len(data):
-                    values.count(count)
-        offset, first = _number(data, offset + 2 + 12 * entries, order + "I"), False
+        values = _Limit(MAX_TIFF_VALUES, "values in its tags")
+        for position in range(offset + 2, min(offset + 2 + 12 * entries, len(data) - 11), 12):
+            kind, count = struct.unpack_from(order + "HI", data, position + 2)
+            # More than the file can hold is an error that the decoder names.
+            if _BYTES_OF_TIFF_TYPE.get(kind, len(data)) * count <= len(data):
+                values.count(count)
+        offset = _number(data, offset + 2 + 12 * entries, order + "I")
 
 
 def _number(data: bytes, position: int, kind: str) -> int:

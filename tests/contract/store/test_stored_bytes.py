@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from alembic.migration import MigrationContext
@@ -112,6 +113,19 @@ async def test_room_is_not_asked_for_where_a_key_stands_for_a_reused_task(open_s
         await desk.store.require_room("ann", idempotency_key="new", size_bytes=1)
 
     await desk.store.require_room("ann", idempotency_key="known", size_bytes=1)
+
+
+async def test_room_is_not_asked_for_where_all_pictures_are_there(open_store: OpenStore) -> None:
+    desk = open_store(Limits(pending_per_user=1))
+    await desk.store.enqueue(new_task(picture_key="k" * 64))
+    (task,) = await desk.claim()
+    await desk.store.complete(task.lease, RESULT)
+    await desk.add()
+    room = partial(desk.store.require_room, "ann", idempotency_key=None, size_bytes=1)
+
+    await room(pictures=[("new", "k" * 64)])
+    with pytest.raises(QuotaExceeded):
+        await room(pictures=[("k" * 64,), ("new",)])
 
 
 async def test_the_migration_counts_what_is_there(desk: StoreHarness) -> None:

@@ -95,6 +95,7 @@ async def test_a_bug_is_logged_with_its_traceback_and_told_without(
     with pytest.raises(EngineError, match="KeyError") as caught:
         await run(pool, "bug")
     assert (caught.value.code, caught.value.retryable, caught.value.max_attempts) == ("engine_failed", True, 2)
+    assert caught.value.engine_fault, "another engine may succeed"
     assert "no such thing" not in str(caught.value)
     assert "KeyError: 'no such thing'" in caplog.text
 
@@ -105,6 +106,7 @@ async def test_a_crash_is_retryable_and_the_next_job_works(pool: ProcessPool, nu
     with pytest.raises(EngineError, match=f"was killed by {number.name}") as caught:
         await run(pool, "send_signal", int(number))
     assert (caught.value.code, caught.value.retryable) == ("engine_crashed", True)
+    assert caught.value.engine_fault, "another engine may succeed"
     assert await run(pool, "pid") != first
 
 
@@ -208,6 +210,7 @@ async def test_memory_is_bounded(pool: ProcessPool, job: tuple[object, ...]) -> 
     with pytest.raises(EngineError, match="2,048 MiB") as caught:
         await run(pool, *job)
     assert (caught.value.code, caught.value.retryable, caught.value.max_attempts) == ("out_of_memory", True, 2)
+    assert caught.value.engine_fault, "another engine may succeed"
     assert await run(pool, "pid") != pid
 
 

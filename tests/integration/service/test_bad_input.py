@@ -259,8 +259,10 @@ async def test_a_photo_without_room_is_rejected_before_it_is_stored(
     photo = product_photo(64, 48) + bytes(2 * MIB)
     with service_process(tmp_path / "data", SECRET, worker_slots="0", **settings) as service:
         async with open_channel(service.target) as channel:
-            refused = await refusal(Api(channel, "ann", token("ann")).submit(photo))
-
-        assert (refused.code, refused.reason) == (code, reason)
-        assert said in refused.message
-        assert not [path for path in (tmp_path / "data" / "blobs" / "input").rglob("*") if path.is_file()]
+            api = Api(channel, "ann", token("ann"))
+            for submission in (api.submission(photo), api.submission(photo, reuse=True)):
+                refused = await refusal(submission)
+                assert (refused.code, refused.reason) == (code, reason)
+                assert said in refused.message
+        # Not even for a moment: a stored file leaves its folder behind.
+        assert not [*(tmp_path / "data" / "blobs" / "input").rglob("*")]

@@ -157,6 +157,18 @@ async def test_a_full_disk_makes_service_and_gateway_not_ready_until_there_is_sp
             await api.submit(PHOTO)
 
 
+async def test_a_full_disk_of_the_images_alone_makes_it_not_ready(small_disk: Path, tmp_path: Path) -> None:
+    data, probe = tmp_path / "data", Probe(free_port())
+    data.mkdir(mode=0o700)
+    (data / "blobs").symlink_to(small_disk)
+    # More than the images' disk has, and less than that of the database.
+    with service_process(data, SECRET, worker_slots="0", metrics_port=str(probe.port), min_free_mib="25"):
+        body = await probe.until(503, "disk_full")
+        assert str(data / "blobs") in str(body)
+        assert await probe.metric(f'whitebg_data_free_bytes{{folder="{data / "blobs"}"}}') < 25 * 2**20
+        assert await probe.metric(f'whitebg_data_free_bytes{{folder="{data}"}}') > 25 * 2**20
+
+
 async def test_an_image_folder_that_can_not_be_written_makes_it_not_ready(tmp_path: Path) -> None:
     data, probe = tmp_path / "data", Probe(free_port())
     data.mkdir()

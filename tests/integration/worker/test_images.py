@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -119,6 +120,30 @@ async def test_an_attempt_whose_result_can_not_be_stored_is_snoozed(store: SqlTa
     assert after.run_at == (await store.breakers())["blobs"].open_until
     assert blobs.results_stored == 1
     assert await left(blobs) == ["input"], "half a result is none"
+
+
+async def test_auto_takes_the_next_engine_where_one_runs_out_of_memory(store: SqlTaskStore, tmp_path: Path) -> None:
+    class Network(PromptEngine):
+        name = Engine.NEURAL
+
+    async def fail() -> None:
+        raise EngineError("out_of_memory", "the photo needs more memory", retryable=True, engine_fault=True)
+
+    blobs = LocalBlobStore(tmp_path / "blobs")
+    await submitted(store, blobs)
+    (task,) = await store.claim("w1", limit=1, lease_for=LEASE)
+    task = replace(task, options=replace(task.options, engine=Engine.AUTO))
+    order = (Engine.NEURAL, Engine.LOCAL)
+    engines = Engines(
+        JobPool(PoolSettings(processes=1)), [Network(fail), PromptEngine(lambda: asyncio.sleep(0))], order
+    )
+    generation = Generation(
+        store=store, images=Images(blobs, store), engines=engines, routing=Routing(order=order), metrics=Metrics()
+    )
+    used: list[Engine] = []
+    picture = await generation.make(task, lambda *_: None, used.append)
+    assert (used, picture.engine) == ([*order], Engine.LOCAL)
+    assert "needs more memory" in picture.findings[0].message
 
 
 async def test_photo_missing_in_the_image_store_of_another_database_is_waited_for(

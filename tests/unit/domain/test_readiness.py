@@ -76,15 +76,16 @@ def test_slots_are_free_by_what_the_database_has_of_this_worker() -> None:
 
 def test_nothing_against_it_is_ready() -> None:
     assert not_ready(Observation(), LIMITS) == ()
-    assert not_ready(Observation(stalled=59.9, free_bytes=256 * 2**20), LIMITS) == ()
+    assert not_ready(Observation(stalled=59.9, free_bytes={"data": 256 * 2**20}), LIMITS) == ()
 
 
 def test_every_reason_is_given_with_its_figures() -> None:
-    observed = Observation(stalled=60, rejected={"images": "no images", "database": "no database"}, free_bytes=2**20)
+    free = {"data": 300 * 2**20, "data/blobs": 2**20}
+    observed = Observation(stalled=60, rejected={"images": "no images", "database": "no database"}, free_bytes=free)
     reasons = {reason.code: reason.message for reason in not_ready(observed, LIMITS)}
     assert list(reasons) == ["database_unavailable", "images_unavailable", "disk_full", "queue_stalled"]
     assert reasons["database_unavailable"] == "no database"
     assert reasons["images_unavailable"] == "no images"
-    assert "1 MiB free" in reasons["disk_full"]
+    assert "data/blobs has 1 MiB free" in reasons["disk_full"]
     assert "256 MiB" in reasons["disk_full"]
     assert "for 60 s" in reasons["queue_stalled"]

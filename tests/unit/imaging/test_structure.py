@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import tracemalloc
 
 import numpy as np
@@ -40,6 +41,20 @@ def test_a_flood_is_rejected_without_a_copy_of_it(flood: str) -> None:
         tracemalloc.stop()
 
     assert peak < MIB
+
+
+def test_a_large_photo_may_have_fewer_scans_than_a_small_one() -> None:
+    def with_scans(height: int, scans: int) -> bytes:
+        whole = product_photo(64, 64, "JPEG", progressive=True)
+        frame = whole.index(b"\xff\xc2")
+        taller = whole[: frame + 5] + struct.pack(">HH", height, 8000) + whole[frame + 9 : -2]
+        last = whole[whole.rindex(b"\xff\xda") : -2]
+        return taller + last * (scans - whole.count(b"\xff\xda")) + whole[-2:]
+
+    check_structure(with_scans(8000, 20))
+    check_structure(with_scans(1000, 90))
+    with pytest.raises(ImageRejected, match="pixels in its scans"):
+        check_structure(with_scans(8000, 90))
 
 
 def noise(side: int = 512) -> Image.Image:
