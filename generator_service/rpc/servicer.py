@@ -23,7 +23,7 @@ from generator_service.domain.presets import PRESETS
 from generator_service.domain.task import Task
 from generator_service.ops.readiness import ReadinessMonitor
 from generator_service.rpc.auth import Caller, Scope
-from generator_service.rpc.convert import messages, requests, usage
+from generator_service.rpc.convert import messages, picture_options, requests, usage
 from generator_service.rpc.convert.pages import first_page, split
 from generator_service.rpc.interceptors import caller, request_id
 from generator_service.store.contract import TaskStore
@@ -233,11 +233,11 @@ class Servicer(generator_service_pb2_grpc.GeneratorServiceServicer):
 
     async def ListPresets(self, request: pb.ListPresetsRequest, context: Context) -> pb.ListPresetsResponse:  # noqa: N802, ARG002
         """Return the marketplace presets."""
-        return pb.ListPresetsResponse(presets=[messages.preset(each) for each in PRESETS.values()])
+        return pb.ListPresetsResponse(presets=[picture_options.preset(each) for each in PRESETS.values()])
 
     async def ListEngines(self, request: pb.ListEnginesRequest, context: Context) -> pb.ListEnginesResponse:  # noqa: N802, ARG002
         """Return the engines."""
-        return pb.ListEnginesResponse(engines=[messages.engine_info(each) for each in self.engines])
+        return pb.ListEnginesResponse(engines=[picture_options.engine_info(each) for each in self.engines])
 
     async def GetUsage(self, request: pb.GetUsageRequest, context: Context) -> pb.GetUsageResponse:  # noqa: N802, ARG002
         """Return what a user used."""

@@ -11,7 +11,7 @@ from generator_service.domain.engine_limit import MAX_PER_MINUTE, MAX_RUNNING, E
 from generator_service.domain.errors import InvalidRequest
 from generator_service.domain.task import MAX_PRIORITY, MIN_PRIORITY, Engine, TaskState
 from generator_service.rpc.auth import MAX_USER_ID_LENGTH, Scope, usable_name
-from generator_service.rpc.convert import messages
+from generator_service.rpc.convert import messages, picture_options
 from generator_service.rpc.convert.times import duration_from, time_from
 from generator_service.store.admin_contract import EngineQueue, FailureGroup, TaskFilter, UserRecord
 from generator_service.store.limits import UserLimits
@@ -35,7 +35,7 @@ def engine(number: task_pb2.Engine.ValueType) -> Engine | None:
         InvalidRequest: the engine is unknown.
 
     """
-    found = messages.engine_from(number, "engine")
+    found = picture_options.engine_from(number, "engine")
     return None if found is Engine.AUTO else found
 
 
@@ -60,7 +60,7 @@ def pause(value: Breaker, view: QueueView) -> pb.QueuePause:
     """Convert a pause to a message."""
     engine_name = value.name.removeprefix(f"{PAUSE}:")
     return pb.QueuePause(
-        engine=messages.ENGINES[Engine.AUTO if value.name == PAUSE else Engine(engine_name)],
+        engine=picture_options.ENGINES[Engine.AUTO if value.name == PAUSE else Engine(engine_name)],
         note=value.message,
         paused_at=messages.timestamp(view.wall_time(value.opened_at)),
         ends_at=None if value.open_until == FOREVER else messages.timestamp(view.wall_time(value.open_until)),
@@ -88,7 +88,7 @@ def limit_from(message: pb.EngineLimit) -> EngineLimit:
 def limit(value: EngineLimit) -> pb.EngineLimit:
     """Convert an engine's limits to a message."""
     return pb.EngineLimit(
-        engine=messages.ENGINES[value.engine],
+        engine=picture_options.ENGINES[value.engine],
         max_running=value.max_running or 0,
         starts_per_minute=value.per_minute or 0,
     )
@@ -97,7 +97,7 @@ def limit(value: EngineLimit) -> pb.EngineLimit:
 def engine_queue(value: EngineQueue) -> pb.EngineQueue:
     """Convert the tasks of an engine to a message."""
     return pb.EngineQueue(
-        engine=messages.ENGINES[value.engine],
+        engine=picture_options.ENGINES[value.engine],
         pending=value.pending,
         scheduled=value.scheduled,
         running=value.running,
@@ -133,7 +133,7 @@ def filter_from(message: pb.TaskFilter, *, default: set[TaskState], allowed: set
         states=states,
         user_id=message.user_id or None,
         error_codes=tuple(message.error_codes),
-        engine=messages.engine_from(message.engine, "filter.engine") if message.HasField("engine") else None,
+        engine=picture_options.engine_from(message.engine, "filter.engine") if message.HasField("engine") else None,
         created_from=_time(message, "created_from"),
         created_before=_time(message, "created_before"),
     )

@@ -17,7 +17,7 @@ from generator_service.domain.errors import ImageNotFound, InvalidRequest
 from generator_service.domain.revocation import NewRevocation, Session, revocation_of
 from generator_service.domain.task import Review, Task, TaskState
 from generator_service.rpc.auth import MAX_USER_ID_LENGTH, usable_name
-from generator_service.rpc.convert import messages
+from generator_service.rpc.convert import messages, picture_options
 from generator_service.rpc.convert.times import duration_from, time_from
 from generator_service.submission import Submission
 from generator_service.watch.feed import OnGap, WatchRequest
@@ -67,7 +67,7 @@ def submission(request: pb.SubmitTaskRequest, user_id: str, *, now: datetime) ->
         image=request.image if source == "image" else None,
         source_task_id=request.source_task_id if source == "source_task_id" else None,
         filename=request.filename,
-        options=messages.options_from(request.options),
+        options=picture_options.options_from(request.options),
         idempotency_key=request.idempotency_key or None,
         priority=request.priority,
         timeout=timeout,
@@ -75,7 +75,7 @@ def submission(request: pb.SubmitTaskRequest, user_id: str, *, now: datetime) ->
         mask=request.mask or None,
         drop_source_mask=request.drop_source_mask,
         batch_id=_batch_id(request.batch_id),
-        more_options=tuple(messages.options_from(each) for each in request.more_options),
+        more_options=tuple(picture_options.options_from(each) for each in request.more_options),
         delay=max(timedelta(), (_time(request, "run_at") or now) - now),
     )
 

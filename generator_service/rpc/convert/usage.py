@@ -9,7 +9,7 @@ from google.protobuf.duration_pb2 import Duration
 from generator_service.domain.errors import InvalidRequest
 from generator_service.domain.task import Engine
 from generator_service.domain.usage import DayUsage, day_of
-from generator_service.rpc.convert import messages
+from generator_service.rpc.convert import picture_options
 from whitebg.v1 import usage_pb2
 
 MAX_DAYS = 1000
@@ -56,7 +56,7 @@ def day_usage(value: DayUsage) -> usage_pb2.DayUsage:
         bytes_in=used.bytes_in,
         bytes_out=used.bytes_out,
         engine_times=[
-            usage_pb2.EngineTime(engine=messages.ENGINES[engine], time=_duration(micros))
+            usage_pb2.EngineTime(engine=picture_options.ENGINES[engine], time=_duration(micros))
             for engine in _ENGINES
             if (micros := used.engine_us(engine))
         ],

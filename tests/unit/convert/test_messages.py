@@ -33,7 +33,7 @@ from generator_service.domain.task import (
     stored_names,
 )
 from generator_service.domain.verdict import ResultVerdict
-from generator_service.rpc.convert import messages
+from generator_service.rpc.convert import messages, picture_options
 from generator_service.watch.feed import Bookmark, Item, SnapshotBegin, SnapshotEnd
 from generator_service.watch.queue_positions import QueueView
 from tests.support.clock import NOON, SettableClock
@@ -48,11 +48,11 @@ VIEW = QueueView(SettableClock(), 1, running_per_user=4, queue_time=lambda: NOON
     ("members", "table", "contract"),
     [
         (list(TaskState), messages.STATES, task_pb2.TaskState),
-        (list(Engine), messages.ENGINES, task_pb2.Engine),
+        (list(Engine), picture_options.ENGINES, task_pb2.Engine),
         (list(WaitReason), messages.WAIT_REASONS, task_pb2.WaitReason),
-        (list(OutputFormat), messages.FORMATS, task_pb2.OutputFormat),
-        (list(Content), messages.CONTENTS, task_pb2.Content),
-        (list(Shadow), messages.SHADOWS, task_pb2.Shadow),
+        (list(OutputFormat), picture_options.FORMATS, task_pb2.OutputFormat),
+        (list(Content), picture_options.CONTENTS, task_pb2.Content),
+        (list(Shadow), picture_options.SHADOWS, task_pb2.Shadow),
         (list(Verdict), messages.VERDICTS, task_pb2.Verdict),
         (list(ResultVerdict), messages.RESULT_VERDICTS, task_pb2.ResultVerdict),
         (list(EventType), messages.EVENT_TYPES, event_pb2.EventType),
@@ -73,7 +73,7 @@ def test_enums_match_one_to_one(members: list[Enum], table: dict[Any, int], cont
 
 
 def test_the_old_name_of_the_neural_engine_is_still_read() -> None:
-    assert messages.options_from(task_pb2.TaskOptions(engine=task_pb2.ENGINE_REMBG)).engine is Engine.NEURAL
+    assert picture_options.options_from(task_pb2.TaskOptions(engine=task_pb2.ENGINE_REMBG)).engine is Engine.NEURAL
     assert Engine("rembg") is Engine.NEURAL
     assert stored_names(Engine.NEURAL) == ("neural", "rembg")
 
@@ -146,7 +146,7 @@ def test_a_task_arrives_whole() -> None:
     assert {name: at(getattr(read, name)) for name in times} == {name: getattr(task, name) for name in times}
     assert read.state == task_pb2.TASK_STATE_COMPLETED
     assert read.timeout.ToTimedelta() == task.timeout
-    assert messages.options_from(read.options) == task.options
+    assert picture_options.options_from(read.options) == task.options
     shown = ("filename", "format", "width", "height", "size_bytes")
     assert {name: getattr(read.input, name) for name in shown} == {name: getattr(task.input, name) for name in shown}
     assert task.result is not None
@@ -262,25 +262,25 @@ def test_unknown_numbers_are_refused_with_their_field() -> None:
     with pytest.raises(InvalidRequest, match="99 is not a task state"):
         messages.states_from([99])  # type: ignore[list-item]  # what an old or broken client sends
     with pytest.raises(InvalidRequest, match=r"options\.engine: 99"):
-        messages.options_from(task_pb2.TaskOptions(engine=99))  # type: ignore[arg-type]  # as above
+        picture_options.options_from(task_pb2.TaskOptions(engine=99))  # type: ignore[arg-type]  # as above
     with pytest.raises(InvalidRequest, match=r"options\.format: 99"):
-        messages.options_from(task_pb2.TaskOptions(format=99))  # type: ignore[arg-type]  # as above
+        picture_options.options_from(task_pb2.TaskOptions(format=99))  # type: ignore[arg-type]  # as above
     with pytest.raises(InvalidRequest, match=r"options\.content: 99"):
-        messages.options_from(task_pb2.TaskOptions(content=99))  # type: ignore[arg-type]  # as above
+        picture_options.options_from(task_pb2.TaskOptions(content=99))  # type: ignore[arg-type]  # as above
     with pytest.raises(InvalidRequest, match=r"options\.shadow: 99"):
-        messages.options_from(task_pb2.TaskOptions(shadow=99))  # type: ignore[arg-type]  # as above
-    assert messages.options_from(task_pb2.TaskOptions()) == TaskOptions()
+        picture_options.options_from(task_pb2.TaskOptions(shadow=99))  # type: ignore[arg-type]  # as above
+    assert picture_options.options_from(task_pb2.TaskOptions()) == TaskOptions()
 
 
 def test_a_preset_arrives_whole() -> None:
     preset = PRESETS["google_merchant"]
-    read = messages.preset(preset)
+    read = picture_options.preset(preset)
     assert (read.name, read.rule, read.source) == (preset.name, preset.rule, preset.source)
     assert (read.size_px, read.max_bytes, read.format) == (1500, 16_000_000, task_pb2.OUTPUT_FORMAT_JPEG)
     assert (read.min_size_px, read.max_size_px) == preset.sizes_px
     assert (read.min_fill, read.max_fill) == preset.fills
     assert (len(read.formats), read.pure_white) == (3, True)
-    custom = messages.preset(PRESETS["custom"])
+    custom = picture_options.preset(PRESETS["custom"])
     assert (custom.size_px, custom.max_bytes, custom.pure_white) == (0, 0, False)
 
 
