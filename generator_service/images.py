@@ -16,6 +16,7 @@ from generator_service.store.reconnect import DatabaseUnavailable
 
 INLINE = "inline/"
 """What keys of images in the database begin with."""
+RECENT_BYTES = 4 * 1024 * 1024
 
 
 class InlineImages(Protocol):
@@ -46,6 +47,10 @@ class Images:
         self._blobs = blobs
         self._database = database
         self._inline_bytes = inline_bytes
+        self._recent: dict[str, bytes] = {}
+        """Small images stored last, up to `RECENT_BYTES`, until each is read once: a task often starts at once, and its
+        photo need not be read back. Keys are unique, so an image whose task was rejected is never found."""
+        self._recent_bytes = 0
 
     @property
     def where(self) -> str:
@@ -71,6 +76,7 @@ class Images:
         for image in images:
             if image.key.startswith(INLINE):
                 small[image.key] = image.data
+                self._remember(image)
             else:
                 await self._blobs.put(image.key, image.data, content_type=image.content_type)
         return small
@@ -95,6 +101,8 @@ class Images:
 
     async def delete(self, *keys: str) -> None:
         """Delete images of the image store; those in the database are deleted with their rows."""
+        for key in keys:
+            self._recall(key)
         if stored := [key for key in keys if not key.startswith(INLINE)]:
             await self._blobs.delete(*stored)
 
@@ -108,7 +116,20 @@ class Images:
             return None
         return await self._blobs.url(key, lifetime=lifetime, content_type=content_type, disposition=disposition)
 
+    def _remember(self, image: NewImage) -> None:
+        self._recent[image.key] = image.data
+        self._recent_bytes += len(image.data)
+        while self._recent_bytes > RECENT_BYTES:
+            self._recall(next(iter(self._recent)))
+
+    def _recall(self, key: str) -> bytes | None:
+        data = self._recent.pop(key, None)
+        self._recent_bytes -= len(data or b"")
+        return data
+
     async def _inline(self, key: str) -> bytes:
+        if (recent := self._recall(key)) is not None:
+            return recent
         try:
             data = await self._database.inline_image(key)
         except DatabaseUnavailable as error:

@@ -14,10 +14,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from datetime import timedelta
 from enum import Enum
+from functools import lru_cache
 
 from generator_service.domain.task import Engine, TaskOptions
 
@@ -67,7 +68,8 @@ def _picture(photo_sha256: str, options: TaskOptions, mask_sha256: str | None) -
     return asked
 
 
-def _changed(options: TaskOptions) -> dict[str, object]:
+@lru_cache(maxsize=256)
+def _changed(options: TaskOptions) -> Mapping[str, object]:
     changed = {}
     for field in fields(options):
         value = getattr(options, field.name)
@@ -116,7 +118,8 @@ _UNVERSIONED_ENUMS = {
 }
 
 
-def _unversioned_options(options: TaskOptions) -> list[str] | None:
+@lru_cache(maxsize=256)
+def _unversioned_options(options: TaskOptions) -> Sequence[str] | None:
     """Return the options in the form of the old rule; None if it could not express them."""
     if not _changed(options).keys() <= set(_UNVERSIONED_FIELDS):
         return None

@@ -43,6 +43,11 @@ class Usage:
         """Add amounts."""
         return Usage(**{name: getattr(self, name) + getattr(other, name) for name in AMOUNTS})
 
+    @property
+    def columns(self) -> dict[str, int]:
+        """The amounts by name."""
+        return {name: getattr(self, name) for name in AMOUNTS}
+
     @classmethod
     def of_engine(cls, engine: Engine, micros: int) -> Self:
         """Return the work of an engine."""

@@ -22,6 +22,8 @@ SETTINGS = PoolSettings(
     # More than a whole request: the reader itself rejects a file that is too large, with the right error.
     max_frame_bytes=40 * _MIB,
     niceness=0,
+    # Starting a process takes as much processor time as reading hundreds of headers.
+    jobs_per_process=10_000,
 )
 RUNNER = "generator_service.engines.inspect_runner:perform"
 _FILE = {"image": "file's", "mask": "mask's"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 
@@ -337,7 +337,7 @@ class UnitOfWork:
         if self._used:
             # In the order of the users, whose locked rows cover these.
             used = [
-                {"user_id": user, "day": day, **asdict(amounts)} for (user, day), amounts in sorted(self._used.items())
+                {"user_id": user, "day": day, **amounts.columns} for (user, day), amounts in sorted(self._used.items())
             ]
             self._connection.execute(statements.ADD_USAGE, used)
         self.users.write()

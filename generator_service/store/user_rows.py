@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection, Row
@@ -23,6 +23,17 @@ class UserCounts:
     running: int
     served: int
     stored_bytes: int
+
+    @property
+    def columns(self) -> dict[str, int]:
+        """The columns of the row."""
+        return {
+            "seq": self.seq,
+            "pending": self.pending,
+            "running": self.running,
+            "served": self.served,
+            "stored_bytes": self.stored_bytes,
+        }
 
 
 class UserRows:
@@ -124,7 +135,7 @@ class UserRows:
         if self._changed:
             self._connection.execute(
                 statements.UPDATE_USER_COUNTERS,
-                [{"of_user": name, **asdict(self._counts[name])} for name in sorted(self._changed)],
+                [{"of_user": name, **self._counts[name].columns} for name in sorted(self._changed)],
             )
         self._changed.clear()
 

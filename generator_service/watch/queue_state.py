@@ -28,6 +28,11 @@ class QueueState:
         """Number of pending tasks."""
         return len(self.tasks) - len(self.running)
 
+    @property
+    def known_turns(self) -> int:
+        """Number of users whose latest turn is known: those who wait, and few others."""
+        return len(self._served)
+
     def load(self, snapshot: QueueSnapshot) -> None:
         """Start over from a snapshot."""
         self.tasks = {task.task_id: task for task in snapshot.tasks}
@@ -103,7 +108,8 @@ class QueueState:
 
     def _forget_old_turns(self) -> None:
         """Drop users who would be given the same turn if they had never been served."""
-        oldest = self._starts.count - CREDIT
+        # A turn of 0 is that of a user who was never served.
+        oldest = max(0, self._starts.count - CREDIT)
         self._served = {
             user: served for user, served in self._served.items() if user in self._waiting or served > oldest
         }

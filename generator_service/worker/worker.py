@@ -59,6 +59,7 @@ class _Run:
     stage: str = "starting"
     ending: bool = False
     """Whether the outcome is being recorded: the store then decides which result wins."""
+    holds_slot: bool = True
     outcome: Outcome = Outcome.LOST
     """The outcome; LOST until one is recorded."""
     meter: AttemptMeter = field(default_factory=AttemptMeter)
@@ -214,8 +215,19 @@ class Worker:
         self._metrics.run_ended(run.task.options.engine, run.outcome)
         if self._runs.get(run.task.task_id) is run:
             del self._runs[run.task.task_id]
-        self._slots.release(1)
-        self._wake.notify(Topic.TASKS_READY)
+        self._free_slot(run)
+        if run.outcome is Outcome.LOST:
+            self._wake.notify(Topic.TASKS_READY)
+
+    def _begin_end(self, run: _Run) -> None:
+        """Let only the outcome remain to be recorded; the transaction that does so claims the next task."""
+        run.ending = True
+        self._free_slot(run)
+
+    def _free_slot(self, run: _Run) -> None:
+        if run.holds_slot:
+            run.holds_slot = False
+            self._slots.release(1)
 
     async def _claim(self) -> float:
         """Fill the free slots; return how long to wait for a hint, in seconds.
@@ -225,7 +237,7 @@ class Worker:
         """
         free = self._slots.take_all()
         if free == 0:
-            # The end of a run notifies this loop; the poll is only a fallback.
+            # The commit that ends a run claims the next task; the poll is only a fallback.
             return POLL_SECONDS
         began = self._clock.monotonic()
         claimed: Sequence[Task] = ()
@@ -252,12 +264,12 @@ class Worker:
         try:
             picture = await self._within_timeout(run)
             if picture is None:
-                run.ending = True
+                self._begin_end(run)
                 await self._store.time_out(run.lease, usage=run.meter.usage())
                 run.outcome = Outcome.TIMED_OUT
             else:
                 result, small_images = await self._generation.keep(picture)
-                run.ending = True
+                self._begin_end(run)
                 await self._store.complete(run.lease, result, small_images, usage=run.meter.usage())
                 run.outcome = Outcome.COMPLETED
         except LeaseLost:
@@ -265,7 +277,7 @@ class Worker:
             if result is not None:
                 await self._generation.drop(result)
         except Exception as error:
-            run.ending = True
+            self._begin_end(run)
             verdict = classify(error, run.meter.engine)
             if isinstance(error, WhitebgError | BlobStoreUnavailable):
                 logger.info("attempt ended without a result: %s", error, extra=log | {"code": verdict.code})

@@ -9,7 +9,7 @@ import pytest
 
 from generator_service.blobs.contract import BlobMissing, BlobStoreUnavailable
 from generator_service.blobs.local import LocalBlobStore
-from generator_service.images import Images, NewImage
+from generator_service.images import RECENT_BYTES, Images, NewImage
 from generator_service.store.reconnect import DatabaseUnavailable
 
 SMALL, LARGE = b"small", b"l" * 200_000
@@ -95,3 +95,32 @@ async def test_an_unavailable_database_is_waited_for_like_an_image_store(tmp_pat
     images = Images(LocalBlobStore(tmp_path), LostDatabase(), inline_bytes=100)
     with pytest.raises(BlobStoreUnavailable, match="the images in the database can't be read"):
         await images.get("inline/input/1")
+
+
+async def test_a_small_image_is_read_once_from_memory_and_then_from_the_database(
+    images: Images, database: Database
+) -> None:
+    key = images.new_key("input", 3)
+    database.images |= await images.store([NewImage(key, b"old", "image/png")])
+    database.images[key] = b"new"
+    assert await images.get(key) == b"old"
+    assert await images.get(key) == b"new"
+
+
+async def test_a_deleted_image_is_not_kept_in_memory(images: Images) -> None:
+    key = images.new_key("input", 3)
+    await images.store([NewImage(key, b"old", "image/png")])
+    await images.delete(key)
+    with pytest.raises(BlobMissing):
+        await images.get(key)
+
+
+async def test_few_small_images_are_kept_in_memory(tmp_path: Path, database: Database) -> None:
+    size = RECENT_BYTES // 2
+    images = Images(LocalBlobStore(tmp_path), database, inline_bytes=size)
+    oldest, *others = [images.new_key("input", size) for _ in range(3)]
+    for key in (oldest, *others):
+        await images.store([NewImage(key, bytes(size), "image/png")])
+    with pytest.raises(BlobMissing):
+        await images.get(oldest)
+    assert [len(await images.get(key)) for key in others] == [size, size]

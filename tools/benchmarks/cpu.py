@@ -16,14 +16,14 @@ def tree(pid: int) -> list[int]:
 
 
 def cpu_seconds(pid: int) -> float:
-    """Return the processor time that a process and its living descendants have used."""
+    """Return the processor time that a process and its descendants have used, also those that have ended."""
     return sum(_own_seconds(each) for each in tree(pid))
 
 
 def _own_seconds(pid: int) -> float:
-    # After the name, which may hold anything: user and system time are fields 14 and 15.
+    # After the name, which may hold anything: user and system time are fields 14 and 15, of ended children 16 and 17.
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) * TICK
+    return sum(map(int, fields[11:15])) * TICK
 
 
 def resident_kib(pid: int) -> int:

@@ -22,6 +22,7 @@ class JsonFormatter(logging.Formatter):
     def __init__(self, context: Context = dict) -> None:
         super().__init__()
         self._context = context
+        self._encode = json.JSONEncoder(default=str, ensure_ascii=False).encode
 
     def format(self, record: logging.LogRecord) -> str:
         """Return one line."""
@@ -35,7 +36,7 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["error"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str, ensure_ascii=False)
+        return self._encode(line)
 
 
 def configure_logs(level: str, context: Context = dict) -> None:

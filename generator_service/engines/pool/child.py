@@ -157,7 +157,13 @@ class Child:
 
     async def _send(self, body: bytes) -> None:
         try:
-            self._stdin.write(child_main.HEADER.pack(len(body)))
+            header = child_main.HEADER.pack(len(body))
+            if len(body) <= _CHUNK_BYTES:
+                # In one step, so that the child wakes up once.
+                self._stdin.write(header + body)
+                await self._stdin.drain()
+                return
+            self._stdin.write(header)
             view = memoryview(body)
             for start in range(0, len(view), _CHUNK_BYTES):
                 self._stdin.write(view[start : start + _CHUNK_BYTES])

@@ -6,8 +6,11 @@ import asyncio
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from generator_service.blobs.local import LocalBlobStore
 from generator_service.domain.clock import SystemClock
+from generator_service.domain.event import EventType
 from generator_service.domain.task import Engine, TaskState
 from generator_service.engines.jobs import JobPool
 from generator_service.engines.pool.pool import PoolSettings
@@ -58,6 +61,34 @@ async def test_a_run_cancelled_before_its_first_step_releases_its_slot(store: Sq
     assert sample("whitebg_worker_running") == 0
     assert sample("whitebg_worker_runs_total", {"engine": "auto", "outcome": "lost"}) == 1
     assert sample("whitebg_worker_runs_total", {"engine": "auto", "outcome": "completed"}) == 1
+
+
+async def test_the_commit_that_ends_a_run_starts_the_next_one(
+    store: SqlTaskStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def claim_nothing(*_: object, **__: object) -> tuple[()]:
+        return ()
+
+    monkeypatch.setattr(store, "claim", claim_nothing)
+    blobs = LocalBlobStore(tmp_path / "blobs")
+    worker = Worker(
+        WorkerSettings(owner="w1", slots=1),
+        store=store,
+        wake=LocalNotifier(asyncio.get_running_loop()),
+        images=Images(blobs, store),
+        engines=Engines(JobPool(PoolSettings(processes=1)), [SlowEngine()], (Engine.LOCAL,)),
+        clock=SystemClock(),
+    )
+    working = asyncio.create_task(worker.run())
+    # Once it runs, it claims within commits.
+    await asyncio.sleep(0)
+    tasks = [await submitted(store, blobs) for _ in range(3)]
+    async with asyncio.timeout(PATIENCE):
+        while (await store.get(tasks[-1].task_id, None)).state is not TaskState.COMPLETED:  # noqa: ASYNC110 (no tail here)
+            await asyncio.sleep(0.01)
+    worker.drain()
+    await working
+    assert [event.type for event in (await store.latest_events(9)).events].count(EventType.COMPLETED) == 3
 
 
 async def test_tasks_cancelled_as_they_are_submitted_leave_a_service_that_works(tmp_path: Path) -> None:
