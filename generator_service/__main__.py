@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import logging
@@ -20,7 +19,7 @@ from typing import Protocol
 import uvloop
 from pydantic import ValidationError
 
-from generator_service import backup_command, models_command
+from generator_service.arguments import parse_arguments
 from generator_service.blobs.contract import BlobStoreConfigError, BlobStoreUnavailable
 from generator_service.bootstrap import engine_settings, open_blob_store, open_store
 from generator_service.data_dir import DataDirError, DataDirInUse, data_dir_lock
@@ -94,21 +93,7 @@ long as the rest of the latency from an event to its watchers."""
 
 def main() -> int:
     """Run a command; return the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -P -m generator_service", description="The whitebg generator service."
-    )
-    commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("serve", help="serve gRPC and run tasks; settings come from WHITEBG_* variables")
-    commands.add_parser("worker", help="only run tasks of the database that WHITEBG_DATABASE_URL names")
-    rotate = "after a database was restored by other means, all processes stopped: give its log a new epoch"
-    commands.add_parser("rotate-epoch", aliases=["restored"], help=rotate)
-    backup_command.add_backup_arguments(commands.add_parser("backup", help="copy database, images and signing secret"))
-    backup_command.add_restore_arguments(commands.add_parser("restore", help="restore a backup, all processes stopped"))
-    commands.add_parser("adopt-images", help="bind the configured image store to this database, all services stopped")
-    doctor = commands.add_parser("doctor", help="look at everything that serving needs, and say what is wrong")
-    doctor.add_argument("--json", action="store_true", help="one JSON object per line, for programs")
-    models_command.add_arguments(commands.add_parser("models", help="list, install and remove larger networks"))
-    arguments = parser.parse_args()
+    arguments = parse_arguments()
     unused = UNUSED_SECRETS.get(arguments.command, frozenset())
     try:
         settings, problems = load_settings(unused)
@@ -117,9 +102,14 @@ def main() -> int:
         return 2
     if arguments.command == "doctor":
         return asyncio.run(run_doctor(settings, as_json=arguments.json, problems=problems))
+    # These two are imported here because serving does not need them.
     if arguments.command == "models":
+        from generator_service import models_command
+
         return models_command.run(settings, arguments)
     if arguments.command in {"backup", "restore"}:
+        from generator_service import backup_command
+
         return backup_command.run(settings, arguments)
     if (once := ONCE.get(arguments.command)) is not None:
         return asyncio.run(once(settings))

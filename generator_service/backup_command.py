@@ -1,4 +1,4 @@
-"""The arguments and messages of ``backup`` and ``restore``."""
+"""``python -P -m generator_service backup`` and ``restore``."""
 
 from __future__ import annotations
 
@@ -37,18 +37,6 @@ from generator_service.store.restored import StoreInUse
 from generator_service.store.sqlite import DatabaseUnusable, renew_sqlite
 
 ADOPT = "python -P -m generator_service adopt-images"
-
-
-def add_backup_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of ``backup``."""
-    parser.add_argument("folder", type=Path, metavar="FOLDER", help="folder of the backup; an earlier one is updated")
-    parser.add_argument("--only", choices=("database", "images"), help="leave out the other part")
-
-
-def add_restore_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of ``restore``."""
-    parser.add_argument("folder", type=Path, metavar="FOLDER", help="folder that `backup` wrote")
-    parser.add_argument("--replace", action="store_true", help="replace the database that is there")
 
 
 def run(settings: Settings, arguments: argparse.Namespace) -> int:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from alembic.script import ScriptDirectory
 from PIL import Image, ImageDraw
 from sqlalchemy.exc import DBAPIError
 
@@ -32,6 +31,7 @@ from generator_service.image_store import describe, match, read_marker
 from generator_service.ops.disk_space import disk_space
 from generator_service.settings import Settings
 from generator_service.store.image_contract import ImageBinding
+from generator_service.store.migrate import revisions
 from generator_service.store.postgres import database_url, look_at_postgres
 from generator_service.store.reconnect import DatabaseUnavailable
 from generator_service.store.sqlite import look_at_image_binding
@@ -126,9 +126,9 @@ def _postgres(url: str) -> Finding:
 
 
 def _schema(place: str, version: str, tasks: int) -> Finding:
-    scripts = ScriptDirectory(str(Path(__file__).parent / "migrations"))
-    newest = scripts.get_current_head()
-    if version not in {script.revision for script in scripts.walk_revisions()}:
+    known = revisions()
+    newest = known[-1]
+    if version not in known:
         message = f"{place} was made by a newer version (schema {version}, known up to {newest}); update whitebg"
         return Finding(subject="database", ok=False, message=message)
     waiting = "" if version == newest else f", schema {version}: the next start brings it to {newest}"

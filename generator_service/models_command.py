@@ -20,19 +20,6 @@ _MIB = 1024**2
 _REDRAW_SECONDS = 0.2
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of ``models`` to the parser."""
-    actions = parser.add_subparsers(dest="action", required=True)
-    listing = actions.add_parser("list", help="show which networks there are and which are installed")
-    listing.add_argument("--json", action="store_true", help="one JSON object per line, for programs")
-    installing = actions.add_parser("install", help="download a network, or copy it from a file, and check it")
-    installing.add_argument("name", metavar="NAME")
-    installing.add_argument("--from", dest="source", metavar="FILE|URL", help="another source than the default")
-    installing.add_argument("--allow-unverified", action="store_true", help="accept weights with another checksum")
-    removing = actions.add_parser("remove", help="delete an installed network")
-    removing.add_argument("name", metavar="NAME")
-
-
 def run(settings: Settings, arguments: argparse.Namespace) -> int:
     """Run one of the actions; return the exit status."""
     folder = ModelFolder(settings.models_folder.absolute())

@@ -29,7 +29,7 @@ from generator_service.domain.task import (
 from generator_service.engines.inspector import Inspector
 from generator_service.engines.registry import Engines
 from generator_service.images import Images, NewImage
-from generator_service.imaging.source.mask_header import same_aspect
+from generator_service.imaging.source.header import same_aspect
 from generator_service.ops.disk_space import DiskGuard
 from generator_service.store.contract import Enqueued, TaskStore
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from whitebg_process.certificates import Expiry
 from ws_gateway.auth.api_key_cache import ApiKeyCache
@@ -13,7 +14,7 @@ from ws_gateway.auth.authenticator import Authenticator, Provider
 from ws_gateway.auth.image_urls import ImageUrls
 from ws_gateway.auth.jwks import KeySet
 from ws_gateway.auth.jwt import Tokens
-from ws_gateway.auth.oidc.client import OidcClient
+from ws_gateway.auth.oidc.config import OidcConfig
 from ws_gateway.auth.oidc.flow import FlowCookies
 from ws_gateway.auth.revocations import Revocations
 from ws_gateway.clock import Clock
@@ -34,6 +35,9 @@ from ws_gateway.upstream.history import History
 from ws_gateway.upstream.hub import Hub
 from ws_gateway.upstream.operator import OperatorClient
 from ws_gateway.websocket.connection import Connections
+
+if TYPE_CHECKING:
+    from ws_gateway.auth.oidc.client import OidcClient
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +93,13 @@ def _provider(settings: Settings, clock: Clock) -> Provider | None:
     )
 
 
+def _oidc_client(config: OidcConfig, clock: Clock) -> OidcClient:
+    # The libraries of the sign-in take time to import, and most gateways have no issuer.
+    from ws_gateway.auth.oidc.client import OidcClient
+
+    return OidcClient(config, clock)
+
+
 @asynccontextmanager
 async def _run(settings: Settings, clock: Clock, metrics: Metrics, shared: SharedState) -> AsyncIterator[Gateway]:
     secret = settings.jwt_secret.get_secret_value()
@@ -135,7 +146,7 @@ async def _run(settings: Settings, clock: Clock, metrics: Metrics, shared: Share
             tokens=tokens,
             revocations=revocations,
             authority=authority,
-            oidc=None if settings.oidc is None else OidcClient(settings.oidc, clock),
+            oidc=None if settings.oidc is None else _oidc_client(settings.oidc, clock),
             flow_cookies=FlowCookies(secret, former),
             limits=shared.limits,
             places=shared.places,

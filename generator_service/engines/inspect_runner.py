@@ -5,8 +5,9 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 
-from generator_service.imaging.source.inspect import PhotoHeader, inspect_photo
-from generator_service.imaging.source.mask_header import MaskFile, inspect_mask
+from generator_service.imaging.source.header import MaskFile, PhotoHeader
+from generator_service.imaging.source.inspect import inspect_photo
+from generator_service.imaging.source.mask_header import inspect_mask
 
 # As in `job_runner`: a broken file makes Pillow warn, over and over.
 warnings.filterwarnings("ignore", module=r"PIL\.")

@@ -9,8 +9,7 @@ from typing import Self
 
 from generator_service.domain.errors import EngineError, ImageRejected
 from generator_service.engines.pool.pool import PoolSettings, ProcessPool
-from generator_service.imaging.source.inspect import PhotoHeader
-from generator_service.imaging.source.mask_header import MaskFile
+from generator_service.imaging.source.header import MaskFile, PhotoHeader
 
 _MIB = 1024 * 1024
 SETTINGS = PoolSettings(

@@ -9,10 +9,8 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from urllib.parse import urlsplit
-
-import httpcore2
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -89,41 +87,3 @@ async def resolve(host: str, port: int, allowed: Sequence[Network]) -> Sequence[
     for text in addresses:
         require_public(ipaddress.ip_address(text.partition("%")[0]), allowed)
     return addresses
-
-
-class CheckedBackend(httpcore2.AsyncNetworkBackend):
-    """Connects to checked addresses only. TLS still verifies the host's name."""
-
-    def __init__(self, allowed: Sequence[Network]) -> None:
-        self._allowed = allowed
-        self._backend = httpcore2.AnyIOBackend()
-
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
-    ) -> httpcore2.AsyncNetworkStream:
-        """Resolve and check a host, then connect to the first of its addresses that answers."""
-        problem: Exception | None = None
-        for address in await resolve(host, port, self._allowed):
-            try:
-                return await self._backend.connect_tcp(address, port, timeout, local_address, socket_options)
-            except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
-                problem = error
-        raise problem or httpcore2.ConnectError(f"{host} has no address")
-
-    async def connect_unix_socket(
-        self,
-        path: str,
-        timeout: float | None = None,  # noqa: ARG002  (the signature is the library's)
-        socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,  # noqa: ARG002
-    ) -> httpcore2.AsyncNetworkStream:
-        """Refuse: an endpoint is a host."""
-        raise AddressRefused(f"{path} is not a host")
-
-    async def sleep(self, seconds: float) -> None:
-        """Wait."""
-        await asyncio.sleep(seconds)

@@ -6,7 +6,7 @@ import os
 import signal
 from collections.abc import Callable
 
-from generator_service.imaging.source.inspect import PhotoHeader
+from generator_service.imaging.source.header import PhotoHeader
 
 
 def perform(order: object, report: Callable[[int, str], None]) -> PhotoHeader:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Self
 
 from generator_service.engines.inspector import SETTINGS, Inspector
-from generator_service.imaging.source.inspect import PhotoHeader
+from generator_service.imaging.source.header import PhotoHeader
 
 
 class LateInspector(Inspector):

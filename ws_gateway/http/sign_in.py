@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from http import HTTPStatus
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -12,13 +12,15 @@ from pydantic import BaseModel, Field
 
 from whitebg_process.user_ids import SIGNED_IN_PREFIX
 from ws_gateway.auth.jwt import TokenRejected
-from ws_gateway.auth.oidc.client import Answer, OidcClient
-from ws_gateway.auth.oidc.flow import LIFETIME, begin, cookie_name
+from ws_gateway.auth.oidc.flow import LIFETIME, Answer, begin, cookie_name
 from ws_gateway.auth.oidc.problems import SignInFailed, SignInProblem
 from ws_gateway.components import Gateway
 from ws_gateway.http.dependencies import Bearer, InGateway, address_of, within
 from ws_gateway.http.problems import Problem, documented
 from ws_gateway.http.sessions import end_sessions
+
+if TYPE_CHECKING:
+    from ws_gateway.auth.oidc.client import OidcClient
 
 log = logging.getLogger(__name__)
 

@@ -9,8 +9,9 @@ from PIL import ExifTags, Image
 
 from generator_service.domain.errors import ImageRejected
 from generator_service.imaging.cutting.matte import matte
+from generator_service.imaging.source.header import same_aspect
 from generator_service.imaging.source.inspect import DAMAGED, open_photo
-from generator_service.imaging.source.mask_header import inspect_mask, same_aspect
+from generator_service.imaging.source.mask_header import inspect_mask
 from generator_service.imaging.source.samples import turned
 
 _SOLID = 128

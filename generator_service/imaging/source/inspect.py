@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import pillow_heif
 from PIL import (
@@ -21,6 +20,7 @@ from PIL import (
 )
 
 from generator_service.domain.errors import ImageRejected
+from generator_service.imaging.source.header import PhotoHeader
 from generator_service.imaging.source.raw import full_pages, unsupported
 from generator_service.imaging.source.structure import check_structure
 
@@ -46,16 +46,6 @@ DAMAGED = (
     Image.DecompressionBombError,
 )
 """Errors that Pillow and its plugins raise for bytes that don't match their header."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PhotoHeader:
-    """The content of the header; width and height are pixels as stored, before any EXIF rotation."""
-
-    format: str
-    """One of `FORMATS`, from the bytes, never from a file name."""
-    width: int
-    height: int
 
 
 def inspect_photo(data: bytes) -> PhotoHeader:

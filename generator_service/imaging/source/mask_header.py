@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from generator_service.domain.errors import ImageRejected
-from generator_service.imaging.source.inspect import PhotoHeader, inspect_photo
+from generator_service.imaging.source.header import PhotoHeader
+from generator_service.imaging.source.inspect import inspect_photo
 
 MAX_MASK_BYTES = 8 * 1024 * 1024
 MASK_FORMATS = ("PNG", "WEBP", "JPEG")
-ASPECT_TOLERANCE_PERCENT = 1
-"""Maximum difference of the aspect ratios of mask and photo: scaling rounds to whole pixels."""
 _SAVE = "save it as PNG, WebP or JPEG"
-
-
-@dataclass(frozen=True, slots=True)
-class MaskFile:
-    """A mask's bytes, as a job of the inspector."""
-
-    data: bytes
 
 
 def inspect_mask(data: bytes) -> PhotoHeader:
@@ -47,9 +37,3 @@ def inspect_mask(data: bytes) -> PhotoHeader:
     if header.format not in MASK_FORMATS:
         raise ImageRejected("mask_unsupported", f"the mask is a {header.format} file, which is not taken; {_SAVE}")
     return header
-
-
-def same_aspect(mask: tuple[int, int], photo: tuple[int, int]) -> bool:
-    """Return whether a mask of this width and height can lie over a photo of that width and height."""
-    expected = mask[1] * photo[0]
-    return abs(mask[0] * photo[1] - expected) * 100 <= ASPECT_TOLERANCE_PERCENT * expected

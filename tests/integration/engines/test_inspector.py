@@ -12,7 +12,8 @@ import pytest
 
 from generator_service.domain.errors import ImageRejected
 from generator_service.engines.inspector import SETTINGS, Inspector, InspectorUnavailable
-from generator_service.imaging.source.inspect import MAX_PHOTO_BYTES, PhotoHeader
+from generator_service.imaging.source.header import PhotoHeader
+from generator_service.imaging.source.inspect import MAX_PHOTO_BYTES
 from generator_service.rpc.receiving import MAX_MESSAGE_BYTES
 from tests.support.patience import PATIENCE
 from tests.support.photos import product_photo

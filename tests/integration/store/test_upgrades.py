@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from pydantic import TypeAdapter
 from sqlalchemy import Connection, Engine, create_engine, text
 
@@ -15,7 +16,7 @@ from generator_service.domain.retry import RetryPolicy
 from generator_service.domain.task import Engine as TaskEngine
 from generator_service.domain.task import InputInfo, TaskOptions
 from generator_service.store.limits import Limits
-from generator_service.store.migrate import migrate
+from generator_service.store.migrate import migrate, revisions
 from generator_service.store.postgres import database_url
 from generator_service.store.sqlite import open_sqlite
 from tests.contract.store.conftest import OpenStore
@@ -45,6 +46,13 @@ def upgrade_to(engine: Engine, revision: str) -> None:
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
+
+
+def test_the_names_of_the_migrations_are_their_revisions_in_order() -> None:
+    config = Config()
+    config.set_main_option("script_location", "generator_service:migrations")
+    newest_first = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
+    assert newest_first == [*reversed(revisions())]
 
 
 INSERT_TASK = """

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from generator_service.domain.errors import ImageRejected
-from generator_service.imaging.source.inspect import MAX_PHOTO_BYTES, PhotoHeader, inspect_photo
+from generator_service.imaging.source.header import PhotoHeader
+from generator_service.imaging.source.inspect import MAX_PHOTO_BYTES, inspect_photo
 from tests.unit.imaging.photos import encoded, png_header
 
 PIXELS = np.zeros((20, 30, 3), np.uint8)

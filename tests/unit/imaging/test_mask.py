@@ -12,7 +12,8 @@ from PIL import Image
 
 from generator_service.domain.errors import ImageRejected
 from generator_service.imaging.cutting.mask import is_soft, mask_alpha, read_mask
-from generator_service.imaging.source.mask_header import inspect_mask, same_aspect
+from generator_service.imaging.source.header import same_aspect
+from generator_service.imaging.source.mask_header import inspect_mask
 from tests.unit.imaging.photos import encoded, png_header, product_photo
 
 Grey = NDArray[np.uint8]

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode
@@ -18,7 +17,7 @@ from authlib.integrations.httpx_client import AsyncOAuth2Client
 from ws_gateway.auth.jwks import KeyMissing, KeysUnavailable
 from ws_gateway.auth.oidc.config import OidcConfig
 from ws_gateway.auth.oidc.discovery import Discovery, Metadata
-from ws_gateway.auth.oidc.flow import PendingSignIn
+from ws_gateway.auth.oidc.flow import Answer, PendingSignIn
 from ws_gateway.auth.oidc.id_token import key_id_of, verify_id_token
 from ws_gateway.auth.oidc.identity import Identity, identify
 from ws_gateway.auth.oidc.problems import SignInFailed, SignInProblem
@@ -39,16 +38,6 @@ _REFUSALS = {
     "server_error": SignInProblem.ISSUER_UNREACHABLE,
     "temporarily_unavailable": SignInProblem.ISSUER_UNREACHABLE,
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """The parameters that the issuer sent the browser back with."""
-
-    code: str = ""
-    error: str = ""
-    issuer: str | None = None
-    """``iss`` (RFC 9207)."""
 
 
 class OidcClient:

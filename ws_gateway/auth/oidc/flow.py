@@ -24,6 +24,16 @@ _SAFE_PATH = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """The parameters that the issuer sent the browser back with."""
+
+    code: str = ""
+    error: str = ""
+    issuer: str | None = None
+    """``iss`` (RFC 9207)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PendingSignIn:
     """The values that bind the issuer's answer to the browser and to the request."""
 
