@@ -21,6 +21,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from psycopg import sql
 
 from generator_service.domain.readiness import NotReady
+from generator_service.image_store import MARKER_KEY, Marker
 from generator_service.ops import readiness
 from generator_service.server import Running, running_service
 from generator_service.settings import Settings
@@ -36,6 +37,7 @@ from ws_gateway.server import make_server
 from ws_gateway.settings import Settings as GatewaySettings
 
 PHOTO = product_photo(64, 48)
+SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
 
 
 class Probe:
@@ -66,9 +68,15 @@ class Probe:
         raise AssertionError(f"there is no metric {name}")
 
 
-async def health(channel: grpc.aio.Channel) -> int:
-    answer = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())
-    return int(answer.status)
+async def health_until(channel: grpc.aio.Channel, status: health_pb2.HealthCheckResponse.ServingStatus) -> None:
+    """Wait until gRPC's health service reports this status."""
+    call = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
+    async with asyncio.timeout(PATIENCE):
+        async for answer in call:
+            if answer.status == status:
+                call.cancel()
+                return
+    raise AssertionError("the watch of the health ended")
 
 
 @asynccontextmanager
@@ -133,7 +141,7 @@ async def test_a_full_disk_makes_service_and_gateway_not_ready_until_there_is_sp
         async with open_channel(service.target) as channel, gateway(service.target) as http:
             await probe.until(200)
             await gateway_until(http, 200)
-            assert await health(channel) == health_pb2.HealthCheckResponse.SERVING
+            await health_until(channel, SERVING)
             api = Api(channel, "ann", token("ann"))
             await api.submit(PHOTO)
             ballast = small_disk / "ballast"
@@ -143,7 +151,7 @@ async def test_a_full_disk_makes_service_and_gateway_not_ready_until_there_is_sp
             assert "0 MiB free" in str(body)
             assert await probe.metric("whitebg_ready") == 0
             assert await probe.metric('whitebg_writes_rejected{target="images"}') == 1
-            assert await health(channel) == health_pb2.HealthCheckResponse.NOT_SERVING
+            await health_until(channel, NOT_SERVING)
             refused = await gateway_until(http, 503)
             assert refused["error"]["code"] == "service_not_ready"
             assert (await http.get("/readyz", params={"exclude": "service_not_ready"})).status_code == 200
@@ -153,7 +161,7 @@ async def test_a_full_disk_makes_service_and_gateway_not_ready_until_there_is_sp
             ballast.unlink()
             await probe.until(200)
             await gateway_until(http, 200)
-            assert await health(channel) == health_pb2.HealthCheckResponse.SERVING
+            await health_until(channel, SERVING)
             await api.submit(PHOTO)
 
 
@@ -167,6 +175,23 @@ async def test_a_full_disk_of_the_images_alone_makes_it_not_ready(small_disk: Pa
         assert str(data / "blobs") in str(body)
         assert await probe.metric(f'whitebg_data_free_bytes{{folder="{data / "blobs"}"}}') < 25 * 2**20
         assert await probe.metric(f'whitebg_data_free_bytes{{folder="{data}"}}') > 25 * 2**20
+
+
+async def test_too_little_free_space_makes_service_and_gateway_not_ready(tmp_path: Path) -> None:
+    probe = Probe(free_port())
+    options = {"worker_slots": "0", "metrics_port": str(probe.port), "min_free_mib": "1000000000"}
+    with service_process(tmp_path / "data", SECRET, **options) as service:
+        async with open_channel(service.target) as channel, gateway(service.target) as http:
+            body = await probe.until(503, "disk_full")
+            assert "less than the minimum of 1000000000 MiB" in str(body)
+            assert await probe.metric("whitebg_ready") == 0
+            await health_until(channel, NOT_SERVING)
+            refused = await gateway_until(http, 503)
+            assert refused["error"]["code"] == "service_not_ready"
+            assert "disk_full" in {detail["field"] for detail in refused["error"]["details"]}
+            rejected = await refusal(Api(channel, "ann", token("ann")).submission(PHOTO))
+            assert (rejected.code, rejected.reason) == (grpc.StatusCode.UNAVAILABLE, "DISK_FULL")
+            assert (await probe.get("/healthz")).status_code == 200
 
 
 async def test_an_image_folder_that_can_not_be_written_makes_it_not_ready(tmp_path: Path) -> None:
@@ -194,15 +219,17 @@ async def test_a_read_only_database_makes_service_worker_and_gateway_not_ready(t
         with service_process(data, SECRET, **options) as service:
             worker = WorkerProcess(data, SECRET, server.url(), metrics_port=str(at_worker.port))
             try:
-                async with gateway(service.target) as http:
+                async with open_channel(service.target) as channel, gateway(service.target) as http:
                     await asyncio.gather(probe.until(200), at_worker.until(200), gateway_until(http, 200))
                     read_only("on")
                     for process in (probe, at_worker):
                         assert "read-only" in str(await process.until(503, "database_unavailable"))
                         assert await process.metric('whitebg_writes_rejected{target="database"}') == 1
                     assert "read-only" in str(await gateway_until(http, 503))
+                    await health_until(channel, NOT_SERVING)
                     read_only("off")
                     await asyncio.gather(probe.until(200), at_worker.until(200), gateway_until(http, 200))
+                    await health_until(channel, SERVING)
             finally:
                 worker.close()
 
@@ -223,6 +250,30 @@ async def serving(folder: Path, monkeypatch: pytest.MonkeyPatch, **fields: Any) 
         yield running
 
 
+async def test_the_image_store_of_another_database_makes_the_service_not_ready(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("generator_service.server.CHECK_IMAGE_STORE_EVERY", timedelta(milliseconds=100))
+    marker = tmp_path / "blobs" / MARKER_KEY
+    async with serving(tmp_path, monkeypatch, worker_slots=0):
+        own = marker.read_bytes()
+    marker.write_bytes(Marker("another", 5).encode())
+    async with (
+        serving(tmp_path, monkeypatch, worker_slots=0) as running,
+        open_channel(f"127.0.0.1:{running.port}") as channel,
+    ):
+        assert running.metrics_port is not None
+        probe = Probe(running.metrics_port)
+        body = await probe.until(503, "images_refused")
+        assert "belongs to another database" in str(body)
+        assert "adopt-images" in str(body)
+        assert await probe.metric("whitebg_ready") == 0
+        await health_until(channel, NOT_SERVING)
+        marker.write_bytes(own)
+        await probe.until(200)
+        await health_until(channel, SERVING)
+
+
 async def test_a_worker_that_lost_its_slots_makes_the_service_not_ready(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -234,6 +285,7 @@ async def test_a_worker_that_lost_its_slots_makes_the_service_not_ready(
         assert running.parts.worker is not None
         probe, api = Probe(running.metrics_port), Api(channel, "ann", token("ann"))
         await probe.until(200)
+        await health_until(channel, SERVING)
         # The worker believes that all its slots are taken, although no task runs.
         leaked = 0
         while leaked < 2:
@@ -243,6 +295,7 @@ async def test_a_worker_that_lost_its_slots_makes_the_service_not_ready(
         body = await probe.until(503, "queue_stalled")
         assert "no attempt has started" in str(body)
         assert await probe.metric("whitebg_queue_stalled_seconds") >= 1
+        await health_until(channel, NOT_SERVING)
         stats = await Api(channel, "root", token("root", scope="admin")).stats()
         assert not stats.ready
         assert [reason.code for reason in stats.not_ready_reasons] == ["queue_stalled"]
@@ -250,6 +303,7 @@ async def test_a_worker_that_lost_its_slots_makes_the_service_not_ready(
         running.parts.worker._slots.release(leaked)
         await api.finished(task.task_id)
         await probe.until(200)
+        await health_until(channel, SERVING)
         assert await probe.metric("whitebg_queue_stalled_seconds") == 0
 
 

@@ -80,12 +80,23 @@ def test_nothing_against_it_is_ready() -> None:
 
 
 def test_every_reason_is_given_with_its_figures() -> None:
-    free = {"data": 300 * 2**20, "data/blobs": 2**20}
-    observed = Observation(stalled=60, rejected={"images": "no images", "database": "no database"}, free_bytes=free)
+    observed = Observation(
+        stalled=60,
+        rejected={"images": "no images", "database": "no database"},
+        refused="of another database",
+        free_bytes={"data": 300 * 2**20, "data/blobs": 2**20},
+    )
     reasons = {reason.code: reason.message for reason in not_ready(observed, LIMITS)}
-    assert list(reasons) == ["database_unavailable", "images_unavailable", "disk_full", "queue_stalled"]
+    assert list(reasons) == [
+        "database_unavailable",
+        "images_unavailable",
+        "images_refused",
+        "disk_full",
+        "queue_stalled",
+    ]
     assert reasons["database_unavailable"] == "no database"
     assert reasons["images_unavailable"] == "no images"
+    assert reasons["images_refused"] == "of another database"
     assert "data/blobs has 1 MiB free" in reasons["disk_full"]
     assert "256 MiB" in reasons["disk_full"]
     assert "for 60 s" in reasons["queue_stalled"]

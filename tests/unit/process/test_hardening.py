@@ -9,15 +9,10 @@ import sys
 import pytest
 
 from tests.support.patience import PATIENCE
+from tests.support.unprivileged import DROP_CAPABILITIES
 
-# Root's capabilities would let it read everything, so both processes of the test drop theirs.
-DROP = """
-import ctypes, os, subprocess, sys
-libc = ctypes.CDLL(None, use_errno=True)
-assert libc.capset((ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()) == 0, ctypes.get_errno()
-"""
-SPY = f"{DROP}\nprint(open(f'/proc/{{os.getppid()}}/environ', 'rb').read().decode())"
-PARENT = f"""{DROP}
+SPY = f"{DROP_CAPABILITIES}\nprint(open(f'/proc/{{os.getppid()}}/environ', 'rb').read().decode())"
+PARENT = f"""{DROP_CAPABILITIES}
 if sys.argv[1] == "protected":
     from whitebg_process.hardening import protect_memory
     protect_memory()
