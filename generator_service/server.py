@@ -43,6 +43,7 @@ from generator_service.submission import Submissions
 from generator_service.tls import server_credentials
 from generator_service.watch.api_key_checks import ApiKeyChecker
 from generator_service.watch.feed import Feeds
+from generator_service.watch.operations import OperationsWatch
 from generator_service.watch.position_publisher import publish_queue_positions
 from generator_service.watch.queue_positions import QueueView
 from generator_service.watch.revocations import RevocationTail
@@ -73,6 +74,7 @@ from whitebg.v1 import (
     generator_service_pb2_grpc,
 )
 from whitebg_process.certificates import Expiry
+from whitebg_process.settings import in_effect
 
 logger = logging.getLogger(__name__)
 
@@ -196,6 +198,7 @@ async def running_service(
             clock=clock,
             deletions=deletions,
             webhooks=WebhookAdmin(store=store, clock=clock, allow_http=settings.webhook_allow_http),
+            settings=in_effect(settings),
         )
         feeds = Feeds(store, tail, ring, watchers, view.present)
         servicer = Servicer(
@@ -212,6 +215,7 @@ async def running_service(
             started_at=clock.now(),
             readiness=parts.readiness,
         )
+        operations = OperationsWatch(store.admin, watchers)
         chores = {
             "tail": tail.run(),
             "revocations": revocations.run(),
@@ -220,7 +224,11 @@ async def running_service(
             "webhooks": deliverer.run(),
             "api-keys": every(READ_BREAKERS_EVERY, keys),
             "user-limits": every(READ_BREAKERS_EVERY, UserLimitReader(store, view.take_user_limits)),
-            "breakers": every(READ_BREAKERS_EVERY, BreakerReader(store, view.take_breakers, metrics.breakers)),
+            "breakers": every(
+                READ_BREAKERS_EVERY,
+                BreakerReader(store, view.take_breakers, metrics.breakers, operations.take_breakers),
+            ),
+            "operations": every(READ_BREAKERS_EVERY, operations),
             **_maintenance(settings, parts, revocations.revoked),
         }
         background = [asyncio.create_task(chore, name=name) for name, chore in chores.items()]

@@ -16,7 +16,8 @@ from generator_service.domain.event import TaskEvent
 from generator_service.domain.routing import AUTO_CUTTING
 from generator_service.domain.task import Engine, Task, stored_names
 from generator_service.domain.usage import DayUsage
-from generator_service.store import api_keys, metering, overview, queue_control, rows
+from generator_service.domain.worker_info import WorkerInfo
+from generator_service.store import api_keys, metering, overview, queue_control, rows, worker_rows
 from generator_service.store.admin_contract import FoundTasks, Overview, TaskFilter, UserRecord
 from generator_service.store.blob_names import FieldOf
 from generator_service.store.limits import UserLimits
@@ -72,9 +73,21 @@ class SqlAdminStore:
         return await self._read(queue_control.engine_limits)
 
     async def overview(self, *, now: datetime, ended_from: datetime, failures_from: datetime) -> Overview:
-        """Read the queue by engine, running tasks and failures by code."""
+        """Read the queue by engine, running tasks, failures by code and live workers."""
         read = partial(overview.read, clock=self._clock, now=now, ended_from=ended_from, failures_from=failures_from)
         return await self._read(read)
+
+    async def renew_worker(self, worker: WorkerInfo, *, lasts: timedelta) -> None:
+        """Register a worker, or renew its registration."""
+        await self._write(partial(worker_rows.renew, worker=worker, lasts=lasts))
+
+    async def remove_worker(self, name: str) -> None:
+        """Remove a worker's registration."""
+        await self._write(partial(worker_rows.remove, name=name))
+
+    async def workers(self) -> Sequence[WorkerInfo]:
+        """Read the live workers."""
+        return await self._read(partial(worker_rows.read, clock=self._clock))
 
     async def set_user_limits(self, user_id: str, limits: UserLimits) -> None:
         """Replace the limits of a user."""

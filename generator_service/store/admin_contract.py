@@ -13,6 +13,7 @@ from generator_service.domain.engine_limit import EngineLimit
 from generator_service.domain.event import TaskEvent
 from generator_service.domain.task import Engine, Task, TaskState
 from generator_service.domain.usage import DayUsage
+from generator_service.domain.worker_info import WorkerInfo
 from generator_service.store.limits import UserLimits
 
 
@@ -92,6 +93,8 @@ class Overview:
     """Longest running first."""
     failures: Sequence[FailureGroup]
     """Most frequent first."""
+    workers: Sequence[WorkerInfo]
+    """Live workers, idle ones too, in the order of their names."""
 
 
 class AdminStore(Protocol):
@@ -117,11 +120,23 @@ class AdminStore(Protocol):
         ...
 
     async def overview(self, *, now: datetime, ended_from: datetime, failures_from: datetime) -> Overview:
-        """Read the queue by engine, running tasks and failures by code.
+        """Read the queue by engine, running tasks, failures by code and live workers.
 
         Completed and failed tasks count from ``ended_from`` on, by their end; failures are grouped if created at
         ``failures_from`` or later. All are wall times.
         """
+        ...
+
+    async def renew_worker(self, worker: WorkerInfo, *, lasts: timedelta) -> None:
+        """Register a worker, or renew its registration, which expires after ``lasts`` of queue time."""
+        ...
+
+    async def remove_worker(self, name: str) -> None:
+        """Remove a worker's registration; without one, nothing changes."""
+        ...
+
+    async def workers(self) -> Sequence[WorkerInfo]:
+        """Read the live workers in the order of their names."""
         ...
 
     async def set_user_limits(self, user_id: str, limits: UserLimits) -> None:

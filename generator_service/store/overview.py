@@ -10,7 +10,7 @@ from sqlalchemy import Connection, and_, case, func, not_, select
 
 from generator_service.domain.routing import AUTO_CUTTING
 from generator_service.domain.task import Engine, Task, TaskState
-from generator_service.store import rows, statements
+from generator_service.store import rows, statements, worker_rows
 from generator_service.store.admin_contract import EngineQueue, FailureGroup, Overview
 from generator_service.store.blob_names import FieldOf
 from generator_service.store.queue_clock import QueueClock
@@ -39,6 +39,7 @@ def read(
         ],
         running=_running(connection),
         failures=_failures(connection, failures_from),
+        workers=worker_rows.read(connection, clock),
     )
 
 

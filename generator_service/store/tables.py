@@ -287,6 +287,18 @@ user_limits = Table(
     comment="Limits of single users in place of the defaults; null is the default.",
 )
 
+workers = Table(
+    "workers",
+    metadata,
+    Column("name", String(255), primary_key=True),
+    Column("host", String(255), nullable=False),
+    Column("version", String(64), nullable=False),
+    Column("slots", Integer, nullable=False),
+    Column("engines", String(255), nullable=False),
+    Column("expires_at", UtcMicros, nullable=False),
+    comment="Live workers, in queue time; a row that is not renewed expires.",
+)
+
 usage = Table(
     "usage",
     metadata,

@@ -16,7 +16,7 @@ from generator_service.store.contract import TaskStore
 from generator_service.store.views import EventPage, Head
 from generator_service.watch.ring import EventRing
 from generator_service.watch.tail import LogTail
-from generator_service.watch.watchers import Scope, Watcher, Watchers
+from generator_service.watch.watchers import PendingUpdates, Scope, Watcher, Watchers
 
 BATCH = 500
 BOOKMARK_SECONDS = 20.0
@@ -51,7 +51,12 @@ class Bookmark:
     caught_up: bool
 
 
-Item = TaskEvent | Progress | Task | SnapshotBegin | SnapshotEnd | Bookmark | Revocation
+@dataclass(frozen=True, slots=True)
+class QueueChanged:
+    """A hint: something about the queue changed that no event reports."""
+
+
+Item = TaskEvent | Progress | Task | SnapshotBegin | SnapshotEnd | Bookmark | Revocation | QueueChanged
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +97,11 @@ def check_cursor(after: Cursor, head: Head) -> None:
         return
     oldest, newest = type(after)(head.epoch, head.compacted), type(after)(head.epoch, head.position)
     raise CursorGap(reason, cursor=str(after), oldest=str(oldest), head=str(newest), epoch=head.epoch)
+
+
+def _beside_log(pending: PendingUpdates) -> list[Item]:
+    """Return the updates that belong to no log, so that no cursor covers them."""
+    return [*pending.revocations, *([QueueChanged()] if pending.queue_changed else [])]
 
 
 class LogBroken(Exception):
@@ -172,13 +182,13 @@ class _Feed:
         while True:
             news = await self._watcher.take(max(0.0, next_bookmark - time.monotonic()), self._batch)
             if news.resync or self._misses(news.events):
-                if news.revocations:
-                    yield Batch(list(news.revocations), self._cursor())
+                if beside := _beside_log(news):
+                    yield Batch(beside, self._cursor())
                 async for batch in self._resume(self._cursor()):
                     yield batch
                 yield Batch([Bookmark(caught_up=True)], self._cursor())
                 continue
-            items: list[Item] = [*news.revocations, *self._advance(news.events), *news.progress]
+            items: list[Item] = [*_beside_log(news), *self._advance(news.events), *news.progress]
             if news.position is not None:
                 self._position = max(self._position, news.position)
             if not items:

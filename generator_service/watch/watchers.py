@@ -42,6 +42,8 @@ class PendingUpdates:
     position: int | None
     resync: bool = False
     revocations: Sequence[Revocation] = ()
+    queue_changed: bool = False
+    """Whether something about the queue changed that no event reports."""
 
 
 class Watcher:
@@ -60,6 +62,7 @@ class Watcher:
         self._progress: dict[int, Progress] = {}
         self._position: int | None = None
         self._revocations: tuple[Revocation, ...] = ()
+        self._queue_changed = False
         self._ended: WhitebgError | None = None
         self._resync = False
         self._ready = asyncio.Event()
@@ -93,6 +96,11 @@ class Watcher:
             self.cut_off()
             return
         self._revocations = (*self._revocations, *revocations)
+        self._ready.set()
+
+    def push_queue_change(self) -> None:
+        """Take a hint that something about the queue changed; hints are merged."""
+        self._queue_changed = True
         self._ready.set()
 
     def cut_off(self) -> None:
@@ -133,18 +141,20 @@ class Watcher:
         if self._ended is not None:
             raise self._ended
         revocations, self._revocations = self._revocations, ()
+        queue_changed, self._queue_changed = self._queue_changed, False
         if self._resync:
             self._resync = False
             if not self._events and not self._progress:
                 self._ready.clear()
-            return PendingUpdates((), (), None, resync=True, revocations=revocations)
+            return PendingUpdates((), (), None, resync=True, revocations=revocations, queue_changed=queue_changed)
         events = [self._events.popleft() for _ in range(min(limit, len(self._events)))]
         if self._events:
-            return PendingUpdates(events, (), self.scope.position(events[-1]), revocations=revocations)
+            position = self.scope.position(events[-1])
+            return PendingUpdates(events, (), position, revocations=revocations, queue_changed=queue_changed)
         progress = list(self._progress.values())
         self._progress.clear()
         self._ready.clear()
-        return PendingUpdates(events, progress, self._position, revocations=revocations)
+        return PendingUpdates(events, progress, self._position, revocations=revocations, queue_changed=queue_changed)
 
 
 class Watchers:
@@ -197,6 +207,11 @@ class Watchers:
         """Pass ended sessions to the watchers of all users."""
         for watcher in self._of_all:
             watcher.push_revocations(revocations)
+
+    def push_queue_change(self) -> None:
+        """Hint the watchers of all users that something about the queue changed that no event reports."""
+        for watcher in self._of_all:
+            watcher.push_queue_change()
 
     def end_revoked(self, revoked: Callable[[Session], bool]) -> None:
         """End the watchers whose session was ended."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import socket
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
+from importlib.metadata import version
 
 from generator_service.blobs.contract import BlobStoreUnavailable
 from generator_service.domain.breaker import Outage
@@ -18,6 +20,7 @@ from generator_service.domain.errors import EngineError, LeaseLost, WhitebgError
 from generator_service.domain.event import TaskEvent
 from generator_service.domain.routing import Routing
 from generator_service.domain.task import Lease, Progress, Task
+from generator_service.domain.worker_info import WorkerInfo
 from generator_service.engines.base import Picture
 from generator_service.engines.metering import AttemptMeter
 from generator_service.engines.registry import Engines
@@ -28,6 +31,8 @@ from generator_service.ops.metrics import Metrics, Outcome
 from generator_service.store.contract import LEASE, Beat, TaskStore
 from generator_service.worker.attempt_errors import classify
 from generator_service.worker.generation import Generation
+from generator_service.worker.maintenance import every
+from generator_service.worker.presence import Presence
 
 logger = logging.getLogger(__name__)
 
@@ -133,6 +138,17 @@ class Worker:
             routing=routing or Routing(order=engines.order),
             metrics=self._metrics,
         )
+        self._presence = Presence(
+            store.admin,
+            WorkerInfo(
+                name=settings.owner,
+                host=socket.gethostname(),
+                version=version("whitebg-server"),
+                slots=settings.slots,
+                engines=engines.order,
+            ),
+            lasts=settings.lease,
+        )
         self._loop = asyncio.get_running_loop()
         self._slots = Slots(settings.slots)
         self._runs: dict[int, _Run] = {}
@@ -145,6 +161,7 @@ class Worker:
         self._store.claim_within_commits(self, owner=self.owner, lease_for=self.lease_for)
         work = self._wake.subscribe(Topic.TASKS_READY)
         beating = asyncio.create_task(self._send_heartbeats(), name="heartbeat")
+        present = asyncio.create_task(every(self._settings.heartbeat, self._presence), name="presence")
         draining = asyncio.create_task(self._draining.wait(), name="draining")
         try:
             while not self._draining.is_set():
@@ -160,8 +177,10 @@ class Worker:
             work.close()
             draining.cancel()
             beating.cancel()
+            present.cancel()
             await self._abandon(list(self._runs.values()))
-            await asyncio.gather(draining, beating, return_exceptions=True)
+            await asyncio.gather(draining, beating, present, return_exceptions=True)
+            await self._presence.end()
 
     def drain(self) -> None:
         """Claim nothing more; `run` returns when the running tasks have ended or been released."""

@@ -18,6 +18,16 @@ def check_calls(log: Log, calls: Sequence[Called], config: Config) -> Iterator[V
         elif call.operation == "submit" and call.outcome == "quota" and config.pending_per_user:
             yield from _check_rejection(log, call, config)
     yield from _check_keys(log, calls)
+    yield from _check_gone(calls)
+
+
+def _check_gone(calls: Sequence[Called]) -> Iterator[Violation]:
+    """Check that a deleted task can't be read by a call that began after the deletion was acknowledged."""
+    deleted = {call.task_id: call.at for call in calls if call.operation == "delete" and call.outcome == "ok"}
+    for call in calls:
+        if call.operation == "get" and call.outcome == "ok" and call.began > deleted.get(call.task_id, call.began):
+            late = call.began - deleted[call.task_id]
+            yield Violation(Guarantee.GONE, f"task {call.task_id} was read {late:.3f} s after it was deleted")
 
 
 def _check_effect(log: Log, call: Called) -> Iterator[Violation]:

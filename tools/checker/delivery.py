@@ -30,6 +30,10 @@ class _Client:
     ends: dict[int, set[int]] = field(default_factory=dict)
     """The numbers under which each task's end was received."""
     snapshot: dict[int, Shown] | None = None
+    tasks: set[int] = field(default_factory=set)
+    """The tasks that a user of this client sees."""
+    deleted: set[int] = field(default_factory=set)
+    """The tasks whose deletion it received."""
 
     def take(self, record: OfClient) -> Iterator[Violation]:
         """Follow one record."""
@@ -71,11 +75,23 @@ class _Client:
             yield self._violation(Guarantee.ORDER, f"event {record.seq} arrived after {self.position}")
         elif record.seq <= self.position and not self.acks:
             yield self._violation(Guarantee.NO_REPEAT, f"event {record.seq} was repeated after {self.position}")
+        if record.seq not in self.seen:
+            yield from self._apply(record)
         self.position = max(self.position, record.seq)
         self.seen.add(record.seq)
         logged = self.log.by_user.get(self.user, {}).get(record.seq)
         if record.state in ENDED and (logged is None or logged.type != "reviewed"):
             self.ends.setdefault(record.task_id, set()).add(record.seq)
+
+    def _apply(self, record: Received) -> Iterator[Violation]:
+        """Update the tasks that a user of this client sees."""
+        if record.state == "deleted":
+            self.deleted.add(record.task_id)
+            self.tasks.discard(record.task_id)
+            return
+        if record.task_id in self.deleted:
+            yield self._violation(Guarantee.GONE, f"task {record.task_id} reappeared with event {record.seq}")
+        self.tasks.add(record.task_id)
 
     def _compare(self, record: Received) -> Iterator[Violation]:
         event = self.log.by_user.get(self.user, {}).get(record.seq)
@@ -114,6 +130,9 @@ class _Client:
             if actual.get(task_id) != expected.get(task_id):
                 message = f"at {record.seq}, task {task_id} was shown as {actual.get(task_id)}"
                 yield self._violation(Guarantee.SNAPSHOT, f"{message}, but is {expected.get(task_id)}")
+        for task_id in sorted(shown.keys() & self.deleted):
+            yield self._violation(Guarantee.GONE, f"task {task_id} reappeared in the snapshot at {record.seq}")
+        self.tasks = set(shown)
         self.position, self.covered = record.seq, max(self.covered, record.seq)
         self._follow_from(record.seq)
 
@@ -121,6 +140,10 @@ class _Client:
         head = self.log.head(self.user)
         if self.position is not None and self.position != head:
             yield self._violation(Guarantee.DELIVERED, f"it stopped at {self.position}, the log ends at {head}")
+        for task_id in sorted(self.tasks):
+            events = self.log.by_task.get(task_id)
+            if events and events[-1].state == "deleted":
+                yield self._violation(Guarantee.GONE, f"it still shows task {task_id}, which was deleted")
         for seq, event in self.log.by_user.get(self.user, {}).items():
             if not event.ends:
                 continue

@@ -216,15 +216,64 @@ class Admitted:
     at: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paused:
+    """A pause of all claims was acknowledged; it may hold since ``began``, and holds from ``at`` on."""
+
+    began: float
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resumed:
+    """The end of a pause was acknowledged; it may have ended since ``began``, and has ended at ``at``."""
+
+    began: float
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hooked:
+    """A webhook exists for the events after a revision."""
+
+    endpoint: str
+    after: int
+    user: str = ""
+    """Whose tasks it gets; empty for all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivered:
+    """A webhook's message arrived; all arrivals are recorded, also repeated and rejected ones."""
+
+    endpoint: str
+    message_id: str
+    type: str
+    """Such as ``task.completed``."""
+    user: str
+    task_id: int
+    seq: int
+    accepted: bool
+    """Whether the receiver's answer was a success."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Buried:
+    """A message was a dead letter after the run."""
+
+    endpoint: str
+    message_id: str
+
+
 Record = (
     Config | Logged | Stored | Opened | SnapshotBegun | Shown | SnapshotEnded | Received | Moved | Finished | Called
-    | Claimed | Reported | Readiness | Disturbed | Revoked | Admitted
+    | Claimed | Reported | Readiness | Disturbed | Revoked | Admitted | Paused | Resumed | Hooked | Delivered | Buried
 )  # fmt: skip
 _KINDS: dict[str, Callable[..., Record]] = {
     kind.__name__: kind
     for kind in (
         Config, Logged, Stored, Opened, SnapshotBegun, Shown, SnapshotEnded, Received, Moved, Finished, Called,
-        Claimed, Reported, Readiness, Disturbed, Revoked, Admitted,
+        Claimed, Reported, Readiness, Disturbed, Revoked, Admitted, Paused, Resumed, Hooked, Delivered, Buried,
     )
 }  # fmt: skip
 

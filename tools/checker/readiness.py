@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from tools.checker.history import Config, Disturbed, Logged, Readiness
 from tools.checker.log import Log
+from tools.checker.pauses import Pause
 from tools.checker.violation import Guarantee, Violation
 
 _NO_ATTEMPT = frozenset({"created", "cancelled", "deleted", "reviewed"})
@@ -25,12 +26,16 @@ class _Stall:
 
 
 def check_readiness(
-    log: Log, readings: Sequence[Readiness], disturbances: Sequence[Disturbed], config: Config
+    log: Log,
+    readings: Sequence[Readiness],
+    disturbances: Sequence[Disturbed],
+    pauses: Sequence[Pause],
+    config: Config,
 ) -> Iterator[Violation]:
-    """Check every reading against the stalls in the log."""
+    """Check every reading against the stalls in the log; while claims are paused, nothing is stalled."""
     if not config.stalled_after or not readings:
         return
-    stalls = list(_stalls(log, config))
+    stalls = [part for stall in _stalls(log, config) for part in _without(stall, pauses)]
     resets = [each.at for each in disturbances]
     for reading in readings:
         within = [stall for stall in stalls if stall.begin <= reading.began and reading.at <= stall.end]
@@ -74,6 +79,18 @@ def _stalls(log: Log, config: Config) -> Iterator[_Stall]:
         following = log.events[number + 1].at if number + 1 < len(log.events) else _FOREVER
         if since is not None and following == _FOREVER:
             yield _Stall(since, _FOREVER)
+
+
+def _without(stall: _Stall, pauses: Sequence[Pause]) -> Iterator[_Stall]:
+    """Yield the parts of a stall outside of the pauses, which are in order."""
+    begin = stall.begin
+    for pause in pauses:
+        if pause.first > begin:
+            yield _Stall(begin, min(stall.end, pause.first))
+        begin = max(begin, pause.last)
+        if begin >= stall.end:
+            return
+    yield _Stall(begin, stall.end)
 
 
 def _due(pending: dict[int, Logged], running: dict[int, Logged], config: Config) -> float | None:

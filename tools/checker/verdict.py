@@ -9,18 +9,23 @@ from tools.checker.calls import check_access, check_calls, check_workers
 from tools.checker.delivery import check_delivery, reconnects
 from tools.checker.history import (
     Admitted,
+    Buried,
     Called,
     Claimed,
     Config,
+    Delivered,
     Disturbed,
     Finished,
+    Hooked,
     Logged,
     Moved,
     Opened,
+    Paused,
     Readiness,
     Received,
     Record,
     Reported,
+    Resumed,
     Revoked,
     Shown,
     SnapshotBegun,
@@ -28,8 +33,10 @@ from tools.checker.history import (
     Stored,
 )
 from tools.checker.log import Log, check_log
+from tools.checker.pauses import check_pauses, pauses_of
 from tools.checker.readiness import check_readiness
 from tools.checker.violation import Violation
+from tools.checker.webhooks import check_webhooks
 
 _OF_CLIENT = (Opened, SnapshotBegun, Shown, SnapshotEnded, Received, Moved, Finished)
 
@@ -46,11 +53,15 @@ class Verdict:
     clients: int
     reconnects: int
     readings: int
+    pauses: int
+    webhooks: int
+    """Messages that arrived, repeated ones too."""
 
     def __str__(self) -> str:
         checked = (
             f"{self.events} events of {self.tasks} tasks, {self.received} received by {self.clients} clients over "
-            f"{self.reconnects} reconnects, {self.calls} calls, {self.readings} readings of readiness"
+            f"{self.reconnects} reconnects, {self.calls} calls, {self.readings} readings of readiness, "
+            f"{self.pauses} pauses, {self.webhooks} webhooks"
         )
         found = "".join(f"\n  {violation}" for violation in self.violations)
         return f"{checked}: {len(self.violations)} violations{found}"
@@ -64,13 +75,18 @@ def check(history: Iterable[Record]) -> Verdict:
     of_clients = [record for record in records if isinstance(record, _OF_CLIENT)]
     calls = [record for record in records if isinstance(record, Called)]
     readings = [record for record in records if isinstance(record, Readiness)]
+    pauses = pauses_of([record for record in records if isinstance(record, Paused | Resumed)])
+    disturbances = [record for record in records if isinstance(record, Disturbed)]
+    webhooks = [record for record in records if isinstance(record, Hooked | Delivered | Buried)]
     violations = [
         *check_log(log, [record for record in records if isinstance(record, Stored)], config),
         *check_delivery(log, of_clients),
         *check_calls(log, calls, config),
         *check_workers(log, [record for record in records if isinstance(record, Claimed | Reported)]),
         *check_access([record for record in records if isinstance(record, Revoked | Admitted)], config),
-        *check_readiness(log, readings, [record for record in records if isinstance(record, Disturbed)], config),
+        *check_readiness(log, readings, disturbances, pauses, config),
+        *check_pauses(log, pauses, config),
+        *check_webhooks(log, webhooks),
     ]
     return Verdict(
         violations=tuple(violations),
@@ -81,4 +97,6 @@ def check(history: Iterable[Record]) -> Verdict:
         clients=len({record.client for record in of_clients}),
         reconnects=reconnects(of_clients),
         readings=len(readings),
+        pauses=len(pauses),
+        webhooks=sum(isinstance(record, Delivered) for record in webhooks),
     )

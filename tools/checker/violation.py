@@ -29,6 +29,11 @@ class Guarantee(Enum):
     ISOLATED = "a user receives only the user's own tasks"
     TRUTHFUL = "readiness reports a stalled queue, and no other"
     REVOKED = "a revoked session has no access"
+    PAUSED = "a paused queue starts no task"
+    GONE = "a deleted task is gone for every client, and never reappears"
+    WEBHOOK_ORDER = "webhooks arrive in the order of the log"
+    WEBHOOK_ONCE = "an event has one webhook id, and an id one event"
+    WEBHOOK_DELIVERED = "the end of a task reaches every endpoint"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from whitebg.v1 import admin_service_pb2 as pb
+from whitebg_process.settings import SettingInEffect, in_effect
+from ws_gateway.flags import Flags
 from ws_gateway.http.admin import AdminTaskOut
 from ws_gateway.http.dependencies import Admin, InGateway
 from ws_gateway.http.options import ENGINE_NAMES
@@ -63,9 +65,13 @@ class RunningOut(AdminTaskOut):
 
 
 class WorkerOut(BaseModel):
-    """A worker and the tasks that it runs."""
+    """A live worker and the tasks that it runs. Of a worker of an older release, only tasks are known."""
 
     worker: str
+    host: str
+    version: str = Field(description="Release; empty for one that does not report it")
+    slots: int = Field(description="Maximum concurrent tasks; 0 if not reported")
+    engines: list[str] = Field(description="In the order in which `auto` tries them")
     tasks: list[RunningOut] = Field(description="Longest running first")
 
 
@@ -85,15 +91,26 @@ class SocketsOut(BaseModel):
     users: int = Field(description="Users that have at least one")
 
 
+class SettingOut(BaseModel):
+    """A setting in effect."""
+
+    process: Literal["service", "gateway"]
+    name: str = Field(description="The environment variable")
+    value: str = Field(description="Empty if unset; secrets read `(secret)`")
+    changed: bool = Field(description="Whether the value differs from the default")
+
+
 class OverviewOut(BaseModel):
-    """The queue by engine, workers, recent failures and open sockets."""
+    """The queue by engine, workers, recent failures, open sockets, flags and settings."""
 
     engines: list[EngineQueueOut]
     rate_seconds: float
-    workers: list[WorkerOut] = Field(description="Workers that run tasks, by name; at most 500 tasks")
+    workers: list[WorkerOut] = Field(description="Live workers, idle ones too, by name; at most 500 tasks")
     failures: list[FailureGroupOut] = Field(description="The most frequent code first")
     failures_from: str = Field(description="Failures of tasks created at this time or later are grouped")
     sockets: SocketsOut
+    flags: Flags = Field(description="The flags in force")
+    settings: list[SettingOut] = Field(description="Settings of the service and the gateway that answer")
 
 
 class UserOut(BaseModel):
@@ -131,13 +148,14 @@ class UserPage(BaseModel):
 
 @router.get("/api/v2/admin/overview", responses=_RESPONSES)
 async def overview(gateway: InGateway, operator: Admin) -> OverviewOut:
-    """Return the queue by engine, workers with their tasks, recent failures and this gateway's sockets."""
+    """Return the queue by engine, workers with their tasks, recent failures, this gateway's sockets, and settings."""
     found = await gateway.operators.overview(operator)
+    flags = await gateway.flags.current()
     claims = gateway.connections.claims()
     return OverviewOut(
         engines=[EngineQueueOut.of(each) for each in found.engines],
         rate_seconds=seconds(found.rate_window),
-        workers=_workers(found.running),
+        workers=_workers(found.workers, found.running),
         failures=[
             FailureGroupOut(
                 code=each.code, count=each.count, latest_at=utc_millis(each.latest_at), message=each.message
@@ -146,6 +164,8 @@ async def overview(gateway: InGateway, operator: Admin) -> OverviewOut:
         ],
         failures_from=utc_millis(found.failures_from),
         sockets=SocketsOut(open=len(claims), users=len({each.subject for each in claims})),
+        flags=flags,
+        settings=[*_settings("service", found.settings), *_settings("gateway", in_effect(gateway.settings))],
     )
 
 
@@ -161,11 +181,24 @@ async def users(
     return UserPage(users=[UserOut.of(each) for each in page.users], next_page_token=page.next_page_token)
 
 
-def _workers(running: Sequence[pb.RunningTask]) -> list[WorkerOut]:
-    tasks: dict[str, list[RunningOut]] = {}
+def _workers(live: Sequence[pb.LiveWorker], running: Sequence[pb.RunningTask]) -> list[WorkerOut]:
+    tasks: dict[str, list[RunningOut]] = {each.worker: [] for each in live}
     for each in running:
         tasks.setdefault(each.worker, []).append(_running(each))
-    return [WorkerOut(worker=worker, tasks=tasks[worker]) for worker in sorted(tasks)]
+    known = {each.worker: each for each in live}
+    return [_worker(name, known.get(name, pb.LiveWorker()), tasks[name]) for name in sorted(tasks)]
+
+
+def _worker(name: str, live: pb.LiveWorker, tasks: list[RunningOut]) -> WorkerOut:
+    engines = [ENGINE_NAMES[engine] for engine in live.engines]
+    return WorkerOut(worker=name, host=live.host, version=live.version, slots=live.slots, engines=engines, tasks=tasks)
+
+
+def _settings(
+    process: Literal["service", "gateway"], settings: Iterable[pb.SettingInEffect | SettingInEffect]
+) -> Iterator[SettingOut]:
+    for each in settings:
+        yield SettingOut(process=process, name=each.name, value=each.value, changed=each.changed)
 
 
 def _running(running: pb.RunningTask) -> RunningOut:

@@ -176,6 +176,8 @@ class Hub:
                     self._event(item.event)
                 case "progress":
                     self._progress(item.progress)
+                case "queue_changed":
+                    pass
                 case _:
                     continue
             self._report_queue()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, get_args
@@ -51,6 +52,44 @@ class ProcessSettings(BaseSettings):
         if isinstance(value, str) and info.field_name and _holds(cls.model_fields[info.field_name], timedelta):
             return parse_duration(value)
         return value
+
+
+@dataclass(frozen=True, slots=True)
+class SettingInEffect:
+    """A setting for operators to read."""
+
+    name: str
+    """The environment variable."""
+    value: str
+    """As text; empty if unset, and ``(secret)`` for a secret."""
+    changed: bool
+    """Whether it differs from the default."""
+
+
+def in_effect(settings: ProcessSettings) -> Sequence[SettingInEffect]:
+    """Return all settings of a process in the order of their declaration; no secret is readable in them."""
+    found = []
+    for name, field in type(settings).model_fields.items():
+        value = getattr(settings, name)
+        changed = field.is_required() or value != field.get_default(call_default_factory=True)
+        found.append(SettingInEffect(f"{PREFIX}{name.upper()}", _as_text(value), changed))
+    return found
+
+
+def _as_text(value: object) -> str:
+    match value:
+        case None:
+            return ""
+        case SecretStr():
+            return "(secret)"
+        case bool():
+            return str(value).lower()
+        case timedelta():
+            return f"{value.total_seconds():g}"
+        case list() | tuple() | set() | frozenset():
+            return ",".join(_as_text(each) for each in value)
+        case _:
+            return str(value)
 
 
 def _holds(field: FieldInfo, kind: type) -> bool:

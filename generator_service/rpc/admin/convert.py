@@ -10,6 +10,7 @@ from generator_service.domain.breaker import FOREVER, PAUSE, Breaker
 from generator_service.domain.engine_limit import MAX_PER_MINUTE, MAX_RUNNING, EngineLimit
 from generator_service.domain.errors import InvalidRequest
 from generator_service.domain.task import MAX_PRIORITY, MIN_PRIORITY, Engine, TaskState
+from generator_service.domain.worker_info import WorkerInfo
 from generator_service.rpc.auth import MAX_USER_ID_LENGTH, Scope, usable_name
 from generator_service.rpc.convert import messages, picture_options
 from generator_service.rpc.convert.times import duration_from, time_from
@@ -104,6 +105,17 @@ def engine_queue(value: EngineQueue) -> pb.EngineQueue:
         completed=value.completed,
         failed=value.failed,
         oldest_pending_age=messages.duration(value.oldest),
+    )
+
+
+def live_worker(value: WorkerInfo) -> pb.LiveWorker:
+    """Convert a live worker to a message."""
+    return pb.LiveWorker(
+        worker=value.name,
+        host=value.host,
+        version=value.version,
+        slots=value.slots,
+        engines=[messages.ENGINES[each] for each in value.engines],
     )
 
 

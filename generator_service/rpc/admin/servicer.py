@@ -32,6 +32,7 @@ from generator_service.watch.queue_positions import QueueView
 from generator_service.watch.revocations import RevocationTail
 from whitebg.v1 import admin_service_pb2 as pb
 from whitebg.v1 import admin_service_pb2_grpc
+from whitebg_process.settings import SettingInEffect
 
 logger = logging.getLogger(__name__)
 
@@ -67,6 +68,8 @@ class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
     clock: Clock
     webhooks: WebhookAdmin
     deletions: Deletions
+    settings: Sequence[SettingInEffect]
+    """The settings of this process, without secrets."""
 
     async def PauseQueue(self, request: pb.PauseQueueRequest, context: Context) -> pb.PauseQueueResponse:  # noqa: N802, ARG002
         """Stop claims."""
@@ -102,7 +105,7 @@ class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
         )
 
     async def GetOverview(self, request: pb.GetOverviewRequest, context: Context) -> pb.GetOverviewResponse:  # noqa: N802, ARG002
-        """Return the queue by engine, running tasks and recent failures."""
+        """Return the queue by engine, running tasks, recent failures, live workers and settings."""
         caller().require(Scope.ADMIN)
         now = self.clock.now()
         failures_from = now - FAILURES_FOR
@@ -113,6 +116,10 @@ class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
             failures=[convert.failure_group(each) for each in found.failures],
             failures_from=messages.timestamp(failures_from),
             rate_window=messages.duration(RATE_WINDOW),
+            workers=[convert.live_worker(each) for each in found.workers],
+            settings=[
+                pb.SettingInEffect(name=each.name, value=each.value, changed=each.changed) for each in self.settings
+            ],
         )
 
     async def SetEngineLimit(self, request: pb.SetEngineLimitRequest, context: Context) -> pb.SetEngineLimitResponse:  # noqa: N802, ARG002

@@ -29,7 +29,7 @@ from generator_service.domain.task import (
 from generator_service.domain.verdict import ResultVerdict, judge_result
 from generator_service.imaging.cutting.calibration import TRUSTED
 from generator_service.rpc.convert import picture_options
-from generator_service.watch.feed import Bookmark, Item, SnapshotBegin, SnapshotEnd
+from generator_service.watch.feed import Bookmark, Item, QueueChanged, SnapshotBegin, SnapshotEnd
 from generator_service.watch.queue_positions import QueueView
 from whitebg.v1 import event_pb2, generator_service_pb2, task_pb2
 from whitebg_process.proto_enums import numbers
@@ -294,6 +294,8 @@ def watch_item(value: Item, epoch: str, view: QueueView) -> generator_service_pb
             message.bookmark.caught_up = value.caught_up
         case Revocation():
             message.revocation.CopyFrom(revocation(value))
+        case QueueChanged():
+            message.queue_changed.SetInParent()
     return message
 
 

@@ -29,7 +29,7 @@ async def overview(desk: StoreHarness, ended: timedelta = 5 * MINUTE, failed: ti
 
 
 async def test_empty_queue_has_no_engines(desk: StoreHarness) -> None:
-    assert await overview(desk) == Overview(engines=[], running=[], failures=[])
+    assert await overview(desk) == Overview(engines=[], running=[], failures=[], workers=[])
 
 
 async def test_tasks_are_counted_by_engine(desk: StoreHarness) -> None:

@@ -82,6 +82,19 @@ def test_an_engine_is_paused_by_itself(stack: Stack, visit: Visit) -> None:
     expect(row.get_by_text("Paused", exact=True)).to_have_count(0)
 
 
+def test_idle_workers_flags_and_settings_are_shown(stack: Stack, visit: Visit) -> None:
+    page = operator(visit, stack).page
+    workers = page.get_by_role("region", name="Workers").first
+    expect(workers.get_by_role("cell", name="Idle")).to_have_count(1)
+    settings = page.get_by_role("region", name="Settings").first
+    expect(settings.get_by_text("WebSocket for 100% of the users")).to_be_visible()
+    row = settings.get_by_role("row").filter(has_text="WHITEBG_JWT_SECRET").filter(has_text="Gateway")
+    expect(row.get_by_role("cell").last).to_have_text("(secret)")
+    expect(settings.get_by_text("WHITEBG_PRIORITY_AGEING", exact=True)).to_have_count(0)
+    settings.get_by_label("Show defaults too").check()
+    expect(settings.get_by_text("WHITEBG_PRIORITY_AGEING", exact=True)).to_be_visible()
+
+
 def test_failures_are_grouped_and_requeued_after_a_count(stack: Stack, visit: Visit) -> None:
     for user in ("ann", "bob"):
         upload(stack, TORN, user)

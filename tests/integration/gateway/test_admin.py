@@ -9,10 +9,13 @@ import json
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pytest
+from websockets.asyncio.client import connect
+from websockets.typing import Subprotocol
 
 from generator_service.domain.clock import SystemClock
 from generator_service.domain.usage import day_of
@@ -64,6 +67,24 @@ async def test_queue_is_paused_and_resumed(front: Front) -> None:
     await ended(front, "ann")
     shown = await ask(front, "GET", "/api/v2/admin/queue")
     assert (shown["pauses"], shown["tasks"]) == ([], {"completed": 1})
+
+
+async def test_pause_and_resumption_are_hinted_to_operators_who_watch_the_queue(front: Front) -> None:
+    bearer = token("ops", scope="tasks admin")
+    url = f"ws://{front.base}/ws/notifications?token={bearer}"
+    async with asyncio.timeout(PATIENCE), connect(url, subprotocols=[Subprotocol("whitebg.v2")]) as socket:
+
+        async def hinted() -> None:
+            while json.loads(await socket.recv())["type"] != "queue_changed":
+                pass
+
+        await socket.send('{"type":"watch_queue"}')
+        await hinted()  # The first one comes at once, another at the start of the service's worker.
+        for _ in range(3):
+            await ask(front, "POST", "/api/v2/admin/pause", json={})
+            await hinted()
+            await ask(front, "POST", "/api/v2/admin/resume", json={})
+            await hinted()
 
 
 async def test_cancelled_tasks_are_requeued_once(front: Front) -> None:
@@ -129,7 +150,17 @@ async def test_overview_and_users_show_the_queue(front: Front) -> None:
     assert sum(each["pending"] for each in engines.values()) == 1
     assert sum(each["completed"] for each in engines.values()) == 1
     assert max(each["oldest_pending_seconds"] for each in engines.values()) > 0
-    assert (shown["workers"], shown["failures"], shown["sockets"]) == ([], [], {"open": 0, "users": 0})
+    assert (shown["failures"], shown["sockets"]) == ([], {"open": 0, "users": 0})
+    (worker,) = shown["workers"]
+    assert worker["slots"] > 0
+    assert (worker["tasks"], worker["version"], worker["engines"]) == ([], version("whitebg-server"), ["local"])
+    assert shown["flags"] == {"rollout_percent": 100.0, "polling_interval_ms": 10_000}
+    settings = {(each["process"], each["name"]): each for each in shown["settings"]}
+    assert settings["service", "WHITEBG_WORKER_SLOTS"]["value"] == str(worker["slots"])
+    for process in ("service", "gateway"):
+        secret = {"process": process, "name": "WHITEBG_JWT_SECRET", "value": "(secret)", "changed": True}
+        assert settings[process, "WHITEBG_JWT_SECRET"] == secret
+    assert SECRET not in json.dumps(shown)
 
     first = await ask(front, "GET", "/api/v2/admin/users", params={"limit": 1})
     rest = await ask(front, "GET", "/api/v2/admin/users", params={"page_token": first["next_page_token"]})

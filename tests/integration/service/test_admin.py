@@ -49,6 +49,8 @@ class Deployment:
     """A running service, and callers of it."""
 
     process: ServiceProcess
+    worker: WorkerProcess | None
+    """Beside the service's own; None with SQLite."""
     folder: Path
     channel: aio.Channel
     operator: Operator
@@ -58,7 +60,7 @@ class Deployment:
 
 
 @pytest.fixture
-def processes(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ServiceProcess]:
+def processes(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[ServiceProcess, WorkerProcess | None]]:
     """Run a service, with a second worker where the database allows it."""
     settings = {"pool_processes": "1", "worker_slots": "1", "inline_image_kib": "0"}
     with contextlib.ExitStack() as stack:
@@ -70,15 +72,18 @@ def processes(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Servic
             service = stack.enter_context(service_process(tmp_path, SECRET, database_url=url, **settings))
             worker = WorkerProcess(tmp_path, SECRET, url)
             stack.callback(worker.close)
+            yield service, worker
         else:
-            service = stack.enter_context(service_process(tmp_path, SECRET, **settings))
-        yield service
+            yield stack.enter_context(service_process(tmp_path, SECRET, **settings)), None
 
 
 @pytest.fixture
-async def deployment(processes: ServiceProcess, tmp_path: Path) -> AsyncIterator[Deployment]:
-    async with open_channel(processes.target) as channel:
-        yield Deployment(processes, tmp_path, channel, Operator(channel, token("ops", scope="admin")))
+async def deployment(
+    processes: tuple[ServiceProcess, WorkerProcess | None], tmp_path: Path
+) -> AsyncIterator[Deployment]:
+    service, worker = processes
+    async with open_channel(service.target) as channel:
+        yield Deployment(service, worker, tmp_path, channel, Operator(channel, token("ops", scope="admin")))
 
 
 both = pytest.mark.parametrize("processes", ["sqlite", "postgresql"], indirect=True)
@@ -113,6 +118,27 @@ async def test_pause_holds_for_every_worker_until_it_ends_or_is_resumed(deployme
     await operator("ResumeQueue")
     (task,) = await ann.finished(last)
     assert task.started_at.ToDatetime() >= resumed - TOLERANCE
+
+
+@both
+async def test_idle_workers_are_listed_until_they_stop(deployment: Deployment) -> None:
+    operator, worker = deployment.operator, deployment.worker
+
+    async def live(count: int) -> list[pb.LiveWorker]:
+        async with asyncio.timeout(PATIENCE):
+            while len(workers := [*(await operator("GetOverview")).workers]) != count:
+                pass
+        return workers
+
+    workers = await live(1 if worker is None else 2)
+    assert {each.slots for each in workers} == {1}
+    assert all(task_pb2.ENGINE_LOCAL in each.engines for each in workers)
+    assert not (await operator("GetOverview")).running
+    if worker is not None:
+        worker.terminate()
+        await asyncio.to_thread(worker.wait)
+        # The stop removes the row before it could expire.
+        assert [each.worker for each in await live(1)] != [worker.owner]
 
 
 @both

@@ -8,18 +8,23 @@ from typing import TypeVar
 
 from tools.checker.history import (
     Admitted,
+    Buried,
     Called,
     Claimed,
     Config,
+    Delivered,
     Disturbed,
     Finished,
+    Hooked,
     Logged,
     Moved,
     Opened,
+    Paused,
     Readiness,
     Received,
     Record,
     Reported,
+    Resumed,
     Revoked,
     Shown,
     SnapshotBegun,
@@ -129,8 +134,38 @@ ACCESS = (
     Admitted(session="s1", began=11, at=11.5),
     Admitted(session="s2", began=30, at=31),
 )
+PAUSES = (Paused(began=43, at=44), Paused(began=45, at=46), Resumed(began=50, at=51), Resumed(began=52, at=53))
+
+
+def delivered(endpoint: str, event: Logged, *, accepted: bool = True) -> Delivered:
+    """Make the record of a webhook's message about an event."""
+    return Delivered(
+        endpoint=endpoint,
+        message_id=f"evt_{event.revision}",
+        type=f"task.{event.type}",
+        user=event.user,
+        task_id=event.task_id,
+        seq=event.seq,
+        accepted=accepted,
+    )
+
+
+WEBHOOKS = (
+    Hooked(endpoint="all", after=0),
+    delivered("all", LOG[9], accepted=False),
+    delivered("all", LOG[9]),
+    delivered("all", LOG[10]),
+    delivered("all", LOG[10]),
+    delivered("all", LOG[12]),
+    delivered("all", LOG[13], accepted=False),
+    Buried(endpoint="all", message_id="evt_14"),
+    Hooked(endpoint="bobs", after=4, user="bob"),
+    delivered("bobs", LOG[10]),
+    Hooked(endpoint="late", after=14),
+)
 GOOD: tuple[Record, ...] = (
-    CONFIG, *LOG, *STORED, *WATCHER, *SOCKET, *BOBS, *CALLS, *WORKERS, *READINGS, Disturbed(at=12), *ACCESS,
+    CONFIG, *LOG, *STORED, *WATCHER, *SOCKET, *BOBS, *CALLS, *WORKERS, *READINGS, Disturbed(at=12), *ACCESS, *PAUSES,
+    *WEBHOOKS,
 )  # fmt: skip
 
 History = Callable[[], Iterable[Record]]

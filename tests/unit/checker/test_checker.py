@@ -16,9 +16,11 @@ from tests.unit.checker.good_history import (
     CONFIG,
     GOOD,
     LOG,
+    PAUSES,
     READINGS,
     SOCKET,
     STORED,
+    WEBHOOKS,
     WORKERS,
     changed,
     logged,
@@ -28,7 +30,19 @@ from tests.unit.checker.good_history import (
     without,
 )
 from tools.checker.__main__ import main
-from tools.checker.history import Called, Finished, Logged, Moved, Record, SnapshotEnded, from_line, read, to_line
+from tools.checker.history import (
+    Called,
+    Finished,
+    Logged,
+    Moved,
+    Record,
+    Shown,
+    SnapshotBegun,
+    SnapshotEnded,
+    from_line,
+    read,
+    to_line,
+)
 from tools.checker.verdict import check
 from tools.checker.violation import Guarantee
 
@@ -124,6 +138,35 @@ FAULTS: dict[str, tuple[Guarantee, Sequence[Record]]] = {
         changed(READINGS[0], ready=False, reasons=("queue_stalled",)),
     ),
     "a revoked session has access": (Guarantee.REVOKED, changed(ACCESS[3], session="s1")),
+    "readiness reports a stall while claims are paused": (
+        Guarantee.TRUTHFUL,
+        changed(PAUSES[0], began=11.0, at=11.0),
+    ),
+    "a task starts during a pause": (Guarantee.PAUSED, changed(PAUSES[0], began=38.0, at=39.0)),
+    "a deleted task is read": (Guarantee.GONE, changed(CALLS[8], began=43.0, outcome="ok")),
+    "a deleted task reappears": (Guarantee.GONE, with_after(WATCHED[11], replace(WATCHED[10], seq=12))),
+    "a deleted task reappears in a snapshot": (
+        Guarantee.GONE,
+        with_after(
+            WATCHED[11],
+            SnapshotBegun(client="watcher", at=43),
+            Shown(client="watcher", at=43, task_id=1, state="completed", attempt=3, seq=8),
+            Shown(client="watcher", at=43, task_id=2, state="failed", attempt=1, seq=10),
+            SnapshotEnded(client="watcher", at=43, seq=11),
+        ),
+    ),
+    "a deletion never arrives": (Guarantee.GONE, without(WATCHED[11])),
+    "a webhook arrives too early": (Guarantee.WEBHOOK_ORDER, swapped(WEBHOOKS[3], WEBHOOKS[5])),
+    "a rejected webhook holds nothing back": (Guarantee.WEBHOOK_ORDER, without(WEBHOOKS[2])),
+    "a repeated webhook has another id": (Guarantee.WEBHOOK_ONCE, changed(WEBHOOKS[4], message_id="evt_99")),
+    "two webhooks have the same id": (Guarantee.WEBHOOK_ONCE, changed(WEBHOOKS[5], message_id="evt_11")),
+    "a webhook is lost": (Guarantee.WEBHOOK_DELIVERED, without(WEBHOOKS[9])),
+    "a webhook that failed is forgotten": (Guarantee.WEBHOOK_DELIVERED, without(WEBHOOKS[7])),
+    "a webhook differs from the log": (Guarantee.PAYLOAD, changed(WEBHOOKS[5], type="task.completed")),
+    "an endpoint gets the tasks of another user": (
+        Guarantee.ISOLATED,
+        with_after(WEBHOOKS[9], replace(WEBHOOKS[5], endpoint="bobs")),
+    ),
 }
 
 

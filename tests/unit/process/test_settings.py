@@ -19,7 +19,7 @@ from generator_service.settings import Settings as ServiceSettings
 from whitebg.cli.app import app
 from whitebg_process.durations import parse_duration
 from whitebg_process.known_settings import known_settings, unknown_settings
-from whitebg_process.settings import ProcessSettings, describe
+from whitebg_process.settings import ProcessSettings, SettingInEffect, describe, in_effect
 from ws_gateway.settings import Settings as GatewaySettings
 
 SECRET = "s" * 48
@@ -227,6 +227,19 @@ def test_a_mirror_is_an_address(mirror: str, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("WHITEBG_MODELS_MIRROR", mirror)
     with pytest.raises(ValidationError, match="must be the address of a folder"):
         ServiceSettings()
+
+
+def test_settings_in_effect_show_changes_and_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WHITEBG_JWT_SECRET", SECRET)
+    monkeypatch.setenv("WHITEBG_LEASE", "1m")
+    monkeypatch.setenv("WHITEBG_ENGINE_ORDER", "local,gemini")
+    found = {each.name: each for each in in_effect(ServiceSettings())}
+    assert found["WHITEBG_JWT_SECRET"] == SettingInEffect("WHITEBG_JWT_SECRET", "(secret)", changed=True)
+    assert found["WHITEBG_LEASE"] == SettingInEffect("WHITEBG_LEASE", "60", changed=True)
+    assert found["WHITEBG_ENGINE_ORDER"] == SettingInEffect("WHITEBG_ENGINE_ORDER", "local,gemini", changed=True)
+    assert found["WHITEBG_HEARTBEAT"] == SettingInEffect("WHITEBG_HEARTBEAT", "5", changed=False)
+    assert found["WHITEBG_S3_BUCKET"] == SettingInEffect("WHITEBG_S3_BUCKET", "", changed=False)
+    assert found["WHITEBG_TRACING"].value == "false"
 
 
 def test_a_missing_secret_is_asked_for_with_both_ways_to_set_it() -> None:

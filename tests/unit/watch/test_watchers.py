@@ -126,3 +126,20 @@ async def test_all_can_be_resynced_at_once(log: LogDouble) -> None:
         assert await everybody.take(60, 10) == PendingUpdates((), (), None, resync=True)
         for watcher in (ann, everybody):
             assert await watcher.take(60, 10) == PendingUpdates(log.history[:1], [], 1)
+
+
+async def test_watchers_of_all_users_are_hinted_once_at_changes_without_events(log: LogDouble) -> None:
+    watchers = Watchers(limit=10)
+    with watchers.open(Scope("ann")) as ann, watchers.open(Scope(None)) as everybody:
+        watchers.push_queue_change()
+        watchers.push_queue_change()
+        assert await everybody.take(60, 10) == PendingUpdates([], [], None, queue_changed=True)
+        assert await everybody.take(0, 10) == PendingUpdates((), (), None)
+        assert await ann.take(0, 10) == PendingUpdates((), (), None)
+
+        watchers.push(log.history)
+        watchers.push_queue_change()
+        assert (await everybody.take(60, 2)).queue_changed
+        watchers.resync_all()
+        watchers.push_queue_change()
+        assert await everybody.take(60, 10) == PendingUpdates((), (), None, resync=True, queue_changed=True)

@@ -411,6 +411,8 @@ class GetOverviewResponse(_message.Message):
     FAILURES_FIELD_NUMBER: _builtins.int
     FAILURES_FROM_FIELD_NUMBER: _builtins.int
     RATE_WINDOW_FIELD_NUMBER: _builtins.int
+    WORKERS_FIELD_NUMBER: _builtins.int
+    SETTINGS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def engines(self) -> _containers.RepeatedCompositeFieldContainer[Global___EngineQueue]:
         """In the order of `Engine`; engines without any task are left out."""
@@ -431,6 +433,14 @@ class GetOverviewResponse(_message.Message):
     def rate_window(self) -> _duration_pb2.Duration:
         """How far `completed` and `failed` reach back."""
 
+    @_builtins.property
+    def workers(self) -> _containers.RepeatedCompositeFieldContainer[Global___LiveWorker]:
+        """Live workers, idle ones too, in the order of their names."""
+
+    @_builtins.property
+    def settings(self) -> _containers.RepeatedCompositeFieldContainer[Global___SettingInEffect]:
+        """The settings in effect in this service."""
+
     def __init__(
         self,
         *,
@@ -439,14 +449,86 @@ class GetOverviewResponse(_message.Message):
         failures: _abc.Iterable[Global___FailureGroup] | None = ...,
         failures_from: _timestamp_pb2.Timestamp | None = ...,
         rate_window: _duration_pb2.Duration | None = ...,
+        workers: _abc.Iterable[Global___LiveWorker] | None = ...,
+        settings: _abc.Iterable[Global___SettingInEffect] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["failures_from", b"failures_from", "rate_window", b"rate_window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["engines", b"engines", "failures", b"failures", "failures_from", b"failures_from", "rate_window", b"rate_window", "running", b"running"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["engines", b"engines", "failures", b"failures", "failures_from", b"failures_from", "rate_window", b"rate_window", "running", b"running", "settings", b"settings", "workers", b"workers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetOverviewResponse: _TypeAlias = GetOverviewResponse  # noqa: Y015
+
+@_typing.final
+class LiveWorker(_message.Message):
+    """A worker that has been heard of within its lease time."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WORKER_FIELD_NUMBER: _builtins.int
+    HOST_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    SLOTS_FIELD_NUMBER: _builtins.int
+    ENGINES_FIELD_NUMBER: _builtins.int
+    worker: _builtins.str
+    """Its name, as in `RunningTask.worker`."""
+    host: _builtins.str
+    """The name of its machine."""
+    version: _builtins.str
+    """The release that it runs, such as "0.1.0"."""
+    slots: _builtins.int
+    """Maximum concurrent tasks."""
+    @_builtins.property
+    def engines(self) -> _containers.RepeatedScalarFieldContainer[_task_pb2.Engine.ValueType]:
+        """Engines that it runs, in the order in which it tries them for AUTO."""
+
+    def __init__(
+        self,
+        *,
+        worker: _builtins.str = ...,
+        host: _builtins.str = ...,
+        version: _builtins.str = ...,
+        slots: _builtins.int = ...,
+        engines: _abc.Iterable[_task_pb2.Engine.ValueType] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["engines", b"engines", "host", b"host", "slots", b"slots", "version", b"version", "worker", b"worker"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LiveWorker: _TypeAlias = LiveWorker  # noqa: Y015
+
+@_typing.final
+class SettingInEffect(_message.Message):
+    """A setting of a process."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    CHANGED_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The environment variable, such as WHITEBG_WORKER_SLOTS."""
+    value: _builtins.str
+    """The value as text; empty if unset. Secrets read "(secret)"."""
+    changed: _builtins.bool
+    """Whether the value differs from the default."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        value: _builtins.str = ...,
+        changed: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changed", b"changed", "name", b"name", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SettingInEffect: _TypeAlias = SettingInEffect  # noqa: Y015
 
 @_typing.final
 class RunningTask(_message.Message):

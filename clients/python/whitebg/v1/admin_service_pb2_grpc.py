@@ -190,7 +190,8 @@ class AdminServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetOverview(self, request, context):
-        """Returns the queue by engine, the running tasks and the recent failures by code, all at one moment.
+        """Returns the queue by engine, the running tasks, the recent failures by code and the live workers, all at one moment,
+        and the settings of the service that answers.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -46,7 +46,9 @@ class AdminServiceStub:
     GetQueueControl: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.GetQueueControlRequest, _admin_service_pb2.GetQueueControlResponse]
     """Returns pauses and limits of engines."""
     GetOverview: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.GetOverviewRequest, _admin_service_pb2.GetOverviewResponse]
-    """Returns the queue by engine, the running tasks and the recent failures by code, all at one moment."""
+    """Returns the queue by engine, the running tasks, the recent failures by code and the live workers, all at one moment,
+    and the settings of the service that answers.
+    """
     SetEngineLimit: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.SetEngineLimitRequest, _admin_service_pb2.SetEngineLimitResponse]
     """Replaces the limits of an engine, which hold over all workers. INVALID_ARGUMENT: AUTO, or a limit out of range."""
     FindTasks: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.FindTasksRequest, _admin_service_pb2.FindTasksResponse]
@@ -120,7 +122,9 @@ class AdminServiceAsyncStub(AdminServiceStub):
     GetQueueControl: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.GetQueueControlRequest, _admin_service_pb2.GetQueueControlResponse]  # type: ignore[assignment]
     """Returns pauses and limits of engines."""
     GetOverview: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.GetOverviewRequest, _admin_service_pb2.GetOverviewResponse]  # type: ignore[assignment]
-    """Returns the queue by engine, the running tasks and the recent failures by code, all at one moment."""
+    """Returns the queue by engine, the running tasks, the recent failures by code and the live workers, all at one moment,
+    and the settings of the service that answers.
+    """
     SetEngineLimit: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.SetEngineLimitRequest, _admin_service_pb2.SetEngineLimitResponse]  # type: ignore[assignment]
     """Replaces the limits of an engine, which hold over all workers. INVALID_ARGUMENT: AUTO, or a limit out of range."""
     FindTasks: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.FindTasksRequest, _admin_service_pb2.FindTasksResponse]  # type: ignore[assignment]
@@ -215,7 +219,9 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _admin_service_pb2.GetOverviewRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_admin_service_pb2.GetOverviewResponse, _abc.Awaitable[_admin_service_pb2.GetOverviewResponse]]:
-        """Returns the queue by engine, the running tasks and the recent failures by code, all at one moment."""
+        """Returns the queue by engine, the running tasks, the recent failures by code and the live workers, all at one moment,
+        and the settings of the service that answers.
+        """
 
     @_abc_1.abstractmethod
     def SetEngineLimit(

@@ -945,6 +945,7 @@ class WatchItem(_message.Message):
     SNAPSHOT_END_FIELD_NUMBER: _builtins.int
     BOOKMARK_FIELD_NUMBER: _builtins.int
     REVOCATION_FIELD_NUMBER: _builtins.int
+    QUEUE_CHANGED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def event(self) -> _event_pb2.TaskEvent:
         """A durable state change."""
@@ -975,6 +976,10 @@ class WatchItem(_message.Message):
         whenever a stream is opened, list revocations after the highest number received.
         """
 
+    @_builtins.property
+    def queue_changed(self) -> Global___QueueChanged:
+        """Something about the queue changed that no event reports. Sent only on streams of all users, at most once a second."""
+
     def __init__(
         self,
         *,
@@ -985,16 +990,34 @@ class WatchItem(_message.Message):
         snapshot_end: Global___SnapshotEnd | None = ...,
         bookmark: Global___Bookmark | None = ...,
         revocation: Global___Revocation | None = ...,
+        queue_changed: Global___QueueChanged | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["bookmark", b"bookmark", "event", b"event", "item", b"item", "progress", b"progress", "revocation", b"revocation", "snapshot_begin", b"snapshot_begin", "snapshot_end", b"snapshot_end", "snapshot_task", b"snapshot_task"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["bookmark", b"bookmark", "event", b"event", "item", b"item", "progress", b"progress", "queue_changed", b"queue_changed", "revocation", b"revocation", "snapshot_begin", b"snapshot_begin", "snapshot_end", b"snapshot_end", "snapshot_task", b"snapshot_task"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bookmark", b"bookmark", "event", b"event", "item", b"item", "progress", b"progress", "revocation", b"revocation", "snapshot_begin", b"snapshot_begin", "snapshot_end", b"snapshot_end", "snapshot_task", b"snapshot_task"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bookmark", b"bookmark", "event", b"event", "item", b"item", "progress", b"progress", "queue_changed", b"queue_changed", "revocation", b"revocation", "snapshot_begin", b"snapshot_begin", "snapshot_end", b"snapshot_end", "snapshot_task", b"snapshot_task"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_item: _TypeAlias = _typing.Literal["event", "progress", "snapshot_begin", "snapshot_task", "snapshot_end", "bookmark", "revocation"]  # noqa: Y015
+    _WhichOneofReturnType_item: _TypeAlias = _typing.Literal["event", "progress", "snapshot_begin", "snapshot_task", "snapshot_end", "bookmark", "revocation", "queue_changed"]  # noqa: Y015
     _WhichOneofArgType_item: _TypeAlias = _typing.Literal["item", b"item"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_item) -> _WhichOneofReturnType_item | None: ...
 
 Global___WatchItem: _TypeAlias = WatchItem  # noqa: Y015
+
+@_typing.final
+class QueueChanged(_message.Message):
+    """A hint: a worker started or stopped, or a pause or a circuit breaker changed. See `AdminService.GetOverview`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QueueChanged: _TypeAlias = QueueChanged  # noqa: Y015
 
 @_typing.final
 class WatchTasksResponse(_message.Message):

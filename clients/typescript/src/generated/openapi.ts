@@ -862,7 +862,7 @@ export interface paths {
         };
         /**
          * Overview
-         * @description Return the queue by engine, workers with their tasks, recent failures and this gateway's sockets.
+         * @description Return the queue by engine, workers with their tasks, recent failures, this gateway's sockets, and settings.
          */
         get: operations["overview"];
         put?: never;
@@ -1460,7 +1460,7 @@ export interface components {
         };
         /**
          * OverviewOut
-         * @description The queue by engine, workers, recent failures and open sockets.
+         * @description The queue by engine, workers, recent failures, open sockets, flags and settings.
          */
         OverviewOut: {
             /** Engines */
@@ -1469,7 +1469,7 @@ export interface components {
             rate_seconds: number;
             /**
              * Workers
-             * @description Workers that run tasks, by name; at most 500 tasks
+             * @description Live workers, idle ones too, by name; at most 500 tasks
              */
             workers: components["schemas"]["WorkerOut"][];
             /**
@@ -1483,6 +1483,13 @@ export interface components {
              */
             failures_from: string;
             sockets: components["schemas"]["SocketsOut"];
+            /** @description The flags in force */
+            flags: components["schemas"]["Flags"];
+            /**
+             * Settings
+             * @description Settings of the service and the gateway that answer
+             */
+            settings: components["schemas"]["SettingOut"][];
         };
         /**
          * PauseIn
@@ -1988,6 +1995,32 @@ export interface components {
             stage: string;
             /** Started At */
             started_at: string | null;
+        };
+        /**
+         * SettingOut
+         * @description A setting in effect.
+         */
+        SettingOut: {
+            /**
+             * Process
+             * @enum {string}
+             */
+            process: "service" | "gateway";
+            /**
+             * Name
+             * @description The environment variable
+             */
+            name: string;
+            /**
+             * Value
+             * @description Empty if unset; secrets read `(secret)`
+             */
+            value: string;
+            /**
+             * Changed
+             * @description Whether the value differs from the default
+             */
+            changed: boolean;
         };
         /**
          * SignInOut
@@ -2681,11 +2714,28 @@ export interface components {
         WaitReasonName: "rate_limited" | "engine_unavailable" | "store_unavailable" | "worker_stopped" | "lease_lost" | "paused";
         /**
          * WorkerOut
-         * @description A worker and the tasks that it runs.
+         * @description A live worker and the tasks that it runs. Of a worker of an older release, only tasks are known.
          */
         WorkerOut: {
             /** Worker */
             worker: string;
+            /** Host */
+            host: string;
+            /**
+             * Version
+             * @description Release; empty for one that does not report it
+             */
+            version: string;
+            /**
+             * Slots
+             * @description Maximum concurrent tasks; 0 if not reported
+             */
+            slots: number;
+            /**
+             * Engines
+             * @description In the order in which `auto` tries them
+             */
+            engines: string[];
             /**
              * Tasks
              * @description Longest running first

@@ -15,11 +15,12 @@ import { merged } from "./figures";
 import { HealthLine } from "./HealthLine";
 import { isForbidden, QUEUE, useQueue } from "./queries";
 import { QueuePanel } from "./QueuePanel";
+import { SettingsPanel } from "./SettingsPanel";
 import { TEXTS } from "./texts";
 import { UsersPanel } from "./UsersPanel";
 import { WorkersPanel } from "./WorkersPanel";
 
-/** The page for operators: queue, workers, failures and users, live. */
+/** The page for operators: queue, workers, failures, users and settings, live. */
 export default function AdminPage({ world }: { world: World }) {
   const { language, tag } = useLanguage();
   const [queries] = useState(() => new QueryClient());
@@ -68,6 +69,7 @@ function Operations({ world, queries }: { world: World; queries: QueryClient }) 
       <FailuresPanel failures={data.overview.failures} from={data.overview.failures_from} />
       <UsersPanel />
       <ErrorsPanel tasks={data.errors} />
+      <SettingsPanel overview={data.overview} />
     </div>
   );
 }
