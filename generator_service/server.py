@@ -58,6 +58,7 @@ from generator_service.worker.maintenance import (
     BreakerReader,
     DeadlineEnforcer,
     EventCompactor,
+    IdleBatchCloser,
     LeaseReaper,
     PriorityAger,
     RevocationReaper,
@@ -84,6 +85,7 @@ REAP_LEASES_EVERY = timedelta(seconds=2)
 READ_BREAKERS_EVERY = timedelta(seconds=1)
 END_OVERDUE_EVERY = timedelta(seconds=10)
 SETTLE_BATCHES_EVERY = timedelta(minutes=1)
+CLOSE_BATCHES_EVERY = timedelta(seconds=10)
 AGE_PRIORITIES_EVERY = timedelta(seconds=10)
 COMPACT_EVERY = timedelta(minutes=10)
 REAP_TASKS_EVERY = timedelta(hours=1)
@@ -316,6 +318,7 @@ def _maintenance(
         "priority-ager": every(AGE_PRIORITIES_EVERY, PriorityAger(store, settings.priority_ageing)),
         "deadlines": every(END_OVERDUE_EVERY, DeadlineEnforcer(store)),
         "batches": every(SETTLE_BATCHES_EVERY, BatchSettler(store)),
+        "idle-batches": every(CLOSE_BATCHES_EVERY, IdleBatchCloser(store, settings.batch_idle)),
         "event-compactor": every(COMPACT_EVERY, EventCompactor(store, retention)),
         "image-store-check": every(CHECK_IMAGE_STORE_EVERY, guard),
         "image-remover": every(REMOVE_IMAGES_EVERY, remover),

@@ -195,6 +195,8 @@ class Settings(ProcessSettings):
     """Allow webhooks over plain HTTP: messages are then readable on the way."""
 
     # --- Retention and delivery ---
+    batch_idle: Annotated[timedelta, Field(gt=timedelta(0))] = timedelta(hours=1)
+    """A batch that its client leaves open is closed this long after its latest task was added."""
     tasks_for: timedelta = timedelta(days=30)
     """How long ended tasks and their images are kept; no event is kept longer."""
     usage_for: timedelta = timedelta(days=400)

@@ -295,6 +295,13 @@ class TaskStore(ImageRecords, RevocationStore, Protocol):
         """
         ...
 
+    async def close_idle_batches(self, idle: timedelta) -> int:
+        """Close batches to which no task was added for so long: their client has left, or forgot them.
+
+        Returns how many, up to a limit; 0 if none is left.
+        """
+        ...
+
     async def cancel_unfinished(self, task_ids: Collection[int]) -> None:
         """Cancel those of these tasks that have not ended; of any owner."""
         ...

@@ -9,8 +9,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
-from sqlalchemy import and_, delete, func, or_, select, update
+from sqlalchemy import Row, and_, delete, func, or_, select, update
 
 from generator_service.domain import transitions
 from generator_service.domain.breaker import BLOBS, Breaker, Outage, engine_breaker
@@ -244,13 +245,31 @@ def settle_batches(uow: UnitOfWork) -> int:
     found = uow.query(statements.UNSETTLED_BATCHES, {"at_most": SETTLE_CHUNK}).all()
     if not found:
         return 0
-    # Users whom another process is changing are left to the next time.
-    names = sorted({row.user_id for row in found})
-    free = set(uow.users.adopt(uow.query(statements.LOCK_FREE_USERS, {"names": names})))
+    free = _lock_free_users(uow, found)
     settled = [row for row in found if row.user_id in free]
     for row in settled:
         uow.batches.settle(row.user_id, row.batch_id)
     return len(settled) + uow.query(statements.DELETE_BATCHES_WITHOUT_USER).rowcount
+
+
+def close_idle_batches(uow: UnitOfWork, idle: timedelta) -> int:
+    """Close batches to which no task was added for so long."""
+    idle_ones = {"before": uow.now - idle, "at_most": SETTLE_CHUNK}
+    found = uow.query(statements.IDLE_BATCHES, idle_ones).all()
+    if not found:
+        return 0
+    free = _lock_free_users(uow, found)
+    # Read again under the lock: a task may have been added since.
+    closed = [row for row in uow.query(statements.IDLE_BATCHES, idle_ones) if row.user_id in free]
+    for row in closed:
+        uow.batches.close(row.user_id, row.batch_id)
+    return len(closed)
+
+
+def _lock_free_users(uow: UnitOfWork, found: Sequence[Row[Any]]) -> set[str]:
+    """Lock the users of these rows; those whom another process is changing are left to the next time."""
+    names = sorted({row.user_id for row in found})
+    return set(uow.users.adopt(uow.query(statements.LOCK_FREE_USERS, {"names": names})))
 
 
 def delete_tasks(uow: UnitOfWork, task_ids: Collection[int], user_id: str | None) -> DeletedTasks:

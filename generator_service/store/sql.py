@@ -292,6 +292,10 @@ class SqlTaskStore:
         """Finish and delete batches that an older release left."""
         return await self._write(operations.settle_batches)
 
+    async def close_idle_batches(self, idle: timedelta) -> int:
+        """Close batches to which no task was added for so long."""
+        return await self._write(partial(operations.close_idle_batches, idle=idle))
+
     async def cancel_unfinished(self, task_ids: Collection[int]) -> None:
         """Cancel those of these tasks that have not ended."""
         await self._write(partial(operations.cancel_unfinished, task_ids=task_ids), tasks=task_ids)

@@ -177,6 +177,18 @@ UNSETTLED_BATCHES = (
     .order_by(batches.c.user_id, batches.c.batch_id)
     .limit(bindparam("at_most"))
 )
+IDLE_BATCHES = (
+    select(batches.c.user_id, batches.c.batch_id)
+    .where(
+        ~batches.c.closed,
+        batches.c.created_at < bindparam("before"),
+        ~select(tasks.c.task_id)
+        .where(tasks.c.batch_id.is_not(None), _OF_BATCH, tasks.c.created_at >= bindparam("before"))
+        .exists(),
+    )
+    .order_by(batches.c.user_id, batches.c.batch_id)
+    .limit(bindparam("at_most"))
+)
 LOCK_FREE_USERS = (
     select(users, _STARTED)
     .where(users.c.user_id.in_(_NAMES))

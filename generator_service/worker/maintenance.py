@@ -145,6 +145,19 @@ class BatchSettler:
             logger.info("settled %d batches", settled)
 
 
+class IdleBatchCloser:
+    """Closes batches that their clients have left open, so that each one ends."""
+
+    def __init__(self, store: TaskStore, idle: timedelta) -> None:
+        self._store = store
+        self._idle = idle
+
+    async def __call__(self) -> None:
+        """Close all of them."""
+        while closed := await self._store.close_idle_batches(self._idle):
+            logger.info("closed %d batches without a new task for %s", closed, self._idle)
+
+
 class EventCompactor:
     """Deletes events that are no longer needed for resuming."""
 

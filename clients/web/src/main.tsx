@@ -5,7 +5,6 @@ import "@mantine/core/styles/UnstyledButton.css";
 import "@mantine/core/styles/VisuallyHidden.css";
 import "@mantine/core/styles/Paper.css";
 import "@mantine/core/styles/CloseButton.css";
-import "@mantine/core/styles/Overlay.css";
 import "@mantine/core/styles/Group.css";
 import "@mantine/core/styles/Loader.css";
 import "@mantine/core/styles/ActionIcon.css";
@@ -13,16 +12,10 @@ import "@mantine/core/styles/Button.css";
 import "@mantine/core/styles/Input.css";
 import "@mantine/core/styles/InlineInput.css";
 import "@mantine/core/styles/Checkbox.css";
-import "@mantine/core/styles/PasswordInput.css";
-import "@mantine/core/styles/Popover.css";
-import "@mantine/core/styles/Tooltip.css";
-import "@mantine/core/styles/ModalBase.css";
-import "@mantine/core/styles/Modal.css";
 import "@mantine/core/styles/Progress.css";
-import "@mantine/core/styles/Slider.css";
 import "@mantine/core/styles/FloatingIndicator.css";
 import "@mantine/core/styles/SegmentedControl.css";
-import "@mantine/core/styles/Switch.css";
+// Parts that are loaded later bring their own.
 import "./page.css";
 
 import { MantineProvider } from "@mantine/core";
@@ -30,19 +23,21 @@ import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 
 import { App } from "./components/App";
-import { LanguageProvider } from "./i18n";
+import { LanguageProvider, loadTexts } from "./i18n";
 
 const root = document.getElementById("root");
 if (root === null) throw new Error("index.html has no #root");
 
 // The page's Content-Security-Policy allows styles from its own files only, and no <style> element. The theme is
 // therefore in page.css, and Mantine's generated variables and classes are disabled.
-createRoot(root).render(
-  <StrictMode>
-    <MantineProvider defaultColorScheme="auto" withCssVariables={false} withGlobalClasses={false}>
-      <LanguageProvider>
-        <App />
-      </LanguageProvider>
-    </MantineProvider>
-  </StrictMode>,
-);
+loadTexts().then((initial) => {
+  createRoot(root).render(
+    <StrictMode>
+      <MantineProvider defaultColorScheme="auto" withCssVariables={false} withGlobalClasses={false}>
+        <LanguageProvider initial={initial}>
+          <App />
+        </LanguageProvider>
+      </MantineProvider>
+    </StrictMode>,
+  );
+}, reportError);

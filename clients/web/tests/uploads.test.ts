@@ -8,14 +8,14 @@ import { detail } from "./support";
 
 /** A gateway that responds when, and as, a test chooses. */
 class Gate {
-  readonly sent: { name: string; key: string; answer(result: number | Error): void }[] = [];
+  readonly sent: { name: string; key: string; batch: string | undefined; answer(result: number | Error): void }[] = [];
   readonly cancelled: number[] = [];
   cancelling: Error | null = null;
 
   submit = (photo: File, options: SubmitOptions): Promise<TaskDetail> =>
     new Promise((resolve, reject) => {
       const answer = (result: number | Error): void => (typeof result === "number" ? resolve(detail(result)) : reject(result));
-      this.sent.push({ name: photo.name, key: options.idempotencyKey ?? "", answer });
+      this.sent.push({ name: photo.name, key: options.idempotencyKey ?? "", batch: options.batchId, answer });
     });
 
   cancel = (taskId: number): Promise<TaskDetail> => {
@@ -28,6 +28,13 @@ class Gate {
   createVersion = (taskId: number, { preset, idempotencyKey }: VersionOptions): Promise<TaskDetail> => {
     this.versions.push([taskId, preset, idempotencyKey]);
     return Promise.resolve(detail(100 + taskId));
+  };
+
+  readonly closed: string[] = [];
+
+  closeBatch = (batch: string): Promise<unknown> => {
+    this.closed.push(batch);
+    return Promise.resolve();
   };
 
   newest = (): number => 0;
@@ -151,4 +158,38 @@ test("one that is over 25 MiB is not sent", () => {
   uploads.add([new File([new Uint8Array(25 * 1024 * 1024 + 1)], "huge.jpg")], DEFAULTS);
   expect(uploads.read()[0]).toMatchObject({ state: "failed", problem: "image_too_large" });
   expect(gate.sent).toEqual([]);
+});
+
+test("a batch is closed once none of its photos is left to send, and not before", async () => {
+  const { gate, uploads, keys } = begin("a", "b", "c");
+  const [batch] = uploads.read().map((each) => each.batch);
+  uploads.add(photos("single"), DEFAULTS);
+  gate.sent[0]?.answer(7);
+  gate.sent[1]?.answer(new ApiError(400, "not_an_image", "no photo"));
+  await vi.waitFor(() => expect(uploads.read()[1]?.state).toBe("failed"));
+  expect(gate.closed).toEqual([]);
+  uploads.cancel(keys[2] ?? "");
+  gate.sent[2]?.answer(9);
+  await vi.waitFor(() => expect(gate.closed).toEqual([batch]));
+  gate.sent[3]?.answer(10);
+  await vi.waitFor(() => expect(uploads.read()[3]?.taskId).toBe(10));
+  expect(gate.closed).toEqual([batch]);
+});
+
+test("photos of a batch that was closed meanwhile go on as a new batch", async () => {
+  const { gate, uploads } = begin("a", "b", "c");
+  const [first] = uploads.read().map((each) => each.batch);
+  const closed = new ApiError(409, "batch_closed", "no more tasks can be added");
+  gate.sent[0]?.answer(7);
+  gate.sent[1]?.answer(closed);
+  gate.sent[2]?.answer(closed);
+  await vi.waitFor(() => expect(gate.sent).toHaveLength(5));
+  const [second, third] = gate.sent.slice(3);
+  expect(second?.batch).not.toBe(first);
+  expect(third?.batch).toBe(second?.batch);
+  expect([second?.key, third?.key]).toEqual([gate.sent[1]?.key, gate.sent[2]?.key]);
+  second?.answer(8);
+  third?.answer(9);
+  await vi.waitFor(() => expect(uploads.read().every(({ state }) => state === "sent")).toBe(true));
+  await vi.waitFor(() => expect(new Set(gate.closed)).toEqual(new Set([first, second?.batch])));
 });

@@ -115,7 +115,7 @@ def live_worker(value: WorkerInfo) -> pb.LiveWorker:
         host=value.host,
         version=value.version,
         slots=value.slots,
-        engines=[messages.ENGINES[each] for each in value.engines],
+        engines=[picture_options.ENGINES[each] for each in value.engines],
     )
 
 

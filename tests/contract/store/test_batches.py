@@ -117,6 +117,28 @@ async def test_end_of_a_batch_survives_a_restart(open_store: OpenStore) -> None:
     assert await _ends(open_store()) == ends
 
 
+async def test_batch_without_a_new_task_is_closed_and_ends(desk: StoreHarness) -> None:
+    idle = timedelta(minutes=10)
+    first = await _add(desk, batch="left")
+    await _add(desk, "bob", batch="left")
+    await _add(desk, batch="in-use")
+    await _add(desk, batch="closed")
+    await desk.store.close_batch("ann", "closed")
+    desk.clock.advance(idle / 2)
+    await _add(desk, batch="in-use")
+    desk.clock.advance(idle / 2 + timedelta(seconds=1))
+    assert await desk.store.close_idle_batches(idle) == 2
+    assert await desk.store.close_idle_batches(idle) == 0
+    closed = [(await desk.store.batch("ann", name)).closed for name in ("left", "in-use", "closed")]
+    assert closed == [True, False, True]
+    with pytest.raises(BatchClosed):
+        await _add(desk, batch="left")
+    assert await _ends(desk) == []
+    await desk.store.cancel(first.task_id, None)
+    assert [(end.user_id, end.batch and end.batch.batch_id) for end in await _ends(desk)] == [("ann", "left")]
+    await audit(desk.store)
+
+
 async def test_batches_that_an_older_release_left_are_settled(desk: StoreHarness) -> None:
     for name in ("ended", "under-way", "deleted"):
         await _add(desk, batch=name)

@@ -98,6 +98,66 @@ def test_photos_are_reviewed_and_saved_by_keyboard_alone(stack: Stack, visit: Vi
     assert {row["verdict"] for row in rows} <= {"ready", "needs_review"}
 
 
+def test_review_keys_work_whichever_control_has_the_focus_but_not_in_text(visit: Visit) -> None:
+    ann = visit().arrive()
+    page = ann.page
+    ann.drop([small(f"{n}.jpg", f"#d{n}dbe0") for n in range(2)])
+    ann.sees(2, "done", within=MINUTES)
+    page.locator(".card-picture").first.click()
+    dialog = page.get_by_role("dialog")
+    names = page.locator(".card-name").all_text_contents()
+    dialog.get_by_text("Dark", exact=True).click()
+    expect(dialog.get_by_role("radio", name="Dark")).to_be_focused()
+    page.keyboard.press("ArrowLeft")  # belongs to the control
+    expect(dialog.get_by_role("radio", name="Checkered")).to_be_checked()
+    expect(dialog.get_by_role("heading", name=names[0])).to_be_visible()
+    page.keyboard.press("p")
+    expect(dialog.locator(".position-frame")).to_be_visible()
+    dialog.get_by_role("button", name="Cancel").click()
+    dialog.get_by_text("Dark", exact=True).click()
+    page.keyboard.press("r")
+    expect(dialog.get_by_role("heading", name=names[1])).to_be_visible()
+    # The keys of a dialog behind another one rest.
+    dialog.get_by_role("button", name="Other options").click()
+    reprocess = page.get_by_role("dialog", name="Make again with other options")
+    reprocess.get_by_role("checkbox", name="JD").check()
+    page.keyboard.press("a")
+    page.keyboard.press("Escape")
+    expect(reprocess).to_have_count(0)
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    page.get_by_role("searchbox", name="Search by name").press_sequentially("rar")
+    expect(page.locator(".card-name")).to_have_count(0)
+    page.get_by_role("searchbox", name="Search by name").fill("")
+    ann.counts("Rejected", 1)
+    expect(page.get_by_role("button", name="Accepted", exact=False)).to_have_count(0)
+
+
+def test_focus_goes_on_to_the_next_photo_when_a_decision_hides_one(visit: Visit) -> None:
+    ann = visit().arrive()
+    page = ann.page
+    ann.drop([small(f"{n}.jpg", f"#d{n}dbe0") for n in range(3)])
+    ann.sees(3, "done", within=MINUTES)
+    names = page.locator(".card-name").all_text_contents()
+    page.locator(".card-picture").first.focus()
+    page.keyboard.press("Control+a")
+    page.keyboard.press("r")
+    ann.counts("Rejected", 3)
+    page.get_by_role("button", name="Rejected 3", exact=True).click()
+    page.keyboard.press("a")  # The focus is on the filter, and the selection is marked.
+    ann.sees(0)
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="All 3", exact=True).click()
+    page.locator(".card-picture").first.focus()
+    page.get_by_role("button", name="Accepted 3", exact=True).click()
+    page.locator(".card-picture").first.focus()
+    for name in names[1:]:
+        page.keyboard.press("r")
+        expect(page.locator(f'.card-picture[aria-label="Compare: {name}"]')).to_be_focused()
+    page.keyboard.press("r")
+    ann.sees(0)
+
+
 def test_tasks_that_need_a_person_are_found_by_filters_in_a_stable_order(visit: Visit) -> None:
     ann = visit().arrive()
     page = ann.page

@@ -48,5 +48,9 @@ async def test_page_is_compressed_where_the_client_accepts_it(world: GatewayHarn
 async def test_first_load_is_small(world: GatewayHarness) -> None:
     page = await world.http.get("/")
     named = re.findall(r'(?:src|href)="/([^"]+)"', page.text)
-    assert sum(len(FILES[each].gzipped) for each in ("index.html", *named)) < 200_000
+    languages = [each for each in FILES if re.match(r"assets/(en|zh)-", each)]
+    assert len(languages) == 2
+    assert not set(languages) & set(named), "only the language in use is loaded"
+    language = max(len(FILES[each].gzipped) for each in languages)
+    assert language + sum(len(FILES[each].gzipped) for each in ("index.html", *named)) < 170_000
     assert sum(len(each.plain) for each in FILES.values()) < 1_000_000

@@ -226,7 +226,7 @@ class GeneratorServiceServicer(object):
 
     def CloseBatch(self, request, context):
         """Closes a batch: no more tasks can be added, and once all of its tasks have ended, a BATCH_FINISHED event follows.
-        Idempotent. NOT_FOUND: the user has no task of such a batch.
+        A batch to which no task is added for WHITEBG_BATCH_IDLE (1 h by default) is closed automatically. Idempotent. NOT_FOUND: the user has no task of such a batch.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -82,7 +82,7 @@ class GeneratorServiceStub:
     """Returns a batch with the number of its tasks by state. NOT_FOUND: the user has no task of such a batch."""
     CloseBatch: _grpc.UnaryUnaryMultiCallable[_generator_service_pb2.CloseBatchRequest, _generator_service_pb2.CloseBatchResponse]
     """Closes a batch: no more tasks can be added, and once all of its tasks have ended, a BATCH_FINISHED event follows.
-    Idempotent. NOT_FOUND: the user has no task of such a batch.
+    A batch to which no task is added for WHITEBG_BATCH_IDLE (1 h by default) is closed automatically. Idempotent. NOT_FOUND: the user has no task of such a batch.
     """
     CancelBatch: _grpc.UnaryUnaryMultiCallable[_generator_service_pb2.CancelBatchRequest, _generator_service_pb2.CancelBatchResponse]
     """Closes a batch and cancels its tasks that have not ended. Idempotent. NOT_FOUND: as CloseBatch."""
@@ -190,7 +190,7 @@ class GeneratorServiceAsyncStub(GeneratorServiceStub):
     """Returns a batch with the number of its tasks by state. NOT_FOUND: the user has no task of such a batch."""
     CloseBatch: _aio.UnaryUnaryMultiCallable[_generator_service_pb2.CloseBatchRequest, _generator_service_pb2.CloseBatchResponse]  # type: ignore[assignment]
     """Closes a batch: no more tasks can be added, and once all of its tasks have ended, a BATCH_FINISHED event follows.
-    Idempotent. NOT_FOUND: the user has no task of such a batch.
+    A batch to which no task is added for WHITEBG_BATCH_IDLE (1 h by default) is closed automatically. Idempotent. NOT_FOUND: the user has no task of such a batch.
     """
     CancelBatch: _aio.UnaryUnaryMultiCallable[_generator_service_pb2.CancelBatchRequest, _generator_service_pb2.CancelBatchResponse]  # type: ignore[assignment]
     """Closes a batch and cancels its tasks that have not ended. Idempotent. NOT_FOUND: as CloseBatch."""
@@ -343,7 +343,7 @@ class GeneratorServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_generator_service_pb2.CloseBatchResponse, _abc.Awaitable[_generator_service_pb2.CloseBatchResponse]]:
         """Closes a batch: no more tasks can be added, and once all of its tasks have ended, a BATCH_FINISHED event follows.
-        Idempotent. NOT_FOUND: the user has no task of such a batch.
+        A batch to which no task is added for WHITEBG_BATCH_IDLE (1 h by default) is closed automatically. Idempotent. NOT_FOUND: the user has no task of such a batch.
         """
 
     @_abc_1.abstractmethod

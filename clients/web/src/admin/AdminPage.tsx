@@ -21,7 +21,7 @@ import { UsersPanel } from "./UsersPanel";
 import { WorkersPanel } from "./WorkersPanel";
 
 /** The page for operators: queue, workers, failures, users and settings, live. */
-export default function AdminPage({ world }: { world: World }) {
+export function AdminPage({ world }: { world: World }) {
   const { language, tag } = useLanguage();
   const [queries] = useState(() => new QueryClient());
   const admin = useMemo(

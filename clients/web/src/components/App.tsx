@@ -1,14 +1,15 @@
 import { useConnection, useReadable, WebSocketProvider } from "@whitebg/client/react";
-import { lazy, Suspense, useEffect, useState } from "react";
+import { useEffect, useState } from "react";
 
 import { useTexts } from "../i18n";
 import { makeWorld, type World } from "../model/world";
 import { routeOf } from "../session/route";
 import { Header } from "./Header";
-import { SignIn } from "./SignIn";
+import { Part, part } from "./Part";
 import { Studio } from "./Studio";
 
-const AdminPage = lazy(() => import("../admin/AdminPage"));
+const AdminPage = part(async () => (await import("../admin/AdminPage")).AdminPage);
+const SignIn = part(async () => (await import("./SignIn")).SignIn);
 
 /** The page: the sign-in form, the user's photos or, at /admin, the page for operators. */
 export function App() {
@@ -32,19 +33,21 @@ export function App() {
       <ConnectedHeader world={world} granted={granted} />
       <main>
         {working && route === "admin" ? (
-          <Suspense fallback={null}>
+          <Part>
             <AdminPage world={world} />
-          </Suspense>
+          </Part>
         ) : working ? (
           <Studio world={world} />
         ) : (
-          <SignIn
-            issuer={issuer}
-            problem={problem}
-            refused={access === "refused"}
-            onToken={world.signIn}
-            onSkip={granted ? () => world.signInProblem.set(null) : null}
-          />
+          <Part>
+            <SignIn
+              issuer={issuer}
+              problem={problem}
+              refused={access === "refused"}
+              onToken={world.signIn}
+              onSkip={granted ? () => world.signInProblem.set(null) : null}
+            />
+          </Part>
         )}
       </main>
     </WebSocketProvider>

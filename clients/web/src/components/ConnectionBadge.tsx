@@ -1,20 +1,24 @@
-import { Tooltip } from "@mantine/core";
 import type { ConnectionState } from "@whitebg/client";
+import { useId } from "react";
 
 import { useTexts } from "../i18n";
 
 /** `unavailable`: the gateway is connected, the service behind it is not. */
 export type Shown = ConnectionState | "unavailable";
 
-/** The state of the connection as a word, never by the dot's colour alone. */
+/** The state of the connection as a word, never by the dot's colour alone; its meaning is shown on hover, focus and touch. */
 export function ConnectionBadge({ state }: { state: Shown }) {
   const { connection } = useTexts();
+  const hint = useId();
   return (
-    <Tooltip label={connection.hint[state]} multiline maw={280} events={{ hover: true, focus: true, touch: true }}>
-      <span className="badge" data-state={state} role="status" tabIndex={0}>
+    <span className="badge-box">
+      <span className="badge" data-state={state} role="status" tabIndex={0} aria-describedby={hint}>
         <span className="badge-dot" aria-hidden="true" />
         {connection[state]}
       </span>
-    </Tooltip>
+      <span className="badge-hint" role="tooltip" id={hint}>
+        {connection.hint[state]}
+      </span>
+    </span>
   );
 }

@@ -1,3 +1,8 @@
+import "@mantine/core/styles/Overlay.css";
+import "@mantine/core/styles/ModalBase.css";
+import "@mantine/core/styles/Modal.css";
+import "./dialog.css";
+
 import { Modal, type ModalProps } from "@mantine/core";
 
 import { useTexts } from "../i18n";

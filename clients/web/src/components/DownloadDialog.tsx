@@ -71,7 +71,7 @@ export function DownloadDialog({ photos, onClose, onSave }: Props) {
             {problem}
           </p>
         )}
-        <div className="touchup-end">
+        <div className="dialog-end">
           <Button variant="default" onClick={onClose}>
             {texts.touchUp.cancel}
           </Button>

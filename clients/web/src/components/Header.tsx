@@ -1,9 +1,10 @@
-import { ActionIcon, Button, Group, Tooltip, useMantineColorScheme } from "@mantine/core";
+import { Button, Group, useMantineColorScheme } from "@mantine/core";
 import { IconDeviceDesktop, IconMoon, IconSun } from "@tabler/icons-react";
 
 import { useLanguage } from "../i18n";
 import type { Account } from "../session/session";
 import { ConnectionBadge, type Shown } from "./ConnectionBadge";
+import { IconAction } from "./IconAction";
 
 const NEXT = { auto: "light", light: "dark", dark: "auto" } as const;
 const ICONS = { auto: IconDeviceDesktop, light: IconSun, dark: IconMoon };
@@ -21,7 +22,6 @@ export interface HeaderProps {
 export function Header({ connection, account, signInHref, onSignOut }: HeaderProps) {
   const { language, texts, change } = useLanguage();
   const { colorScheme, setColorScheme } = useMantineColorScheme();
-  const Icon = ICONS[colorScheme];
   const appearance = `${texts.appearance.label}: ${texts.appearance[colorScheme]}`;
   return (
     <header className="header">
@@ -54,17 +54,13 @@ export function Header({ connection, account, signInHref, onSignOut }: HeaderPro
           >
             {texts.switchLanguage}
           </Button>
-          <Tooltip label={appearance}>
-            <ActionIcon
-              variant="subtle"
-              color="gray"
-              size="md"
-              aria-label={appearance}
-              onClick={() => setColorScheme(NEXT[colorScheme])}
-            >
-              <Icon size={18} stroke={1.6} aria-hidden="true" />
-            </ActionIcon>
-          </Tooltip>
+          <IconAction
+            variant="subtle"
+            color="gray"
+            label={appearance}
+            icon={ICONS[colorScheme]}
+            onClick={() => setColorScheme(NEXT[colorScheme])}
+          />
         </Group>
       </div>
     </header>

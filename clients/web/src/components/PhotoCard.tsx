@@ -1,4 +1,4 @@
-import { ActionIcon, Button, Checkbox, Progress, Tooltip } from "@mantine/core";
+import { ActionIcon, Button, Checkbox, Progress } from "@mantine/core";
 import { IconAlertTriangle, IconCheck, IconDownload, IconPhoto, IconRefresh, IconX } from "@tabler/icons-react";
 import { type DragEvent, memo, type ReactNode, useState } from "react";
 
@@ -120,18 +120,17 @@ export const PhotoCard = memo(function PhotoCard({ photo, selected, current, mar
               <span className="card-icons">
                 <Mark photo={photo} mark="accepted" actions={actions} />
                 <Mark photo={photo} mark="rejected" actions={actions} />
-                <Tooltip label={texts.action.download}>
-                  <ActionIcon
-                    component="a"
-                    href={downloadUrl(result)}
-                    download
-                    variant="subtle"
-                    color="gray"
-                    aria-label={named(texts.action.download)}
-                  >
-                    <IconDownload size={18} stroke={1.6} aria-hidden="true" />
-                  </ActionIcon>
-                </Tooltip>
+                <ActionIcon
+                  component="a"
+                  href={downloadUrl(result)}
+                  download
+                  variant="subtle"
+                  color="gray"
+                  aria-label={named(texts.action.download)}
+                  data-tip={texts.action.download}
+                >
+                  <IconDownload size={18} stroke={1.6} aria-hidden="true" />
+                </ActionIcon>
               </span>
             </>
           ) : null}
@@ -172,17 +171,16 @@ function Mark({ photo, mark, actions }: MarkProps) {
   const Icon = mark === "accepted" ? IconCheck : IconX;
   const active = photo.decision === mark;
   return (
-    <Tooltip label={words}>
-      <ActionIcon
-        variant={active ? "light" : "subtle"}
-        color={active ? "blue" : "gray"}
-        aria-label={action.for(words, photo.name)}
-        aria-pressed={active}
-        onClick={() => actions.decide(photo, active ? null : mark)}
-      >
-        <Icon size={18} stroke={1.8} aria-hidden="true" />
-      </ActionIcon>
-    </Tooltip>
+    <ActionIcon
+      variant={active ? "light" : "subtle"}
+      color={active ? "blue" : "gray"}
+      aria-label={action.for(words, photo.name)}
+      data-tip={words}
+      aria-pressed={active}
+      onClick={() => actions.decide(photo, active ? null : mark)}
+    >
+      <Icon size={18} stroke={1.8} aria-hidden="true" />
+    </ActionIcon>
   );
 }
 

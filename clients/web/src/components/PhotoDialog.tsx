@@ -1,8 +1,10 @@
-import { ActionIcon, Button, Loader, Tooltip } from "@mantine/core";
+import "../viewer/viewer.css";
+
+import { ActionIcon, Button, Loader } from "@mantine/core";
 import { useMediaQuery } from "@mantine/hooks";
 import { IconArrowsMove, IconBrush, IconCheck, IconChevronLeft, IconChevronRight, IconCopy, IconDownload, IconRefresh, IconX } from "@tabler/icons-react";
 import type { Preset } from "@whitebg/client";
-import { lazy, Suspense, useEffect, useRef, useState } from "react";
+import { useState } from "react";
 
 import { useTexts } from "../i18n";
 import type { Decision } from "../model/decisions";
@@ -14,18 +16,22 @@ import type { Position } from "../position/fit";
 import type { Material } from "../touchup/images";
 import { type Backdrop, CompareStage } from "../viewer/CompareStage";
 import { Dialog } from "./Dialog";
-import { isField } from "./isField";
+import { IconAction } from "./IconAction";
+import { Part, part } from "./Part";
 import { ResultCheck } from "./ResultCheck";
+import { useKeys } from "./useKeys";
 
 // Loaded when it is opened for the first time: most visits don't need it.
-const TouchUp = lazy(() => import("../touchup/TouchUp"));
-const Positioning = lazy(() => import("../position/Positioning"));
+const TouchUp = part(async () => (await import("../touchup/TouchUp")).TouchUp);
+const Positioning = part(async () => (await import("../position/Positioning")).Positioning);
 
 type Editor = "mask" | "position";
 
 interface Props {
   /** Null: closed. */
   photo: Photo | null;
+  /** Whether another dialog is in front of this one, which has the keys then. */
+  covered: boolean;
   /** Earlier results of the photo for the same output, newest first. */
   earlier: readonly Photo[];
   position: number;
@@ -68,7 +74,7 @@ export function PhotoDialog(props: Props) {
       closeOnClickOutside={!isEditing}
     >
       {shown === null ? null : isEditing ? (
-        <Suspense fallback={<Loader type="dots" className="touchup-empty" role="status" aria-label={texts.touchUp.loading} />}>
+        <Part waiting={<Loader type="dots" className="touchup-empty" role="status" aria-label={texts.touchUp.loading} />}>
           {editor === "mask" ? (
             <TouchUp
               key={shown.key}
@@ -95,9 +101,9 @@ export function PhotoDialog(props: Props) {
               }}
             />
           )}
-        </Suspense>
+        </Part>
       ) : (
-        <Review {...props} photo={shown} isOpen={photo !== null} onEdit={(next) => setEditing({ key: shown.key, editor: next })} />
+        <Review {...props} photo={shown} hasKeys={photo !== null && !props.covered} onEdit={(next) => setEditing({ key: shown.key, editor: next })} />
       )}
     </Dialog>
   );
@@ -115,9 +121,9 @@ function Title({ name, market, position, total }: { name: string; market: string
   );
 }
 
-type ReviewProps = Omit<Props, "photo"> & { photo: Photo; isOpen: boolean; onEdit: (editor: Editor) => void };
+type ReviewProps = Omit<Props, "photo"> & { photo: Photo; hasKeys: boolean; onEdit: (editor: Editor) => void };
 
-function Review({ photo, isOpen, earlier, total, onStep, onDecide, onReprocess, onStale, onEdit }: ReviewProps) {
+function Review({ photo, hasKeys, earlier, total, onStep, onDecide, onReprocess, onStale, onEdit }: ReviewProps) {
   const texts = useTexts();
   const words = texts.review;
   const { decision } = photo;
@@ -132,7 +138,8 @@ function Review({ photo, isOpen, earlier, total, onStep, onDecide, onReprocess, 
   const decide = (next: Decision) => {
     if (isLatest) onDecide(photo, decision === next ? null : next);
   };
-  useReviewKeys(isOpen, (event) => {
+  useKeys((event) => {
+    if (event.ctrlKey || event.metaKey) return;
     if (event.key === "ArrowRight" || event.key === "j") onStep(1);
     else if (event.key === "ArrowLeft" || event.key === "k") onStep(-1);
     else if (event.key === "a") decide("accepted");
@@ -142,13 +149,14 @@ function Review({ photo, isOpen, earlier, total, onStep, onDecide, onReprocess, 
     else if (event.key === "b") setBackdrop(backdrop === "result" ? "checks" : backdrop === "checks" ? "dark" : "result");
     else return;
     event.preventDefault();
-  });
+  }, hasKeys);
   return (
     <div className="compare">
       <div className="compare-picture">
         <CompareStage
           key={shown.key}
           photo={shown}
+          hasKeys={hasKeys}
           backdrop={backdrop}
           onBackdrop={setBackdrop}
           onStale={() => onStale(shown)}
@@ -234,6 +242,8 @@ function Review({ photo, isOpen, earlier, total, onStep, onDecide, onReprocess, 
             {texts.action.download}
           </Button>
           <IconAction
+            size={36}
+            icon={IconCopy}
             label={copied === true ? words.copied : copied === false ? words.notCopied : words.copy}
             onClick={() => {
               copyPicture(result).then(
@@ -241,22 +251,10 @@ function Review({ photo, isOpen, earlier, total, onStep, onDecide, onReprocess, 
                 () => setCopied(false),
               );
             }}
-          >
-            <IconCopy size={18} stroke={1.6} aria-hidden="true" />
-          </IconAction>
+          />
         </div>
       </div>
     </div>
-  );
-}
-
-function IconAction({ label, onClick, children }: { label: string; onClick: () => void; children: React.ReactNode }) {
-  return (
-    <Tooltip label={label}>
-      <ActionIcon variant="default" size={36} aria-label={label} onClick={onClick}>
-        {children}
-      </ActionIcon>
-    </Tooltip>
   );
 }
 
@@ -267,20 +265,4 @@ function Step({ label, side, onClick }: { label: string; side: "left" | "right";
       <Icon size={22} aria-hidden="true" />
     </ActionIcon>
   );
-}
-
-function useReviewKeys(isOpen: boolean, onKey: (event: KeyboardEvent) => void): void {
-  const latest = useRef(onKey);
-  useEffect(() => {
-    latest.current = onKey;
-  });
-  useEffect(() => {
-    if (!isOpen) return undefined;
-    const listener = (event: KeyboardEvent): void => {
-      if (event.ctrlKey || event.metaKey || event.altKey || isField(event.target)) return;
-      latest.current(event);
-    };
-    document.addEventListener("keydown", listener);
-    return () => document.removeEventListener("keydown", listener);
-  }, [isOpen]);
 }

@@ -6,7 +6,7 @@ import { useTexts } from "../i18n";
 import { DEFAULTS, type Options, PRESETS, type PresetName } from "../model/options";
 import type { Photo } from "../model/photos";
 import { Dialog } from "./Dialog";
-import { OptionsFields } from "./OptionsPanel";
+import { OptionsFields } from "./OptionsFields";
 
 interface Props {
   /** Null: closed. */
@@ -54,7 +54,7 @@ export function ReprocessDialog({ photos, presets, engines, onClose, onStart }: 
           onChange={setOptions}
         />
       </div>
-      <div className="touchup-end">
+      <div className="dialog-end">
         <Button variant="default" onClick={onClose}>
           {texts.touchUp.cancel}
         </Button>

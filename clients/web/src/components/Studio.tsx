@@ -1,6 +1,6 @@
 import { Button } from "@mantine/core";
 import { useReadable, useTaskHistory } from "@whitebg/client/react";
-import { lazy, Suspense, useCallback, useEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
+import { useCallback, useEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
 
 import { useTexts } from "../i18n";
 import { forEach } from "../model/batch";
@@ -21,6 +21,7 @@ import { BatchProgress } from "./BatchProgress";
 import { DropZone } from "./DropZone";
 import { Notice } from "./Notice";
 import { OptionsPanel } from "./OptionsPanel";
+import { Part, part } from "./Part";
 import { type Actions, canRetry, isBusy } from "./PhotoCard";
 import { type GridHandle, PhotoGrid } from "./PhotoGrid";
 import { type BulkActions, SelectionBar } from "./SelectionBar";
@@ -31,10 +32,10 @@ import { useStable } from "./useStable";
 const dialogs = () => import("./dialogs");
 /** Loaded after the page itself, in the background. */
 const Dialogs = {
-  PhotoDialog: lazy(async () => ({ default: (await dialogs()).PhotoDialog })),
-  ReprocessDialog: lazy(async () => ({ default: (await dialogs()).ReprocessDialog })),
-  DownloadDialog: lazy(async () => ({ default: (await dialogs()).DownloadDialog })),
-  ShortcutsDialog: lazy(async () => ({ default: (await dialogs()).ShortcutsDialog })),
+  PhotoDialog: part(async () => (await dialogs()).PhotoDialog),
+  ReprocessDialog: part(async () => (await dialogs()).ReprocessDialog),
+  DownloadDialog: part(async () => (await dialogs()).DownloadDialog),
+  ShortcutsDialog: part(async () => (await dialogs()).ShortcutsDialog),
 };
 
 /** The main view: add photos, follow their progress, review and save the results. */
@@ -85,9 +86,10 @@ export function Studio({ world }: { world: World }) {
   };
   const close = () => {
     setViewed(null);
-    const key = viewedPhoto?.key ?? viewed;
-    // Back to where the person was: the card of the photo that was shown last, or the one that is there now.
-    if (key !== null) requestAnimationFrame(() => grid.current?.focus(visible.some((photo) => photo.key === key) ? key : (visible[0]?.key ?? "")));
+    // Back to the card of the photo that was shown last or, if the filter hides it by now, to the nearest one.
+    const near = [viewedPhoto?.key, ...queue.slice(position + 1), ...queue.slice(0, Math.max(0, position)).reverse()];
+    const key = near.find((each) => visible.some((photo) => photo.key === each)) ?? visible[0]?.key;
+    if (key !== undefined) requestAnimationFrame(() => grid.current?.focus(key));
   };
   const step = (by: 1 | -1) => {
     const next = queue[position + by];
@@ -160,14 +162,15 @@ export function Studio({ world }: { world: World }) {
   useGridKeys({
     enabled: !dialogOpen,
     visible,
+    selected,
     current,
     grid,
     onOpen: (photo) => (photo.phase === "done" ? open(photo) : undefined),
     onSelect: (photo, extend) => actions.select(photo, extend),
     onSelectAll: () => chosen.replace(order),
     onClear: () => chosen.clear(),
-    onDecide: (photo, decision) => decide(selected.length > 0 ? selected : [photo], decision),
-    onRemove: (photo) => bulk.remove(selected.length > 0 ? selected : [photo]),
+    onDecide: decide,
+    onRemove: bulk.remove,
     onSearch: () => search.current?.focus(),
     onShortcuts: () => setKeysShown(true),
   });
@@ -234,9 +237,10 @@ export function Studio({ world }: { world: World }) {
       </section>
       {removals.undoable > 0 ? <UndoBar count={removals.undoable} onUndo={() => removals.undo()} /> : null}
       {selected.length > 0 ? <SelectionBar photos={selected} actions={bulk} onClear={() => chosen.clear()} /> : null}
-      <Suspense>
+      <Part>
         <Dialogs.PhotoDialog
           photo={viewedPhoto?.result == null ? null : viewedPhoto}
+          covered={reprocessed !== null}
           earlier={(earlier.get(viewedPhoto?.key ?? "") ?? []).filter(({ phase }) => phase === "done")}
           position={position + 1}
           total={queue.length}
@@ -268,7 +272,7 @@ export function Studio({ world }: { world: World }) {
           }
         />
         <Dialogs.ShortcutsDialog opened={keysShown} onClose={() => setKeysShown(false)} />
-      </Suspense>
+      </Part>
     </>
   );
 }

@@ -1,4 +1,4 @@
-import { Button, NativeSelect, TextInput, Tooltip } from "@mantine/core";
+import { Button, NativeSelect, TextInput } from "@mantine/core";
 import { IconKeyboard, IconSearch } from "@tabler/icons-react";
 import type { RefObject } from "react";
 
@@ -66,11 +66,9 @@ export function Toolbar({ counts, total, partial, markets, filter, onFilter, onS
           value={filter.name}
           onChange={(event) => onFilter({ ...filter, name: event.currentTarget.value })}
         />
-        <Tooltip label={words.shortcuts}>
-          <Button className="toolbar-keys" variant="default" size="compact-sm" aria-label={words.shortcuts} onClick={onShortcuts}>
-            <IconKeyboard size={18} stroke={1.5} aria-hidden="true" />
-          </Button>
-        </Tooltip>
+        <Button className="toolbar-keys" variant="default" size="compact-sm" aria-label={words.shortcuts} data-tip={words.shortcuts} onClick={onShortcuts}>
+          <IconKeyboard size={18} stroke={1.5} aria-hidden="true" />
+        </Button>
       </div>
     </div>
   );

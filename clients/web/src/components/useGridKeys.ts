@@ -3,12 +3,14 @@ import { type RefObject, useEffect, useRef } from "react";
 
 import type { Decision } from "../model/decisions";
 import type { Photo } from "../model/photos";
-import { isField, isInDialog } from "./isField";
+import { isInDialog } from "./keys";
 import type { GridHandle } from "./PhotoGrid";
+import { useKeys } from "./useKeys";
 
 interface Keys {
   enabled: boolean;
   visible: readonly Photo[];
+  selected: readonly Photo[];
   /** The photo that was focused last. */
   current: string | null;
   grid: RefObject<GridHandle | null>;
@@ -16,25 +18,29 @@ interface Keys {
   onSelect: (photo: Photo, extend: boolean) => void;
   onSelectAll: () => void;
   onClear: () => void;
-  onDecide: (photo: Photo, decision: Decision) => void;
-  onRemove: (photo: Photo) => void;
+  onDecide: (photos: readonly Photo[], decision: Decision) => void;
+  onRemove: (photos: readonly Photo[]) => void;
   onSearch: () => void;
   onShortcuts: () => void;
 }
 
 export function useGridKeys(keys: Keys): void {
-  const latest = useRef(keys);
+  useKeys((event) => {
+    if (!isInDialog(event.target) && onKey(event, keys)) event.preventDefault();
+  }, keys.enabled);
+  useFocusKept(keys);
+}
+
+/** Focus the photo that follows when the focused one is no longer shown, such as after a decision under a filter. */
+function useFocusKept({ enabled, visible, current, grid }: Keys): void {
+  const last = useRef(-1);
   useEffect(() => {
-    latest.current = keys;
-  });
-  useEffect(() => {
-    const listener = (event: KeyboardEvent): void => {
-      if (!latest.current.enabled || event.altKey || event.defaultPrevented || isField(event.target) || isInDialog(event.target)) return;
-      if (onKey(event, latest.current)) event.preventDefault();
-    };
-    document.addEventListener("keydown", listener);
-    return () => document.removeEventListener("keydown", listener);
-  }, []);
+    const at = visible.findIndex(({ key }) => key === current);
+    if (at >= 0) last.current = at;
+    if (at >= 0 || last.current < 0 || !enabled || document.activeElement !== document.body) return;
+    const next = visible[Math.min(last.current, visible.length - 1)];
+    if (next !== undefined) grid.current?.focus(next.key);
+  }, [enabled, visible, current, grid]);
 }
 
 /** Return whether the key was used. */
@@ -72,26 +78,29 @@ function onKey(event: KeyboardEvent, keys: Keys): boolean {
       keys.onClear();
       return false;
   }
-  if (photo === undefined || !(event.target instanceof HTMLElement) || !onCard) return false;
+  if (onCard && photo !== undefined && onPicture(event.target)) {
+    if (event.key === " ") keys.onSelect(photo, event.shiftKey);
+    else if (event.key === "Enter") keys.onOpen(photo);
+    if (event.key === " " || event.key === "Enter") return true;
+  }
+  // Decisions apply to photos that are marked as such: the selected ones, or the one whose card has the focus.
+  const targets = keys.selected.length > 0 ? keys.selected : onCard && photo !== undefined ? [photo] : [];
+  if (targets.length === 0) return false;
   switch (event.key) {
-    case " ":
-      if (!event.target.matches(".card-picture")) return false;
-      keys.onSelect(photo, event.shiftKey);
-      return true;
-    case "Enter":
-      if (!event.target.matches(".card-picture")) return false;
-      keys.onOpen(photo);
-      return true;
     case "Delete":
-      keys.onRemove(photo);
+      keys.onRemove(targets);
       return true;
     case "a":
-      keys.onDecide(photo, "accepted");
+      keys.onDecide(targets, "accepted");
       return true;
     case "r":
     case "x":
-      keys.onDecide(photo, "rejected");
+      keys.onDecide(targets, "rejected");
       return true;
   }
   return false;
+}
+
+function onPicture(target: EventTarget | null): boolean {
+  return target instanceof Element && target.matches(".card-picture");
 }

@@ -415,7 +415,7 @@ export const en = {
     timeout: { what: "This took too long", fix: "Try again. If it happens again, send a smaller photo." },
     too_heavy: { what: "This photo needs more memory than the server has", fix: "Send a smaller photo, or choose a smaller size." },
     offline: { what: "No connection", fix: "It is sent automatically when you are online again. Leave this page open." },
-    unavailable: { what: "The server is away for a moment", fix: "It is sent automatically as soon as the server is back. Leave this page open." },
+    unavailable: { what: "The server is unavailable at the moment", fix: "It is sent automatically as soon as the server is back. Leave this page open." },
     invalid: { what: "An option can't be used", fix: "Change the options and add the photo again." },
     signed_out: { what: "You are no longer signed in", fix: "Reload the page." },
     gone: { what: "The file can't be read any more", fix: "It was moved or changed after you added it. Add it again." },
@@ -426,6 +426,8 @@ export const en = {
     actionFailed: (what: string) => `That did not work. ${what}. Try again in a moment.`,
     zipFailed: "The download failed. Try again.",
     dismiss: "Dismiss",
+    partMissing: "A part of this page could not be loaded. The server may have been updated.",
+    reload: "Reload the page",
   },
   signIn: {
     title: "Sign in",

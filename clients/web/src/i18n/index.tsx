@@ -2,13 +2,17 @@
 import { createContext, type ReactNode, useContext, useEffect, useMemo, useState } from "react";
 
 import { routeOf } from "../session/route";
-import { en, type Texts } from "./en";
-import { zh } from "./zh";
+import { retrying } from "../model/parts";
+import type { Texts } from "./en";
 
 export type { Texts } from "./en";
 export type Language = "en" | "zh";
 
-const TEXTS: Record<Language, Texts> = { en, zh };
+/** Each language is a file of its own, loaded when it is used. */
+const LOAD: Record<Language, () => Promise<Texts>> = {
+  en: retrying(async () => (await import("./en")).en),
+  zh: retrying(async () => (await import("./zh")).zh),
+};
 const TAGS: Record<Language, string> = { en: "en", zh: "zh-CN" };
 const STORED = "whitebg.language";
 
@@ -21,24 +25,35 @@ interface Speech {
 
 const Speaking = createContext<Speech | null>(null);
 
-export function LanguageProvider({ children }: { children: ReactNode }) {
-  const [language, setLanguage] = useState<Language>(preferred);
+export interface Spoken {
+  language: Language;
+  texts: Texts;
+}
+
+/** Load the texts of a language; default: the one that the person chose, or the browser's. */
+export async function loadTexts(language = preferred()): Promise<Spoken> {
+  return { language, texts: await LOAD[language]() };
+}
+
+export function LanguageProvider({ initial, children }: { initial: Spoken; children: ReactNode }) {
+  const [{ language, texts }, setSpoken] = useState(initial);
   useEffect(() => {
     document.documentElement.lang = TAGS[language];
-    const { adminTitle, title } = TEXTS[language];
+    const { adminTitle, title } = texts;
     document.title = `whitebg · ${routeOf(location.pathname) === "admin" ? adminTitle : title}`; // With a count while photos are in work (BatchProgress).
-  }, [language]);
+  }, [language, texts]);
   const speech = useMemo<Speech>(
     () => ({
       language,
       tag: TAGS[language],
-      texts: TEXTS[language],
+      texts,
       change(next) {
         localStorage.setItem(STORED, next);
-        setLanguage(next);
+        // Where the file can't be loaded, the language changes with the next visit.
+        loadTexts(next).then(setSpoken, () => undefined);
       },
     }),
-    [language],
+    [language, texts],
   );
   return <Speaking value={speech}>{children}</Speaking>;
 }

@@ -424,6 +424,8 @@ export const zh: Texts = {
     actionFailed: (what) => `操作没有成功。${what}。请稍后再试。`,
     zipFailed: "下载失败，请重试。",
     dismiss: "知道了",
+    partMissing: "页面有一部分未能加载，服务器可能已更新。",
+    reload: "重新加载页面",
   },
   signIn: {
     title: "登录",

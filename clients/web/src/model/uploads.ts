@@ -2,6 +2,7 @@
 import { ApiError, Store, type SubmitOptions, type TaskDetail, uuid, type VersionOptions } from "@whitebg/client";
 
 import { SignInNeeded } from "../session/session";
+import { patiently } from "./batch";
 import { formOf, type Options, outputsOf } from "./options";
 import { type ProblemKind, problemOf } from "./problem";
 
@@ -38,6 +39,8 @@ export interface Gate {
   submit(photo: File, options: SubmitOptions): Promise<TaskDetail>;
   /** Make the photo of a task for another market, too. */
   createVersion(taskId: number, options: VersionOptions): Promise<TaskDetail>;
+  /** Let no more photos be added to a batch, so that it ends with the last one. */
+  closeBatch(batch: string): Promise<unknown>;
   /** Cancel a task; no effect if it has ended already. */
   cancel(taskId: number): Promise<TaskDetail>;
   /** Return the id of the newest known task; 0 if there is none. */
@@ -48,6 +51,8 @@ export class Uploads extends Store<readonly Upload[]> {
   /** On the monotonic clock, because the device's time of day may be changed. */
   #heldUntil = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  /** Batches to which this page may still add photos. A page that is closed before leaves it to the service to close them. */
+  #openBatches = new Set<string>();
 
   constructor(private readonly gate: Gate) {
     super([]);
@@ -73,6 +78,7 @@ export class Uploads extends Store<readonly Upload[]> {
       };
     });
     this.set([...this.read(), ...added]);
+    if (batch !== null) this.#openBatches.add(batch);
     this.#pump();
   }
 
@@ -95,6 +101,7 @@ export class Uploads extends Store<readonly Upload[]> {
   /** Remove all uploads, because another user has signed in. */
   clear(): void {
     for (const { preview } of this.read()) URL.revokeObjectURL(preview);
+    this.#openBatches.clear();
     this.set([]);
   }
 
@@ -117,6 +124,7 @@ export class Uploads extends Store<readonly Upload[]> {
 
   #pump(): void {
     clearTimeout(this.#timer);
+    this.#closeBatches();
     const pause = this.#heldUntil - performance.now();
     if (pause > 0) {
       this.#timer = setTimeout(this.wake, pause);
@@ -126,6 +134,25 @@ export class Uploads extends Store<readonly Upload[]> {
     if (free <= 0) return;
     const next = this.read().filter((each) => each.state === "waiting");
     for (const upload of next.slice(0, free)) void this.#send(upload);
+  }
+
+  /** Close the batches whose photos are all sent, or will not be. */
+  #closeBatches(): void {
+    const pending = new Set(this.read().filter(isUnderWay).map(({ batch }) => batch));
+    for (const batch of this.#openBatches) {
+      if (pending.has(batch)) continue;
+      this.#openBatches.delete(batch);
+      // Refused where the service has no task of it; the service itself closes it if this never succeeds.
+      patiently(() => this.gate.closeBatch(batch), Infinity).catch(() => undefined);
+    }
+  }
+
+  /** Move the photos that are not sent yet to a new batch: theirs was closed during a long interruption, or a retry. */
+  #renewBatch(closed: string): void {
+    const batch = uuid();
+    const moved = (each: Upload): boolean => each.batch === closed && each.taskId === null;
+    this.#openBatches.add(batch);
+    this.set(this.read().map((each) => (moved(each) ? { ...each, batch } : each)));
   }
 
   async #send(upload: Upload): Promise<void> {
@@ -150,7 +177,13 @@ export class Uploads extends Store<readonly Upload[]> {
   }
 
   /** `isTaken`: the upload succeeded, and cancelling its task failed. */
-  async #failed({ key, file, mayBeTaken }: Upload, error: unknown, isTaken: boolean): Promise<void> {
+  async #failed({ key, file, batch, mayBeTaken }: Upload, error: unknown, isTaken: boolean): Promise<void> {
+    if (batch !== null && error instanceof ApiError && error.code === "batch_closed") {
+      // Several uploads of it may be refused at the same time.
+      if (this.#find(key)?.batch === batch) this.#renewBatch(batch);
+      this.#change(key, { state: "waiting" });
+      return;
+    }
     const unanswered = error instanceof ApiError && (error.status === 0 || error.status > 501);
     const unsure = isTaken || unanswered || mayBeTaken;
     const passes = error instanceof SignInNeeded || (error instanceof ApiError && error.retryable);

@@ -76,6 +76,7 @@ export function makeWorld(): World {
   const uploads = new Uploads({
     submit: (photo, options) => client.submit(photo, options),
     createVersion: (taskId, options) => client.createVersion(taskId, options),
+    closeBatch: (batch) => client.http.closeBatch(batch),
     cancel,
     newest: () => [...client.tasks.read().keys()].reduce((a, b) => Math.max(a, b), 0),
   });

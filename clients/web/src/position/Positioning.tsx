@@ -2,12 +2,13 @@ import { Button, RangeSlider, SegmentedControl } from "@mantine/core";
 import { IconRotate2, IconRotateClockwise2 } from "@tabler/icons-react";
 import { type PointerEvent, useCallback, useEffect, useMemo, useRef, useState } from "react";
 
+import { IconAction } from "../components/IconAction";
 import { Setting } from "../components/Setting";
+import { useKeys } from "../components/useKeys";
 import { useLanguage } from "../i18n";
 import { Numbers } from "../model/numbers";
 import type { Material } from "../touchup/images";
 import { Prepared } from "../touchup/Prepared";
-import { ToolIcon } from "../touchup/ToolIcon";
 import { AUTOMATIC, type Crop, cropOf, endsOf, fitOf, isAutomatic, MAX_MOVE, type Position, SCALES, WHOLE, within } from "./fit";
 
 /** Pixels of the preview's side. */
@@ -35,7 +36,7 @@ interface Props {
 }
 
 /** Turns, scales, moves and crops a product by hand; the frame previews the service's result. */
-export default function Positioning({ load, onCancel, ...props }: Props) {
+export function Positioning({ load, onCancel, ...props }: Props) {
   return <Prepared load={load} onCancel={onCancel}>{(material) => <Editor material={material} onCancel={onCancel} {...props} />}</Prepared>;
 }
 
@@ -95,8 +96,8 @@ function Editor({ material, name, initial, fill, background, onCancel, onSend }:
           <>
             <Setting label={words.rotation} shown={`${numbers.plain(position.rotation)}°`} value={position.rotation} min={-180} max={180} step={0.5} onChange={(rotation) => change({ rotation })} />
             <div className="touchup-icons">
-              <ToolIcon label={words.turnLeft} icon={IconRotate2} onClick={() => turn(-90)} />
-              <ToolIcon label={words.turnRight} icon={IconRotateClockwise2} onClick={() => turn(90)} />
+              <IconAction label={words.turnLeft} icon={IconRotate2} onClick={() => turn(-90)} />
+              <IconAction label={words.turnRight} icon={IconRotateClockwise2} onClick={() => turn(90)} />
             </div>
             <Setting label={words.scale} shown={numbers.percent(position.scale)} value={100 * position.scale} min={20} max={400} step={1} onChange={(percent) => change({ scale: percent / 100 })} />
             <Setting label={words.right} shown={numbers.percent(position.move_x)} value={100 * position.move_x} min={-50} max={50} step={0.5} onChange={(percent) => change({ move_x: percent / 100 })} />
@@ -111,7 +112,7 @@ function Editor({ material, name, initial, fill, background, onCancel, onSend }:
             {fit === null ? words.cropEmpty : words.failed}
           </p>
         ) : null}
-        <div className="touchup-end">
+        <div className="dialog-end">
           <Button variant="default" onClick={onCancel}>
             {texts.touchUp.cancel}
           </Button>
@@ -179,17 +180,12 @@ function Frame({ material, label, position, ends, fill, background, onChange }: 
       })),
     [onChange],
   );
-  useEffect(() => {
-    const onKey = (event: KeyboardEvent): void => {
-      const arrow = ARROWS[event.key];
-      // Sliders and tabs have arrow keys of their own.
-      if (arrow === undefined || (event.target instanceof Element && event.target.closest("[role=slider], input") !== null)) return;
-      event.preventDefault();
-      move(arrow[0] * NUDGE, arrow[1] * NUDGE);
-    };
-    document.addEventListener("keydown", onKey);
-    return () => document.removeEventListener("keydown", onKey);
-  }, [move]);
+  useKeys((event) => {
+    const arrow = ARROWS[event.key];
+    if (arrow === undefined) return;
+    event.preventDefault();
+    move(arrow[0] * NUDGE, arrow[1] * NUDGE);
+  });
   const onPointerMove = (event: PointerEvent): void => {
     if (last.current === null || !event.currentTarget.hasPointerCapture(event.pointerId)) return;
     const { width } = event.currentTarget.getBoundingClientRect();

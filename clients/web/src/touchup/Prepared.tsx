@@ -1,3 +1,7 @@
+import "@mantine/core/styles/Slider.css";
+import "@mantine/core/styles/Switch.css";
+import "./editor.css";
+
 import { Button, Loader } from "@mantine/core";
 import { type ReactNode, useEffect, useRef, useState } from "react";
 

@@ -2,7 +2,9 @@ import { Button, SegmentedControl, Switch } from "@mantine/core";
 import { IconArrowBackUp, IconArrowForwardUp, IconMaximize, IconZoomIn, IconZoomOut } from "@tabler/icons-react";
 import { type PointerEvent, useEffect, useRef, useState } from "react";
 
+import { IconAction } from "../components/IconAction";
 import { Setting } from "../components/Setting";
+import { useKeys } from "../components/useKeys";
 import { useTexts } from "../i18n";
 import { usePanZoom } from "../viewer/usePanZoom";
 import type { Material } from "./images";
@@ -10,7 +12,6 @@ import { pngOf } from "./images";
 import { type Brush, NOTHING, type Point, type Rect, union } from "./mask";
 import { Prepared } from "./Prepared";
 import { partAt } from "./region";
-import { ToolIcon } from "./ToolIcon";
 
 const TOOLS = ["erase", "restore", "drop", "keep", "move"] as const;
 type Tool = (typeof TOOLS)[number];
@@ -28,7 +29,7 @@ interface Props {
 }
 
 /** The editor of a cut-out: brushes and parts on the photo, whose removed backdrop is tinted. */
-export default function TouchUp({ load, name, onCancel, onSend }: Props) {
+export function TouchUp({ load, name, onCancel, onSend }: Props) {
   return (
     <Prepared load={load} onCancel={onCancel}>
       {(material) => <Editor material={material} name={name} onCancel={onCancel} onSend={onSend} />}
@@ -177,19 +178,19 @@ function Editor({ material, name, onCancel, onSend }: Omit<Props, "load"> & { ma
         <Switch size="sm" label={words.snap} description={words.snapHint} checked={snap} onChange={(event) => setSnap(event.currentTarget.checked)} />
         <Switch size="sm" label={words.onWhite} checked={onWhite} onChange={(event) => setOnWhite(event.currentTarget.checked)} />
         <div className="touchup-icons">
-          <ToolIcon label={words.undo} icon={IconArrowBackUp} disabled={!mask.canUndo} onClick={() => paint(mask.undo())} />
-          <ToolIcon label={words.redo} icon={IconArrowForwardUp} disabled={!mask.canRedo} onClick={() => paint(mask.redo())} />
+          <IconAction label={words.undo} icon={IconArrowBackUp} disabled={!mask.canUndo} onClick={() => paint(mask.undo())} />
+          <IconAction label={words.redo} icon={IconArrowForwardUp} disabled={!mask.canRedo} onClick={() => paint(mask.redo())} />
           <span className="spring" />
-          <ToolIcon label={words.zoomOut} icon={IconZoomOut} onClick={zoom.zoomOut} />
-          <ToolIcon label={words.zoomReset} icon={IconMaximize} onClick={zoom.reset} />
-          <ToolIcon label={words.zoomIn} icon={IconZoomIn} onClick={zoom.zoomIn} />
+          <IconAction label={words.zoomOut} icon={IconZoomOut} onClick={zoom.zoomOut} />
+          <IconAction label={words.zoomReset} icon={IconMaximize} onClick={zoom.reset} />
+          <IconAction label={words.zoomIn} icon={IconZoomIn} onClick={zoom.zoomIn} />
         </div>
         {problem ? (
           <p className="problem small" role="alert">
             {words.failed}
           </p>
         ) : null}
-        <div className="touchup-end">
+        <div className="dialog-end">
           <Button variant="default" onClick={onCancel}>
             {words.cancel}
           </Button>
@@ -234,18 +235,4 @@ function paintCover(
     }
   }
   context.putImageData(image, left, top);
-}
-
-function useKeys(onKey: (event: KeyboardEvent) => void): void {
-  const latest = useRef(onKey);
-  useEffect(() => {
-    latest.current = onKey;
-  });
-  useEffect(() => {
-    const listener = (event: KeyboardEvent): void => {
-      if (!(event.target instanceof HTMLInputElement && event.target.type === "text")) latest.current(event);
-    };
-    document.addEventListener("keydown", listener);
-    return () => document.removeEventListener("keydown", listener);
-  }, []);
 }

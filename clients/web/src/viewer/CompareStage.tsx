@@ -1,7 +1,9 @@
-import { ActionIcon, Loader, SegmentedControl, Tooltip } from "@mantine/core";
+import { Loader, SegmentedControl } from "@mantine/core";
 import { IconMaximize, IconZoomIn, IconZoomOut } from "@tabler/icons-react";
-import { type KeyboardEvent, type PointerEvent, type ReactNode, useEffect, useRef, useState } from "react";
+import { type KeyboardEvent, type PointerEvent, type ReactNode, useRef, useState } from "react";
 
+import { IconAction } from "../components/IconAction";
+import { useKeys } from "../components/useKeys";
 import { useTexts } from "../i18n";
 import type { Photo } from "../model/photos";
 import { boxOf, maskOf, resultBoxOf } from "./placement";
@@ -12,6 +14,8 @@ export type Backdrop = (typeof BACKDROPS)[number];
 
 interface Props {
   photo: Photo;
+  /** Whether keys zoom. */
+  hasKeys: boolean;
   backdrop: Backdrop;
   onBackdrop: (backdrop: Backdrop) => void;
   /** Called when the links of the photo have expired. */
@@ -21,7 +25,7 @@ interface Props {
 }
 
 /** Photo and result in one frame, exactly over each other, with a divider to drag; both can be enlarged. */
-export function CompareStage({ photo, backdrop, onBackdrop, onStale, children }: Props) {
+export function CompareStage({ photo, hasKeys, backdrop, onBackdrop, onStale, children }: Props) {
   const { compare } = useTexts();
   const stage = useRef<HTMLDivElement>(null);
   const [position, setPosition] = useState(50);
@@ -44,7 +48,12 @@ export function CompareStage({ photo, backdrop, onBackdrop, onStale, children }:
     onLoad: () => setLoaded(photo.result),
     onError: onStale,
   };
-  useZoomKeys(zoom);
+  useKeys((event) => {
+    if (event.ctrlKey || event.metaKey) return;
+    if (event.key === "+" || event.key === "=") zoom.zoomIn();
+    else if (event.key === "-") zoom.zoomOut();
+    else if (event.key === "0") zoom.reset();
+  }, hasKeys);
 
   return (
     <figure className="viewer">
@@ -103,23 +112,13 @@ export function CompareStage({ photo, backdrop, onBackdrop, onStale, children }:
           />
         ) : null}
         <span className="viewer-zoom">
-          <Small label={compare.zoomOut} onClick={zoom.zoomOut} icon={IconZoomOut} />
-          <Small label={compare.zoomReset} onClick={zoom.reset} icon={IconMaximize} />
-          <Small label={compare.zoomIn} onClick={zoom.zoomIn} icon={IconZoomIn} />
+          <IconAction variant="subtle" color="gray" label={compare.zoomOut} onClick={zoom.zoomOut} icon={IconZoomOut} />
+          <IconAction variant="subtle" color="gray" label={compare.zoomReset} onClick={zoom.reset} icon={IconMaximize} />
+          <IconAction variant="subtle" color="gray" label={compare.zoomIn} onClick={zoom.zoomIn} icon={IconZoomIn} />
         </span>
       </figcaption>
       {unreadable !== null && unreadable === photo.before ? <p className="muted small">{compare.inputUnavailable}</p> : null}
     </figure>
-  );
-}
-
-function Small({ label, onClick, icon: Icon }: { label: string; onClick: () => void; icon: typeof IconZoomIn }) {
-  return (
-    <Tooltip label={label}>
-      <ActionIcon variant="subtle" color="gray" aria-label={label} onClick={onClick}>
-        <Icon size={18} stroke={1.6} aria-hidden="true" />
-      </ActionIcon>
-    </Tooltip>
   );
 }
 
@@ -171,21 +170,4 @@ function Divider({ label, position, onMove, stage }: DividerProps) {
       </span>
     </div>
   );
-}
-
-function useZoomKeys({ zoomIn, zoomOut, reset }: { zoomIn: () => void; zoomOut: () => void; reset: () => void }): void {
-  const latest = useRef({ zoomIn, zoomOut, reset });
-  useEffect(() => {
-    latest.current = { zoomIn, zoomOut, reset };
-  });
-  useEffect(() => {
-    const onKey = (event: globalThis.KeyboardEvent): void => {
-      if (event.ctrlKey || event.metaKey || event.altKey) return;
-      if (event.key === "+" || event.key === "=") latest.current.zoomIn();
-      else if (event.key === "-") latest.current.zoomOut();
-      else if (event.key === "0") latest.current.reset();
-    };
-    document.addEventListener("keydown", onKey);
-    return () => document.removeEventListener("keydown", onKey);
-  }, []);
 }

@@ -1,0 +1,32 @@
+import type { Preset } from "@whitebg/client";
+
+import { useTexts } from "../i18n";
+import { FORMATS, type Options } from "../model/options";
+import { Segments } from "./Segments";
+
+const FORMAT_NAMES = { png: "PNG", jpeg: "JPEG", webp: "WebP" };
+
+interface Props {
+  format: Options["format"];
+  preset: Preset | null;
+  onChange: (format: Options["format"]) => void;
+}
+
+/** The format of the pictures. */
+export function FormatChoice({ format, preset, onChange }: Props) {
+  const words = useTexts().options;
+  return (
+    <Segments
+      label={words.format}
+      hint={format === "" && preset !== null ? formatName(preset.format) : null}
+      value={format}
+      values={FORMATS}
+      names={{ "": words.asPreset, ...FORMAT_NAMES }}
+      onChange={onChange}
+    />
+  );
+}
+
+export function formatName(format: string): string {
+  return format in FORMAT_NAMES ? FORMAT_NAMES[format as keyof typeof FORMAT_NAMES] : format.toUpperCase();
+}

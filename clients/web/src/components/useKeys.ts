@@ -1,0 +1,19 @@
+import { useEffect, useRef } from "react";
+
+import { isOfControl } from "./keys";
+
+/** Call the latest handler for each key on the page, except those that the focused control uses itself. */
+export function useKeys(onKey: (event: KeyboardEvent) => void, enabled = true): void {
+  const latest = useRef(onKey);
+  useEffect(() => {
+    latest.current = onKey;
+  });
+  useEffect(() => {
+    if (!enabled) return undefined;
+    const listener = (event: KeyboardEvent): void => {
+      if (!event.defaultPrevented && !event.altKey && !isOfControl(event)) latest.current(event);
+    };
+    document.addEventListener("keydown", listener);
+    return () => document.removeEventListener("keydown", listener);
+  }, [enabled]);
+}
