@@ -395,5 +395,9 @@ class Progress:
     stage: str
     updated_at: datetime
     queue_position: int = field(default=0)
-    """1 is next; 0 while running."""
+    """1 is next; 0 while running, or while waiting for ``wait_reason``."""
     remaining: timedelta | None = None
+    wait_reason: WaitReason | None = None
+    """Why it can't run at present."""
+    run_at: datetime | None = None
+    """When that wait is expected to end; None if unknown."""

@@ -44,8 +44,8 @@ def visible(position: int) -> int:
 class _Update:
     """The latest update of a task's position."""
 
-    seen: int = -1
-    """-1: none yet."""
+    seen: object = None
+    """What a client was shown: a visible position, or the wait of a task that a circuit breaker blocks."""
     interval: int = 0
 
 
@@ -60,12 +60,17 @@ class PositionUpdates:
         self._served: dict[str, int] = {}
         """By user with changes: the interval of the latest update."""
 
-    async def choose(self, positions: Mapping[int, int], owner: Callable[[int], str | None]) -> tuple[list[int], bool]:
+    async def choose(
+        self,
+        positions: Mapping[int, int],
+        owner: Callable[[int], str | None],
+        wait: Callable[[int], object] = lambda _: 0,
+    ) -> tuple[list[int], bool]:
         """Return the tasks whose positions are to be published now, and whether others have to wait.
 
         Those near the head come first. Of the others, users who have waited longest for an update come first, and of
-        one user's tasks again those that have. Position 0 is a task that a circuit breaker blocks. ``owner`` returns
-        None for a task without watchers.
+        one user's tasks again those that have. Position 0 is a task that a circuit breaker blocks; ``wait`` returns
+        the reason and end that are shown of it. ``owner`` returns None for a task without watchers.
         """
         self._interval += 1
         self._forget(positions)
@@ -77,7 +82,8 @@ class PositionUpdates:
             if position == len(self._visible):
                 self._visible.append(visible(position))
             last = self._updates.get(task_id, _NEVER)
-            if last.seen == self._visible[position] or (user := owner(task_id)) is None:
+            seen = self._visible[position] if position else wait(task_id)
+            if last.seen == seen or (user := owner(task_id)) is None:
                 continue
             if 0 < position <= EXACT:
                 chosen.append(task_id)
@@ -96,7 +102,8 @@ class PositionUpdates:
             chosen += [task_id for interval, _, task_id in changed[user][PER_USER:more] if interval == 0]
         waiting = sum(map(len, changed.values())) > sum(not 0 < positions[task_id] <= EXACT for task_id in chosen)
         for task_id in chosen:
-            self._updates[task_id] = _Update(self._visible[positions[task_id]], self._interval)
+            position = positions[task_id]
+            self._updates[task_id] = _Update(self._visible[position] if position else wait(task_id), self._interval)
         return chosen, waiting
 
     def _forget(self, positions: Mapping[int, int]) -> None:
@@ -127,7 +134,7 @@ async def publish_queue_positions(wake: Notifier, view: QueueView, watchers: Wat
             await view.rank()
             positions = view.positions
             outdated = view.outdated
-            chosen, more = await updates.choose(positions, owner)
+            chosen, more = await updates.choose(positions, owner, view.wait_of)
             more = more or outdated
             for start in range(0, len(chosen), BURST):
                 for task_id in chosen[start : start + BURST]:

@@ -236,16 +236,27 @@ class QueueView:
         if task is None or task.state is not TaskState.PENDING:
             return None
         expected = self.durations.expected(task)
+        shown = self._waiting_for(task, self._queue_time())
         return Progress(
             task_id=task.task_id,
             user_id=task.user_id,
             attempt=task.attempt,
             percent=0,
-            stage=self._waiting_for(task, self._queue_time()).stage,
+            stage=shown.stage,
             updated_at=self._clock.now(),
             queue_position=position,
             remaining=self._remaining_at(position, expected) if position else self.remaining(task),
+            wait_reason=shown.wait_reason,
+            run_at=None if shown.wait_reason is None else shown.run_at,
         )
+
+    def wait_of(self, task_id: int) -> tuple[WaitReason | None, datetime | None]:
+        """Return why a task can't run at present, and the expected end; both None where nothing but others is ahead."""
+        task = self.known(task_id)
+        if task is None:
+            return None, None
+        shown = self._waiting_for(task, self._queue_time())
+        return shown.wait_reason, None if shown.wait_reason is None else shown.run_at
 
     def oldest_waiting(self) -> timedelta:
         """Return for how long the task has waited that could have run for longest; 0 if none could.

@@ -130,8 +130,8 @@ def task_data(task: task_pb2.Task, image_url: ImageUrl) -> dict[str, Any]:
 
     ``elapsed_time`` is in seconds, from submission to the end, or to ``updated_at`` before;
     ``estimated_remaining_seconds`` is null where it is unknown. While pending after a failed attempt, the error is that
-    attempt's. A snoozed task also has ``wait_reason`` and ``waiting_until``, when the wait is expected to end; the
-    error has the cause.
+    attempt's. A task that waits for more than its turn has ``wait_reason`` and, if known, ``waiting_until``, when the
+    wait is expected to end; the error has the cause.
     """
     completed = task.state == task_pb2.TASK_STATE_COMPLETED
     ended = task.HasField("finished_at")
@@ -171,11 +171,12 @@ def batch_data(batch: task_pb2.Batch) -> dict[str, Any]:
     }
 
 
-def _wait(task: task_pb2.Task) -> dict[str, Any]:
-    reason = WAIT_REASONS.get(task.wait_reason)
-    if reason is None or not task.HasField("run_at"):
+def _wait(waiting: task_pb2.Task | event_pb2.TaskProgress) -> dict[str, Any]:
+    reason = WAIT_REASONS.get(waiting.wait_reason)
+    if reason is None:
         return {}
-    return {"wait_reason": reason, "waiting_until": utc_millis(task.run_at)}
+    until = {"waiting_until": utc_millis(waiting.run_at)} if waiting.HasField("run_at") else {}
+    return {"wait_reason": reason} | until
 
 
 class Encoder:
@@ -199,7 +200,8 @@ class Encoder:
 
     def progress(self, progress: event_pb2.TaskProgress, submitted_at: Timestamp | None = None) -> ProgressMessage:
         """Encode progress between two events; ``elapsed_time`` is null if the time of submission is unknown."""
-        phase = Phase.WAITING if progress.queue_position > 0 else Phase.RUNNING
+        waits = progress.queue_position > 0 or progress.wait_reason != task_pb2.WAIT_REASON_UNSPECIFIED
+        phase = Phase.WAITING if waits else Phase.RUNNING
         body = {
             "type": "task_update",
             "task_id": progress.task_id,
@@ -218,6 +220,8 @@ class Encoder:
                 "stage": progress.stage,
                 "queue_position": progress.queue_position,
                 "error_code": None,
+                # Null where it waits for its turn alone: an earlier reason is void.
+                **({"wait_reason": None} | _wait(progress) if waits else {}),
             },
         }
         happened_at = epoch_seconds(progress.updated_at)

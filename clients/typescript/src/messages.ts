@@ -29,7 +29,7 @@ const TaskDataSchema = v.object({
   stage: v.string(),
   queue_position: v.number(),
   error_code: v.nullable(v.string()),
-  /** Only while the task waits without a failed attempt: why, and when the wait is expected to end. */
+  /** Why a waiting task can't run at present, and when that is expected to end, if known. */
   wait_reason: v.optional(v.nullable(v.string())),
   waiting_until: v.optional(v.nullable(v.string())),
   /** Absent in progress updates. */

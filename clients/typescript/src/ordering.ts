@@ -28,7 +28,8 @@ export function laterNews(held: TaskData | undefined, next: TaskData): TaskData 
 /** Return `data` with the file name and wait that progress lacks; `data` itself if nothing is added. */
 function completed(data: TaskData, by: TaskData): TaskData {
   const named = data.filename === undefined && by.filename !== undefined ? { ...data, filename: by.filename } : data;
-  if (data.seq !== undefined || data.waiting_until != null || by.waiting_until == null) return named;
+  // Gateways since 0.2 send a reason with every update of a waiting task: null where there is none.
+  if (data.seq !== undefined || data.wait_reason !== undefined || by.wait_reason == null) return named;
   if (data.status !== "pending" || by.status !== "pending" || data.attempt !== by.attempt) return named;
   return { ...named, wait_reason: by.wait_reason, waiting_until: by.waiting_until };
 }

@@ -59,7 +59,15 @@ test("progress names no file, so the name that is known stays", () => {
   expect(next).toMatchObject({ progress: 50, filename: "cup.jpg" });
 });
 
-test("progress carries no wait, so that of the same attempt stays, whichever comes first", () => {
+test("progress with a reason of null ends the wait, and with another replaces it", () => {
+  const paused = data({ status: "pending", seq: 4, wait_reason: "paused" });
+  const place = data({ status: "pending", updated_at: "2026-01-08T10:00:01.000Z", queue_position: 3, wait_reason: null });
+  expect(laterNews(paused, place).wait_reason).toBeNull();
+  const wait = { wait_reason: "rate_limited", waiting_until: "2026-01-08T15:04:00.000Z" };
+  expect(laterNews(paused, { ...place, ...wait })).toMatchObject(wait);
+});
+
+test("progress of older gateways carries no wait, so that of the same attempt stays, whichever comes first", () => {
   const wait = { wait_reason: "rate_limited", waiting_until: "2026-01-08T15:04:00.000Z" };
   const snoozed = data({ status: "pending", attempt: 1, seq: 4, filename: "cup.jpg", ...wait });
   const place = data({ status: "pending", attempt: 1, updated_at: "2026-01-08T10:00:01.000Z", queue_position: 3 });

@@ -8,6 +8,7 @@ import { Numbers } from "../src/model/numbers";
 import { areOwn, DEFAULTS, formOf, parseOptions } from "../src/model/options";
 import { kindOf } from "../src/model/problem";
 import { type Check, checkLines } from "../src/model/report";
+import { waitOf } from "../src/model/standing";
 import { detail } from "./support";
 
 const check = (name: string, value: number | null, limit: string, verdict: Check["verdict"] = "passed"): Check => ({
@@ -172,4 +173,17 @@ test("the example of a name in a ZIP fills in the fields, and shows the folder o
   expect(named("cup.jpg", inFolders("{name}", [{ market: "jd" }, { market: "amazon" }]))).toBe("jd/cup");
   expect(inFolders("{market}-{name}", [{ market: "jd" }, { market: "amazon" }])).toBe("{market}-{name}");
   expect(inFolders("{name}", [{ market: "jd" }, { market: "jd" }])).toBe("{name}");
+});
+
+test("a wait names its reason and end, with the date unless it ends today", () => {
+  const at = (day: number, hour: number) => new Date(2026, 0, day, hour, 4).getTime();
+  const said = (until: number | null, words = en, tag = "en", reason = "rate_limited") => waitOf({ wait: { reason, until } }, words, tag, at(8, 12));
+  expect(said(at(8, 15))).toBe("Waiting for Gemini's quota until 15:04");
+  expect(said(at(9, 9))).toBe("Waiting for Gemini's quota until Jan 9, 09:04");
+  // A device's clock may be wrong: an end that seems past is said all the same.
+  expect(said(at(8, 11))).toBe("Waiting for Gemini's quota until 11:04");
+  expect(said(at(8, 0), zh, "zh-CN")).toContain("00:04");
+  expect(said(at(9, 9), zh, "zh-CN")).toContain("1月9日");
+  expect(said(null, en, "en", "paused")).toBe("Paused by the operator");
+  expect([waitOf({ wait: null }, en, "en"), said(null, en, "en", "worker_stopped")]).toEqual([null, null]);
 });

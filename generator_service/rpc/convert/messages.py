@@ -272,6 +272,8 @@ def progress(value: Progress, view: QueueView) -> event_pb2.TaskProgress:
         updated_at=timestamp(value.updated_at),
         queue_position=value.queue_position,
         estimated_remaining=duration(value.remaining or view.remaining_of(value.task_id)),
+        wait_reason=wait_reason(value.wait_reason),
+        run_at=timestamp(view.wall_time(value.run_at)),
     )
 
 

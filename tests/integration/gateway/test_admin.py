@@ -69,6 +69,27 @@ async def test_queue_is_paused_and_resumed(front: Front) -> None:
     assert (shown["pauses"], shown["tasks"]) == ([], {"completed": 1})
 
 
+async def test_a_paused_task_reads_as_waiting_until_it_runs(front: Front) -> None:
+    await ask(front, "POST", "/api/v2/admin/pause", json={"note": "moving the disks"})
+    url = f"ws://{front.base}/ws/notifications?token={token('ann')}"
+    async with asyncio.timeout(PATIENCE), connect(url, subprotocols=[Subprotocol("whitebg.v2")]) as socket:
+
+        async def update() -> dict[str, Any]:
+            while "data" not in (message := json.loads(await socket.recv())):
+                pass
+            return {"durable": "id" in message} | message["data"]
+
+        await front.upload("ann")
+        while (seen := await update())["durable"]:
+            assert seen["status"] == "pending"
+        assert (seen["status"], seen["wait_reason"], seen["stage"]) == ("pending", "paused", "paused")
+        assert "waiting_until" not in seen, "the pause has no end"
+        await ask(front, "POST", "/api/v2/admin/resume", json={})
+        while (seen := await update())["status"] == "pending":
+            pass
+        assert "wait_reason" not in seen
+
+
 async def test_pause_and_resumption_are_hinted_to_operators_who_watch_the_queue(front: Front) -> None:
     bearer = token("ops", scope="tasks admin")
     url = f"ws://{front.base}/ws/notifications?token={bearer}"

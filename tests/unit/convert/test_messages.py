@@ -34,7 +34,7 @@ from generator_service.domain.task import (
 )
 from generator_service.domain.verdict import ResultVerdict
 from generator_service.rpc.convert import messages, picture_options
-from generator_service.watch.feed import Bookmark, Item, SnapshotBegin, SnapshotEnd
+from generator_service.watch.feed import Bookmark, Item, QueueChanged, SnapshotBegin, SnapshotEnd
 from generator_service.watch.queue_positions import QueueView
 from tests.support.clock import NOON, SettableClock
 from tests.support.store import LEASE, RESULT, new_task, queue_of
@@ -250,6 +250,7 @@ def test_each_kind_of_news_has_its_own_place() -> None:
         "snapshot_end": SnapshotEnd(3),
         "bookmark": Bookmark(caught_up=True),
         "revocation": Revocation(user_id="ann", revoked_at=NOON, expires_at=NOON, number=3),
+        "queue_changed": QueueChanged(),
     }
     for name, item in kinds.items():
         message = messages.watch_item(item, "e1", VIEW)

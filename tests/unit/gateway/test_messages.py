@@ -115,6 +115,20 @@ def test_progress_of_a_waiting_task_reads_as_pending() -> None:
     data = orjson.loads(message.text)["data"]
     assert (data["status"], data["queue_position"], data["elapsed_time"]) == ("pending", 3, None)
     assert message.phase is Phase.WAITING
+    assert data["wait_reason"] is None, "an earlier reason is void"
+
+
+def test_progress_of_a_task_that_can_not_run_reads_as_pending_with_the_reason() -> None:
+    progress = event_pb2.TaskProgress(
+        task_id=1, stage="paused", updated_at=stamp(CHANGED), wait_reason=task_pb2.WAIT_REASON_PAUSED
+    )
+    message = encoder.progress(progress)
+    data = orjson.loads(message.text)["data"]
+    assert (data["status"], data["queue_position"], data["wait_reason"]) == ("pending", 0, "paused")
+    assert "waiting_until" not in data, "the pause has no end"
+    assert message.phase is Phase.WAITING
+    progress.run_at.CopyFrom(stamp(CHANGED + timedelta(minutes=4)))
+    assert orjson.loads(encoder.progress(progress).text)["data"]["waiting_until"] == "2026-01-08T10:04:00.000Z"
 
 
 def test_a_new_task_is_a_pending_update() -> None:

@@ -393,17 +393,30 @@ async def test_task_behind_an_open_breaker_has_no_position_and_names_what_it_wai
     await queue.view.rank()
     assert queue.view.positions == {task.task_id: 0}
     updates = PositionUpdates()
-    assert await updates.choose(queue.view.positions, lambda _: "ann") == ([task.task_id], False)
+    assert await updates.choose(queue.view.positions, lambda _: "ann", queue.view.wait_of) == ([task.task_id], False)
+    assert await updates.choose(queue.view.positions, lambda _: "ann", queue.view.wait_of) == ([], False)
     update = queue.view.position_update(task.task_id, 0)
     assert update is not None
     assert (update.stage, update.queue_position) == ("waiting for the local engine's quota", 0)
     assert update.remaining is not None
     assert update.remaining > 29 * SECOND
+    assert (update.wait_reason, update.run_at) == (WaitReason.RATE_LIMITED, now + 30 * SECOND)
+    paused = Breaker(name=LOCAL).pause("moving the disks", now, None)
+    queue.view.take_breakers({LOCAL: paused})
+    queue.clock.advance(TICK)
+    await queue.view.rank()
+    assert await updates.choose(queue.view.positions, lambda _: "ann", queue.view.wait_of) == ([task.task_id], False)
+    update = queue.view.position_update(task.task_id, 0)
+    assert update is not None
+    assert (update.stage, update.wait_reason, update.run_at) == ("paused", WaitReason.PAUSED, None)
     queue.view.take_breakers({})
     queue.clock.advance(TICK)
     await queue.view.rank()
-    assert await updates.choose(queue.view.positions, lambda _: "ann") == ([task.task_id], False)
+    assert await updates.choose(queue.view.positions, lambda _: "ann", queue.view.wait_of) == ([task.task_id], False)
     assert queue.places(task) == [1]
+    update = queue.view.position_update(task.task_id, 1)
+    assert update is not None
+    assert (update.stage, update.wait_reason, update.run_at) == ("queued", None, None)
 
 
 async def test_task_behind_a_breaker_that_another_task_probes_has_no_position() -> None:

@@ -294,9 +294,7 @@ class Batch:
     def _progress(self, news: models.TaskProgress) -> None:
         followed = self._followed.get(news.task_id)
         if followed is not None and not followed.ended.is_set() and news.attempt >= followed.task.attempt:
-            task = followed.task
-            stage = task.activity if news.stage == task.stage else news.stage
-            self._report(followed, news.progress, stage, news.estimated_remaining)
+            self._report(followed, news.progress, news.activity, news.estimated_remaining)
 
     def _report(self, followed: _Followed, percent: int, stage: str, remaining: timedelta | None) -> None:
         seconds = remaining.total_seconds() if remaining is not None else None

@@ -47,12 +47,15 @@ class WatchTable:
             case models.TaskProgress():
                 known = self._tasks.get(update.task_id)
                 if known is not None and not known.state.terminal and update.attempt >= known.attempt:
-                    remaining = update.estimated_remaining
-                    self._put(
-                        dataclasses.replace(
-                            known, progress=update.progress, stage=update.stage, estimated_remaining=remaining
-                        )
+                    changed = dataclasses.replace(
+                        known,
+                        progress=update.progress,
+                        stage=update.stage,
+                        estimated_remaining=update.estimated_remaining,
+                        wait_reason=update.wait_reason,
+                        run_at=update.run_at,
                     )
+                    self._put(changed)
 
     def _put(self, task: models.Task) -> None:
         self._tasks.pop(task.task_id, None)
@@ -117,7 +120,7 @@ def line(update: models.WatchUpdate) -> str:
             note = f": {task.error.message}" if task.error else ""
             return f"{update.occurred_at.isoformat()} task {task.task_id} {update.type} ({task.user_id}){note}"
         case models.TaskProgress():
-            return f"{update.updated_at.isoformat()} task {update.task_id} {update.progress} % {update.stage}"
+            return f"{update.updated_at.isoformat()} task {update.task_id} {update.progress} % {update.activity}"
         case models.SnapshotTask(task=task):
             return f"{task.updated_at.isoformat()} task {task.task_id} is {task.state} ({task.user_id})"
         case models.SnapshotBegin():

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from whitebg import models
 from whitebg.convert.common import inverse, span, utc
-from whitebg.convert.tasks import batch_from_proto, task_from_proto
+from whitebg.convert.tasks import batch_from_proto, task_from_proto, wait_reason_from_proto
 from whitebg.v1 import event_pb2, generator_service_pb2
 from whitebg_process.proto_enums import numbers
 
@@ -31,6 +31,8 @@ def _progress(progress: event_pb2.TaskProgress, cursor: str) -> models.TaskProgr
         updated_at=utc(progress.updated_at),
         queue_position=progress.queue_position or None,
         estimated_remaining=span(progress.estimated_remaining) if progress.HasField("estimated_remaining") else None,
+        wait_reason=wait_reason_from_proto(progress.wait_reason),
+        run_at=utc(progress.run_at) if progress.HasField("run_at") else None,
     )
 
 

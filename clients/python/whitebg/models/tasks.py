@@ -134,10 +134,7 @@ class Task:
     @property
     def activity(self) -> str:
         """Return the stage; of a snoozed task with the local time, such as "waiting for Gemini's quota until 15:04"."""
-        if self.wait_reason is None or self.run_at is None or not self.stage.startswith("waiting"):
-            return self.stage
-        until, today = self.run_at.astimezone(), datetime.now().astimezone().date()
-        return f"{self.stage} until {until:{'%H:%M' if until.date() == today else '%F %H:%M'}}"
+        return with_end_of_wait(self.stage, self.wait_reason, self.run_at)
 
     @property
     def elapsed(self) -> timedelta:
@@ -155,6 +152,14 @@ class Task:
             return self
         error = self.error or TaskError(code=self.state, message="the service gave no reason")
         raise TaskFailed(self.task_id, self.state, error.code, error.message, retryable=error.retryable)
+
+
+def with_end_of_wait(stage: str, reason: WaitReason | None, run_at: datetime | None) -> str:
+    """Return a stage; of a wait whose end is expected with that local time, and the date unless it is today."""
+    if reason is None or run_at is None or not stage.startswith(("waiting", "paused")):
+        return stage
+    until, today = run_at.astimezone(), datetime.now().astimezone().date()
+    return f"{stage} until {until:{'%H:%M' if until.date() == today else '%F %H:%M'}}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from whitebg.models.tasks import Batch, Task
+from whitebg.models.tasks import Batch, Task, WaitReason, with_end_of_wait
 
 
 class EventType(StrEnum):
@@ -91,6 +91,15 @@ class TaskProgress(WatchUpdate):
     updated_at: datetime
     queue_position: int | None = None
     estimated_remaining: timedelta | None = None
+    wait_reason: WaitReason | None = None
+    """Why the task can't run at present; None while it runs or waits for its turn."""
+    run_at: datetime | None = None
+    """When that wait is expected to end; None if unknown."""
+
+    @property
+    def activity(self) -> str:
+        """Return the stage; of a wait with the local time of its expected end, as `Task.activity`."""
+        return with_end_of_wait(self.stage, self.wait_reason, self.run_at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

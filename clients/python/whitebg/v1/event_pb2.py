@@ -27,17 +27,17 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from whitebg.v1 import task_pb2 as whitebg_dot_v1_dot_task__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16whitebg/v1/event.proto\x12\nwhitebg.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15whitebg/v1/task.proto\"\xd2\x01\n\tTaskEvent\x12\x10\n\x08revision\x18\x01 \x01(\x03\x12\x0b\n\x03seq\x18\x02 \x01(\x03\x12\x0e\n\x06\x63ursor\x18\x03 \x01(\t\x12#\n\x04type\x18\x04 \x01(\x0e\x32\x15.whitebg.v1.EventType\x12/\n\x0boccurred_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1e\n\x04task\x18\x06 \x01(\x0b\x32\x10.whitebg.v1.Task\x12 \n\x05\x62\x61tch\x18\x07 \x01(\x0b\x32\x11.whitebg.v1.Batch\"\xe2\x01\n\x0cTaskProgress\x12\x0f\n\x07task_id\x18\x01 \x01(\x03\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x03 \x01(\x05\x12\x10\n\x08progress\x18\x04 \x01(\x05\x12\r\n\x05stage\x18\x05 \x01(\t\x12.\n\nupdated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0equeue_position\x18\x07 \x01(\x05\x12\x36\n\x13\x65stimated_remaining\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration*\xd5\x02\n\tEventType\x12\x1a\n\x16\x45VENT_TYPE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x45VENT_TYPE_CREATED\x10\x01\x12\x16\n\x12\x45VENT_TYPE_STARTED\x10\x02\x12\x17\n\x13\x45VENT_TYPE_RETRYING\x10\x03\x12\x18\n\x14\x45VENT_TYPE_COMPLETED\x10\x04\x12\x15\n\x11\x45VENT_TYPE_FAILED\x10\x05\x12\x18\n\x14\x45VENT_TYPE_TIMED_OUT\x10\x06\x12\x18\n\x14\x45VENT_TYPE_CANCELLED\x10\x07\x12\x16\n\x12\x45VENT_TYPE_SNOOZED\x10\x08\x12\x16\n\x12\x45VENT_TYPE_DELETED\x10\t\x12\x16\n\x12\x45VENT_TYPE_UPDATED\x10\n\x12\x1d\n\x19\x45VENT_TYPE_BATCH_FINISHED\x10\x0b\x12\x17\n\x13\x45VENT_TYPE_REVIEWED\x10\x0c\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16whitebg/v1/event.proto\x12\nwhitebg.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15whitebg/v1/task.proto\"\xd2\x01\n\tTaskEvent\x12\x10\n\x08revision\x18\x01 \x01(\x03\x12\x0b\n\x03seq\x18\x02 \x01(\x03\x12\x0e\n\x06\x63ursor\x18\x03 \x01(\t\x12#\n\x04type\x18\x04 \x01(\x0e\x32\x15.whitebg.v1.EventType\x12/\n\x0boccurred_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1e\n\x04task\x18\x06 \x01(\x0b\x32\x10.whitebg.v1.Task\x12 \n\x05\x62\x61tch\x18\x07 \x01(\x0b\x32\x11.whitebg.v1.Batch\"\xbb\x02\n\x0cTaskProgress\x12\x0f\n\x07task_id\x18\x01 \x01(\x03\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x03 \x01(\x05\x12\x10\n\x08progress\x18\x04 \x01(\x05\x12\r\n\x05stage\x18\x05 \x01(\t\x12.\n\nupdated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0equeue_position\x18\x07 \x01(\x05\x12\x36\n\x13\x65stimated_remaining\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12+\n\x0bwait_reason\x18\t \x01(\x0e\x32\x16.whitebg.v1.WaitReason\x12*\n\x06run_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\xd5\x02\n\tEventType\x12\x1a\n\x16\x45VENT_TYPE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x45VENT_TYPE_CREATED\x10\x01\x12\x16\n\x12\x45VENT_TYPE_STARTED\x10\x02\x12\x17\n\x13\x45VENT_TYPE_RETRYING\x10\x03\x12\x18\n\x14\x45VENT_TYPE_COMPLETED\x10\x04\x12\x15\n\x11\x45VENT_TYPE_FAILED\x10\x05\x12\x18\n\x14\x45VENT_TYPE_TIMED_OUT\x10\x06\x12\x18\n\x14\x45VENT_TYPE_CANCELLED\x10\x07\x12\x16\n\x12\x45VENT_TYPE_SNOOZED\x10\x08\x12\x16\n\x12\x45VENT_TYPE_DELETED\x10\t\x12\x16\n\x12\x45VENT_TYPE_UPDATED\x10\n\x12\x1d\n\x19\x45VENT_TYPE_BATCH_FINISHED\x10\x0b\x12\x17\n\x13\x45VENT_TYPE_REVIEWED\x10\x0c\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'whitebg.v1.event_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_EVENTTYPE']._serialized_start=569
-  _globals['_EVENTTYPE']._serialized_end=910
+  _globals['_EVENTTYPE']._serialized_start=658
+  _globals['_EVENTTYPE']._serialized_end=999
   _globals['_TASKEVENT']._serialized_start=127
   _globals['_TASKEVENT']._serialized_end=337
   _globals['_TASKPROGRESS']._serialized_start=340
-  _globals['_TASKPROGRESS']._serialized_end=566
+  _globals['_TASKPROGRESS']._serialized_end=655
 # @@protoc_insertion_point(module_scope)

@@ -168,6 +168,8 @@ class TaskProgress(_message.Message):
     UPDATED_AT_FIELD_NUMBER: _builtins.int
     QUEUE_POSITION_FIELD_NUMBER: _builtins.int
     ESTIMATED_REMAINING_FIELD_NUMBER: _builtins.int
+    WAIT_REASON_FIELD_NUMBER: _builtins.int
+    RUN_AT_FIELD_NUMBER: _builtins.int
     task_id: _builtins.int
     """The task."""
     user_id: _builtins.str
@@ -179,7 +181,9 @@ class TaskProgress(_message.Message):
     stage: _builtins.str
     """The current step, such as "queued", "decoding", "segmenting", "encoding"."""
     queue_position: _builtins.int
-    """Queue position, 1 is next; 0 while running."""
+    """Queue position, 1 is next; 0 while running, and while waiting for `wait_reason`."""
+    wait_reason: _task_pb2.WaitReason.ValueType
+    """Why the task can't run at present, as in `Task`; unspecified while it runs or waits for its turn."""
     @_builtins.property
     def updated_at(self) -> _timestamp_pb2.Timestamp:
         """Time of this update."""
@@ -187,6 +191,10 @@ class TaskProgress(_message.Message):
     @_builtins.property
     def estimated_remaining(self) -> _duration_pb2.Duration:
         """Expected time until the task is done; unset if unknown."""
+
+    @_builtins.property
+    def run_at(self) -> _timestamp_pb2.Timestamp:
+        """When that wait is expected to end; unset if unknown, as with a pause without an end."""
 
     def __init__(
         self,
@@ -199,10 +207,12 @@ class TaskProgress(_message.Message):
         updated_at: _timestamp_pb2.Timestamp | None = ...,
         queue_position: _builtins.int = ...,
         estimated_remaining: _duration_pb2.Duration | None = ...,
+        wait_reason: _task_pb2.WaitReason.ValueType = ...,
+        run_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["estimated_remaining", b"estimated_remaining", "updated_at", b"updated_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["estimated_remaining", b"estimated_remaining", "run_at", b"run_at", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "estimated_remaining", b"estimated_remaining", "progress", b"progress", "queue_position", b"queue_position", "stage", b"stage", "task_id", b"task_id", "updated_at", b"updated_at", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "estimated_remaining", b"estimated_remaining", "progress", b"progress", "queue_position", b"queue_position", "run_at", b"run_at", "stage", b"stage", "task_id", b"task_id", "updated_at", b"updated_at", "user_id", b"user_id", "wait_reason", b"wait_reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

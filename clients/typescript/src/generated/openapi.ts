@@ -2123,11 +2123,11 @@ export interface components {
             queue_position: number;
             /** Error Code */
             error_code: string | null;
-            /** @description What a snoozed task waits for; absent otherwise */
+            /** @description Why a pending task can't run now; absent otherwise */
             wait_reason?: components["schemas"]["WaitReasonName"] | null;
             /**
              * Waiting Until
-             * @description When its wait is expected to end; absent otherwise
+             * @description When that wait is expected to end; absent if unknown
              */
             waiting_until?: string | null;
             /**
@@ -2298,11 +2298,11 @@ export interface components {
             queue_position: number;
             /** Error Code */
             error_code: string | null;
-            /** @description What a snoozed task waits for; absent otherwise */
+            /** @description Why a pending task can't run now; absent otherwise */
             wait_reason?: components["schemas"]["WaitReasonName"] | null;
             /**
              * Waiting Until
-             * @description When its wait is expected to end; absent otherwise
+             * @description When that wait is expected to end; absent if unknown
              */
             waiting_until?: string | null;
             /**
@@ -2411,11 +2411,11 @@ export interface components {
             queue_position: number;
             /** Error Code */
             error_code: string | null;
-            /** @description What a snoozed task waits for; absent otherwise */
+            /** @description Why a pending task can't run now; absent otherwise */
             wait_reason?: components["schemas"]["WaitReasonName"] | null;
             /**
              * Waiting Until
-             * @description When its wait is expected to end; absent otherwise
+             * @description When that wait is expected to end; absent if unknown
              */
             waiting_until?: string | null;
             /**
@@ -2539,11 +2539,11 @@ export interface components {
             queue_position: number;
             /** Error Code */
             error_code: string | null;
-            /** @description What a snoozed task waits for; absent otherwise */
+            /** @description Why a pending task can't run now; absent otherwise */
             wait_reason?: components["schemas"]["WaitReasonName"] | null;
             /**
              * Waiting Until
-             * @description When its wait is expected to end; absent otherwise
+             * @description When that wait is expected to end; absent if unknown
              */
             waiting_until?: string | null;
             /**

@@ -4,7 +4,8 @@ import { useEffect, useRef, useState } from "react";
 
 import { useLanguage } from "../i18n";
 import type { Photo } from "../model/photos";
-import { isBusy, leftOf } from "./PhotoCard";
+import { leftOf } from "../model/standing";
+import { isBusy } from "./PhotoCard";
 
 /** Progress of all photos in work: a bar with the time left, a count in the tab's title, a notification at the end. */
 export function BatchProgress({ photos }: { photos: readonly Photo[] }) {

@@ -2,11 +2,12 @@ import { ActionIcon, Button, Checkbox, Progress } from "@mantine/core";
 import { IconAlertTriangle, IconCheck, IconDownload, IconPhoto, IconRefresh, IconX } from "@tabler/icons-react";
 import { type DragEvent, memo, type ReactNode, useState } from "react";
 
-import { type Texts, useTexts } from "../i18n";
+import { type Texts, useLanguage, useTexts } from "../i18n";
 import type { Decision } from "../model/decisions";
 import { downloadUrl } from "../model/links";
 import { doubtOf, type Photo } from "../model/photos";
 import type { ProblemKind } from "../model/problem";
+import { standing } from "../model/standing";
 
 export interface Actions {
   view(photo: Photo): void;
@@ -49,7 +50,7 @@ interface Props {
 
 /** One photo: its picture, state and actions. */
 export const PhotoCard = memo(function PhotoCard({ photo, selected, current, market, versions, actions }: Props) {
-  const texts = useTexts();
+  const { texts, tag } = useLanguage();
   const { phase, name, result } = photo;
   const busy = isBusy(photo);
   const named = (action: string) => texts.action.for(action, name);
@@ -77,7 +78,7 @@ export const PhotoCard = memo(function PhotoCard({ photo, selected, current, mar
           {name}
         </p>
         <p className="card-state">
-          {stateOf(photo, texts)}
+          {standing(photo, texts, tag)}
           {phase === "done" && market !== "" ? <span className="muted"> · {market}</span> : null}
           {versions > 1 ? <span className="muted"> · {texts.review.versionCount(versions)}</span> : null}
         </p>
@@ -238,32 +239,4 @@ function Small({ label, icon, onClick, children }: SmallProps) {
       {children}
     </Button>
   );
-}
-
-function stateOf(photo: Photo, texts: Texts): string {
-  const words = [texts.phase[photo.phase]];
-  const wait = photo.phase === "waiting" ? waitOf(photo, texts) : null;
-  if (wait !== null) words[0] = wait;
-  else if (photo.phase === "waiting" && photo.position > 0) words[0] = texts.position(photo.position);
-  if (photo.phase === "working") {
-    words[0] = (texts.stage as Partial<Record<string, string>>)[photo.stage] ?? texts.phase.working;
-    words.push(`${photo.percent}%`);
-  }
-  if (photo.phase === "waiting" || photo.phase === "working") {
-    if (photo.attempt > 1) words.push(texts.attempt(photo.attempt));
-    if (photo.secondsLeft !== null) words.push(leftOf(photo.secondsLeft, texts));
-  }
-  return words.join(" · ");
-}
-
-/** Return the reason and expected end of a wait; null for a photo that is only queued. */
-function waitOf({ wait }: Photo, texts: Texts): string | null {
-  const what = wait === null ? undefined : (texts.wait as Partial<Record<string, string>>)[wait.reason];
-  if (wait === null || what === undefined) return null;
-  if (wait.until <= Date.now()) return what;
-  return texts.waitUntil(what, new Date(wait.until).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }));
-}
-
-export function leftOf(seconds: number, texts: Texts): string {
-  return seconds < 90 ? texts.left.seconds(Math.max(1, Math.round(seconds))) : texts.left.minutes(Math.round(seconds / 60));
 }

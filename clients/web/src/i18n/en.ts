@@ -111,6 +111,7 @@ export const en = {
     rate_limited: "Waiting for Gemini's quota",
     engine_unavailable: "Waiting for the engine",
     store_unavailable: "Waiting for image storage",
+    paused: "Paused by the operator",
   },
   waitUntil: (what: string, time: string) => `${what} until ${time}`,
   position: (position: number) => (position === 1 ? "Next in the queue" : `#${position} in the queue`),

@@ -111,6 +111,7 @@ export const zh: Texts = {
     rate_limited: "正在等待 Gemini 配额",
     engine_unavailable: "正在等待引擎恢复",
     store_unavailable: "正在等待图片存储恢复",
+    paused: "管理员已暂停处理",
   },
   waitUntil: (what, time) => `${what}，预计 ${time} 恢复`,
   position: (position) => (position === 1 ? "下一个处理" : `排队第 ${position} 位`),

@@ -16,8 +16,8 @@ export interface Photo {
   /** 0 to 100. */
   percent: number;
   stage: string;
-  /** Reason of a wait without a failed attempt, and its expected end (milliseconds since 1970). */
-  wait: { reason: string; until: number } | null;
+  /** Why it can't run at present, and the expected end in milliseconds since 1970, null if unknown. */
+  wait: { reason: string; until: number | null } | null;
   /** 1 is next; 0 when not in the queue. */
   position: number;
   secondsLeft: number | null;
@@ -148,9 +148,9 @@ function ofTask({ id, data, detail }: Task, upload: Upload | undefined, decision
     percent: data.progress,
     stage: data.stage,
     wait:
-      data.wait_reason == null || data.waiting_until == null
+      data.wait_reason == null
         ? null
-        : { reason: data.wait_reason, until: Date.parse(data.waiting_until) },
+        : { reason: data.wait_reason, until: data.waiting_until == null ? null : Date.parse(data.waiting_until) },
     position: data.queue_position,
     secondsLeft: data.estimated_remaining_seconds,
     attempt: data.attempt,
