@@ -19,7 +19,7 @@ def parse_arguments() -> argparse.Namespace:
     _add_backup_arguments(commands.add_parser("backup", help="copy database, images and signing secret"))
     _add_restore_arguments(commands.add_parser("restore", help="restore a backup, all processes stopped"))
     commands.add_parser("adopt-images", help="bind the configured image store to this database, all services stopped")
-    doctor = commands.add_parser("doctor", help="look at everything that serving needs, and say what is wrong")
+    doctor = commands.add_parser("doctor", help="check everything that serving needs, and report problems")
     doctor.add_argument("--json", action="store_true", help="one JSON object per line, for programs")
     _add_models_arguments(commands.add_parser("models", help="list, install and remove larger networks"))
     return parser.parse_args()

@@ -45,7 +45,7 @@ class _Update:
     """The latest update of a task's position."""
 
     seen: object = None
-    """What a client was shown: a visible position, or the wait of a task that a circuit breaker blocks."""
+    """The latest value that clients have: a visible position, or the wait of a task that a circuit breaker blocks."""
     interval: int = 0
 
 

@@ -77,7 +77,8 @@ async def test_a_paused_task_reads_as_waiting_until_it_runs(front: Front) -> Non
         async def update() -> dict[str, Any]:
             while "data" not in (message := json.loads(await socket.recv())):
                 pass
-            return {"durable": "id" in message} | message["data"]
+            data: dict[str, Any] = message["data"]
+            return {"durable": "id" in message} | data
 
         await front.upload("ann")
         while (seen := await update())["durable"]:
