@@ -80,9 +80,10 @@ page: $(VENV)/.ready-dev
 bench: $(VENV)/.ready-dev $(VENV)/peers/.ready
 	$(BIN)/python -m tools.benchmarks $(if $(COMPARE),--compare $(COMPARE)) $(if $(SAVE),--save $(SAVE))
 
-$(VENV)/peers/.ready: $(VENV)/.ready-dev tools/benchmarks/peers.txt
+$(VENV)/peers/.ready: $(VENV)/.ready-dev tools/benchmarks/peers.txt tools/benchmarks/install_peers.sh
 	$(BIN)/python -m venv $(VENV)/peers
 	$(VENV)/peers/bin/pip install --quiet --requirement tools/benchmarks/peers.txt
+	sh tools/benchmarks/install_peers.sh $(VENV)/peers
 	@touch $@
 
 quality: $(VENV)/.ready-dev

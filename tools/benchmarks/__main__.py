@@ -15,11 +15,22 @@ from pathlib import Path
 from typing import Any
 
 from tools.benchmarks import live
-from tools.benchmarks.figures import Samples, compare, machine, show, summary
+from tools.benchmarks.broadcasters import broadcasters
+from tools.benchmarks.figures import OURS, Samples, compare, machine, show, summary
 from tools.benchmarks.peers import sqlite_rows_per_second
 from tools.benchmarks.queues import queues
 from tools.benchmarks.snapshots import snapshot_times
-from tools.benchmarks.sockets import driven_service, fanout, gateway, idle
+from tools.benchmarks.sockets import (
+    Fanout,
+    Idle,
+    addresses,
+    broadcast,
+    driven_service,
+    fanout,
+    gateway,
+    idle,
+    ping,
+)
 from tools.benchmarks.store import transitions_per_second, write_history
 
 HISTORY = 10_000
@@ -49,21 +60,31 @@ async def measure_queues(samples: Samples, rounds: int, tasks: int) -> None:
 
 
 async def measure_sockets(samples: Samples, folder: Path, rounds: int, sockets: int) -> None:
-    """Open idle sockets at the gateway and at a stock server, and send changes to users of the gateway."""
+    """Open idle sockets at the gateway and at bare broadcasters, and send messages to many users, in turn."""
+    load: dict[str, Any] = {"users": 200, "per_second": 400.0, "seconds": SECONDS}
     for number in range(rounds):
         data_dir = folder / f"sockets-{number}"
         with driven_service(data_dir) as service, gateway(service) as (process, url):
-            ours = await idle(process, url, sockets)
-            sent = await fanout(service, process, url, users=200, per_second=400.0, seconds=SECONDS)
-        with live.peer_program("websocket") as (process, port):
-            peer = await idle(process, f"ws://127.0.0.1:{port}/", sockets)
-        for system, found in (("whitebg", ours), ("stock FastAPI, no log, no resumption", peer)):
-            samples.add(found.kib_each, what="memory of an idle socket", unit="KiB", system=system)
-            samples.add(found.cpu_ms_each, what="processor time of a handshake", unit="ms", system=system)
-        for what, value in (("gateway", sent.gateway_us), ("service with store", sent.service_us)):
-            samples.add(value, what=f"processor time of a message, {what}", unit="µs", system="whitebg")
-        for what, value in (("p50", statistics.median(sent.delays_ms)), ("p99", quantile_99(sent.delays_ms))):
-            samples.add(value, what=f"change → frame at 400/s to 200 users, {what}", unit="ms", system="whitebg")
+            idle_ones = await idle(process, addresses(url, sockets), ping)
+            sent = await fanout(service, process, url, **load)
+        samples.add(sent.service_us, what="processor time of a message, service with store", unit="µs", system=OURS)
+        _add_sockets(samples, OURS, idle_ones, sent)
+        for start in broadcasters():
+            home = Path(tempfile.mkdtemp(dir=folder))
+            with start(home) as peer:
+                idle_ones = await idle(
+                    peer.server, [peer.address(f"user-{each}") for each in range(sockets)], peer.greet
+                )
+                sent = await broadcast(peer, **load)
+            _add_sockets(samples, peer.name, idle_ones, sent)
+
+
+def _add_sockets(samples: Samples, system: str, idle_ones: Idle, sent: Fanout) -> None:
+    samples.add(idle_ones.kib_each, what="memory of an idle socket", unit="KiB", system=system)
+    samples.add(idle_ones.cpu_ms_each, what="processor time of a handshake", unit="ms", system=system)
+    samples.add(sent.gateway_us, what="processor time of a message, at the socket's end", unit="µs", system=system)
+    for what, value in (("p50", statistics.median(sent.delays_ms)), ("p99", quantile_99(sent.delays_ms))):
+        samples.add(value, what=f"change → frame at 400/s to 200 users, {what}", unit="ms", system=system)
 
 
 async def measure_store(samples: Samples, folder: Path, rounds: int) -> None:

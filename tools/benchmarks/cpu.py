@@ -27,6 +27,10 @@ def _own_seconds(pid: int) -> float:
 
 
 def resident_kib(pid: int) -> int:
-    """Return the memory of a process that is its own, in KiB."""
-    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    return sum(int(line.split()[1]) for line in lines if line.startswith("Private_"))
+    """Return the memory that a process and its descendants share with no other process, in KiB."""
+    return sum(
+        int(line.split()[1])
+        for each in tree(pid)
+        for line in Path(f"/proc/{each}/smaps_rollup").read_text().splitlines()
+        if line.startswith("Private_")
+    )

@@ -8,12 +8,14 @@ import platform
 import statistics
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+
+from tools.benchmarks.losses import losses_of
 
 OURS = "whitebg"
 """What the names of our own systems begin with."""
@@ -110,7 +112,19 @@ def show(figures: Sequence[Figure], before: dict[str, Any]) -> None:
         )
         last = figure.what
     console.print(table)
+    console.print(_losses(figures))
     print(json.dumps(summary(figures, before), ensure_ascii=False))
+
+
+def _losses(figures: Sequence[Figure]) -> Table:
+    """Return the table of what the systems lose."""
+    table = Table()
+    for column in ("system", "loses when killed", "after an hour away", "past its window"):
+        table.add_column(column)
+    for system in dict.fromkeys(figure.system for figure in figures):
+        if (lost := losses_of(system)) is not None:
+            table.add_row(system, lost.killed, lost.away, lost.past_window)
+    return table
 
 
 def summary(figures: Sequence[Figure], before: dict[str, Any]) -> dict[str, Any]:
@@ -123,6 +137,7 @@ def summary(figures: Sequence[Figure], before: dict[str, Any]) -> dict[str, Any]
             "median": round(figure.median, 3),
             "samples": [round(sample, 3) for sample in figure.samples],
             "durability": figure.durability,
+            "loses": None if (lost := losses_of(figure.system)) is None else asdict(lost),
         }
         for figure in figures
     ]

@@ -150,15 +150,3 @@ async def bare_stream_per_second(messages: int) -> float:
         took = time.perf_counter() - began
     assert len(read) == messages
     return messages / took
-
-
-async def bare_echo(rounds: int) -> list[float]:
-    """Send a text to a bare FastAPI WebSocket and back, in ms."""
-    took = []
-    async with peer("websocket") as port, connect(f"ws://127.0.0.1:{port}/", compression=None) as socket:
-        for _ in range(rounds):
-            began = time.perf_counter()
-            await socket.send("x" * 400)
-            await socket.recv()
-            took.append((time.perf_counter() - began) * 1e3)
-    return took

@@ -9,6 +9,7 @@ import asyncio
 import sqlite3
 import sys
 import time
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -59,16 +60,19 @@ async def _serve_grpc() -> None:
 
 
 async def _serve_websocket() -> None:
-    app = FastAPI()
+    app, sockets = FastAPI(), defaultdict[str, set[WebSocket]](set)
 
-    @app.websocket("/")
-    async def echo(websocket: WebSocket) -> None:
+    @app.websocket("/{user}")
+    async def broadcast(websocket: WebSocket, user: str) -> None:
         await websocket.accept()
+        sockets[user].add(websocket)
         try:
             while True:
-                await websocket.send_text(await websocket.receive_text())
+                text = await websocket.receive_text()
+                for each in sockets[user]:
+                    await each.send_text(text)
         except WebSocketDisconnect:
-            return
+            sockets[user].remove(websocket)
 
     config = uvicorn.Config(app, port=0, log_level="warning", loop="uvloop", ws="websockets-sansio")
     server = uvicorn.Server(config)

@@ -1,7 +1,6 @@
-"""The gateway under load: memory of idle sockets, handshakes, and messages to many users; beside a stock server.
+"""The gateway under load: memory of idle sockets, handshakes, and messages to many users; beside bare broadcasters.
 
-The peer is a bare FastAPI WebSocket endpoint on the same server library, which reads a token and sends what it is
-told to: it has no log, no store, no resumption and no acknowledgements.
+Ours checks a token at each handshake and takes messages from the log of the service; the peers do neither.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +18,11 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from tests.support.api import SECRET, token
 from tests.support.processes import Program, ServiceProcess, free_port, program
+from tools.benchmarks.broadcasters import Broadcaster
 from tools.benchmarks.cpu import cpu_seconds, resident_kib
 
+PADDING = "x" * 400
+"""Of a peer's message, which is then about as long as one of ours."""
 AT_ONCE = 50
 """Handshakes under way at once."""
 
@@ -42,7 +44,7 @@ class Fanout:
     per_second: float
     delays_ms: list[float]
     gateway_us: float
-    """Processor time of the gateway for each message."""
+    """Processor time of the gateway, or of a peer, for each message."""
     service_us: float
     """Processor time of the service, store included, for each message."""
 
@@ -75,8 +77,10 @@ def driven_service(data_dir: Path) -> Iterator[ServiceProcess]:
         process.close()
 
 
-async def connected(stack: AsyncExitStack, addresses: list[str]) -> list[ClientConnection]:
-    """Open sockets to all addresses; return once each has answered."""
+async def connected(
+    stack: AsyncExitStack, addresses: Iterable[str], greet: Callable[[ClientConnection], Awaitable[None]]
+) -> list[ClientConnection]:
+    """Open sockets to all addresses; return once each is served."""
     free = asyncio.Semaphore(AT_ONCE)
 
     async def open_one(address: str) -> ClientConnection:
@@ -85,28 +89,63 @@ async def connected(stack: AsyncExitStack, addresses: list[str]) -> list[ClientC
             socket = await stack.enter_async_context(
                 connect(address, compression=None, ping_interval=None, max_queue=4, open_timeout=60)
             )
-            await socket.send('{"type":"ping"}')
-            await socket.recv()
+            await greet(socket)
             return socket
 
     return await asyncio.gather(*(open_one(address) for address in addresses))
 
 
+async def ping(socket: ClientConnection) -> None:
+    """Return once the gateway has answered a ping."""
+    await socket.send('{"type":"ping"}')
+    await socket.recv()
+
+
 def addresses(url: str, users: int) -> list[str]:
-    """Return the address of each user's socket."""
+    """Return the address of each user's socket at the gateway."""
     return [f"{url}?token={token(f'user-{number}')}" for number in range(users)]
 
 
-async def idle(server: Program, url: str, sockets: int) -> Idle:
-    """Open so many sockets and leave them alone."""
-    asked = addresses(url, sockets)
+async def idle(server: Program, addresses: Sequence[str], greet: Callable[[ClientConnection], Awaitable[None]]) -> Idle:
+    """Open sockets and leave them alone."""
     async with AsyncExitStack() as stack:
         # The first sockets have costs that later ones don't have.
-        await connected(stack, addresses(url, 20))
+        await connected(stack, addresses[:20], greet)
         memory, cpu = resident_kib(server.pid), cpu_seconds(server.pid)
-        await connected(stack, asked)
+        await connected(stack, addresses, greet)
         took = cpu_seconds(server.pid) - cpu
-        return Idle(sockets, (resident_kib(server.pid) - memory) / sockets, took / sockets * 1e3)
+        each = len(addresses)
+        return Idle(each, (resident_kib(server.pid) - memory) / each, took / each * 1e3)
+
+
+async def broadcast(peer: Broadcaster, *, users: int, per_second: float, seconds: float) -> Fanout:
+    """Publish messages of the size of ours to so many users, one socket each; it publishes, and gets the message."""
+    delays: list[float] = []
+    async with AsyncExitStack() as stack:
+        addresses = [peer.address(f"user-{number}") for number in range(users)]
+        sockets = await connected(stack, addresses, peer.greet)
+
+        async def read(socket: ClientConnection) -> None:
+            async for frame in socket:
+                text = peer.received(str(frame))
+                if text is not None:
+                    delays.append((time.time() - float(text.split()[0])) * 1e3)
+
+        reading = [asyncio.create_task(read(socket)) for socket in sockets]
+        cpu, began, messages = cpu_seconds(peer.server.pid), time.perf_counter(), int(per_second * seconds)
+        for number in range(messages):
+            if (ahead := number / per_second - (time.perf_counter() - began)) > 0:
+                # Not waiting for anything to happen: this is the pace.
+                await asyncio.sleep(ahead)
+            await sockets[number % users].send(peer.published(f"{time.time():.6f} {PADDING}"))
+        async with asyncio.timeout(60):
+            while len(delays) < messages:  # noqa: ASYNC110 (a signal for each frame would slow the client down)
+                await asyncio.sleep(0.05)
+        took = cpu_seconds(peer.server.pid) - cpu
+        for task in reading:
+            task.cancel()
+        await asyncio.gather(*reading, return_exceptions=True)
+    return Fanout(messages / seconds, delays, took / messages * 1e6, 0.0)
 
 
 async def fanout(
@@ -116,7 +155,7 @@ async def fanout(
     delays: list[float] = []
     received = 0
     async with AsyncExitStack() as stack:
-        sockets = await connected(stack, addresses(url, users))
+        sockets = await connected(stack, addresses(url, users), ping)
 
         async def read(socket: ClientConnection) -> None:
             nonlocal received
