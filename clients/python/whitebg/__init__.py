@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -77,6 +76,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """Import a name when it is first used: the servers import `whitebg.v1` only, and none of the client."""
     if name == "__version__":
+        from importlib.metadata import version  # as long to import as some commands run
+
         return version("whitebg")
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

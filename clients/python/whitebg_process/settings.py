@@ -16,6 +16,7 @@ from whitebg_process.durations import parse_duration
 from whitebg_process.secret_files import read_secret
 
 PREFIX = "WHITEBG_"
+MIN_SIGNING_BYTES = 32
 
 
 class ProcessSettings(BaseSettings):
@@ -51,6 +52,22 @@ class ProcessSettings(BaseSettings):
         if isinstance(value, str) and info.field_name and _holds(cls.model_fields[info.field_name], timedelta):
             return parse_duration(value)
         return value
+
+
+def split_secrets(secrets: SecretStr | None) -> tuple[str, ...]:
+    """Return signing secrets that are separated by white space.
+
+    Raises:
+        ValueError: one of them is too short; the message does not repeat it.
+
+    """
+    found = () if secrets is None else tuple(secrets.get_secret_value().split())
+    for number, secret in enumerate(found, start=1):
+        if len(secret.encode()) < MIN_SIGNING_BYTES:
+            raise ValueError(
+                f"secret {number} has less than {MIN_SIGNING_BYTES} bytes; separate whole secrets by spaces"
+            )
+    return found
 
 
 def _holds(field: FieldInfo, kind: type) -> bool:
