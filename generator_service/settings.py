@@ -17,8 +17,7 @@ from pydantic_settings import NoDecode
 from generator_service.blobs.bucket import Bucket, Keys
 from generator_service.domain.task import Engine
 from generator_service.tls import ServerFiles
-from whitebg_process.secret_files import split_secrets
-from whitebg_process.settings import ProcessSettings
+from whitebg_process.settings import ProcessSettings, split_secrets
 
 MIN_SECRET_BYTES = 32
 _SCHEMES = {

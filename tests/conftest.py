@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -11,6 +12,10 @@ from hypothesis import settings
 
 from tests.support.postgres import PostgresServer, postgres_server
 from tests.support.s3 import S3Server, s3_server
+
+# Containers often forbid it, and then each of the hundreds of processes of a run compiles the project again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 MOST_WORKERS = 8
 """Each has its own servers, and takes about 1 GiB with them."""

@@ -11,8 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, IPvAnyNetwork, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
 
-from whitebg_process.secret_files import split_secrets
-from whitebg_process.settings import ProcessSettings
+from whitebg_process.settings import ProcessSettings, split_secrets
 from whitebg_process.tokens import MAX_TOKEN_LIFETIME
 from ws_gateway.auth.oidc.config import OidcConfig, make_config
 from ws_gateway.auth.origins import normalise_origin

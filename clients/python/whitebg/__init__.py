@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -156,6 +155,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """Import a name when it is first used: the servers import `whitebg.v1` only, and none of the client."""
     if name == "__version__":
+        from importlib.metadata import version  # as long to import as some commands run
+
         return version("whitebg")
     for module in _MODULES if name in __all__ else ():
         found = getattr(importlib.import_module(f"{__name__}.{module}"), name, None)

@@ -6,10 +6,7 @@ import os
 import stat
 from pathlib import Path
 
-from pydantic import SecretStr
-
 MAX_SECRET_BYTES = 64 * 1024
-MIN_SIGNING_BYTES = 32
 
 
 def read_secret(path: Path, *, own: bool = False) -> str:
@@ -41,19 +38,3 @@ def read_secret(path: Path, *, own: bool = False) -> str:
     if not secret or len(data) > MAX_SECRET_BYTES:
         raise ValueError(f"{path} is empty" if not secret else f"{path} is larger than {MAX_SECRET_BYTES} bytes")
     return secret
-
-
-def split_secrets(secrets: SecretStr | None) -> tuple[str, ...]:
-    """Return signing secrets that are separated by white space.
-
-    Raises:
-        ValueError: one of them is too short; the message does not repeat it.
-
-    """
-    found = () if secrets is None else tuple(secrets.get_secret_value().split())
-    for number, secret in enumerate(found, start=1):
-        if len(secret.encode()) < MIN_SIGNING_BYTES:
-            raise ValueError(
-                f"secret {number} has less than {MIN_SIGNING_BYTES} bytes; separate whole secrets by spaces"
-            )
-    return found

@@ -17,6 +17,7 @@ from whitebg_process.durations import parse_duration
 from whitebg_process.secret_files import read_secret
 
 PREFIX = "WHITEBG_"
+MIN_SIGNING_BYTES = 32
 
 
 class ProcessSettings(BaseSettings):
@@ -90,6 +91,22 @@ def _as_text(value: object) -> str:
             return ",".join(_as_text(each) for each in value)
         case _:
             return str(value)
+
+
+def split_secrets(secrets: SecretStr | None) -> tuple[str, ...]:
+    """Return signing secrets that are separated by white space.
+
+    Raises:
+        ValueError: one of them is too short; the message does not repeat it.
+
+    """
+    found = () if secrets is None else tuple(secrets.get_secret_value().split())
+    for number, secret in enumerate(found, start=1):
+        if len(secret.encode()) < MIN_SIGNING_BYTES:
+            raise ValueError(
+                f"secret {number} has less than {MIN_SIGNING_BYTES} bytes; separate whole secrets by spaces"
+            )
+    return found
 
 
 def _holds(field: FieldInfo, kind: type) -> bool:

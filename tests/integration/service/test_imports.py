@@ -25,7 +25,18 @@ SERVICE = (
     "typer",
 )
 GATEWAY = ("PIL", "numpy", "sqlalchemy", "alembic", "authlib", "httpx2", "typer")
-CLIENT = ("PIL", "numpy", "sqlalchemy", "alembic", "fastapi", "uvicorn", "httpx2", "redis", "prometheus_client")
+CLIENT = (
+    "PIL",
+    "numpy",
+    "pydantic",
+    "sqlalchemy",
+    "alembic",
+    "fastapi",
+    "uvicorn",
+    "httpx2",
+    "redis",
+    "prometheus_client",
+)
 
 
 @pytest.fixture(autouse=True)

@@ -14,8 +14,6 @@ from generator_service.imaging.output.shadow import contact_shadow
 from generator_service.imaging.render import render
 from tests.unit.imaging.photos import WHITE, Pixels, codes, decoded, encoded, product_photo, silent, spec
 
-pytestmark = pytest.mark.usefixtures("evidence_kept")
-
 PHOTO = encoded(product_photo(shape="ellipse")[0])
 LOSSLESS = [OutputFormat.PNG, OutputFormat.WEBP]
 

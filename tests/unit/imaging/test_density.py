@@ -14,8 +14,6 @@ from generator_service.imaging.source.decode import decode
 from generator_service.imaging.source.density import read_dpi
 from tests.unit.imaging.photos import encoded, product_photo, silent, spec
 
-pytestmark = pytest.mark.usefixtures("evidence_kept")
-
 PHOTO, _ = product_photo(size=(160, 120))
 
 

@@ -10,8 +10,6 @@ from generator_service.domain.placement import Placement
 from generator_service.imaging.render import render
 from tests.unit.imaging.photos import decoded, encoded, product_photo, silent, spec
 
-pytestmark = pytest.mark.usefixtures("evidence_kept")
-
 MARK = (20, 60, 200)
 
 

@@ -18,8 +18,6 @@ from generator_service.imaging.output.turning import turned
 from generator_service.imaging.render import RenderedPicture, render
 from tests.unit.imaging.photos import decoded, encoded, product_photo, silent, spec
 
-pytestmark = pytest.mark.usefixtures("evidence_kept")
-
 WHITE = (255, 255, 255)
 MARK = (20, 60, 200)
 

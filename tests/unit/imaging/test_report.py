@@ -17,8 +17,6 @@ from generator_service.imaging.cutting.segment import shrink
 from generator_service.imaging.render import render
 from tests.unit.imaging.photos import Pixels, encoded, product_photo, silent, spec
 
-pytestmark = pytest.mark.usefixtures("evidence_kept")
-
 
 def value(report: Report, name: str) -> float:
     (found,) = (check.value for check in report.checks if check.name == name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import SecretStr
 
-from whitebg_process.secret_files import split_secrets
+from whitebg_process.settings import split_secrets
 
 
 def test_secrets_are_separated_by_white_space() -> None:
