@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -196,7 +196,12 @@ async def test_every_kind_of_process_is_killed_and_nothing_is_lost(cluster: Topo
 
 
 async def test_every_process_is_replaced_in_order_while_tasks_run(cluster: Topology) -> None:
-    """As in an upgrade: no client is rejected more than once, no attempt or event is lost, and none comes twice."""
+    """As in an upgrade: no submit is rejected, no attempt or event is lost, and none comes twice.
+
+    A submit that arrives while a gateway ends may be rejected once: the gateway closes its idle connections, and nginx
+    may just have sent a request over one. nginx sends no POST twice, because not every POST has an idempotency key.
+    The client submits again, with the same key.
+    """
     store = await asyncio.to_thread(open_store, cluster.database_url)
     head = (await store.latest_events(1)).head
     users = ["eve", "hal"]
@@ -210,25 +215,21 @@ async def test_every_process_is_replaced_in_order_while_tasks_run(cluster: Topol
             f"{head.epoch}:r{head.position}",
         )
         following = asyncio.create_task(follower.follow())
-        stop = asyncio.Event()
         task_ids: list[int] = []
-        refusals: list[int] = []
-
-        async def keep_submitting() -> None:
-            number = 0
-            while not stop.is_set():
-                number += 1
-                task_id, refused = await submit(http, cluster, users[number % 2], 1000 + number)
-                task_ids.append(task_id)
-                refusals.append(refused)
-                await asyncio.sleep(0.5)
-
-        submitting = asyncio.create_task(keep_submitting())
+        refusals: defaultdict[str, list[int]] = defaultdict(list)
         rolled = [name for name in cluster.processes if name != "nginx"]
         for name in sorted(rolled, key=lambda name: name.rpartition("-")[2]):
-            await asyncio.to_thread(cluster.replace, name)
-        stop.set()
-        await submitting
+            replacing = asyncio.create_task(asyncio.to_thread(cluster.replace, name))
+            replaced = False
+            # The last submit of each begins when the new process is ready.
+            while not replaced:
+                replaced = replacing.done()
+                number = 1001 + len(task_ids)
+                task_id, refused = await submit(http, cluster, users[number % 2], number)
+                task_ids.append(task_id)
+                refusals[name.partition("-")[0]].append(refused)
+                await asyncio.wait([replacing], timeout=0.5)
+            await replacing
         await follower.ended(len(task_ids), WITHIN)
         log = [event for event in (await read_log(store, page=1000))[0] if event.revision > head.position]
         heads = {user: sum(event.user_id == user for event in log) for user in users}
@@ -243,7 +244,8 @@ async def test_every_process_is_replaced_in_order_while_tasks_run(cluster: Topol
     assert sorted(event.task.task_id for event in ended) == sorted(task_ids)
     assert {event.type for event in ended} == {EventType.COMPLETED}
     assert {event.task.attempt for event in ended} == {1}, "an attempt was lost in a drain"
-    assert max(refusals) <= 1, refusals
+    assert not any(refusals["service"] + refusals["worker"]), refusals
+    assert max(refusals["gateway"]) <= 1, refusals
     assert [event.revision for event in follower.events] == [event.revision for event in log]
     assert all(tab.seqs == list(range(1, heads[user] + 1)) for user in users for tab in tabs[user])
     assert all(tab.breaks for user in users for tab in tabs[user]), "the replaced gateways disconnected no client"

@@ -110,9 +110,10 @@ class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
         now = self.clock.now()
         failures_from = now - FAILURES_FOR
         found = await self.store.admin.overview(now=now, ended_from=now - RATE_WINDOW, failures_from=failures_from)
+        running = (pb.RunningTask(task=self._present(each), worker=each.lease_owner or "") for each in found.running)
         return pb.GetOverviewResponse(
             engines=[convert.engine_queue(each) for each in found.engines],
-            running=[pb.RunningTask(task=self._present(each), worker=each.lease_owner or "") for each in found.running],
+            running=first_page(running),
             failures=[convert.failure_group(each) for each in found.failures],
             failures_from=messages.timestamp(failures_from),
             rate_window=messages.duration(RATE_WINDOW),
@@ -154,9 +155,8 @@ class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
         events = await self.store.admin.history(request.task_id, limit=MAX_HISTORY)
         epoch = (await self.store.latest_events(1)).head.epoch
         await self.view.rank()
-        return pb.InspectTaskResponse(
-            task=self._present(task), events=first_page(messages.event(event, epoch) for event in events)
-        )
+        newest = first_page(messages.event(event, epoch) for event in reversed(events))
+        return pb.InspectTaskResponse(task=self._present(task), events=reversed(newest))
 
     async def CancelTasks(self, request: pb.CancelTasksRequest, context: Context) -> pb.CancelTasksResponse:  # noqa: N802, ARG002
         """Cancel tasks of any user."""

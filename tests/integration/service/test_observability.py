@@ -17,6 +17,7 @@ import httpx
 import jwt
 import pytest
 
+from generator_service.blobs.contract import new_key
 from generator_service.ops.metrics_server import PortInUse
 from generator_service.server import Running, running_service
 from generator_service.settings import Settings
@@ -176,6 +177,18 @@ async def test_what_happened_before_the_start_is_neither_counted_nor_logged(
     [change] = [vars(record) for record in caplog.records if record.msg == "task_status_change"]
     assert (change["old"], change["new"]) == ("pending", "cancelled")
     assert change["elapsed_ms"] > 0
+
+
+async def test_deleted_orphans_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for setting in ("server.SWEEP_EVERY", "worker.orphans.ORPHAN_AGE", "worker.orphans.GRACE"):
+        monkeypatch.setattr(f"generator_service.{setting}", timedelta(milliseconds=50))
+    async with serving(tmp_path, worker_slots=0) as service:
+        assert (await service.metrics())["whitebg_orphans_deleted_total"] == 0
+        orphans = [new_key("result") for _ in range(3)]
+        for key in orphans:
+            await service.running.parts.blobs.put(key, b"x", content_type="image/png")
+        await service.show({"whitebg_orphans_deleted_total": 3})
+        assert not any((tmp_path / "blobs" / key).exists() for key in orphans)
 
 
 async def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from grpc import aio
@@ -13,29 +15,45 @@ from pydantic import SecretStr
 
 from generator_service.domain.presets import MAX_PROMPT_LENGTH
 from generator_service.domain.task import TaskOptions
+from generator_service.rpc.convert import pages
 from generator_service.server import Running, running_service
 from generator_service.settings import Settings
+from generator_service.store.overview import MAX_RUNNING_SHOWN
 from tests.support.api import SECRET, Api, token
 from tests.support.http import http_client
 from tests.support.store import new_task
+from whitebg.v1 import admin_service_pb2 as admin_pb
 from whitebg.v1 import generator_service_pb2 as pb
+from whitebg.v1.admin_service_pb2_grpc import AdminServiceStub
 from ws_gateway.server import make_server
 from ws_gateway.settings import Settings as GatewaySettings
 
+if TYPE_CHECKING:
+    # Exists in the stubs only: at run time one class serves both kinds of channel.
+    from whitebg.v1.admin_service_pb2_grpc import AdminServiceAsyncStub
+
 TASKS = 1000
-LONGEST = TaskOptions(prompt="字" * MAX_PROMPT_LENGTH)
+LONGEST = TaskOptions(prompt="𠮷" * MAX_PROMPT_LENGTH)
+"""Four bytes a character."""
 LIMIT = 4 * 1024 * 1024
 
 
 @pytest.fixture
 async def service(tmp_path: Path) -> AsyncIterator[Running]:
-    """Run a service with many tasks that have the longest prompt."""
+    """Run a service with many tasks that have the longest prompt and file name."""
     settings = Settings(
-        data_dir=tmp_path, grpc_port=0, jwt_secret=SecretStr(SECRET), worker_slots=0, pending_per_user=TASKS
+        data_dir=tmp_path,
+        grpc_port=0,
+        jwt_secret=SecretStr(SECRET),
+        worker_slots=0,
+        pending_per_user=TASKS,
+        running_per_user=TASKS,
     )
     async with running_service(settings) as running:
         store = running.parts.store
-        await asyncio.gather(*(store.enqueue(replace(new_task(), options=LONGEST)) for _ in range(TASKS)))
+        new = new_task()
+        new = replace(new, options=LONGEST, input=replace(new.input, filename="𠮷" * 60 + ".jpg"))
+        await asyncio.gather(*(store.enqueue(new) for _ in range(TASKS)))
         yield running
 
 
@@ -44,6 +62,17 @@ async def api(service: Running) -> AsyncIterator[Api]:
     """Connect with gRPC's defaults: messages of at most 4 MiB."""
     async with aio.insecure_channel(f"127.0.0.1:{service.port}") as channel:
         yield Api(channel, "ann", token("ann"))
+
+
+@pytest.fixture
+async def operator(service: Running) -> AsyncIterator[AdminServiceAsyncStub]:
+    """Connect an operator with gRPC's defaults."""
+    async with aio.insecure_channel(f"127.0.0.1:{service.port}") as channel:
+        stub: AdminServiceAsyncStub = AdminServiceStub(channel)
+        yield stub
+
+
+OPERATOR = (("authorization", f"Bearer {token('ops', scope='admin')}"),)
 
 
 async def test_all_events_are_listed_page_by_page(api: Api) -> None:
@@ -106,6 +135,35 @@ async def test_every_response_of_a_long_batch_can_be_resumed_from(api: Api, serv
     assert len(cut) > 4
     assert cut == [(f"{begin}{seq}", seq) for _, seq in cut]
     assert cut[-1][1] == TASKS
+
+
+async def test_the_overview_of_many_running_tasks_fits_into_a_message(
+    operator: AdminServiceAsyncStub, service: Running
+) -> None:
+    started = [
+        task.task_id
+        for task in await service.parts.store.claim("worker", limit=MAX_RUNNING_SHOWN, lease_for=timedelta(hours=1))
+    ]
+    assert len(started) == MAX_RUNNING_SHOWN
+    found = await operator.GetOverview(admin_pb.GetOverviewRequest(), metadata=OPERATOR)
+    assert found.ByteSize() < 2 * pages.MAX_PAGE_BYTES < LIMIT
+    shown = [each.task.task_id for each in found.running]
+    assert shown == started[: len(shown)]
+    assert len(shown) > 50
+
+
+async def test_a_history_that_is_too_long_keeps_its_newest_events(
+    operator: AdminServiceAsyncStub, service: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for priority in range(1, 10):
+        await service.parts.store.admin.set_priority(1, priority)
+    request = admin_pb.InspectTaskRequest(task_id=1)
+    whole = await operator.InspectTask(request, metadata=OPERATOR)
+    assert [event.task.priority for event in whole.events] == list(range(10))
+    monkeypatch.setattr(pages, "MAX_PAGE_BYTES", whole.ByteSize() // 2)
+    cut = await operator.InspectTask(request, metadata=OPERATOR)
+    assert 1 < len(cut.events) < 10
+    assert list(cut.events) == list(whole.events)[-len(cut.events) :]
 
 
 async def test_the_gateway_puts_pages_together(service: Running) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import tracemalloc
+from pathlib import Path
 
 import pytest
 
@@ -30,3 +32,18 @@ def test_encoded_equals_protobuf(size: int, mask_size: int | None) -> None:
 def test_encoded_without_files_is_the_message() -> None:
     version = pb.SubmitTaskRequest(user_id="ann", source_task_id=3)
     assert encoded(version) == version.SerializeToString()
+
+
+def test_encoded_holds_one_copy_of_the_photo(tmp_path: Path) -> None:
+    size = 20 * 1024 * 1024
+    photo = tmp_path / "photo"
+    photo.write_bytes(b"\x80" * size)
+    with photo.open("rb") as file:
+        tracemalloc.start()
+        try:
+            assert len(encoded(REQUEST, file)) > size
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    # What a growing buffer reserves is no copy.
+    assert size < peak < 1.5 * size

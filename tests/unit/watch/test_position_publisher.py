@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from generator_service.domain import transitions
+from generator_service.domain.event import EventType, TaskEvent
+from generator_service.domain.task import Progress
+from generator_service.notifier.contract import Topic
+from generator_service.notifier.local import LocalNotifier
 from generator_service.watch.position_publisher import (
+    BURST,
     EXACT,
     FIRST_PER_USER,
+    INTERVAL_SECONDS,
     PER_INTERVAL,
     PER_USER,
     PositionUpdates,
+    publish_queue_positions,
     visible,
 )
+from generator_service.watch.queue_positions import QueueView
+from generator_service.watch.watchers import Scope, Watchers
+from tests.support.clock import NOON
+from tests.support.store import LEASE, new_task
+from tests.support.virtual_time import run_in_virtual_time
 
 
 def places(task_ids: Sequence[int]) -> dict[int, int]:
@@ -107,3 +123,62 @@ async def test_what_nobody_watches_is_not_published_until_somebody_does() -> Non
     assert await updates.choose(places(tasks), lambda _: None) == ([], False)
     assert await updates.choose(places(tasks), lambda task_id: "ann" if task_id == 3 else None) == ([3], False)
     assert await updates.choose({}, lambda _: "ann") == ([], False)
+
+
+class LoopClock:
+    """The event loop's time, which is virtual here."""
+
+    def now(self) -> datetime:
+        return NOON + timedelta(seconds=self.monotonic())
+
+    def monotonic(self) -> float:
+        return asyncio.get_running_loop().time()
+
+
+class RecordedWatchers(Watchers):
+    """Watchers that record when updates were sent."""
+
+    def __init__(self) -> None:
+        super().__init__(limit=1000)
+        self.sent: list[tuple[float, Progress]] = []
+
+    def push_progress(self, progress: Progress) -> None:
+        self.sent.append((asyncio.get_running_loop().time(), progress))
+        super().push_progress(progress)
+
+
+async def updates_of_a_busy_queue(tasks: int, seconds: int) -> list[tuple[float, Progress]]:
+    """Start one of these waiting tasks of one user every 10 ms; return the published updates with their times."""
+    clock, watchers = LoopClock(), RecordedWatchers()
+    wake = LocalNotifier(asyncio.get_running_loop())
+    view = QueueView(clock, slots=1, running_per_user=tasks, queue_time=clock.now)
+    waiting = [transitions.create(new_task(), task_id=number, at=clock.now()) for number in range(1, tasks + 1)]
+    view.fold([TaskEvent(revision=task.task_id, type=EventType.CREATED, task=task) for task in waiting])
+    with watchers.open(Scope("ann")):
+        publishing = asyncio.create_task(publish_queue_positions(wake, view, watchers))
+        for number in range(100 * seconds):
+            await asyncio.sleep(0.01)
+            at = clock.now()
+            started = transitions.start(waiting[number], owner="w", lease_expires_at=at + LEASE, at=at)
+            view.fold([TaskEvent(revision=tasks + number, type=EventType.STARTED, task=started)])
+            wake.notify(Topic.LOG)
+        publishing.cancel()
+        await asyncio.wait([publishing])
+    return watchers.sent
+
+
+def test_a_queue_that_changes_all_the_time_is_published_once_an_interval_in_bursts() -> None:
+    sent = run_in_virtual_time(updates_of_a_busy_queue(tasks=600, seconds=5))
+    times = sorted({at for at, _ in sent})
+    rounds = [[times[0]]]
+    for before, at in pairwise(times):
+        if at - before > 0.9 * INTERVAL_SECONDS:
+            rounds.append([])
+        rounds[-1].append(at)
+    assert times[0] >= INTERVAL_SECONDS
+    assert 3 <= len(rounds) <= 5
+    bursts = Counter(at for at, _ in sent)
+    assert max(bursts.values()) <= BURST
+    for each in rounds:
+        assert sum(bursts[at] for at in each) <= EXACT + FIRST_PER_USER
+        assert each[-1] - each[0] < INTERVAL_SECONDS, "no round is shorter than the interval"

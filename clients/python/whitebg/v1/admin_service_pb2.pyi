@@ -419,7 +419,7 @@ class GetOverviewResponse(_message.Message):
 
     @_builtins.property
     def running(self) -> _containers.RepeatedCompositeFieldContainer[Global___RunningTask]:
-        """Running tasks with their latest progress, longest running first; at most 500."""
+        """Running tasks with their latest progress, longest running first; at most 500, and as many as fit into 1 MiB."""
 
     @_builtins.property
     def failures(self) -> _containers.RepeatedCompositeFieldContainer[Global___FailureGroup]:
@@ -751,7 +751,7 @@ class InspectTaskResponse(_message.Message):
 
     @_builtins.property
     def events(self) -> _containers.RepeatedCompositeFieldContainer[_event_pb2.TaskEvent]:
-        """Its stored events, oldest first, at most the latest 100."""
+        """Its stored events, oldest first: at most the latest 100, and as many of them as fit into 1 MiB."""
 
     def __init__(
         self,
