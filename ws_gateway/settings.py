@@ -126,7 +126,8 @@ class Settings(ProcessSettings):
     max_concurrent_archives: int = Field(default=8, gt=0)
     """ZIP files of results sent at the same time, a quarter of them to one user; more wait."""
     body_grace: timedelta = Field(default=timedelta(seconds=30), gt=timedelta(0))
-    """Time for the body of a request, in addition to a second for each 32 KiB received."""
+    """Time for the body of a request, in addition to a second for each 32 KiB received; also how late the reader of a
+    ZIP file may be, measured against 32 KiB a second."""
     connections_per_user: int = Field(default=20, ge=0)
     """Open WebSockets per user, at all gateways that share a Redis; 0 means no limit."""
     connections_per_minute: int = Field(default=60, ge=0)

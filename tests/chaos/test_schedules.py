@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.chaos.run import run
+from tools.chaos.run import RESTLESS, run
 from tools.chaos.schedule import Fault, make_schedule
 
 pytestmark = pytest.mark.chaos
@@ -18,7 +18,9 @@ async def test_a_seeded_schedule_of_faults_breaks_no_guarantee(tmp_path: Path) -
     outcome = await run(seed=1, seconds=10, postgres=False, folder=tmp_path)
     verdict = outcome.verdict
     assert verdict.violations == (), f"{verdict}\nschedule:\n" + "\n".join(map(str, outcome.schedule))
-    assert verdict.clients == 16
+    assert verdict.clients == 16 + 2 * 3 * RESTLESS
+    assert verdict.webhooks
+    assert verdict.pauses
     # The run is worth something only if there was something to lose.
     assert verdict.tasks
     assert verdict.received > verdict.events

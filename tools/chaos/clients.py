@@ -7,6 +7,7 @@ import random
 import time
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
+from typing import ClassVar
 from urllib.parse import urlencode
 
 import httpx
@@ -24,16 +25,18 @@ from whitebg.client import AsyncClient
 from whitebg.v1 import event_pb2, task_pb2
 from whitebg.v1 import generator_service_pb2 as pb
 
-AGAIN_SECONDS = 0.2
-"""Pause before a client connects again."""
-STAYS_SECONDS = (0.5, 6.0)
-"""A client drops its connection after a time within this range."""
+POLL_SECONDS = 0.2
 GONE = (aio.AioRpcError, asyncio.TimeoutError)
 
 
 @dataclass
 class Client:
     """One client: it follows until `cancelled`; ``cursor`` is where it resumes."""
+
+    stays: ClassVar[tuple[float, float]] = (0.5, 6.0)
+    """It drops its connection after so many seconds."""
+    again: ClassVar[float] = 0.2
+    """Seconds before it connects again."""
 
     name: str
     user: str
@@ -49,7 +52,7 @@ class Client:
     async def follow(self) -> None:
         """Follow until cancelled."""
         while True:
-            stays = self.rng.uniform(*STAYS_SECONDS)
+            stays = self.rng.uniform(*self.stays)
             connection = asyncio.create_task(self.connection())
             over = asyncio.create_task(self.settled.wait())
             try:
@@ -62,7 +65,7 @@ class Client:
                 await asyncio.wait({connection})
             if not connection.cancelled() and (error := connection.exception()) is not None:
                 raise error
-            await asyncio.sleep(AGAIN_SECONDS)
+            await asyncio.sleep(self.again)
 
     async def connection(self) -> None:
         """Open one connection and follow it to its end."""
@@ -187,6 +190,20 @@ class SocketClient(Client):
                         await socket.send('{"type":"sync"}')
 
 
+class RestlessSocket(SocketClient):
+    """A WebSocket that connects again and again: most events reach it by a replay."""
+
+    stays = (0.02, 1.0)
+    again = 0.02
+
+
+class RestlessWatcher(GrpcWatcher):
+    """A gRPC stream that is opened again and again."""
+
+    stays = (0.02, 1.0)
+    again = 0.02
+
+
 @dataclass
 class Poller(Client):
     """A client without a socket; now and then it asks for the tasks as they stand."""
@@ -215,7 +232,7 @@ class Poller(Client):
                         reader.take(message)
                     reader.end(page["cursor"])
                     self.reach(reader.cursor)
-            await asyncio.sleep(AGAIN_SECONDS)
+            await asyncio.sleep(POLL_SECONDS)
 
 
 def received(client: str, at: float, event: event_pb2.TaskEvent) -> Received:

@@ -18,8 +18,10 @@ from grpc import aio
 from tests.support.api import Api, open_channel, token
 from tests.support.http import http_client
 from tests.support.postgres import PostgresServer
+from tests.support.webhook_receiver import Receiver
 from tools.chaos.callers import Caller, Intruder, revoke, watch_readiness
-from tools.chaos.clients import Client, GrpcWatcher, Poller, PythonClient, SocketClient
+from tools.chaos.clients import Client, GrpcWatcher, Poller, PythonClient, RestlessSocket, RestlessWatcher, SocketClient
+from tools.chaos.operations import Operator, receivers, record_deliveries
 from tools.chaos.recorder import Recorder, logged, seq_of, state_name
 from tools.chaos.schedule import Step, make_schedule
 from tools.chaos.stack import PENDING, RUNNING, SLOTS, STALLED_AFTER, Stack
@@ -28,8 +30,15 @@ from tools.checker.verdict import Verdict, check
 from whitebg.v1 import event_pb2
 
 USERS = ("ann", "bob")
-SETTLE_SECONDS = 120.0
-"""Time for all tasks to end and all clients to catch up once the faults are over; longer counts as stuck."""
+RESTLESS = 6
+"""Clients of each user and kind that connect again and again."""
+HOOKED = ("", *USERS)
+"""Whose tasks each webhook gets; empty for all."""
+SETTLE_SECONDS = 180.0
+"""Time for all tasks to end, and clients and webhooks to catch up, once the faults are over; longer counts as stuck.
+
+A webhook endpoint is delivered to again a minute after its deliverer was killed.
+"""
 READINESS_LAG = 30.0
 """Two observations of the service with their probes."""
 SLACK = 8.0
@@ -86,6 +95,7 @@ class _Load:
         self._seed = seed
         self._over, self._settled = asyncio.Event(), asyncio.Event()
         self._clients: list[Client] = []
+        self._hooks: dict[str, Receiver] = {}
         self._callers: list[asyncio.Task[None]] = []
         self._others: list[asyncio.Task[None]] = []
 
@@ -117,6 +127,14 @@ class _Load:
                 self._clients += self._of_user(api, cursor, http)
                 caller = Caller(api, self._recorder, self._rng(f"caller {user}"))
                 self._callers.append(asyncio.create_task(caller.call_until(self._over)))
+            hooks = resources.enter_context(receivers(len(HOOKED), self._rng("receivers")))
+            self._operator = Operator(channel, long_token("ops", scope="admin"), self._recorder)
+            self._hooks = {
+                await self._operator.hook(receiver.url, user): receiver
+                for user, receiver in zip(HOOKED, hooks, strict=True)
+            }
+            pausing = self._operator.pause_until(self._over, self._rng("operator"))
+            self._callers.append(asyncio.create_task(pausing))
             eve = long_token("eve", sid="s1")
             intruder = Intruder("s1", Api(channel, "eve", eve), eve, address, http, self._recorder)
             self._admin = Api(channel, "root", long_token("root", scope="admin service"))
@@ -157,6 +175,9 @@ class _Load:
             SocketClient(*base("v2"), address=address, v2=True),
             SocketClient(*base("v2-acks"), address=address, v2=True, acks=True),
             Poller(*base("poller"), address=address, http=http),
+            *(RestlessSocket(*base(f"restless-v1-{n}"), address=address) for n in range(RESTLESS)),
+            *(RestlessSocket(*base(f"restless-v2-{n}"), address=address, v2=True) for n in range(RESTLESS)),
+            *(RestlessWatcher(*base(f"restless-grpc-{n}"), api=api) for n in range(RESTLESS)),
         ]
 
     async def disturb(self, schedule: Sequence[Step]) -> None:
@@ -178,6 +199,9 @@ class _Load:
             await asyncio.sleep(0.3)
         for client in self._clients:
             client.finished()
+        await self._operator.bury(list(self._hooks))
+        for endpoint, receiver in self._hooks.items():
+            record_deliveries(endpoint, receiver, self._recorder)
 
     async def _quiet(self) -> bool:
         heads: dict[str, int] = {}
@@ -191,6 +215,12 @@ class _Load:
                 if any(state_name(task.state) not in ENDED for task in listed.tasks):
                     return False
                 heads[user] = seq_of(listed.cursor)
+            try:
+                revision = (await Api(channel, "root", long_token("root", scope="admin")).stats()).head_revision
+                if not await self._operator.delivered(revision):
+                    return False
+            except aio.AioRpcError:
+                return False
         return all(client.reached >= heads[client.user] for client in self._clients)
 
 

@@ -32,6 +32,8 @@ SETTINGS = {
     "stalled_after": f"PT{STALLED_AFTER:g}S",
     "min_free_mib": "0",
     "pool_processes": str(SLOTS),
+    "webhook_allowed_networks": "127.0.0.0/8",
+    "webhook_allow_http": "true",
 }
 _GATEWAY = {
     "connections_per_user": "0",

@@ -1,4 +1,4 @@
-"""The real store on SQLite in virtual time, with callers, workers whose leases run out, and the checker's verdict."""
+"""The real store on SQLite in virtual time: callers, pauses, webhooks, workers whose leases run out; and a verdict."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ from generator_service.store.sql import SqlTaskStore
 from generator_service.store.sqlite import open_sqlite
 from tests.support.clock import SettableClock
 from tests.support.store import LEASE, RESULT, failure, new_task, read_log
-from tools.checker.history import Called, Claimed, Config, Logged, Record, Reported, Stored
+from tools.checker.history import Called, Claimed, Config, Logged, Paused, Record, Reported, Resumed, Stored
 from tools.checker.verdict import check
 from tools.simulation.schedule import Broken, Step
+from tools.simulation.webhooks import WebhookWorld
 
 _USERS, _WORKERS = ("ann", "bob"), ("w1", "w2")
 _LIMITS = Limits(pending_per_user=3, running_per_user=1)
@@ -40,7 +41,7 @@ class StoreWorld:
 
     steps: Mapping[str, int] = {
         "submit": 6, "claim": 6, "complete": 4, "fail": 2, "snooze": 3, "release": 1, "time_out": 1,
-        "cancel": 3, "delete": 2, "review": 2, "reap": 2, "wait": 3,
+        "cancel": 3, "delete": 2, "review": 2, "reap": 2, "wait": 3, "pause": 1, "resume": 2, "read": 2, "webhook": 3,
     }  # fmt: skip
 
     def __init__(self, folder: Path) -> None:
@@ -70,8 +71,10 @@ class _Run:
         self._leases: list[Lease] = []
         """All leases ever held: a report may come too late."""
         self._tasks: dict[int, str] = {}
+        self._deleted: list[int] = []
         self._keys = 0
         self.records: list[Record] = [Config(pending_per_user=3, running_per_user=1)]
+        self._webhooks = WebhookWorld(self._store, self._clock, self.records.append)
 
     @property
     def now(self) -> float:
@@ -79,6 +82,7 @@ class _Run:
 
     async def all(self, schedule: Sequence[Step]) -> list[Record]:
         try:
+            await self._webhooks.create()
             for name, number in schedule:
                 await self._step(name, number)
             await self._settle()
@@ -98,6 +102,12 @@ class _Run:
                 await self._review(list(self._tasks)[number % len(self._tasks)], list(Review)[number % len(Review)])
             case "cancel" | "delete" if self._tasks:
                 await self._end(name, list(self._tasks)[number % len(self._tasks)])
+            case "pause" | "resume":
+                await self._hold(name)
+            case "read" if known := [*self._tasks, *self._deleted]:
+                await self._read(known[number % len(known)])
+            case "webhook":
+                await self._webhooks.deliver(("accept", "accept", "reject", "crash")[number % 4])
             case "reap":
                 await self._store.requeue_expired(lease_for=LEASE)
             case "wait":
@@ -155,6 +165,7 @@ class _Run:
             else:
                 await self._store.delete_tasks([task_id], user)
                 del self._tasks[task_id]
+                self._deleted.append(task_id)
         except WhitebgError:
             outcome = "wrong_state"
         self._called(name, user, began, outcome, task_id)
@@ -166,8 +177,50 @@ class _Run:
         if task.review is not expected:
             raise Broken(f"task {task_id} is {task.review}, not {expected}")
 
+    async def _hold(self, name: str) -> None:
+        began = self._tick()
+        if name == "pause":
+            await self._store.admin.pause(None, note="", lasts=None)
+            self.records.append(Paused(began=began, at=self.now))
+        else:
+            await self._store.admin.resume(None)
+            self.records.append(Resumed(began=began, at=self.now))
+        self._tick()
+
+    async def _read(self, task_id: int) -> None:
+        began = self._tick()
+        try:
+            task = await self._store.get(task_id, None)
+        except WhitebgError:
+            self._called("get", "", began, "not_found", task_id)
+            return
+        call = Called(
+            user=task.user_id,
+            operation="get",
+            began=began,
+            at=self.now,
+            outcome="ok",
+            task_id=task_id,
+            state=task.state.name.lower(),
+            seq=task.seq,
+        )
+        self.records.append(call)
+
+    def _tick(self) -> float:
+        """Let a moment pass, so that the checker can tell before from after; return the time."""
+        self._clock.advance(timedelta(milliseconds=1))
+        return self.now
+
     async def _settle(self) -> None:
         """Let workers run the remaining tasks, each attempt successfully; a task that is never claimed stays."""
+        await self._hold("resume")
+        await self._run_all()
+        while (await self._store.webhooks.endpoints())[0].position < (await self._store.latest_events(1)).head.position:
+            self._clock.advance(timedelta(hours=5))
+            await self._webhooks.deliver("accept")
+        await self._webhooks.settle()
+
+    async def _run_all(self) -> None:
         for _ in range(40):
             self._clock.advance(timedelta(minutes=5))
             await self._store.requeue_expired(lease_for=LEASE)

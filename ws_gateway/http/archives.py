@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from whitebg_process.result_files import NamePattern
 from ws_gateway.components import Gateway
 from ws_gateway.http.dependencies import InGateway, TaskUser
+from ws_gateway.http.paced_response import PacedResponse
 from ws_gateway.http.problems import documented
 from ws_gateway.http.task_models import NamedTask
 from ws_gateway.upstream.archive import archive
@@ -58,12 +59,14 @@ async def pack(wanted: ArchiveIn, gateway: InGateway, user: TaskUser) -> Streami
     """Download the results of tasks as one ZIP file, with `report.csv`: their verdicts, decisions and problems.
 
     Tasks that have no result, or do not exist, are in the report only. The file is sent while it is written; a
-    connection that ends early leaves it incomplete. A further one of the same user waits for its turn.
+    connection that ends early leaves it incomplete, and one that is read too slowly ends. A further one of the same
+    user waits for its turn.
     """
     chunks = _within_slot(gateway, user.subject, wanted)
     # Waits for the first bytes, because a status can't be taken back.
     first = await anext(chunks)
-    return StreamingResponse(_joined(first, chunks), media_type=_TYPE, headers=_HEADERS)
+    grace = gateway.settings.body_grace.total_seconds()
+    return PacedResponse(_joined(first, chunks), grace=grace, media_type=_TYPE, headers=_HEADERS)
 
 
 async def _within_slot(gateway: Gateway, user_id: str, wanted: ArchiveIn) -> AsyncGenerator[bytes]:

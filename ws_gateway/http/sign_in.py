@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.responses import HTMLResponse
 from pydantic import BaseModel, Field
 
 from whitebg_process.user_ids import SIGNED_IN_PREFIX
@@ -34,6 +35,37 @@ async def _within_rate(request: Request, gateway: InGateway) -> None:
 
 
 _LIMITED = [Depends(_within_rate)]
+
+_TOO_MANY_PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>whitebg</title>
+<h1>Too many sign-ins</h1>
+<p>Many sign-ins came from this network within a minute. Reload this page in {seconds} seconds.</p>
+<h2 lang="zh">登录次数过多</h2>
+<p lang="zh">一分钟内来自该网络的登录次数过多。请在 {seconds} 秒后刷新此页面。</p>
+</html>
+"""
+
+
+async def _too_many(request: Request, gateway: Gateway) -> Response | None:
+    """Count one sign-in; return the answer to one too many: a page for a browser.
+
+    Raises:
+        Problem: 429, for any other client.
+
+    """
+    try:
+        await _within_rate(request, gateway)
+    except Problem as problem:
+        if "text/html" not in request.headers.get("accept", ""):
+            raise
+        seconds = (problem.headers or {}).get("Retry-After", "60")
+        page = _TOO_MANY_PAGE.format(seconds=seconds)
+        return HTMLResponse(page, HTTPStatus.TOO_MANY_REQUESTS, {"Retry-After": seconds, "Cache-Control": "no-store"})
+    return None
+
 
 _MAX_PARAMETER = 4096
 Parameter = Annotated[str, Query(max_length=_MAX_PARAMETER)]
@@ -70,12 +102,14 @@ async def sign_in_options(response: Response, gateway: InGateway) -> SignInOut:
     return SignInOut(issuer=IssuerOut(name=config.issuer_name, login_url=f"{config.page_url}auth/login"))
 
 
-@router.get("/auth/login", include_in_schema=False, dependencies=_LIMITED)
-async def login(gateway: InGateway, return_to: Parameter = "/", *, again: bool = False) -> Response:
+@router.get("/auth/login", include_in_schema=False)
+async def login(request: Request, gateway: InGateway, return_to: Parameter = "/", *, again: bool = False) -> Response:
     """Send the browser to the issuer, with a cookie that only this sign-in's answer fits.
 
     ``again``: let the person choose another account.
     """
+    if (refusal := await _too_many(request, gateway)) is not None:
+        return refusal
     oidc = _issuer(gateway)
     pending = begin(return_to)
     try:
@@ -96,7 +130,7 @@ async def login(gateway: InGateway, return_to: Parameter = "/", *, again: bool =
     return response
 
 
-@router.get("/auth/callback", include_in_schema=False, dependencies=_LIMITED)
+@router.get("/auth/callback", include_in_schema=False)
 async def callback(
     request: Request,
     gateway: InGateway,
@@ -109,6 +143,8 @@ async def callback(
 
     The token is in the fragment of the address, as in a sign-in link: browsers send it to no server.
     """
+    if (refusal := await _too_many(request, gateway)) is not None:
+        return refusal
     oidc = _issuer(gateway)
     name = cookie_name(state, secure=oidc.config.secure)
     try:

@@ -369,6 +369,22 @@ async def test_without_an_issuer_there_is_no_sign_in(usual_settings: Settings, s
             assert (await world.http.get(path)).status_code == 404
 
 
+async def test_an_account_without_user_info_signs_in_without_a_name(
+    world: GatewayHarness, browser: Browser, issuer: Issuer
+) -> None:
+    found = claims(await browser.come_back(await answer_for(browser, world, "mute@example.com")))
+    assert found["sub"] == user_id_of(issuer.url, "mute@example.com")
+    assert not found.get("name")
+
+
+@pytest.mark.parametrize("options", [{"oidc_admin_claim": "groups=whitebg-admins"}])
+async def test_an_account_whose_rules_need_user_info_does_not_sign_in_without(
+    world: GatewayHarness, browser: Browser
+) -> None:
+    page = await browser.come_back(await answer_for(browser, world, "mute@example.com"))
+    assert problem(page) == "issuer_error"
+
+
 @pytest.mark.parametrize("options", [{"sign_ins_per_minute": 5, "trusted_proxies": (ip_network("127.0.0.0/8"),)}])
 async def test_a_flood_of_sign_ins_from_one_address_is_held_back(world: GatewayHarness) -> None:
     def attempts() -> list[Awaitable[httpx.Response]]:
@@ -381,6 +397,10 @@ async def test_a_flood_of_sign_ins_from_one_address_is_held_back(world: GatewayH
     answers = [await attempt for attempt in [*attempts(), *attempts(), *attempts()]]
     assert [each.status_code for each in answers] == [303, 303, 401, 303, 303, 429, 429, 429, 429]
     assert answers[-1].json()["error"]["code"] == "rate_limited"
+    for path in ("/auth/login", "/auth/callback?state=made-up&code=made-up"):
+        page = await world.http.get(path, headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
+        assert (page.status_code, page.headers["content-type"]) == (429, "text/html; charset=utf-8")
+        assert f"Reload this page in {page.headers['retry-after']} seconds." in page.text
     assert 1 <= int(answers[-1].headers["retry-after"]) <= 60
     elsewhere = await world.http.get("/auth/login", headers={"X-Forwarded-For": "203.0.113.9"})
     assert elsewhere.status_code == 303, "others are not held back"

@@ -1,5 +1,6 @@
 // An OpenID Connect issuer for tests: node-oidc-provider with one registered client and its development login pages.
-// Any login is an account: `ann@example.com` has that verified e-mail address, `root@…` is in the group of administrators.
+// Any login is an account: `ann@example.com` has that verified e-mail address, `root@…` is in the group of administrators,
+// and the userinfo endpoint fails for `mute@…`.
 import Provider from "oidc-provider";
 
 const { PORT, CLIENT_ID, CLIENT_SECRET, PAGE_URL } = process.env;
@@ -20,13 +21,16 @@ const provider = new Provider(ISSUER, {
   cookies: { keys: ["only for tests"] },
   findAccount: (_, id) => ({
     accountId: id,
-    claims: () => ({
-      sub: id,
-      name: `Person ${id.split("@")[0]}`,
-      email: id,
-      email_verified: !id.startsWith("unverified"),
-      groups: id.startsWith("root@") ? ["staff", "whitebg-admins"] : ["staff"],
-    }),
+    claims: (use) => {
+      if (use === "userinfo" && id.startsWith("mute@")) throw new Error("no claims of this account");
+      return {
+        sub: id,
+        name: `Person ${id.split("@")[0]}`,
+        email: id,
+        email_verified: !id.startsWith("unverified"),
+        groups: id.startsWith("root@") ? ["staff", "whitebg-admins"] : ["staff"],
+      };
+    },
   }),
 });
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -9,16 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection
 
-from generator_service.domain import transitions
-from generator_service.domain.errors import LeaseLost
-from generator_service.domain.event import EventType
+from generator_service.domain import routing, transitions
+from generator_service.domain.errors import LeaseLost, TaskNotFound
+from generator_service.domain.event import EventType, TaskEvent
 from generator_service.domain.task import Lease, Task, TaskState
 from generator_service.domain.usage import Usage
-from generator_service.store import operations
+from generator_service.domain.webhook import Endpoint, Message, message_of
+from generator_service.store import operations, queries
 from generator_service.store.limits import Limits
 from generator_service.store.unit_of_work import UnitOfWork
 from generator_service.watch.feed import Batch, Feeds, WatchRequest, _Feed
+from generator_service.webhooks import deliverer
+from generator_service.webhooks.deliverer import Deliverer
 from tools.checker.violation import Guarantee
 from tools.simulation.client import ClientWorld
 from tools.simulation.feed import FeedWorld
@@ -96,6 +101,60 @@ def test_a_limit_that_is_off_by_one(monkeypatch: pytest.MonkeyPatch, tmp_path: P
 
     monkeypatch.setattr(Limits, "require", lenient)
     assert Guarantee.QUOTA.name in str(found_in(StoreWorld(tmp_path), seeds=60))
+
+
+def test_a_claim_that_ignores_a_pause(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(routing, "PAUSE", "no pause")
+    assert Guarantee.PAUSED.name in str(found_in(StoreWorld(tmp_path), seeds=60))
+
+
+def test_a_read_from_a_cache_that_no_deletion_clears(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    get = queries.get
+    cache: dict[int, Task] = {}
+
+    def stale(connection: Connection, task_id: int, user_id: str | None) -> Task:
+        try:
+            cache[task_id] = get(connection, task_id=task_id, user_id=user_id)
+        except TaskNotFound:
+            if task_id not in cache:
+                raise
+        return cache[task_id]
+
+    monkeypatch.setattr(queries, "get", stale)
+    assert Guarantee.GONE.name in str(found_in(StoreWorld(tmp_path), seeds=60))
+
+
+def test_a_webhook_that_is_done_before_it_is_delivered(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    attempt = Deliverer._attempt
+
+    async def early(self: Deliverer, endpoint: Endpoint, message: Message, revision: int, failures: int) -> int | None:
+        await self._webhooks.advance(endpoint.endpoint_id, self._owner, revision, delivered=True)
+        return await attempt(self, endpoint, message, revision, failures)
+
+    monkeypatch.setattr(Deliverer, "_attempt", early)
+    text = str(found_in(StoreWorld(tmp_path), seeds=60))
+    assert Guarantee.WEBHOOK_DELIVERED.name in text
+
+
+def test_a_webhook_that_overtakes_a_rejected_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    attempt = Deliverer._attempt
+
+    async def overtake(self: Deliverer, endpoint: Endpoint, *message: Any) -> int | None:
+        outcome = await attempt(self, endpoint, *message)
+        return 0 if outcome is None else outcome
+
+    monkeypatch.setattr(Deliverer, "_attempt", overtake)
+    assert Guarantee.WEBHOOK_ORDER.name in str(found_in(StoreWorld(tmp_path), seeds=60))
+
+
+def test_a_repeated_webhook_with_another_id(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    numbers = itertools.count()
+
+    def renamed(event: TaskEvent, epoch: str) -> Message:
+        return replace(message_of(event, epoch), message_id=f"evt_{next(numbers)}")
+
+    monkeypatch.setattr(deliverer, "message_of", renamed)
+    assert Guarantee.WEBHOOK_ONCE.name in str(found_in(StoreWorld(tmp_path), seeds=60))
 
 
 def test_a_cursor_that_moves_before_delivery(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -146,20 +146,42 @@ class OidcClient:
     async def _with_user_info(
         self, metadata: Metadata, claims: dict[str, Any], access_token: str | None
     ) -> dict[str, Any]:
-        """Add the claims that many issuers send by the userinfo endpoint only; those of the ID token win."""
-        wanted = {"name"} | self.config.rules.claims
-        if wanted <= claims.keys() or metadata.userinfo_endpoint is None or access_token is None:
+        """Add the claims that many issuers send by the userinfo endpoint only; those of the ID token win.
+
+        A name is for display only: its absence ends no sign-in.
+
+        Raises:
+            SignInFailed: the endpoint fails, and the access rules need its claims.
+
+        """
+        rules, endpoint = self.config.rules.claims, metadata.userinfo_endpoint
+        if {"name"} | rules <= claims.keys() or endpoint is None or access_token is None:
             return claims
-        response = await self._get(metadata.userinfo_endpoint, {"Authorization": f"Bearer {access_token}"})
+        try:
+            return await self._user_info(endpoint, str(claims["sub"]), access_token) | claims
+        except SignInFailed as error:
+            if not rules <= claims.keys():
+                raise
+            log.warning("signing in without a display name: %s", error)
+            return claims
+
+    async def _user_info(self, endpoint: str, subject: str, access_token: str) -> dict[str, Any]:
+        """Return the claims of the userinfo endpoint.
+
+        Raises:
+            SignInFailed: it did not answer in time, or without claims of this person.
+
+        """
+        response = await self._get(endpoint, {"Authorization": f"Bearer {access_token}"})
         try:
             found = response.json() if response.status_code == httpx2.codes.OK else None
         except ValueError:
             found = None
         # Core, section 5.3.2: the subject must be compared, or the claims may be another person's.
-        if not isinstance(found, dict) or found.get("sub") != claims["sub"]:
-            message = f"{metadata.userinfo_endpoint} answered {response.status_code} without claims of this person"
+        if not isinstance(found, dict) or found.get("sub") != subject:
+            message = f"{endpoint} answered {response.status_code} without claims of this person"
             raise SignInFailed(SignInProblem.ISSUER_ERROR, message)
-        return found | claims
+        return found
 
     async def _get(self, url: str, headers: Mapping[str, str] | None = None) -> httpx2.Response:
         """Request an address of the issuer.
