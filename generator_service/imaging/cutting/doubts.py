@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from generator_service.domain.finding import Finding
 from generator_service.imaging.barrier import reachable
-from generator_service.imaging.cutting.border import lab
+from generator_service.imaging.cutting.border import inside_frame, lab
 from generator_service.imaging.cutting.fusion import Evidence
+from generator_service.imaging.cutting.pieces import INTRUDER
 from generator_service.imaging.cutting.regions import region_of
 from generator_service.imaging.cutting.segment import Mask, surely_backdrop
 
@@ -23,13 +24,15 @@ _OWN_SHADE = 1.0
 """From this Lab distance on, a region like the backdrop has a distinct shade: it is not transparent."""
 _COVERED = 0.5
 """An item is in a mask that has more than this share of it."""
+_OPENING = 0.02
+"""Openings smaller than this share of the product are details."""
 _LEAST_ITEM = 0.01
 """Items smaller than this share of the largest one are details."""
 
 
 def doubts(mask: Mask, evidence: Evidence) -> tuple[Finding, ...]:
     """List the doubts about a fused mask, H×W at working size."""
-    return (*_alike(mask, evidence), *_disputed(mask, evidence))
+    return (*_alike(mask, evidence), *_disputed_openings(mask, evidence), *_disputed(mask, evidence))
 
 
 def _alike(mask: Mask, evidence: Evidence) -> list[Finding]:
@@ -52,17 +55,35 @@ def _alike(mask: Mask, evidence: Evidence) -> list[Finding]:
     return [Finding(code=code, message=message, region=region_of(alike))]
 
 
+def _disputed_openings(mask: Mask, evidence: Evidence) -> list[Finding]:
+    """Report what the colours count as product and the cut as an opening in it, whether it was opened or not."""
+    if not evidence.found.backdrop.plain:
+        return []
+    opened = mask & (evidence.cut | ~evidence.colour)
+    holes = evidence.colour & ~opened & ~reachable(~opened)
+    disputed = np.zeros_like(mask)
+    for hole in _items(holes, _OPENING * np.count_nonzero(mask)):
+        disputed |= hole
+    if not disputed.any():
+        return []
+    message = "It is uncertain whether a part inside the outline is product or an opening; check the result."
+    return [Finding(code="uncertain_outline", message=message, region=region_of(disputed))]
+
+
 def _disputed(mask: Mask, evidence: Evidence) -> list[Finding]:
     """Report separate items that only one of the two masks contains, whether they were kept or left out."""
     opinions = (evidence.colour, evidence.whole > 0.5)
     kept, lost = np.zeros_like(mask), np.zeros_like(mask)
     largest = max(_areas(mask), default=0)
+    frame = inside_frame(*mask.shape)
     outside = reachable(~mask)  # A region in an opening of the product is no item.
     for item in _items(mask, _LEAST_ITEM * largest):
         if any(float(np.mean(opinion[item])) < _COVERED for opinion in opinions):
             kept |= item
     for opinion in opinions:
         for item in _items(opinion, _LEAST_ITEM * largest):
+            if (item & frame).any() and np.count_nonzero(item) < INTRUDER * largest:
+                continue
             near = cv2.dilate(item.astype(np.uint8), np.ones((_RIM, _RIM), np.uint8)) > 0
             if not (near & mask).any() and float(np.mean(outside[item])) > _COVERED:
                 lost |= item

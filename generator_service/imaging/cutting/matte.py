@@ -57,13 +57,15 @@ def _refine(guide: NDArray[np.uint8], alpha: Floats) -> Floats:
     if alpha.shape != (height, width):
         alpha = np.asarray(cv2.resize(alpha, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
     box = _surroundings(alpha)
-    guide, coarse = box.cut(guide), box.cut(alpha).copy()
+    guide, coarse = box.cut(guide), box.cut(alpha)
     window = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * _RADIUS + 1, 2 * _RADIUS + 1))
     band = cv2.morphologyEx(_levels(coarse), cv2.MORPH_GRADIENT, window) > 5
-    refined = box.cut(alpha)
+    refined = []
     for tile in tiles(band, 2 * _RADIUS):
         filtered = guided_filter(guide[tile.outer].astype(np.float32) / 255.0, coarse[tile.outer])[tile.core]
-        refined[tile.inner] = np.where(band[tile.inner], np.clip(filtered, 0.0, 1.0), coarse[tile.inner])
+        refined.append((tile.inner, np.where(band[tile.inner], np.clip(filtered, 0.0, 1.0), coarse[tile.inner])))
+    for window, values in refined:  # Only now: each tile reads its neighbours as they were.
+        coarse[window] = values
     return alpha
 
 

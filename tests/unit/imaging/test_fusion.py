@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from generator_service.imaging.cutting.doubts import doubts
 from generator_service.imaging.cutting.fusion import Evidence, fuse, gather, overlap, undecided
 from generator_service.imaging.cutting.network import Prior
 from generator_service.imaging.cutting.segment import segment
@@ -110,3 +111,23 @@ def test_masks_of_two_sizes_are_compared_as_one() -> None:
     mask[30:70, 30:70] = True
     assert overlap(mask, mask[::2, ::2]) == 1.0
     assert overlap(mask, np.zeros((10, 10), np.bool_)) == 0.0
+
+
+def test_a_plate_in_the_backdrops_shade_is_no_opening_between_its_rim_and_its_food() -> None:
+    photo = backdrop()
+    plate, food, uncovered = (np.zeros((SIDE, SIDE), np.uint8) for _ in range(3))
+    cv2.circle(plate, (200, 180), 120, 1, -1)
+    cv2.circle(uncovered, (200, 180), 114, 1, -1)
+    food[70:290, 150:330] = 1
+    photo[plate > 0] = (30, 40, 90)
+    photo[uncovered > 0] = (186, 184, 184)  # In the food's shadow.
+    photo[food > 0] = (200, 150, 40)
+    opening = (uncovered > 0) & (food == 0)
+    whole = (plate | food) > 0
+    evidence = gather(photo, seeing(whole & ~opening, photo))
+    found = fuse(evidence)
+    assert overlap(whole, found.mask) > 0.97
+    (finding,) = (each for each in doubts(found.mask, evidence) if each.code == "uncertain_outline")
+    assert finding.region is not None
+    assert finding.region.left == pytest.approx(86 / SIDE, abs=0.04)
+    assert finding.region.right == pytest.approx(150 / SIDE, abs=0.04)
