@@ -125,9 +125,7 @@ class TaskData(BaseModel):
     stage: str
     queue_position: int = Field(description="Position in the queue, 1 is next; 0 when not waiting")
     error_code: str | None
-    wait_reason: WaitReasonName | None = Field(
-        None, description="Why a pending task can't run now; absent otherwise"
-    )
+    wait_reason: WaitReasonName | None = Field(None, description="Why a pending task can't run now; absent otherwise")
     waiting_until: str | None = Field(None, description="When that wait is expected to end; absent if unknown")
     seq: int = Field(description="Number of the task's latest event in its owner's log")
     filename: str
