@@ -1,4 +1,4 @@
-import { ActionIcon, Button, Checkbox, Progress } from "@mantine/core";
+import { Progress } from "@mantine/core";
 import { IconAlertTriangle, IconCheck, IconDownload, IconPhoto, IconRefresh, IconX } from "@tabler/icons-react";
 import { type DragEvent, memo, type ReactNode, useState } from "react";
 
@@ -47,7 +47,10 @@ interface Props {
   actions: Actions;
 }
 
-/** One photo: its picture, state and actions. */
+/**
+ * One photo: its picture, state and actions. Its controls are plain HTML: scrolling makes hundreds of cards, and components
+ * with a theme would take most of the time.
+ */
 export const PhotoCard = memo(function PhotoCard({ photo, selected, current, market, versions, actions }: Props) {
   const texts = useTexts();
   const { phase, name, result } = photo;
@@ -63,9 +66,9 @@ export const PhotoCard = memo(function PhotoCard({ photo, selected, current, mar
       aria-label={name}
     >
       <Picture photo={photo} current={current} actions={actions} />
-      <Checkbox
+      <input
+        type="checkbox"
         className="card-select"
-        size="sm"
         aria-label={named(texts.review.select)}
         checked={selected}
         // The event of a click has the state of the shift key.
@@ -114,23 +117,21 @@ export const PhotoCard = memo(function PhotoCard({ photo, selected, current, mar
           ) : null}
           {phase === "done" && result !== null ? (
             <>
-              <Button variant="light" size="compact-sm" aria-label={named(texts.action.view)} onClick={() => actions.view(photo)}>
+              <button type="button" className="card-button card-view" aria-label={named(texts.action.view)} onClick={() => actions.view(photo)}>
                 {texts.action.view}
-              </Button>
+              </button>
               <span className="card-icons">
                 <Mark photo={photo} mark="accepted" actions={actions} />
                 <Mark photo={photo} mark="rejected" actions={actions} />
-                <ActionIcon
-                  component="a"
+                <a
                   href={downloadUrl(result)}
                   download
-                  variant="subtle"
-                  color="gray"
+                  className="card-icon"
                   aria-label={named(texts.action.download)}
                   data-tip={texts.action.download}
                 >
                   <IconDownload size={18} stroke={1.6} aria-hidden="true" />
-                </ActionIcon>
+                </a>
               </span>
             </>
           ) : null}
@@ -171,16 +172,16 @@ function Mark({ photo, mark, actions }: MarkProps) {
   const Icon = mark === "accepted" ? IconCheck : IconX;
   const active = photo.decision === mark;
   return (
-    <ActionIcon
-      variant={active ? "light" : "subtle"}
-      color={active ? "blue" : "gray"}
+    <button
+      type="button"
+      className="card-icon"
       aria-label={action.for(words, photo.name)}
       data-tip={words}
       aria-pressed={active}
       onClick={() => actions.decide(photo, active ? null : mark)}
     >
       <Icon size={18} stroke={1.8} aria-hidden="true" />
-    </ActionIcon>
+    </button>
   );
 }
 
@@ -234,9 +235,9 @@ interface SmallProps {
 
 function Small({ label, icon, onClick, children }: SmallProps) {
   return (
-    <Button variant="subtle" color="gray" size="compact-sm" leftSection={icon} aria-label={label} onClick={onClick}>
-      {children}
-    </Button>
+    <button type="button" className="card-button" aria-label={label} onClick={onClick}>
+      {icon} {children}
+    </button>
   );
 }
 
