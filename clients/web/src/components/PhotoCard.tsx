@@ -1,4 +1,4 @@
-import { ActionIcon, Button, Checkbox, Progress } from "@mantine/core";
+import { Progress } from "@mantine/core";
 import { IconAlertTriangle, IconCheck, IconDownload, IconPhoto, IconRefresh, IconX } from "@tabler/icons-react";
 import { type DragEvent, memo, type ReactNode, useState } from "react";
 
@@ -48,7 +48,10 @@ interface Props {
   actions: Actions;
 }
 
-/** One photo: its picture, state and actions. */
+/**
+ * One photo: its picture, state and actions. Its controls are plain HTML: scrolling makes hundreds of cards, and components
+ * with a theme would take most of the time.
+ */
 export const PhotoCard = memo(function PhotoCard({ photo, selected, current, market, versions, actions }: Props) {
   const { texts, tag } = useLanguage();
   const { phase, name, result } = photo;
@@ -64,9 +67,9 @@ export const PhotoCard = memo(function PhotoCard({ photo, selected, current, mar
       aria-label={name}
     >
       <Picture photo={photo} current={current} actions={actions} />
-      <Checkbox
+      <input
+        type="checkbox"
         className="card-select"
-        size="sm"
         aria-label={named(texts.review.select)}
         checked={selected}
         // The event of a click has the state of the shift key.
@@ -115,23 +118,21 @@ export const PhotoCard = memo(function PhotoCard({ photo, selected, current, mar
           ) : null}
           {phase === "done" && result !== null ? (
             <>
-              <Button variant="light" size="compact-sm" aria-label={named(texts.action.view)} onClick={() => actions.view(photo)}>
+              <button type="button" className="card-button card-view" aria-label={named(texts.action.view)} onClick={() => actions.view(photo)}>
                 {texts.action.view}
-              </Button>
+              </button>
               <span className="card-icons">
                 <Mark photo={photo} mark="accepted" actions={actions} />
                 <Mark photo={photo} mark="rejected" actions={actions} />
-                <ActionIcon
-                  component="a"
+                <a
                   href={downloadUrl(result)}
                   download
-                  variant="subtle"
-                  color="gray"
+                  className="card-icon"
                   aria-label={named(texts.action.download)}
                   data-tip={texts.action.download}
                 >
                   <IconDownload size={18} stroke={1.6} aria-hidden="true" />
-                </ActionIcon>
+                </a>
               </span>
             </>
           ) : null}
@@ -172,16 +173,16 @@ function Mark({ photo, mark, actions }: MarkProps) {
   const Icon = mark === "accepted" ? IconCheck : IconX;
   const active = photo.decision === mark;
   return (
-    <ActionIcon
-      variant={active ? "light" : "subtle"}
-      color={active ? "blue" : "gray"}
+    <button
+      type="button"
+      className="card-icon"
       aria-label={action.for(words, photo.name)}
       data-tip={words}
       aria-pressed={active}
       onClick={() => actions.decide(photo, active ? null : mark)}
     >
       <Icon size={18} stroke={1.8} aria-hidden="true" />
-    </ActionIcon>
+    </button>
   );
 }
 
@@ -235,8 +236,8 @@ interface SmallProps {
 
 function Small({ label, icon, onClick, children }: SmallProps) {
   return (
-    <Button variant="subtle" color="gray" size="compact-sm" leftSection={icon} aria-label={label} onClick={onClick}>
-      {children}
-    </Button>
+    <button type="button" className="card-button" aria-label={label} onClick={onClick}>
+      {icon} {children}
+    </button>
   );
 }

@@ -57,6 +57,8 @@ export function PhotoGrid({ days, photos, selection, earlier, current, empty, lo
     overscan: 4,
     scrollMargin: offset,
     scrollPaddingStart: 150,
+    // Rows that scroll into view are rendered in the next frame, not within the scroll event; there are some in reserve.
+    useFlushSync: false,
   });
   const items = virtual.getVirtualItems();
   const wanted = useRef<string | null>(null);

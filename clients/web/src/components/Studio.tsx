@@ -1,9 +1,10 @@
 import { Button } from "@mantine/core";
+import { uuid, type VersionOptions } from "@whitebg/client";
 import { useReadable, useTaskHistory } from "@whitebg/client/react";
 import { useCallback, useEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
 
 import { useTexts } from "../i18n";
-import { forEach } from "../model/batch";
+import { forEach, patiently } from "../model/batch";
 import { byDay, inOrder } from "../model/days";
 import type { Decision } from "../model/decisions";
 import { formOf, formOfTask, type Options, useOptions } from "../model/options";
@@ -138,17 +139,22 @@ export function Studio({ world }: { world: World }) {
   const reprocess = (several: readonly Photo[], outputs: readonly Options[]) => {
     setReprocessed(null);
     chosen.clear();
-    const jobs = several.flatMap(({ taskId }) => (taskId === null ? [] : outputs.map((each) => ({ taskId, each }))));
-    act(forEach(jobs, ({ taskId, each }) => client.createVersion(taskId, formOf(each))));
+    const jobs = several.flatMap(({ taskId }) => (taskId === null ? [] : outputs.map((each) => ({ taskId, options: { ...formOf(each), idempotencyKey: uuid() } }))));
+    act(forEach(jobs, ({ taskId, options: form }) => client.createVersion(taskId, form)));
+  };
+  /** Make a version, once; sent again while the service is unavailable for a moment. */
+  const createVersion = (taskId: number, form: VersionOptions): Promise<unknown> => {
+    const idempotencyKey = uuid();
+    return patiently(() => client.createVersion(taskId, { ...form, idempotencyKey }));
   };
   const correct = async ({ taskId, detail }: Photo, mask: Blob) => {
     if (taskId === null || detail === null) return;
-    await client.createVersion(taskId, { ...formOfTask(detail), mask });
+    await createVersion(taskId, { ...formOfTask(detail), mask });
     decided.decide([taskId], "open");
   };
   const reposition = async ({ taskId, detail }: Photo, position: Position) => {
     if (taskId === null || detail === null) return;
-    await client.createVersion(taskId, { ...formOfTask(detail, { keepsCutOut: true }), ...position });
+    await createVersion(taskId, { ...formOfTask(detail, { keepsCutOut: true }), ...position });
     decided.decide([taskId], "open");
   };
   const refresh = ({ taskId }: Photo) => {
