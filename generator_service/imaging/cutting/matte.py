@@ -64,8 +64,8 @@ def _refine(guide: NDArray[np.uint8], alpha: Floats) -> Floats:
     for tile in tiles(band, 2 * _RADIUS):
         filtered = guided_filter(guide[tile.outer].astype(np.float32) / 255.0, coarse[tile.outer])[tile.core]
         refined.append((tile.inner, np.where(band[tile.inner], np.clip(filtered, 0.0, 1.0), coarse[tile.inner])))
-    for window, values in refined:  # Only now: each tile reads its neighbours as they were.
-        coarse[window] = values
+    for inner, values in refined:  # Only now: each tile reads its neighbours as they were.
+        coarse[inner] = values
     return alpha
 
 

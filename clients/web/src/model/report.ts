@@ -108,13 +108,13 @@ function askedOf(name: CheckName, limit: string, white: boolean, words: Words, n
     if (name === "bytes") return numbers.bytes(value);
     return COUNTS.has(name) ? numbers.plain(value) : numbers.percent(value);
   };
-  const say = (value: number) => (name === "size" ? asked.pixels(bare(value)) : bare(value));
-  if (limit.startsWith("at least")) return asked.atLeast(say(low));
-  if (limit.startsWith("at most")) return asked.atMost(say(low));
+  const quoted = (value: number) => (name === "size" ? asked.pixels(bare(value)) : bare(value));
+  if (limit.startsWith("at least")) return asked.atLeast(quoted(low));
+  if (limit.startsWith("at most")) return asked.atMost(quoted(low));
   if (high === undefined) return limit;
   if (name === "fill" && low === 0 && high === 1) return "";
-  if (name === "fill" && high === 1) return asked.atLeast(say(low));
-  return asked.range(bare(low), say(high));
+  if (name === "fill" && high === 1) return asked.atLeast(quoted(low));
+  return asked.range(bare(low), quoted(high));
 }
 
 function adviceOf(name: CheckName, { value, limit, verdict }: Check, white: boolean, words: Words): string {

@@ -1,4 +1,4 @@
-/** Says where a photo stands. */
+/** A photo's state in words. */
 import type { Texts } from "../i18n";
 import { midnight } from "./days";
 import type { Photo } from "./photos";
