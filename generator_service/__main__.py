@@ -37,6 +37,7 @@ from generator_service.store.restored import StoreInUse
 from generator_service.store.sqlite import DatabaseUnusable, damage, renew_sqlite
 from generator_service.worker_process import UnsuitableSettings, running_worker
 from whitebg_process.certificates import CertificateError
+from whitebg_process.garbage import settle_garbage
 from whitebg_process.hardening import protect_memory
 from whitebg_process.known_settings import unknown_settings
 from whitebg_process.logs import configure_logs
@@ -264,6 +265,7 @@ async def run_until_stopped(settings: Settings, run: Process) -> None:
     if settings.exit_on_stdin_eof:
         _on_stdin_eof(lambda: loop.call_soon_threadsafe(stop.set))
     async with run(settings) as running:
+        settle_garbage()
         stopped = asyncio.create_task(stop.wait(), name="stopped")
         await asyncio.wait({stopped, *running.background}, return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()

@@ -15,6 +15,7 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
+from whitebg_process.garbage import settle_garbage
 from whitebg_process.hardening import protect_memory
 from whitebg_process.known_settings import unknown_settings
 from whitebg_process.logs import configure_logs
@@ -69,6 +70,7 @@ class Server(uvicorn.Server):
                 "or set WHITEBG_HTTP_HOST and WHITEBG_HTTP_PORT"
             ) from None
         if self.started:
+            settle_garbage()
             host = f"[{self.config.host}]" if ":" in self.config.host else self.config.host
             log.info("listening on http://%s:%d", host, self.port)
             self.listening.set()

@@ -18,6 +18,7 @@ from generator_service.__main__ import SWITCH_SECONDS
 from generator_service.server import Running, running_service
 from generator_service.settings import Settings
 from tools.benchmarks.store import new_task
+from whitebg_process.garbage import settle_garbage
 from whitebg_process.logs import configure_logs
 
 TICK = 0.01
@@ -50,6 +51,7 @@ async def main() -> None:
     settings = Settings()
     configure_logs(settings.log_level)
     async with running_service(settings) as running:
+        settle_garbage()
         reader = asyncio.StreamReader()
         await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
         print(json.dumps({"message": "serving", "address": f"127.0.0.1:{running.port}"}), flush=True)
