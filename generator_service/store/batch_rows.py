@@ -19,7 +19,7 @@ BatchKey = tuple[str, str]
 
 
 class BatchRows:
-    """Batches of locked users. A batch has no counters: its tasks are counted when it may have ended."""
+    """Batches of locked users. A batch has no counters: its tasks are counted once, when it has ended."""
 
     def __init__(self, connection: Connection) -> None:
         self.changes = 0
@@ -76,20 +76,23 @@ class BatchRows:
         """
         if not self._changed:
             return []
-        named = {"batches": sorted(self._changed)}
+        found = self._connection.execute(statements.UNSETTLED_AMONG, {"batches": sorted(self._changed)}).all()
+        if not found:
+            return []
+        named = {"batches": [(row.user_id, row.batch_id) for row in found]}
         counts: defaultdict[BatchKey, dict[TaskState, int]] = defaultdict(dict)
         newest: defaultdict[BatchKey, int] = defaultdict(int)
         for row in self._connection.execute(statements.COUNT_BATCHES, named):
             key = row.user_id, row.batch_id
             counts[key][TaskState(row.state)] = row.tasks
             newest[key] = max(newest[key], row.newest)
-        if empty := sorted(self._changed - counts.keys()):
+        if empty := [key for key in named["batches"] if key not in counts]:
             self._connection.execute(statements.DELETE_BATCHES, {"batches": empty})
-        found = [
-            rows.batch_from_row(row, counts[row.user_id, row.batch_id])
-            for row in self._connection.execute(statements.BATCHES, named).all()
+        ended = [
+            replace(rows.batch_from_row(row, counts[key]), finished_at=now)
+            for row in found
+            if (key := (row.user_id, row.batch_id)) in counts
         ]
-        ended = [replace(batch, finished_at=now) for batch in found if batch.ended and batch.finished_at is None]
         if ended:
             self._connection.execute(
                 statements.FINISH_BATCH,

@@ -162,18 +162,21 @@ COUNT_BATCHES = (
 )
 _OF_BATCH = and_(tasks.c.user_id == batches.c.user_id, tasks.c.batch_id == batches.c.batch_id)
 _UNFINISHED = tasks.c.state.in_([TaskState.PENDING.value, TaskState.PROCESSING.value])
+# To be finished or deleted. Both are one look into the index of batches, however many tasks they have.
+_UNSETTLED = or_(
+    and_(
+        batches.c.closed,
+        batches.c.finished_at.is_(None),
+        ~select(tasks.c.task_id).where(tasks.c.batch_id.is_not(None), _OF_BATCH, _UNFINISHED).exists(),
+    ),
+    ~select(tasks.c.task_id).where(tasks.c.batch_id.is_not(None), _OF_BATCH).exists(),
+)
+UNSETTLED_AMONG = (
+    select(batches).where(_BATCH_KEY.in_(_BATCH_KEYS), _UNSETTLED).order_by(batches.c.user_id, batches.c.batch_id)
+)
 UNSETTLED_BATCHES = (
     select(batches.c.user_id, batches.c.batch_id)
-    .where(
-        or_(
-            and_(
-                batches.c.closed,
-                batches.c.finished_at.is_(None),
-                ~select(tasks.c.task_id).where(tasks.c.batch_id.is_not(None), _OF_BATCH, _UNFINISHED).exists(),
-            ),
-            ~select(tasks.c.task_id).where(tasks.c.batch_id.is_not(None), _OF_BATCH).exists(),
-        )
-    )
+    .where(_UNSETTLED)
     .order_by(batches.c.user_id, batches.c.batch_id)
     .limit(bindparam("at_most"))
 )

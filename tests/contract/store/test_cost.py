@@ -58,3 +58,16 @@ async def test_a_batch_costs_as_many_round_trips_however_much_it_carries(open_st
     few, many = await _costs(desk, 4), await _costs(desk, 40)
     assert few == many
     await audit(desk.store)
+
+
+async def test_the_tasks_of_a_batch_are_counted_once_it_has_ended(open_store: OpenStore) -> None:
+    desk = open_store()
+    made = [await desk.store.enqueue(new_task("ann", batch_id="shoot")) for _ in range(3)]
+    await desk.store.close_batch("ann", "shoot")
+    counted = []
+    for each in made:
+        with _round_trips(desk) as sent:
+            await desk.store.cancel(each.task.task_id, "ann")
+        counted.append(any("count(*)" in statement for statement in sent))
+    assert counted == [False, False, True]
+    assert (await desk.store.batch("ann", "shoot")).finished_at is not None
