@@ -133,7 +133,7 @@ def quantile_99(values: list[float]) -> float:
 
 
 async def main(arguments: argparse.Namespace, folder: Path) -> int:
-    """Measure all parts, and show what was measured, even if one of them failed; return the exit status."""
+    """Measure all parts, and show what was measured, even if one failed or Ctrl-C ended it; return the exit status."""
     before, samples, rounds = machine(), Samples(), arguments.rounds
     parts: dict[str, Callable[[], Awaitable[None]]] = {
         "queues": lambda: measure_queues(samples, rounds, arguments.tasks),
@@ -142,15 +142,18 @@ async def main(arguments: argparse.Namespace, folder: Path) -> int:
         "live": lambda: measure_live(samples, folder, rounds),
     }
     failed = False
-    for name in arguments.only or parts:
-        try:
-            await parts[name]()
-        except Exception:  # noqa: BLE001 (an hour's other figures are not lost with it)
-            traceback.print_exc()
-            failed = True
-    show(samples.sorted, before)
-    if arguments.save is not None:
-        arguments.save.write_text(json.dumps(summary(samples.sorted, before), indent=1, ensure_ascii=False) + "\n")
+    try:
+        for name in arguments.only or parts:
+            try:
+                await parts[name]()
+            except Exception:  # noqa: BLE001 (an hour's other figures are not lost with it)
+                traceback.print_exc()
+                failed = True
+    finally:
+        # Also when it is interrupted.
+        show(samples.sorted, before)
+        if arguments.save is not None:
+            arguments.save.write_text(json.dumps(summary(samples.sorted, before), indent=1, ensure_ascii=False) + "\n")
     worse = arguments.compare is not None and not compare(samples.sorted, arguments.compare)
     return 1 if failed or worse else 0
 
