@@ -11,6 +11,8 @@ import json
 import statistics
 import sys
 import tempfile
+import traceback
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -131,21 +133,29 @@ def quantile_99(values: list[float]) -> float:
 
 
 async def main(arguments: argparse.Namespace, folder: Path) -> int:
-    """Measure everything, and show it; return the exit status."""
-    before, samples = machine(), Samples()
-    parts = arguments.only or ("queues", "sockets", "store", "live")
-    if "queues" in parts:
-        await measure_queues(samples, arguments.rounds, arguments.tasks)
-    if "sockets" in parts:
-        await measure_sockets(samples, folder, arguments.rounds, arguments.sockets)
-    if "store" in parts:
-        await measure_store(samples, folder, arguments.rounds)
-    if "live" in parts:
-        await measure_live(samples, folder, arguments.rounds)
-    show(samples.sorted, before)
-    if arguments.save is not None:
-        arguments.save.write_text(json.dumps(summary(samples.sorted, before), indent=1, ensure_ascii=False) + "\n")
-    return 0 if arguments.compare is None or compare(samples.sorted, arguments.compare) else 1
+    """Measure all parts, and show what was measured, even if one failed or Ctrl-C ended it; return the exit status."""
+    before, samples, rounds = machine(), Samples(), arguments.rounds
+    parts: dict[str, Callable[[], Awaitable[None]]] = {
+        "queues": lambda: measure_queues(samples, rounds, arguments.tasks),
+        "sockets": lambda: measure_sockets(samples, folder, rounds, arguments.sockets),
+        "store": lambda: measure_store(samples, folder, rounds),
+        "live": lambda: measure_live(samples, folder, rounds),
+    }
+    failed = False
+    try:
+        for name in arguments.only or parts:
+            try:
+                await parts[name]()
+            except Exception:  # noqa: BLE001 (an hour's other figures are not lost with it)
+                traceback.print_exc()
+                failed = True
+    finally:
+        # Also when it is interrupted.
+        show(samples.sorted, before)
+        if arguments.save is not None:
+            arguments.save.write_text(json.dumps(summary(samples.sorted, before), indent=1, ensure_ascii=False) + "\n")
+    worse = arguments.compare is not None and not compare(samples.sorted, arguments.compare)
+    return 1 if failed or worse else 0
 
 
 def read_arguments() -> argparse.Namespace:
