@@ -21,8 +21,7 @@ from generator_service.data_dir import DataDirError, DataDirInUse, data_dir_lock
 from generator_service.domain.errors import EngineError
 from generator_service.domain.presets import PictureSpec
 from generator_service.domain.task import Engine, OutputFormat
-from generator_service.engines.base import ImageEngine
-from generator_service.engines.gemini.engine import GeminiEngine
+from generator_service.engines.base import CheckableEngine, ImageEngine
 from generator_service.engines.neural.files import ModelFolder
 from generator_service.engines.neural.models import ModelUnusable
 from generator_service.engines.neural.settings import offer
@@ -223,9 +222,9 @@ async def _engines(settings: EngineSettings, models: ModelFolder) -> AsyncIterat
 
 
 async def _engine(engine: ImageEngine) -> Finding:
-    """Make a small picture with an engine; for a paid engine, only check key and model."""
+    """Make a small picture with an engine; with a paid one, only check the access to it."""
     try:
-        if isinstance(engine, GeminiEngine):
+        if isinstance(engine, CheckableEngine):
             message = await engine.check()
         else:
             picture = await engine.generate(_photo(), _SPEC, lambda _percent, _stage: None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from generator_service.domain.finding import Finding
 from generator_service.domain.placement import Placement
@@ -63,4 +63,18 @@ class ImageEngine(Protocol):
 
     async def close(self) -> None:
         """Release processes and connections. Calls under way end with a retryable `EngineError`."""
+        ...
+
+
+@runtime_checkable
+class CheckableEngine(Protocol):
+    """An engine whose pictures cost money, and that can check its access without making one."""
+
+    async def check(self) -> str:
+        """Check the access; return a sentence about it.
+
+        Raises:
+            EngineError: the engine can't be used.
+
+        """
         ...

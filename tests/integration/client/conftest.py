@@ -99,6 +99,7 @@ def cli(server: DrivenService, tmp_path: Path) -> RunCli:
     ) -> AsyncIterator[asyncio.subprocess.Process]:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("WHITEBG_")}
         environment |= {"WHITEBG_DATA_DIR": str(tmp_path / "data"), "TERM": "xterm-256color"}
+        environment |= {"WHITEBG_POOL_PROCESSES": "1"}  # the doctor's
         if connect:
             environment |= {"WHITEBG_GRPC_TARGET": server.target, "WHITEBG_TOKEN": token("local")()}
         process = await asyncio.create_subprocess_exec(

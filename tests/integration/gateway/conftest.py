@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -10,11 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.gateway.front import Front, gateway
 from tests.integration.gateway.world import SECRET, GatewayHarness
+from tests.support.api import SECRET as API_SECRET
 from tests.support.clock import SkewedClock
 from tests.support.driven_service import DrivenService
 from tests.support.http import http_client
 from tests.support.patience import PATIENCE
+from tests.support.processes import ServiceProcess, service_process
 from tests.support.redis import RedisServer, redis_server
 from ws_gateway.clock import Clock
 from ws_gateway.server import make_server
@@ -94,3 +98,19 @@ async def service_with_history(service: DrivenService, settings: Settings) -> As
     await service.submit_many("ann", 1200)
     async with running(service, settings) as world:
         yield world
+
+
+@pytest.fixture(scope="session")
+def shared_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
+    """A service process with a worker, for tests that use separate users and leave queue and process alone."""
+    with service_process(
+        tmp_path_factory.mktemp("shared"), API_SECRET, worker_slots="1", pool_processes="1"
+    ) as service:
+        yield service
+
+
+@pytest.fixture
+async def front(shared_service: ServiceProcess) -> AsyncIterator[Front]:
+    """A gateway in front of that service, with a new user."""
+    async with gateway(shared_service.target, f"user-{uuid.uuid4().hex[:12]}") as front:
+        yield front

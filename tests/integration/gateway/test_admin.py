@@ -19,7 +19,7 @@ from websockets.typing import Subprotocol
 
 from generator_service.domain.clock import SystemClock
 from generator_service.domain.usage import day_of
-from tests.integration.gateway.test_real_service import Front, gateway_and_service
+from tests.integration.gateway.front import Front, Service, gateway
 from tests.support.api import SECRET, TINY, token
 from tests.support.patience import PATIENCE
 from tests.support.processes import environment
@@ -31,9 +31,15 @@ def ops() -> dict[str, str]:
 
 
 @pytest.fixture
-async def front(tmp_path: Path) -> AsyncIterator[Front]:
-    async with gateway_and_service(tmp_path / "data") as front:
-        yield front
+async def own_front(tmp_path: Path) -> AsyncIterator[Front]:
+    """A gateway in front of a service of its own, whose queue the test may pause and count."""
+    service = Service(tmp_path / "data")
+    await service.start()
+    try:
+        async with gateway(service.target) as front:
+            yield front
+    finally:
+        await service.kill()
 
 
 async def ask(front: Front, method: str, path: str, headers: dict[str, str] | None = None, **fields: Any) -> Any:
@@ -51,27 +57,27 @@ async def ended(front: Front, user: str) -> None:
                 return
 
 
-async def test_queue_is_paused_and_resumed(front: Front) -> None:
-    paused = await ask(front, "POST", "/api/v2/admin/pause", json={"note": "moving the disks", "seconds": 3600})
+async def test_queue_is_paused_and_resumed(own_front: Front) -> None:
+    paused = await ask(own_front, "POST", "/api/v2/admin/pause", json={"note": "moving the disks", "seconds": 3600})
     assert (paused["engine"], paused["note"]) == ("auto", "moving the disks")
-    task_id = await front.upload("ann")
+    task_id = await own_front.upload("ann")
 
-    shown = await ask(front, "GET", "/api/v2/admin/queue")
+    shown = await ask(own_front, "GET", "/api/v2/admin/queue")
     assert [each["note"] for each in shown["pauses"]] == ["moving the disks"]
     assert shown["pauses"][0]["ends_at"] > shown["pauses"][0]["paused_at"]
     assert shown["tasks"]["pending"] == 1
-    found = await ask(front, "GET", "/api/v2/admin/tasks", params={"state": "pending", "user_id": "ann"})
+    found = await ask(own_front, "GET", "/api/v2/admin/tasks", params={"state": "pending", "user_id": "ann"})
     assert [task["task_id"] for task in found["tasks"]] == [task_id]
 
-    await ask(front, "POST", "/api/v2/admin/resume", json={})
-    await ended(front, "ann")
-    shown = await ask(front, "GET", "/api/v2/admin/queue")
+    await ask(own_front, "POST", "/api/v2/admin/resume", json={})
+    await ended(own_front, "ann")
+    shown = await ask(own_front, "GET", "/api/v2/admin/queue")
     assert (shown["pauses"], shown["tasks"]) == ([], {"completed": 1})
 
 
-async def test_a_paused_task_reads_as_waiting_until_it_runs(front: Front) -> None:
-    await ask(front, "POST", "/api/v2/admin/pause", json={"note": "moving the disks"})
-    url = f"ws://{front.base}/ws/notifications?token={token('ann')}"
+async def test_a_paused_task_reads_as_waiting_until_it_runs(own_front: Front) -> None:
+    await ask(own_front, "POST", "/api/v2/admin/pause", json={"note": "moving the disks"})
+    url = f"ws://{own_front.base}/ws/notifications?token={token('ann')}"
     async with asyncio.timeout(PATIENCE), connect(url, subprotocols=[Subprotocol("whitebg.v2")]) as socket:
 
         async def update() -> dict[str, Any]:
@@ -80,20 +86,20 @@ async def test_a_paused_task_reads_as_waiting_until_it_runs(front: Front) -> Non
             data: dict[str, Any] = message["data"]
             return {"durable": "id" in message} | data
 
-        await front.upload("ann")
+        await own_front.upload("ann")
         while (seen := await update())["durable"]:
             assert seen["status"] == "pending"
         assert (seen["status"], seen["wait_reason"], seen["stage"]) == ("pending", "paused", "paused")
         assert "waiting_until" not in seen, "the pause has no end"
-        await ask(front, "POST", "/api/v2/admin/resume", json={})
+        await ask(own_front, "POST", "/api/v2/admin/resume", json={})
         while (seen := await update())["status"] == "pending":
             pass
         assert "wait_reason" not in seen
 
 
-async def test_pause_and_resumption_are_hinted_to_operators_who_watch_the_queue(front: Front) -> None:
+async def test_pause_and_resumption_are_hinted_to_operators_who_watch_the_queue(own_front: Front) -> None:
     bearer = token("ops", scope="tasks admin")
-    url = f"ws://{front.base}/ws/notifications?token={bearer}"
+    url = f"ws://{own_front.base}/ws/notifications?token={bearer}"
     async with asyncio.timeout(PATIENCE), connect(url, subprotocols=[Subprotocol("whitebg.v2")]) as socket:
 
         async def hinted() -> None:
@@ -103,38 +109,38 @@ async def test_pause_and_resumption_are_hinted_to_operators_who_watch_the_queue(
         await socket.send('{"type":"watch_queue"}')
         await hinted()  # The first one comes at once, another at the start of the service's worker.
         for _ in range(3):
-            await ask(front, "POST", "/api/v2/admin/pause", json={})
+            await ask(own_front, "POST", "/api/v2/admin/pause", json={})
             await hinted()
-            await ask(front, "POST", "/api/v2/admin/resume", json={})
+            await ask(own_front, "POST", "/api/v2/admin/resume", json={})
             await hinted()
 
 
-async def test_cancelled_tasks_are_requeued_once(front: Front) -> None:
-    await ask(front, "POST", "/api/v2/admin/pause", json={})
-    task_id = await front.upload("ann")
-    answer = await front.http.delete(f"/api/v2/tasks/{task_id}", headers=front.headers())
+async def test_cancelled_tasks_are_requeued_once(own_front: Front) -> None:
+    await ask(own_front, "POST", "/api/v2/admin/pause", json={})
+    task_id = await own_front.upload("ann")
+    answer = await own_front.http.delete(f"/api/v2/tasks/{task_id}", headers=own_front.headers())
     assert answer.is_success, answer.text
-    kept = await front.upload("ann")
-    cancelled = await front.http.post(f"/api/v2/tasks/{kept}/cancel", headers=front.headers())
+    kept = await own_front.upload("ann")
+    cancelled = await own_front.http.post(f"/api/v2/tasks/{kept}/cancel", headers=own_front.headers())
     assert cancelled.is_success, cancelled.text
     wanted = {"filter": {"states": ["cancelled"], "user_id": "ann", "error_codes": ["cancelled"]}}
 
-    assert (await ask(front, "POST", "/api/v2/admin/requeue", json=wanted))["total"] == 1
-    first = await ask(front, "POST", "/api/v2/admin/requeue", json=wanted | {"dry_run": False})
-    again = await ask(front, "POST", "/api/v2/admin/requeue", json=wanted | {"dry_run": False})
+    assert (await ask(own_front, "POST", "/api/v2/admin/requeue", json=wanted))["total"] == 1
+    first = await ask(own_front, "POST", "/api/v2/admin/requeue", json=wanted | {"dry_run": False})
+    again = await ask(own_front, "POST", "/api/v2/admin/requeue", json=wanted | {"dry_run": False})
 
     assert [task["source_task_id"] for task in first["tasks"]] == [kept]
     assert [task["task_id"] for task in again["tasks"]] == [task["task_id"] for task in first["tasks"]]
 
 
-async def test_usage_is_returned_as_json_and_csv_to_its_user_and_to_operators(front: Front) -> None:
-    await front.upload("ann")
-    await front.upload("ann")
-    await front.upload("=bob")
-    await ended(front, "ann")
-    await ended(front, "=bob")
+async def test_usage_is_returned_as_json_and_csv_to_its_user_and_to_operators(own_front: Front) -> None:
+    await own_front.upload("ann")
+    await own_front.upload("ann")
+    await own_front.upload("=bob")
+    await ended(own_front, "ann")
+    await ended(own_front, "=bob")
 
-    (own,) = (await ask(front, "GET", "/api/v2/usage", front.headers("ann")))["usage"]
+    (own,) = (await ask(own_front, "GET", "/api/v2/usage", own_front.headers("ann")))["usage"]
     assert (own["user_id"], own["photos"], own["results"]) == ("ann", 2, 2)
     assert own["day"] == day_of(SystemClock().now()).isoformat()
     assert own["bytes_in"] == 2 * len(TINY)
@@ -142,32 +148,32 @@ async def test_usage_is_returned_as_json_and_csv_to_its_user_and_to_operators(fr
     assert own["local_seconds"] > 0
     assert (own["gemini_calls"], own["gemini_seconds"]) == (0, 0)
 
-    first = await ask(front, "GET", "/api/v2/admin/usage", params={"limit": 1})
-    rest = await ask(front, "GET", "/api/v2/admin/usage", params={"page_token": first["next_page_token"]})
+    first = await ask(own_front, "GET", "/api/v2/admin/usage", params={"limit": 1})
+    rest = await ask(own_front, "GET", "/api/v2/admin/usage", params={"page_token": first["next_page_token"]})
     assert [each["user_id"] for each in first["usage"] + rest["usage"]] == ["=bob", "ann"]
     assert rest["usage"] == [own]
-    text = (await front.http.get("/api/v2/admin/usage", params={"format": "csv"}, headers=ops())).text
+    text = (await own_front.http.get("/api/v2/admin/usage", params={"format": "csv"}, headers=ops())).text
     bob, ann = csv.DictReader(io.StringIO(text))
     assert bob["user_id"] == "'=bob", "a spreadsheet would take the name for a formula"
     assert {name: str(value) for name, value in own.items()} == ann
-    text = (await front.http.get("/api/v2/usage", params={"format": "csv"}, headers=front.headers("ann"))).text
+    text = (await own_front.http.get("/api/v2/usage", params={"format": "csv"}, headers=own_front.headers("ann"))).text
     assert list(csv.DictReader(io.StringIO(text))) == [ann]
 
-    shown = await asyncio.to_thread(cli, front, "usage", "--json", bearer=token("ann"))
+    shown = await asyncio.to_thread(cli, own_front, "usage", "--json", bearer=token("ann"))
     assert json.loads(shown) == own
     shown = await asyncio.to_thread(
-        cli, front, "admin", "usage", "--of", "ann", "--csv", "-", bearer=token("ops", scope="admin")
+        cli, own_front, "admin", "usage", "--of", "ann", "--csv", "-", bearer=token("ops", scope="admin")
     )
     assert list(csv.DictReader(io.StringIO(shown))) == [ann]
 
 
-async def test_overview_and_users_show_the_queue(front: Front) -> None:
-    await front.upload("ann")
-    await ended(front, "ann")
-    await ask(front, "POST", "/api/v2/admin/pause", json={})
-    await front.upload("bob")
+async def test_overview_and_users_show_the_queue(own_front: Front) -> None:
+    await own_front.upload("ann")
+    await ended(own_front, "ann")
+    await ask(own_front, "POST", "/api/v2/admin/pause", json={})
+    await own_front.upload("bob")
 
-    shown = await ask(front, "GET", "/api/v2/admin/overview")
+    shown = await ask(own_front, "GET", "/api/v2/admin/overview")
     engines = {each["engine"]: each for each in shown["engines"]}
     assert sum(each["pending"] for each in engines.values()) == 1
     assert sum(each["completed"] for each in engines.values()) == 1
@@ -184,8 +190,8 @@ async def test_overview_and_users_show_the_queue(front: Front) -> None:
         assert settings[process, "WHITEBG_JWT_SECRET"] == secret
     assert SECRET not in json.dumps(shown)
 
-    first = await ask(front, "GET", "/api/v2/admin/users", params={"limit": 1})
-    rest = await ask(front, "GET", "/api/v2/admin/users", params={"page_token": first["next_page_token"]})
+    first = await ask(own_front, "GET", "/api/v2/admin/users", params={"limit": 1})
+    rest = await ask(own_front, "GET", "/api/v2/admin/users", params={"page_token": first["next_page_token"]})
     ann, bob = first["users"] + rest["users"]
     assert (ann["user_id"], ann["pending"], bob["user_id"], bob["pending"]) == ("ann", 0, "bob", 1)
     assert bob["stored_bytes"] == len(TINY)

@@ -3,65 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import shutil
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
-from websockets.asyncio.client import connect
-from websockets.typing import Subprotocol
 
+from tests.integration.gateway.front import Front, Service, gateway
 from tests.integration.gateway.world import Client
-from tests.support.api import SECRET, TINY, open_channel, token
-from tests.support.http import http_client
+from tests.support.api import open_channel, token
 from tests.support.patience import PATIENCE
-from tests.support.processes import ServiceProcess, free_port
 from whitebg.v1 import admin_service_pb2 as admin_pb
 from whitebg.v1 import generator_service_pb2 as pb
 from whitebg.v1.admin_service_pb2_grpc import AdminServiceStub
 from whitebg.v1.generator_service_pb2_grpc import GeneratorServiceStub
-from ws_gateway.server import make_server
-from ws_gateway.settings import Settings
 
-PHOTO = {"file": ("cup.png", TINY, "image/png")}
-QUICK = {"engine": "local", "size_px": "100"}
 ONE_TASK = ["pending", "processing", "completed"]
-
-
-class Service:
-    """A service on one folder and one port, in successive processes."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.port = free_port()
-        self.target = f"127.0.0.1:{self.port}"
-        self.output = ""
-        self._process: ServiceProcess | None = None
-
-    async def start(self) -> None:
-        """Start it, and return once it is serving."""
-        settings = {"grpc_port": str(self.port), "pool_processes": "1", "worker_slots": "1"}
-        self._process = await asyncio.to_thread(ServiceProcess, self.folder, SECRET, **settings)
-
-    async def kill(self) -> None:
-        if self._process is not None:
-            process, self._process = self._process, None
-            await asyncio.to_thread(process.close)
-            self.output = process.output
-
-    async def says(self, text: str) -> None:
-        """Wait until a line with this text is in the log."""
-        assert self._process is not None
-        await asyncio.to_thread(self._process.wait_for, text)
-
-    def logged(self, message: str) -> list[dict[str, Any]]:
-        """Return the lines with this message in the log of the last process."""
-        lines = [json.loads(line) for line in self.output.splitlines() if line.startswith("{")]
-        return [line for line in lines if line["message"] == message]
 
 
 @pytest.fixture
@@ -70,75 +28,6 @@ async def service(tmp_path: Path) -> AsyncIterator[Service]:
     await service.start()
     yield service
     await service.kill()
-
-
-class Front:
-    """A running gateway, as seen by browsers."""
-
-    def __init__(self, base: str, http: httpx.AsyncClient, target: str) -> None:
-        self.base = base
-        self.http = http
-        self.target = target
-        """The service behind it, for clients of gRPC."""
-
-    async def upload(self, user: str = "ann", **headers: str) -> int:
-        headers |= self.headers(user)
-        answer = await self.http.post("/api/v2/tasks", files=PHOTO, data=QUICK, headers=headers)
-        assert answer.status_code == 202, answer.text
-        task_id: int = answer.json()["task_id"]
-        return task_id
-
-    def headers(self, user: str = "ann") -> dict[str, str]:
-        return {"Authorization": f"Bearer {token(user)}"}
-
-    @asynccontextmanager
-    async def client(self, *, since: str | None = None, v2: bool = True) -> AsyncIterator[Client]:
-        query = httpx.QueryParams({"token": token("ann")} | ({} if since is None else {"since": since}))
-        protocols = [Subprotocol("whitebg.v2")] if v2 else None
-        url = f"ws://{self.base}/ws/notifications?{query}"
-        async with connect(url, compression=None, open_timeout=PATIENCE, subprotocols=protocols) as socket:
-            client = Client(socket)
-            await client.settled()
-            yield client
-
-    async def ready(self, status: int) -> None:
-        """Wait until the gateway's readiness has this status."""
-        async with asyncio.timeout(PATIENCE):
-            while (await self.http.get("/readyz")).status_code != status:
-                continue
-
-
-@asynccontextmanager
-async def gateway(service: Service) -> AsyncIterator[Front]:
-    values: dict[str, Any] = {
-        "jwt_secret": SECRET,
-        "grpc_target": service.target,
-        "connections_per_minute": 0,
-        "connections_per_address": 0,
-    }
-    server = make_server(Settings(http_port=0, **values))
-    serving = asyncio.create_task(server.serve())
-    async with asyncio.timeout(PATIENCE):
-        await server.listening.wait()
-    base = f"127.0.0.1:{server.port}"
-    async with http_client(f"http://{base}") as http:
-        front = Front(base, http, service.target)
-        await front.ready(200)
-        yield front
-    server.should_exit = True
-    await serving
-
-
-@asynccontextmanager
-async def gateway_and_service(folder: Path) -> AsyncIterator[Front]:
-    """Run both, the service on a folder of its own."""
-    service = Service(folder)
-    await service.start()
-    try:
-        async with gateway(service) as front:
-            yield front
-    finally:
-        await service.kill()
 
 
 async def to_the_end_of(client: Client, task_id: int) -> list[dict[str, Any]]:
@@ -164,8 +53,8 @@ def kinds(messages: list[dict[str, Any]]) -> set[str]:
     return {message["type"] for message in messages}
 
 
-async def test_the_first_version_s_client_needs_no_subprotocol_no_sync_and_no_ack(service: Service) -> None:
-    async with gateway(service) as front, front.client(v2=False) as client:
+async def test_the_first_version_s_client_needs_no_subprotocol_no_sync_and_no_ack(front: Front) -> None:
+    async with front.client(v2=False) as client:
         task_id = await front.upload()
         messages = await to_the_end_of(client, task_id)
         assert statuses(messages) == ONE_TASK
@@ -175,7 +64,7 @@ async def test_the_first_version_s_client_needs_no_subprotocol_no_sync_and_no_ac
 
 
 async def test_a_killed_service_costs_an_open_socket_nothing(service: Service) -> None:
-    async with gateway(service) as front, front.client() as client:
+    async with gateway(service.target) as front, front.client() as client:
         await to_the_end_of(client, await front.upload())
         await service.kill()
         await front.ready(503)
@@ -188,19 +77,17 @@ async def test_a_killed_service_costs_an_open_socket_nothing(service: Service) -
         assert "sync_begin" not in kinds(client.messages)
 
 
-async def test_a_client_resumes_with_another_gateway_where_it_was_with_the_first(service: Service) -> None:
-    async with gateway(service) as front:
-        async with front.client() as client:
-            seen = await to_the_end_of(client, await front.upload())
-        missed = await front.upload()
-        async with front.client(since=seen[-1]["id"]) as client:
-            replayed = await to_the_end_of(client, missed)
-    async with gateway(service) as front, front.client(since=seen[-1]["id"]) as client:
+async def test_a_client_resumes_with_another_gateway_where_it_was_with_the_first(front: Front) -> None:
+    async with front.client() as client:
+        seen = await to_the_end_of(client, await front.upload())
+    missed = await front.upload()
+    async with front.client(since=seen[-1]["id"]) as client:
+        replayed = await to_the_end_of(client, missed)
+    async with gateway(front.target, front.user) as another, another.client(since=seen[-1]["id"]) as client:
         again = await to_the_end_of(client, missed)
         begins = [message for message in client.messages if message["type"] == "sync_begin"]
-        answer = (
-            await front.http.post("/api/messages/sync", json={"since": seen[-1]["id"]}, headers=front.headers())
-        ).json()
+        since = {"since": seen[-1]["id"]}
+        answer = (await another.http.post("/api/messages/sync", json=since, headers=front.headers())).json()
     assert [(begin["mode"], begin["reason"]) for begin in begins] == [("replay", None)]
     assert seqs(seen + again) == [1, 2, 3, 4, 5, 6]
     assert [message["id"] for message in again] == [message["id"] for message in replayed]
@@ -208,7 +95,7 @@ async def test_a_client_resumes_with_another_gateway_where_it_was_with_the_first
 
 
 async def test_a_lost_log_reaches_open_sockets_as_a_snapshot_that_says_so(service: Service) -> None:
-    async with gateway(service) as front, front.client() as client:
+    async with gateway(service.target) as front, front.client() as client:
         old = await to_the_end_of(client, await front.upload())
         await service.kill()
         await asyncio.to_thread(shutil.rmtree, service.folder)
@@ -225,7 +112,7 @@ async def test_a_lost_log_reaches_open_sockets_as_a_snapshot_that_says_so(servic
 
 
 async def test_a_request_s_id_leads_from_the_browser_to_the_worker(service: Service) -> None:
-    async with gateway(service) as front, front.client() as client:
+    async with gateway(service.target) as front, front.client() as client:
         task_id = await front.upload(**{"X-Request-ID": "browser-7"})
         await to_the_end_of(client, task_id)
     # The client may receive the event before the log does.
@@ -244,7 +131,7 @@ async def test_a_request_s_id_leads_from_the_browser_to_the_worker(service: Serv
 
 
 async def test_the_queue_at_a_glance_is_the_service_s_own(service: Service) -> None:
-    async with gateway(service) as front, front.client() as client:
+    async with gateway(service.target) as front, front.client() as client:
         await to_the_end_of(client, await front.upload())
         admin = {"Authorization": f"Bearer {token('root', scope='admin')}"}
         answer = await front.http.get("/admin/queue/stats", headers=admin)
@@ -253,18 +140,15 @@ async def test_the_queue_at_a_glance_is_the_service_s_own(service: Service) -> N
         assert (await front.http.get("/admin/queue/stats", headers=front.headers())).status_code == 403
 
 
-async def test_api_key_is_accepted_over_http_until_it_is_revoked(service: Service) -> None:
-    async with (
-        open_channel(service.target) as channel,
-        gateway(service) as front,
-    ):
+async def test_api_key_is_accepted_over_http_until_it_is_revoked(front: Front) -> None:
+    async with open_channel(front.target) as channel:
         operator = AdminServiceStub(channel)
         metadata = (("authorization", f"Bearer {token('ops', scope='admin')}"),)
-        wanted = admin_pb.CreateApiKeyRequest(name="shop", user_id="ann", scopes=["tasks"])
+        wanted = admin_pb.CreateApiKeyRequest(name="shop", user_id=front.user, scopes=["tasks"])
         made = await operator.CreateApiKey(wanted, metadata=metadata)
         key = {"Authorization": f"Bearer {made.key}"}
         task_id = await front.upload(**key)
-        listed = await front.http.get("/api/generation/tasks", headers=front.headers("ann"))
+        listed = await front.http.get("/api/generation/tasks", headers=front.headers())
         assert [task["task_id"] for task in listed.json()["tasks"]] == [task_id]
         assert (await front.http.get("/admin/queue/stats", headers=key)).status_code == 403
         wrong = {"Authorization": f"Bearer {made.key[:-3]}abc"}

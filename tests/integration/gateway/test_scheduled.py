@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.integration.gateway.test_real_service import Front, gateway_and_service
+from tests.integration.gateway.front import Front
 from tests.support.api import SECRET, TINY, token
 from tests.support.processes import Program
 from whitebg import AsyncClient
@@ -20,19 +19,13 @@ from whitebg.errors import InvalidRequest
 HOUR = timedelta(hours=1)
 
 
-@pytest.fixture
-async def front(tmp_path: Path) -> AsyncIterator[Front]:
-    async with gateway_and_service(tmp_path / "data") as front:
-        yield front
-
-
 def moment(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
 async def submit(front: Front, **params: str) -> Any:
     files = {"file": ("photo.png", TINY, "image/png")}
-    return await front.http.post("/api/v2/tasks", params=params, files=files, headers=front.headers("ann"))
+    return await front.http.post("/api/v2/tasks", params=params, files=files, headers=front.headers())
 
 
 async def test_photo_and_version_start_at_their_time(front: Front) -> None:
@@ -47,7 +40,7 @@ async def test_photo_and_version_start_at_their_time(front: Front) -> None:
         f"/api/v2/tasks/{task['task_id']}/versions",
         params={"run_at": (at + HOUR).isoformat()},
         files={"hints": (None, "[]")},
-        headers=front.headers("ann"),
+        headers=front.headers(),
     )
     assert version.status_code == 202, version.text
     assert abs(moment(version.json()["run_at"]) - at - HOUR) < timedelta(seconds=5)
@@ -80,7 +73,7 @@ async def test_time_too_far_ahead_is_rejected(front: Front) -> None:
 
 async def test_python_client_schedules(front: Front) -> None:
     at = datetime.now(UTC) + HOUR
-    async with AsyncClient(front.target, token=token("ann")) as client:
+    async with AsyncClient(front.target, token=token(front.user)) as client:
         task = await client.submit(TINY, run_at=at)
         again = await client.resubmit(task.task_id, run_at=at)
         (output,) = await client.submit_outputs(TINY, [task.options], run_at=at)
@@ -96,9 +89,9 @@ async def test_command_line_schedules(front: Front, tmp_path: Path) -> None:
     photo.write_bytes(TINY)
     command = ["-m", "whitebg", "--target", front.target, "submit", str(photo)]
     options = ["--out", str(tmp_path / "white"), "--at", "1h", "--json"]
-    program = await asyncio.to_thread(_program, [*command, *options])
+    program = await asyncio.to_thread(_program, [*command, *options], token(front.user))
     try:
-        async with AsyncClient(front.target, token=token("ann")) as client:
+        async with AsyncClient(front.target, token=token(front.user)) as client:
             tasks = (getattr(event, "task", None) async for event in client.watch(snapshot=True))
             task = await anext(each async for each in tasks if each is not None)
         assert task.run_at is not None
@@ -107,5 +100,5 @@ async def test_command_line_schedules(front: Front, tmp_path: Path) -> None:
         await asyncio.to_thread(program.close)
 
 
-def _program(arguments: list[str]) -> Program:
-    return Program([sys.executable, "-P", *arguments], {"token": token("ann"), "jwt_secret": SECRET})
+def _program(arguments: list[str], bearer: str) -> Program:
+    return Program([sys.executable, "-P", *arguments], {"token": bearer, "jwt_secret": SECRET})

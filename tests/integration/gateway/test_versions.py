@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import numpy as np
-import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from tests.integration.gateway.test_real_service import Front, gateway_and_service
+from tests.integration.gateway.front import Front
 from tests.support.patience import PATIENCE
 from tests.support.photos import product_photo
 
@@ -36,16 +34,10 @@ def hints(*each: tuple[str, float, float, float, float]) -> str:
     return json.dumps([{"kind": kind, "region": region} for kind, region in named])
 
 
-@pytest.fixture
-async def front(tmp_path: Path) -> AsyncIterator[Front]:
-    async with gateway_and_service(tmp_path / "data") as front:
-        yield front
-
-
 class Editor:
     """A user who submits photos and corrects their results."""
 
-    def __init__(self, front: Front, user: str = "ann") -> None:
+    def __init__(self, front: Front, user: str = "") -> None:
         self.front = front
         self.headers = front.headers(user)
 

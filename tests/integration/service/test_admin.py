@@ -207,23 +207,20 @@ async def test_limits_of_users_and_engines(deployment: Deployment) -> None:
     assert refused.fields == ["limit.engine"]
 
 
-@sqlite
-async def test_scheduled_start_is_kept_over_the_api(deployment: Deployment) -> None:
-    ann = deployment.user("ann")
+async def test_scheduled_start_is_kept_over_the_api(api: Api) -> None:
     soon = Timestamp()
     soon.FromDatetime(datetime.now(UTC) + timedelta(seconds=2))
-    task = await ann.submit(options=LOCAL, run_at=soon)
+    task = await api.submit(options=LOCAL, run_at=soon)
     assert abs(task.run_at.ToDatetime() - soon.ToDatetime()) < timedelta(seconds=1)
-    (done,) = await ann.finished(task.task_id)
+    (done,) = await api.finished(task.task_id)
     assert done.started_at.ToDatetime() >= soon.ToDatetime() - timedelta(milliseconds=50)
     soon.FromDatetime(datetime.now(UTC) + timedelta(days=31))
-    assert (await refusal(ann.submit(run_at=soon))).fields == ["run_at"]
+    assert (await refusal(api.submit(run_at=soon))).fields == ["run_at"]
 
 
-@sqlite
-async def test_only_administrators_may_call_it(deployment: Deployment) -> None:
+async def test_only_administrators_may_call_it(channel: aio.Channel) -> None:
     for scope in ("tasks", "service"):
-        stranger = Operator(deployment.channel, token("eve", scope=scope))
+        stranger = Operator(channel, token("eve", scope=scope))
         for method in pb.DESCRIPTOR.services_by_name["AdminService"].methods_by_name:
             if (scope, method) == ("service", "ExchangeApiKey"):
                 continue

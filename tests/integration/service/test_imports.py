@@ -75,3 +75,10 @@ def test_the_command_line_imports_no_library_of_the_servers() -> None:
     with program([sys.executable, "-P", "-m", "whitebg", "--help"]) as command:
         assert command.wait() == 0
         assert among(imported(command), *ANYWHERE, *CLIENT) == []
+
+
+def test_the_doctor_imports_no_library_of_engines_that_are_not_set_up(tmp_path: Path) -> None:
+    doctor = [sys.executable, "-P", "-m", "generator_service", "doctor"]
+    with program(doctor, data_dir=str(tmp_path), jwt_secret=SECRET, pool_processes="1") as command:
+        assert command.wait() == 0
+        assert among(imported(command), *ANYWHERE, "alembic") == []
