@@ -47,7 +47,7 @@ class Cluster:
 
     async def worker(self, **settings: str) -> WorkerProcess:
         """Start a worker with one slot."""
-        return await self._start(partial(WorkerProcess, self._folder, SECRET, self._url, **settings))
+        return await self._start(partial(WorkerProcess, self._folder, self._url, **settings))
 
     async def _start(self, start: Callable[[], P]) -> P:
         process = await asyncio.to_thread(start)

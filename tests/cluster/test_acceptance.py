@@ -284,7 +284,7 @@ async def _rate(postgres: PostgresServer, s3: S3Server, folder: Path, workers: i
     await S3BlobStore(bucket).put(photo.blob, PHOTO, content_type="image/png")
     store = await asyncio.to_thread(open_store, url)
     settings = s3.settings | {"s3_prefix": bucket.prefix}
-    start = partial(WorkerProcess, folder, "0" * 64, url, module="tests.support.slow_worker", **settings)
+    start = partial(WorkerProcess, folder, url, module="tests.support.slow_worker", **settings)
     with ThreadPoolExecutor(2) as starting:
         running = list(starting.map(lambda _: start(), range(workers)))
     try:

@@ -266,6 +266,21 @@ def test_python_files_in_the_current_folder_never_run(
     assert not (tmp_path / "ran").exists(), (tmp_path / "ran").read_text()
 
 
+def test_it_runs_on_ipv6_addresses(tmp_path: Path) -> None:
+    photo, out = tmp_path / "mug.jpg", tmp_path / "out"
+    photo.write_bytes(product_photo(file_format="JPEG", quality=95))
+    hosts = ["--http-host", "::1", "--http-port", "0", "--grpc-host", "::1", "--grpc-port", "0"]
+    arguments = ["up", "--data-dir", str(tmp_path / "data"), *hosts, "--try", str(photo), "--out", str(out)]
+    with program([*WHITEBG, *arguments], worker_slots="1", pool_processes="1") as process:
+        process.wait_for("still serving")
+        endpoints = json.loads((tmp_path / "data" / "endpoints.json").read_text())
+        process.terminate()
+        assert process.wait() == 0, process.output
+    assert endpoints["grpc_target"].startswith("[::1]:")
+    assert endpoints["http_url"].startswith("http://[::1]:")
+    check_picture(out / "mug-white.png")
+
+
 def test_no_file_of_the_data_folder_is_open_to_others(tmp_path: Path) -> None:
     """Neither new files, for any umask, nor files from an existing folder."""
     data_dir = tmp_path / "data"

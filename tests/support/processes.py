@@ -203,14 +203,13 @@ class ServiceProcess(Program):
 
 
 class WorkerProcess(Program):
-    """`python -m generator_service worker`; ready once constructed."""
+    """`python -m generator_service worker`, which needs no signing secret; ready once constructed."""
 
     def __init__(
-        self, data_dir: Path, secret: str, database_url: str, *, module: str = "generator_service", **settings: str
+        self, data_dir: Path, database_url: str, *, module: str = "generator_service", **settings: str
     ) -> None:
         chosen = {
             "data_dir": str(data_dir),
-            "jwt_secret": secret,
             "database_url": database_url,
             "worker_slots": "1",
             "pool_processes": "1",

@@ -72,9 +72,7 @@ class Stack:
             url = self.postgres.url(await asyncio.to_thread(self.postgres.create))
             shared["database_url"] = url
             self._start["service"] = partial(ServiceProcess, self.folder, SECRET, **shared | {"worker_slots": "0"})
-            self._start["worker"] = partial(
-                WorkerProcess, self.folder, SECRET, url, **SETTINGS | {"worker_slots": str(SLOTS)}
-            )
+            self._start["worker"] = partial(WorkerProcess, self.folder, url, **SETTINGS | {"worker_slots": str(SLOTS)})
         self._start["gateway"] = self._gateway
         for name in self._start:
             await self._launch(name)

@@ -143,7 +143,7 @@ class Topology:
         return ServiceProcess(self.no_folder, self.secret, **settings)
 
     def _worker(self) -> Program:
-        return WorkerProcess(self.no_folder, self.secret, self.database_url, **self._shared)
+        return WorkerProcess(self.no_folder, self.database_url, **self._shared)
 
     @property
     def _shared(self) -> dict[str, str]:

@@ -70,7 +70,7 @@ def processes(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[
             stack.callback(postgres.drop, name)
             url = postgres.url(name)
             service = stack.enter_context(service_process(tmp_path, SECRET, database_url=url, **settings))
-            worker = WorkerProcess(tmp_path, SECRET, url)
+            worker = WorkerProcess(tmp_path, url)
             stack.callback(worker.close)
             yield service, worker
         else:

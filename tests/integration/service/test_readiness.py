@@ -217,7 +217,7 @@ async def test_a_read_only_database_makes_service_worker_and_gateway_not_ready(t
     with postgres_server() as server:
         options = {"worker_slots": "0", "metrics_port": str(probe.port), "database_url": server.url()}
         with service_process(data, SECRET, **options) as service:
-            worker = WorkerProcess(data, SECRET, server.url(), metrics_port=str(at_worker.port))
+            worker = WorkerProcess(data, server.url(), metrics_port=str(at_worker.port))
             try:
                 async with open_channel(service.target) as channel, gateway(service.target) as http:
                     await asyncio.gather(probe.until(200), at_worker.until(200), gateway_until(http, 200))

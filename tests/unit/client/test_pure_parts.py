@@ -280,6 +280,14 @@ def test_free_ports_differ_and_loopback_is_known() -> None:
     assert ports.reachable("::", 5) == "[::1]:5"
 
 
+def test_a_port_in_use_is_reported_with_an_address_that_can_be_copied() -> None:
+    with socket.create_server(("::1", 0), family=socket.AF_INET6) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(Problem) as caught:
+            ports.choose([("GRPC", "::1", port)])
+    assert caught.value.message.startswith(f"[::1]:{port} can't be used")
+
+
 def test_a_snoozed_task_shows_until_when_it_waits() -> None:
     now = datetime.now(UTC).replace(microsecond=0)
     task = task_from_proto(task_pb2.Task(task_id=1, stage="waiting for Gemini's quota"))

@@ -29,7 +29,7 @@ def choose(wanted: list[tuple[str, str, int]]) -> list[int]:
                 listener.bind((host, port))
             except OSError as error:
                 raise Problem(
-                    f"{host}:{port} can't be used: {error.strerror}",
+                    f"{_address(host, port)} can't be used: {error.strerror}",
                     f"stop what listens there, or choose another port with --{name.lower()}-port N, or "
                     f"WHITEBG_{name}_PORT=N for `make run` (0 takes a free one)",
                 ) from error
@@ -80,4 +80,8 @@ def reachable(host: str, port: int) -> str:
     """Return the address under which this machine reaches what listens on ``host``."""
     if host in {"0.0.0.0", "::"}:  # noqa: S104 - compared, not bound
         host = "127.0.0.1" if host == "0.0.0.0" else "::1"  # noqa: S104
+    return _address(host, port)
+
+
+def _address(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
