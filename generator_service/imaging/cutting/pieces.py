@@ -20,9 +20,9 @@ _EDGED, _EDGE = 0.6, 1.5
 """More than this share of the boundary must be this many times as hard as noise."""
 _INTRUDER = 0.5
 """A piece cut off by the frame must be this share of the largest whole one to count as a product."""
-_UNSEEN, _TINY = 0.1, 0.004
-"""A piece to which a network gives less than the first on average, and smaller than the second as a share of the
-largest one, is no product: networks overlook whole items, but not only crumbs of them."""
+_UNSEEN, _CRUMBS = 0.1, 0.01
+"""Pieces to which a network gives less than the first on average are crumbs if all of them together are smaller than
+the second, as a share of the largest piece: networks overlook whole items and thin chains, but those are more."""
 INTRUDER = 0.03
 """A piece cut off by the frame, beside a whole product and smaller than this share of it, is another object. Such
 pieces measured up to 0.024, cut off parts of products 0.05 and more."""
@@ -69,7 +69,8 @@ def without_strays(mask: Mask, expected: Floats) -> Mask:
     areas[0] = 0.0
     largest = float(areas.max())
     seen = np.bincount(labels.ravel(), weights=expected.ravel(), minlength=count) / np.maximum(areas, 1.0)
-    stray = (areas < _TINY * largest) & (seen < _UNSEEN)
+    crumbs = (areas < largest) & (seen < _UNSEEN)
+    stray = crumbs if float(areas[crumbs].sum()) < _CRUMBS * largest else np.zeros(count, np.bool_)
     cut_off = np.isin(np.arange(count), np.asarray(labels)[inside_frame(*mask.shape)])
     if not cut_off[int(np.argmax(areas))]:
         stray |= cut_off & (areas < INTRUDER * largest)

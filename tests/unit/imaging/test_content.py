@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from generator_service.domain.task import Content, OutputFormat, Shadow
-from generator_service.imaging.output.encode import border_is
+from generator_service.imaging.output.encode import border_is, encode
 from generator_service.imaging.output.shadow import contact_shadow
 from generator_service.imaging.render import render
 from tests.unit.imaging.photos import WHITE, Pixels, codes, decoded, encoded, product_photo, silent, spec
@@ -133,3 +133,17 @@ def test_a_coloured_background_is_exact_under_a_byte_limit() -> None:
     picture = render(photo, spec(size_px=800, output=OutputFormat.JPEG, background=beige, max_bytes=limit), silent)
     assert len(picture.data) <= limit
     assert border_is(decoded(picture.data), beige)
+
+
+@pytest.mark.parametrize("output", [OutputFormat.PNG, OutputFormat.JPEG, OutputFormat.WEBP])
+def test_the_colour_profile_does_not_state_when_the_process_started(output: OutputFormat) -> None:
+    """The same photo yields the same file in every process."""
+    file = encode(np.full((64, 64, 3), 255, np.uint8), output, WHITE, None).data
+    with Image.open(io.BytesIO(file)) as image:
+        assert image.info["icc_profile"][24:36] == bytes.fromhex("07d0 0001 0001 0000 0000 0000")
+
+
+def test_a_large_png_holds_its_pixels() -> None:
+    pixels = np.full((2048, 2048, 3), 255, np.uint8)
+    pixels[500:1500, 400:1600] = np.random.default_rng(0).integers(0, 256, (1000, 1200, 3), np.uint8)
+    assert np.array_equal(decoded(encode(pixels, OutputFormat.PNG, WHITE, None).data), pixels)

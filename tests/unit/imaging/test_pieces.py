@@ -37,6 +37,13 @@ def test_pieces_beside_a_whole_product(piece: Mask, seen: float, kept: bool) -> 
     assert np.array_equal(without_strays(PRODUCT | piece, expected), PRODUCT | piece if kept else PRODUCT)
 
 
+def test_a_chain_in_fragments_that_the_network_overlooks_is_no_set_of_crumbs() -> None:
+    links = np.zeros((SIDE, SIDE), np.bool_)
+    links[20:24, 10:190:8] = links[20:24, 11:190:8] = True
+    mask = PRODUCT | links
+    assert np.array_equal(without_strays(mask, PRODUCT.astype(np.float32)), mask)
+
+
 def test_pieces_at_the_frame_stay_beside_a_product_that_is_cut_off_too() -> None:
     mask = box(50, 50, 100, 150) | box(180, 190, 12, 10)
     assert np.array_equal(without_strays(mask, mask.astype(np.float32)), mask)
