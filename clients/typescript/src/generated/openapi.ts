@@ -350,7 +350,8 @@ export interface paths {
          * @description Download the results of tasks as one ZIP file, with `report.csv`: their verdicts, decisions and problems.
          *
          *     Tasks that have no result, or do not exist, are in the report only. The file is sent while it is written; a
-         *     connection that ends early leaves it incomplete. A further one of the same user waits for its turn.
+         *     connection that ends early leaves it incomplete, and one that is read too slowly ends. A further one of the same
+         *     user waits for its turn.
          */
         post: operations["pack"];
         delete?: never;
