@@ -24,7 +24,7 @@ help:
 	@echo "make protos   generate the stubs anew"
 	@echo "make page     build the page anew"
 	@echo "make bench    measure speed beside peers: make bench SAVE=FILE, or COMPARE=FILE of an earlier run"
-	@echo "make cluster  run PostgreSQL, Redis, SeaweedFS, nginx, 2 services, 3 workers, 2 gateways here"
+	@echo "make cluster  run PostgreSQL, Redis, SeaweedFS, nginx, Prometheus, 2 services, 3 workers, 2 gateways here"
 	@echo "make cluster-test  break that in every way, and measure"
 	@echo "make chaos    break the real processes at random under all kinds of clients, and check every guarantee:"
 	@echo "              make chaos CHAOS_SECONDS=60 CHAOS_SEED=1 CHAOS_SEEDS=1 CHAOS_STORE=sqlite|postgres|both"
@@ -61,6 +61,7 @@ check: $(VENV)/.ready-dev
 	$(BIN)/python tools/lint_clients.py
 	$(BIN)/python tools/build_page.py --check
 	$(BIN)/python tools/check_deploy.py
+	$(BIN)/python tools/sbom.py --check
 	$(BIN)/python tools/check_workflows.py
 	$(BIN)/python tools/check_version.py
 	$(BIN)/python tools/check_language.py
