@@ -1,5 +1,5 @@
 # Every target sets up what it needs. `make run` and `make test` are all that a newcomer needs.
-.PHONY: help setup run test check format protos page bench quality fuzz presets cluster cluster-test chaos simulate clean
+.PHONY: help setup run test check format protos page bench quality fuzz presets audit cluster cluster-test chaos simulate clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -15,6 +15,7 @@ SEED ?= 1
 TARGET ?= all
 COUNT ?= 10000
 FUZZ_STORE ?= sqlite
+ADVISORIES ?=
 
 help:
 	@echo "make run      start whitebg here and put a photo through it"
@@ -24,13 +25,14 @@ help:
 	@echo "make protos   generate the stubs anew"
 	@echo "make page     build the page anew"
 	@echo "make bench    measure speed beside peers: make bench SAVE=FILE, or COMPARE=FILE of an earlier run"
-	@echo "make cluster  run PostgreSQL, Redis, SeaweedFS, nginx, 2 services, 3 workers, 2 gateways here"
+	@echo "make cluster  run PostgreSQL, Redis, SeaweedFS, nginx, Prometheus, 2 services, 3 workers, 2 gateways here"
 	@echo "make cluster-test  break that in every way, and measure"
 	@echo "make chaos    break the real processes at random under all kinds of clients, and check every guarantee:"
 	@echo "              make chaos CHAOS_SECONDS=60 CHAOS_SEED=1 CHAOS_SEEDS=1 CHAOS_STORE=sqlite|postgres|both"
 	@echo "make simulate run random schedules of store, session and client in virtual time: make simulate SCHEDULES=1000000"
 	@echo "make quality  measure the pictures: make quality PHOTOS=DIR STUDIO=scenes-per-class ENGINES=local,neural,auto WEIGHTS=FILE"
 	@echo "make presets  make every preset's picture and see its own report: make presets PHOTOS=DIR"
+	@echo "make audit    compare the image's packages with advisories in the OSV format: make audit ADVISORIES=FOLDER"
 	@echo "make fuzz     send broken photos to the engine, and broken requests to the real servers:"
 	@echo "              make fuzz TARGET=images|settings|grpc|http|websocket|all COUNT=10000 SEED=1 FUZZ_STORE=sqlite|postgres"
 
@@ -61,6 +63,8 @@ check: $(VENV)/.ready-dev
 	$(BIN)/python tools/lint_clients.py
 	$(BIN)/python tools/build_page.py --check
 	$(BIN)/python tools/check_deploy.py
+	$(BIN)/python tools/sbom.py --check
+	$(BIN)/python tools/audit.py "$(ADVISORIES)"
 	$(BIN)/python tools/check_workflows.py
 	$(BIN)/python tools/check_version.py
 	$(BIN)/python tools/check_language.py
@@ -103,6 +107,9 @@ simulate: $(VENV)/.ready-dev
 
 fuzz: $(VENV)/.ready-dev
 	$(BIN)/python -m tools.fuzz $(TARGET) --count $(COUNT) --seed $(SEED) --store $(FUZZ_STORE)
+
+audit: $(VENV)/.ready-dev
+	$(BIN)/python tools/audit.py "$(ADVISORIES)"
 
 presets: $(VENV)/.ready-dev
 	$(BIN)/python tools/preset_reports.py $(PHOTOS)

@@ -57,7 +57,11 @@ class Receiver:
             protocol_version = "HTTP/1.1"
 
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["content-length"]))
+                announced = int(self.headers["content-length"])
+                body = self.rfile.read(announced)
+                if len(body) < announced:  # The sender died.
+                    self.close_connection = True
+                    return
                 status = receiver.take(self.headers, body)
                 self.send_response(status)
                 if status in {301, 302, 307}:

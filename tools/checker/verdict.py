@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from tools.checker.calls import check_access, check_calls, check_workers
 from tools.checker.delivery import check_delivery, reconnects
@@ -38,7 +39,20 @@ from tools.checker.readiness import check_readiness
 from tools.checker.violation import Violation
 from tools.checker.webhooks import check_webhooks
 
-_OF_CLIENT = (Opened, SnapshotBegun, Shown, SnapshotEnded, Received, Moved, Finished)
+_ORDERED: tuple[tuple[type[Record], ...], ...] = (
+    (Config,),
+    (Logged,),
+    (Stored,),
+    (Opened, SnapshotBegun, Shown, SnapshotEnded, Received, Moved, Finished),
+    (Called,),
+    (Claimed, Reported),
+    (Readiness,),
+    (Disturbed,),
+    (Revoked, Admitted),
+    (Paused, Resumed),
+    (Hooked, Delivered, Buried),
+)
+"""All kinds of records; those of a group are checked together, in their order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,34 +83,34 @@ class Verdict:
 
 def check(history: Iterable[Record]) -> Verdict:
     """Check a history. Records of one writer are in the order in which it wrote them; writers may be interleaved."""
-    records = list(history)
-    config = next((record for record in records if isinstance(record, Config)), Config())
-    log = Log.of(record for record in records if isinstance(record, Logged))
-    of_clients = [record for record in records if isinstance(record, _OF_CLIENT)]
-    calls = [record for record in records if isinstance(record, Called)]
-    readings = [record for record in records if isinstance(record, Readiness)]
-    pauses = pauses_of([record for record in records if isinstance(record, Paused | Resumed)])
-    disturbances = [record for record in records if isinstance(record, Disturbed)]
-    webhooks = [record for record in records if isinstance(record, Hooked | Delivered | Buried)]
+    of: dict[type[Record], list[Any]] = {}
+    for kinds in _ORDERED:
+        together: list[Any] = []
+        of.update((kind, together) for kind in kinds)
+    for record in history:
+        of[type(record)].append(record)
+    config = next(iter(of[Config]), Config())
+    log = Log.of(of[Logged])
+    pauses = pauses_of(of[Paused])
     violations = [
-        *check_log(log, [record for record in records if isinstance(record, Stored)], config),
-        *check_delivery(log, of_clients),
-        *check_calls(log, calls, config),
-        *check_workers(log, [record for record in records if isinstance(record, Claimed | Reported)]),
-        *check_access([record for record in records if isinstance(record, Revoked | Admitted)], config),
-        *check_readiness(log, readings, disturbances, pauses, config),
+        *check_log(log, of[Stored], config),
+        *check_delivery(log, of[Received]),
+        *check_calls(log, of[Called], config),
+        *check_workers(log, of[Claimed]),
+        *check_access(of[Revoked], config),
+        *check_readiness(log, of[Readiness], of[Disturbed], pauses, config),
         *check_pauses(log, pauses, config),
-        *check_webhooks(log, webhooks),
+        *check_webhooks(log, of[Hooked]),
     ]
     return Verdict(
         violations=tuple(violations),
         events=len(log.events),
         tasks=len(log.by_task),
-        received=sum(isinstance(record, Received) for record in of_clients),
-        calls=len(calls),
-        clients=len({record.client for record in of_clients}),
-        reconnects=reconnects(of_clients),
-        readings=len(readings),
+        received=sum(isinstance(record, Received) for record in of[Received]),
+        calls=len(of[Called]),
+        clients=len({record.client for record in of[Received]}),
+        reconnects=reconnects(of[Received]),
+        readings=len(of[Readiness]),
         pauses=len(pauses),
-        webhooks=sum(isinstance(record, Delivered) for record in webhooks),
+        webhooks=sum(isinstance(record, Delivered) for record in of[Hooked]),
     )

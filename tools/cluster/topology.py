@@ -59,6 +59,8 @@ class Topology:
     grpc_port: int = field(default_factory=free_port)
     kills: Counter[str] = field(default_factory=Counter)
     processes: dict[str, Program] = field(default_factory=dict)
+    metrics: dict[str, int] = field(default_factory=dict)
+    """Port of each process's metrics."""
     _start: dict[str, Callable[[], Program]] = field(default_factory=dict)
 
     @property
@@ -87,9 +89,10 @@ class Topology:
         services = {f"service-{number}": free_port() for number in range(1, self.size.services + 1)}
         gateways = {f"gateway-{number}": free_port() for number in range(1, self.size.gateways + 1)}
         workers = [f"worker-{number}" for number in range(1, self.size.workers + 1)]
-        self._start |= {name: partial(self._service, port) for name, port in services.items()}
-        self._start |= dict.fromkeys(workers, self._worker)
-        self._start |= {name: partial(self._gateway, port) for name, port in gateways.items()}
+        self.metrics = {name: free_port() for name in (*services, *workers, *gateways)}
+        self._start |= {name: partial(self._service, name, port) for name, port in services.items()}
+        self._start |= {name: partial(self._worker, name) for name in workers}
+        self._start |= {name: partial(self._gateway, name, port) for name, port in gateways.items()}
         self._start["nginx"] = partial(self._nginx, gateways=gateways.values(), services=services.values())
         # Two at a time, because starting is CPU-bound.
         with ThreadPoolExecutor(2) as starting:
@@ -109,14 +112,23 @@ class Topology:
     def kill(self, name: str) -> None:
         """Kill a process with SIGKILL and restart it unchanged; return once it is ready."""
         self.kills[name.partition("-")[0]] += 1
-        servers: dict[str, PostgresServer | RedisServer | S3Server]
-        servers = {"postgres": self.postgres, "redis": self.redis, "s3": self.s3}
-        if name in servers:
-            servers[name].kill()
-            servers[name].start()
-            return
-        self.processes[name].close()
-        self._open(name)
+        self.take_down(name)
+        self.bring_back(name)
+
+    def take_down(self, name: str) -> None:
+        """Kill a process with SIGKILL."""
+        (self._servers[name].kill if name in self._servers else self.processes[name].close)()
+
+    def bring_back(self, name: str) -> None:
+        """Restart a process that was taken down, unchanged; return once it is ready."""
+        if name in self._servers:
+            self._servers[name].start()
+        else:
+            self._open(name)
+
+    @property
+    def _servers(self) -> dict[str, PostgresServer | RedisServer | S3Server]:
+        return {"postgres": self.postgres, "redis": self.redis, "s3": self.s3}
 
     def replace(self, name: str) -> None:
         """Stop a process cleanly, as an upgrade does, and restart it."""
@@ -131,8 +143,9 @@ class Topology:
         for process in self.processes.values():
             process.close()
 
-    def _service(self, port: int) -> Program:
+    def _service(self, name: str, port: int) -> Program:
         settings = self._shared | {
+            "metrics_port": str(self.metrics[name]),
             "database_url": self.database_url,
             "worker_slots": "0",
             "grpc_port": str(port),
@@ -142,8 +155,9 @@ class Topology:
         }
         return ServiceProcess(self.no_folder, self.secret, **settings)
 
-    def _worker(self) -> Program:
-        return WorkerProcess(self.no_folder, self.database_url, **self._shared)
+    def _worker(self, name: str) -> Program:
+        settings = self._shared | {"metrics_port": str(self.metrics[name])}
+        return WorkerProcess(self.no_folder, self.database_url, **settings)
 
     @property
     def _shared(self) -> dict[str, str]:
@@ -155,8 +169,9 @@ class Topology:
         """The bucket's address for browsers."""
         return f"{self.s3.endpoint}/{BUCKET}"
 
-    def _gateway(self, port: int) -> Program:
+    def _gateway(self, name: str, port: int) -> Program:
         settings = {
+            "metrics_port": str(self.metrics[name]),
             "http_port": str(port),
             "grpc_target": self.grpc,
             "grpc_tls": "1",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
 from contextlib import aclosing
+from functools import cache
 from typing import Any
+from unittest.mock import patch
 
 from tools.checker.history import Config, Finished, Logged, Moved, Opened, Received, Record
 from tools.checker.verdict import check
 from tools.simulation.schedule import Broken, Step
-from whitebg import errors, models
+from whitebg import convert, errors, models
 from whitebg.v1 import event_pb2, task_pb2
 from whitebg.v1 import generator_service_pb2 as pb
 from whitebg.watch import WatchRequest, follow
@@ -27,7 +29,9 @@ class ClientWorld:
     def run(self, schedule: Sequence[Step]) -> None:
         """Run a schedule, and check what the user of the client received."""
         script = _Script(schedule)
-        history = _drive(script.consume())
+        # A task of this world is a function of its number: converting it again and again would take most of the time.
+        with patch.object(convert, "task_from_proto", _converted):
+            history = _drive(script.consume())
         if violations := check(history).violations:
             raise Broken("; ".join(map(str, violations)))
 
@@ -102,16 +106,29 @@ class _Script:
         self._over = True
 
 
+_convert = convert.task_from_proto
+_converted_by_id: dict[int, models.Task] = {}
+
+
+def _converted(task: task_pb2.Task) -> models.Task:
+    """Convert a task, each once."""
+    if (found := _converted_by_id.get(task.task_id)) is None:
+        found = _converted_by_id[task.task_id] = _convert(task)
+    return found
+
+
 def _batch(seqs: range) -> pb.WatchTasksResponse:
     return pb.WatchTasksResponse(items=[_item(seq) for seq in seqs], cursor=f"e:{seqs[-1]}")
 
 
+@cache
 def _item(seq: int) -> pb.WatchItem:
     task = task_pb2.Task(task_id=seq, user_id="ann", state=task_pb2.TASK_STATE_PENDING, seq=seq)
     kind = event_pb2.EVENT_TYPE_CREATED
     return pb.WatchItem(event=event_pb2.TaskEvent(revision=seq, seq=seq, cursor=f"e:{seq}", type=kind, task=task))
 
 
+@cache
 def _logged(seq: int) -> Logged:
     return Logged(
         revision=seq, seq=seq, user="ann", task_id=seq, type="created", state="pending", attempt=0, failures=0, at=seq
