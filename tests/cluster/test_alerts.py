@@ -23,7 +23,7 @@ FAULTS = {
     "postgres": {"WhitebgNotReady", "WhitebgWritesRejected"},
     "service-1": {"WhitebgServiceAway"},
 }
-"""What is taken down, and the alerts that must fire meanwhile."""
+"""The process to take down, and the alerts that must fire meanwhile."""
 PATIENCE = 180.0
 
 

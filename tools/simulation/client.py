@@ -11,7 +11,8 @@ from unittest.mock import patch
 from tools.checker.history import Config, Finished, Logged, Moved, Opened, Received, Record
 from tools.checker.verdict import check
 from tools.simulation.schedule import Broken, Step
-from whitebg import convert, errors, models
+from whitebg import errors, models
+from whitebg.convert.tasks import task_from_proto
 from whitebg.v1 import event_pb2, task_pb2
 from whitebg.v1 import generator_service_pb2 as pb
 from whitebg.watch import WatchRequest, follow
@@ -30,7 +31,7 @@ class ClientWorld:
         """Run a schedule, and check what the user of the client received."""
         script = _Script(schedule)
         # A task of this world is a function of its number: converting it again and again would take most of the time.
-        with patch.object(convert, "task_from_proto", _converted):
+        with patch("whitebg.convert.updates.task_from_proto", _converted):
             history = _drive(script.consume())
         if violations := check(history).violations:
             raise Broken("; ".join(map(str, violations)))
@@ -106,14 +107,13 @@ class _Script:
         self._over = True
 
 
-_convert = convert.task_from_proto
 _converted_by_id: dict[int, models.Task] = {}
 
 
 def _converted(task: task_pb2.Task) -> models.Task:
     """Convert a task, each once."""
     if (found := _converted_by_id.get(task.task_id)) is None:
-        found = _converted_by_id[task.task_id] = _convert(task)
+        found = _converted_by_id[task.task_id] = task_from_proto(task)
     return found
 
 

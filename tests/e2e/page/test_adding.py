@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import FilePayload, expect
+from playwright.sync_api import Dialog, FilePayload, Route, expect
 
 from tests.e2e.page.conftest import Visit
 from tests.e2e.page.stack import PHOTOS, Stack
-from tests.e2e.page.visitor import Visitor, jpeg
+from tests.e2e.page.visitor import SUBMISSION, Visitor, jpeg
+from tests.support.api import token
 from tests.support.patience import PATIENCE
 from tests.support.photos import product_photo
 
@@ -28,6 +29,48 @@ def folder(tmp_path: Path) -> Path:
     (root / ".DS_Store").write_bytes(b"what a Mac leaves behind")
     (root / "Thumbs.db").write_bytes(b"what Windows leaves behind")
     return root
+
+
+def test_folder_without_photos_is_reported(visit: Visit) -> None:
+    ann = visit().arrive()
+    ann.page.evaluate(
+        """() => {
+            const cargo = new DataTransfer();
+            cargo.items.add(new File(["%PDF-1.4"], "invoice.pdf", {type: "application/pdf"}));
+            const input = document.querySelector("input[webkitdirectory]");
+            input.files = cargo.files;
+            input.dispatchEvent(new Event("change", {bubbles: true}));
+        }"""
+    )
+    expect(ann.page.get_by_role("alert")).to_have_text("There are no photos in this folder.")
+    ann.sees(0)
+
+
+def test_signing_out_asks_before_unsent_photos_are_lost(visit: Visit) -> None:
+    ann = visit()
+    ann.page.goto(f"{ann.url}/#token={token('ann')}")
+    ann.sees_connection("Live")
+    held: list[Route] = []
+    ann.page.route(
+        SUBMISSION, lambda route: held.append(route) if route.request.method == "POST" else route.continue_()
+    )
+    ann.drop([PHOTOS / "pink-cap.jpg", PHOTOS / "loafers.jpg"])
+    ann.sees(2, "uploading")
+    asked: list[str] = []
+
+    def answer(dialog: Dialog, accepted: bool) -> None:
+        asked.append(dialog.message)
+        dialog.accept() if accepted else dialog.dismiss()
+
+    ann.page.once("dialog", lambda dialog: answer(dialog, False))
+    ann.page.get_by_role("button", name="Sign out").click()
+    ann.sees(2, "uploading")
+    ann.page.once("dialog", lambda dialog: answer(dialog, True))
+    ann.page.get_by_role("button", name="Sign out").click()
+    ann.sees(0)
+    assert asked == ["2 photos have not been sent yet, and will be lost. Sign out all the same?"] * 2
+    for route in held:
+        route.abort()
 
 
 def test_a_dropped_folder_is_read_to_its_last_photo(visit: Visit, folder: Path) -> None:

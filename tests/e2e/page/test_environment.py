@@ -83,6 +83,28 @@ def test_page_shows_that_the_service_is_unavailable(stack: Stack, visit: Visit) 
         assert len(tab.wire.sockets) == 1
 
 
+def test_part_of_the_page_that_cannot_be_loaded_is_reported(visit: Visit) -> None:
+    ann = visit()
+    ann.page.clock.install()  # It is tried five times, with pauses.
+    ann.page.route("**/assets/dialogs-*", lambda route: route.abort())
+    ann.arrive()
+    with ann.page.expect_event("console", lambda message: message.type == "error" and "dialogs-" in message.text):
+        for _ in range(5):
+            ann.page.clock.run_for(5_000)
+    alert = ann.page.get_by_role("alert")
+    expect(alert).to_contain_text("A part of this page could not be loaded")
+    ann.drop([PHOTOS / "pink-cap.jpg"])  # The rest works.
+    ann.sees(1, "done")
+
+    ann.page.unroute("**/assets/dialogs-*")
+    alert.get_by_role("button", name="Reload the page").click()
+    ann.sees(1, "done")
+    expect(alert).to_have_count(0)
+    ann.page.keyboard.press("?")
+    expect(ann.page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
+    ann.faults = [fault for fault in ann.faults if "dialogs-" not in fault]
+
+
 def test_request_that_hangs_does_not_stop_the_connection(visit: Visit) -> None:
     ann = visit()
     ann.page.clock.install()

@@ -259,7 +259,7 @@ def test_a_wrong_cut_out_is_corrected_with_the_brush_and_the_earlier_result_is_k
 def test_a_part_is_dropped_by_touch(visit: Visit) -> None:
     ann = visit(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True).arrive()
     page = ann.page
-    ann.drop([{"name": "two.png", "mimeType": "image/png", "buffer": _two_parts()}])
+    ann.drop([{"name": "two.png", "mimeType": "image/png", "buffer": two_parts()}])
     ann.sees(1, "done")
     page.locator(".card-picture").tap()
     dialog = page.get_by_role("dialog")
@@ -361,7 +361,8 @@ def parts(picture: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> int:
     return int(np.count_nonzero(np.diff(columns.astype(np.int8), prepend=0) == 1))
 
 
-def _two_parts() -> bytes:
+def two_parts() -> bytes:
+    """Draw a product, and beside it a part that does not belong to it."""
     photo = np.full((400, 600, 3), 215, np.uint8)
     photo[100:300, 60:360] = (170, 40, 30)
     photo[160:240, 470:550] = (30, 70, 160)

@@ -2,6 +2,7 @@ import { useConnection, useReadable, WebSocketProvider } from "@whitebg/client/r
 import { useEffect, useState } from "react";
 
 import { useTexts } from "../i18n";
+import { isUnderWay } from "../model/uploads";
 import { makeWorld, type World } from "../model/world";
 import { routeOf } from "../session/route";
 import { Header } from "./Header";
@@ -57,6 +58,7 @@ export function App() {
 function ConnectedHeader({ world, granted }: { world: World; granted: boolean }) {
   const { state, serviceAvailable } = useConnection();
   const account = useReadable(world.account);
+  const { signIn } = useTexts();
   const issuer = useReadable(world.issuer);
   const shown = state === "connected" && !serviceAvailable ? "unavailable" : state;
   return (
@@ -64,7 +66,10 @@ function ConnectedHeader({ world, granted }: { world: World; granted: boolean })
       connection={granted ? shown : null}
       account={granted ? account : null}
       signInHref={granted && account === null && issuer !== null ? issuer.href(false) : null}
-      onSignOut={world.signOut}
+      onSignOut={() => {
+        const unsent = world.uploads.read().filter(isUnderWay).length;
+        if (unsent === 0 || confirm(signIn.unsent(unsent))) world.signOut();
+      }}
     />
   );
 }

@@ -1,6 +1,6 @@
 import { Button } from "@mantine/core";
 import { IconFolder, IconPhotoPlus } from "@tabler/icons-react";
-import { useEffect, useRef } from "react";
+import { useEffect, useRef, useState } from "react";
 import { useDropzone } from "react-dropzone";
 
 import { useTexts } from "../i18n";
@@ -13,8 +13,14 @@ interface Props {
 export function DropZone({ onFiles }: Props) {
   const { drop } = useTexts();
   const folder = useRef<HTMLInputElement>(null);
+  /** Whether the latest folder had no photo in it. */
+  const [nothing, setNothing] = useState(false);
+  const take = (files: File[]): void => {
+    setNothing(files.length === 0);
+    if (files.length > 0) onFiles(files);
+  };
   const { getRootProps, getInputProps, isDragActive, open } = useDropzone({
-    onDrop: (files) => onFiles(files.filter((file) => (isOfFolder(file) ? isPhotoLike(file) : isVisible(file)))),
+    onDrop: (files) => take(files.filter((file) => (isOfFolder(file) ? isPhotoLike(file) : isVisible(file)))),
     noClick: true,
     noKeyboard: true,
   });
@@ -30,13 +36,13 @@ export function DropZone({ onFiles }: Props) {
         aria-label={drop.chooseFolder}
         webkitdirectory=""
         onChange={(event) => {
-          onFiles([...(event.currentTarget.files ?? [])].filter(isPhotoLike));
+          take([...(event.currentTarget.files ?? [])].filter(isPhotoLike));
           event.currentTarget.value = "";
         }}
       />
       <IconPhotoPlus className="drop-icon" size={44} stroke={1.2} aria-hidden="true" />
       <p className="drop-title">{isDragActive ? drop.active : drop.idle}</p>
-      <p className="muted small">{drop.hint}</p>
+      {nothing ? <p className="drop-nothing small" role="alert">{drop.nothing}</p> : <p className="muted small">{drop.hint}</p>}
       <div className="drop-buttons">
         <Button onClick={open}>{drop.choose}</Button>
         <Button

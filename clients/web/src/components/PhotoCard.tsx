@@ -41,7 +41,7 @@ export function isBusy({ phase }: Photo): boolean {
 interface Props {
   photo: Photo;
   selected: boolean;
-  /** Whether Tab reaches this card; arrow keys go from there to the others. */
+  /** Whether Tab reaches this card and its controls; arrow keys go from there to the others. */
   current: boolean;
   market: string;
   versions: number;
@@ -57,6 +57,7 @@ export const PhotoCard = memo(function PhotoCard({ photo, selected, current, mar
   const { phase, name, result } = photo;
   const busy = isBusy(photo);
   const named = (action: string) => texts.action.for(action, name);
+  const tabIndex = current ? 0 : -1;
   return (
     <article
       className="card"
@@ -70,6 +71,7 @@ export const PhotoCard = memo(function PhotoCard({ photo, selected, current, mar
       <input
         type="checkbox"
         className="card-select"
+        tabIndex={tabIndex}
         aria-label={named(texts.review.select)}
         checked={selected}
         // The event of a click has the state of the shift key.
@@ -102,32 +104,33 @@ export const PhotoCard = memo(function PhotoCard({ photo, selected, current, mar
         )}
         <div className="card-actions">
           {busy ? (
-            <Small label={named(texts.action.cancel)} icon={<IconX size={16} />} onClick={() => actions.cancel(photo)}>
+            <Small tabIndex={tabIndex} label={named(texts.action.cancel)} icon={<IconX size={16} />} onClick={() => actions.cancel(photo)}>
               {texts.action.cancel}
             </Small>
           ) : null}
           {canRetry(photo) ? (
-            <Small label={named(texts.action.retry)} icon={<IconRefresh size={16} />} onClick={() => actions.retry(photo)}>
+            <Small tabIndex={tabIndex} label={named(texts.action.retry)} icon={<IconRefresh size={16} />} onClick={() => actions.retry(photo)}>
               {texts.action.retry}
             </Small>
           ) : null}
           {phase === "failed" && photo.taskId === null ? (
-            <Small label={named(texts.action.remove)} icon={<IconX size={16} />} onClick={() => actions.remove(photo)}>
+            <Small tabIndex={tabIndex} label={named(texts.action.remove)} icon={<IconX size={16} />} onClick={() => actions.remove(photo)}>
               {texts.action.remove}
             </Small>
           ) : null}
           {phase === "done" && result !== null ? (
             <>
-              <button type="button" className="card-button card-view" aria-label={named(texts.action.view)} onClick={() => actions.view(photo)}>
+              <button type="button" className="card-button card-view" tabIndex={tabIndex} aria-label={named(texts.action.view)} onClick={() => actions.view(photo)}>
                 {texts.action.view}
               </button>
               <span className="card-icons">
-                <Mark photo={photo} mark="accepted" actions={actions} />
-                <Mark photo={photo} mark="rejected" actions={actions} />
+                <Mark photo={photo} mark="accepted" tabIndex={tabIndex} actions={actions} />
+                <Mark photo={photo} mark="rejected" tabIndex={tabIndex} actions={actions} />
                 <a
                   href={downloadUrl(result)}
                   download
                   className="card-icon"
+                  tabIndex={tabIndex}
                   aria-label={named(texts.action.download)}
                   data-tip={texts.action.download}
                 >
@@ -164,10 +167,11 @@ function Chip({ photo, texts }: { photo: Photo; texts: Texts }) {
 interface MarkProps {
   photo: Photo;
   mark: Decision;
+  tabIndex: 0 | -1;
   actions: Actions;
 }
 
-function Mark({ photo, mark, actions }: MarkProps) {
+function Mark({ photo, mark, tabIndex, actions }: MarkProps) {
   const { review, action } = useTexts();
   const words = mark === "accepted" ? review.accept : review.reject;
   const Icon = mark === "accepted" ? IconCheck : IconX;
@@ -176,6 +180,7 @@ function Mark({ photo, mark, actions }: MarkProps) {
     <button
       type="button"
       className="card-icon"
+      tabIndex={tabIndex}
       aria-label={action.for(words, photo.name)}
       data-tip={words}
       aria-pressed={active}
@@ -228,15 +233,16 @@ function dragOut({ dataTransfer }: DragEvent, { result, detail, name }: Photo): 
 }
 
 interface SmallProps {
+  tabIndex: 0 | -1;
   label: string;
   icon: ReactNode;
   onClick: () => void;
   children: string;
 }
 
-function Small({ label, icon, onClick, children }: SmallProps) {
+function Small({ tabIndex, label, icon, onClick, children }: SmallProps) {
   return (
-    <button type="button" className="card-button" aria-label={label} onClick={onClick}>
+    <button type="button" className="card-button" tabIndex={tabIndex} aria-label={label} onClick={onClick}>
       {icon} {children}
     </button>
   );
