@@ -55,6 +55,9 @@ def test_two_thousand_photos_are_fetched_and_laid_out_as_they_come_into_view(sta
         # To the end of those that were fetched: the next ones follow.
         page.evaluate("scrollTo(0, document.body.scrollHeight)")
         expect(page.get_by_role("button", name=f"All {pages * PAGE}+", exact=True)).to_be_visible()
+        # The page may show them before the response has been read here, too.
+        while sum(fetched) < pages * PAGE:
+            page.wait_for_timeout(20)
         assert sum(fetched) == pages * PAGE
         assert ann.cards().count() < IN_VIEW
     page.mouse.wheel(0, -300_000)

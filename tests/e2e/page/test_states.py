@@ -36,7 +36,7 @@ def test_a_photo_that_is_added_while_the_server_is_away_is_sent_when_it_is_back(
 
     ann.drop([PHOTOS / "pink-cap.jpg"])
 
-    expect(ann.page.get_by_text("The server is away for a moment")).to_be_visible()
+    expect(ann.page.get_by_text("The server is unavailable at the moment")).to_be_visible()
     ann.picture("11-server-away")
     stack.start_service()
     ann.sees(1, "done")
