@@ -74,7 +74,7 @@ def drop_to_accepted_zip(ann: Visitor, stack: Stack, photos: Sequence[FilePayloa
         keys.press("r" if number % REJECTED == 0 else "a")
     rejected = len(photos) // REJECTED
     keys.press("Escape")
-    page.wait_for_function("document.activeElement.matches('.card-picture')")
+    page.wait_for_function("() => document.activeElement.matches('.card-picture')")
     ann.counts("Accepted", len(photos) - rejected)
     ann.counts("Rejected", rejected)
     tab_to(ann, f"Download {len(photos) - rejected} accepted", backwards=True)
