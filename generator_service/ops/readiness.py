@@ -159,9 +159,10 @@ class ReadinessMonitor:
     async def _free_bytes(self) -> dict[str, int]:
         free = {}
         for folder in self._folders:
-            # A folder that can't be read is reported by the checks of its contents.
-            with contextlib.suppress(OSError):
-                free[str(folder)] = (await asyncio.to_thread(disk_space, folder)).free
+            # A folder that can't be read, or not in time, is reported by the checks of its contents.
+            with contextlib.suppress(OSError, TimeoutError):
+                async with asyncio.timeout(PROBE_SECONDS):
+                    free[str(folder)] = (await asyncio.to_thread(disk_space, folder)).free
         return free
 
     def _measure(self, observed: Observation) -> None:

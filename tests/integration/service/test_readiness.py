@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -342,6 +343,21 @@ async def test_long_attempts_in_all_slots_are_no_stalled_queue(tmp_path: Path, m
             assert (await probe.get("/readyz")).status_code == 200
             os.kill(engine, signal.SIGCONT)
             await watch.until_ended(first.task_id, second.task_id)
+
+
+async def test_a_file_system_that_does_not_answer_delays_the_checks_only_for_their_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = threading.Event()
+    async with serving(tmp_path, monkeypatch, worker_slots=0) as running:
+        monkeypatch.setattr(readiness, "PROBE_SECONDS", 0.2)
+        monkeypatch.setattr("generator_service.ops.readiness.disk_space", lambda _: answers.wait())
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await running.parts.readiness.observe()
+        finally:
+            answers.set()
+        assert "disk_full" not in {reason.code for reason in running.parts.readiness.reasons}
 
 
 async def test_a_refused_write_outweighs_a_probe_that_succeeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
