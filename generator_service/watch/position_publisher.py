@@ -75,6 +75,7 @@ class PositionUpdates:
         self._interval += 1
         self._forget(positions)
         chosen: list[int] = []
+        seen: dict[int, object] = {}
         changed: defaultdict[str, list[tuple[int, int, int]]] = defaultdict(list)
         for number, (task_id, position) in enumerate(positions.items()):
             if number % SLICE == 0:
@@ -82,8 +83,8 @@ class PositionUpdates:
             if position == len(self._visible):
                 self._visible.append(visible(position))
             last = self._updates.get(task_id, _NEVER)
-            seen = self._visible[position] if position else wait(task_id)
-            if last.seen == seen or (user := owner(task_id)) is None:
+            seen[task_id] = self._visible[position] if position else wait(task_id)
+            if last.seen == seen[task_id] or (user := owner(task_id)) is None:
                 continue
             if 0 < position <= EXACT:
                 chosen.append(task_id)
@@ -102,8 +103,7 @@ class PositionUpdates:
             chosen += [task_id for interval, _, task_id in changed[user][PER_USER:more] if interval == 0]
         waiting = sum(map(len, changed.values())) > sum(not 0 < positions[task_id] <= EXACT for task_id in chosen)
         for task_id in chosen:
-            position = positions[task_id]
-            self._updates[task_id] = _Update(self._visible[position] if position else wait(task_id), self._interval)
+            self._updates[task_id] = _Update(seen[task_id], self._interval)
         return chosen, waiting
 
     def _forget(self, positions: Mapping[int, int]) -> None:

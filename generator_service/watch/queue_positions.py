@@ -161,7 +161,7 @@ class QueueView:
 
     def _waiting_for(self, task: Task, now: datetime) -> Task:
         """Return a pending task with its current reason for waiting."""
-        blocked = self._blocked.get(request_of(task))
+        blocked = self._blocker(task)
         if blocked is None or blocked.open_until is None:
             return task
         outage = blocked.outage()
@@ -173,6 +173,10 @@ class QueueView:
             run_at=None if blocked.open_until == FOREVER else max(task.run_at or now, blocked.open_until),
             stage=outage.stage,
         )
+
+    def _blocker(self, task: Task) -> Breaker | None:
+        """Return the open breaker that a task waits for; None if there is none."""
+        return self._blocked.get(request_of(task))
 
     def present(self, task: Task) -> Task:
         """Add the latest progress, or the reason for waiting, to a task read from the database."""
@@ -251,12 +255,10 @@ class QueueView:
         )
 
     def wait_of(self, task_id: int) -> tuple[WaitReason | None, datetime | None]:
-        """Return why a task can't run at present, and the expected end; both None where nothing but others is ahead."""
+        """Return reason and end of the breaker that blocks a task; both None if none does."""
         task = self.known(task_id)
-        if task is None:
-            return None, None
-        shown = self._waiting_for(task, self._queue_time())
-        return shown.wait_reason, None if shown.wait_reason is None else shown.run_at
+        blocked = None if task is None else self._blocker(task)
+        return (None, None) if blocked is None else (blocked.reason, blocked.open_until)
 
     def oldest_waiting(self) -> timedelta:
         """Return for how long the task has waited that could have run for longest; 0 if none could.
