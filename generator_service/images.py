@@ -17,6 +17,7 @@ from generator_service.store.reconnect import DatabaseUnavailable
 INLINE = "inline/"
 """What keys of images in the database begin with."""
 RECENT_BYTES = 4 * 1024 * 1024
+"""Bytes of small images that are kept in memory after they were stored."""
 
 
 class InlineImages(Protocol):

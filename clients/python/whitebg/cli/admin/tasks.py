@@ -22,19 +22,14 @@ from whitebg.wire import Wire
 app = typer.Typer()
 
 States = Annotated[list[str] | None, typer.Option("--state", metavar="STATE", help="Only this state; may be repeated.")]
-
 Owner = Annotated[str | None, typer.Option("--of", metavar="USER", help="Only tasks of this user.")]
-
 Codes = Annotated[
     list[str] | None, typer.Option("--code", metavar="CODE", help="Only tasks with this error code; may be repeated.")
 ]
-
 Since = Annotated[
     str | None, typer.Option(metavar="TIME", help="Created since: RFC 3339, or a duration before now such as 2h.")
 ]
-
 Until = Annotated[str | None, typer.Option(metavar="TIME", help="Created before: as --since.")]
-
 
 _PAGE_SIZE = 500
 """Tasks in one response."""
