@@ -8,7 +8,6 @@ import logging
 import os
 import signal
 import sys
-import threading
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import asdict
@@ -36,11 +35,13 @@ from generator_service.store.restored import StoreInUse
 from generator_service.store.sqlite import DatabaseUnusable, damage, renew_sqlite
 from generator_service.worker_process import UnsuitableSettings, running_worker
 from whitebg_process.certificates import CertificateError
+from whitebg_process.event_loops import call_in_loop
 from whitebg_process.garbage import settle_garbage
 from whitebg_process.hardening import protect_memory
 from whitebg_process.known_settings import unknown_settings
 from whitebg_process.logs import configure_logs
 from whitebg_process.settings import describe
+from whitebg_process.standard_input import on_end_of_input
 from whitebg_process.tracing import TracingUnavailable, start_tracing
 
 logger = logging.getLogger(__name__)
@@ -253,7 +254,7 @@ async def run_until_stopped(settings: Settings, run: Process) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     if settings.exit_on_stdin_eof:
-        _on_stdin_eof(lambda: loop.call_soon_threadsafe(stop.set))
+        on_end_of_input(lambda: call_in_loop(loop, stop.set))
     async with run(settings) as running:
         settle_garbage()
         stopped = asyncio.create_task(stop.wait(), name="stopped")
@@ -263,16 +264,6 @@ async def run_until_stopped(settings: Settings, run: Process) -> None:
             # Background tasks never end by design: it is better to stop and be restarted than to run incompletely.
             if task.done():
                 raise RuntimeError(f"background task {task.get_name()} ended") from task.exception()
-
-
-def _on_stdin_eof(then: Callable[[], object]) -> None:
-    def wait() -> None:
-        # Not through sys.stdin: its lock, held by a waiting thread, makes the interpreter abort at exit.
-        while os.read(sys.stdin.fileno(), 4096):
-            continue
-        then()
-
-    threading.Thread(target=wait, name="stdin", daemon=True).start()
 
 
 if __name__ == "__main__":

@@ -8,8 +8,6 @@ import os
 import resource
 import signal
 import socket
-import threading
-from collections.abc import Callable
 from types import FrameType
 
 import uvicorn
@@ -19,6 +17,7 @@ from whitebg_process.garbage import settle_garbage
 from whitebg_process.hardening import protect_memory
 from whitebg_process.known_settings import unknown_settings
 from whitebg_process.logs import configure_logs
+from whitebg_process.standard_input import on_end_of_input
 from ws_gateway.app import create_app
 from ws_gateway.clock import Clock
 from ws_gateway.components import Gateway
@@ -35,7 +34,6 @@ _WS_MAX_BYTES = 1024 * 1024
 KEEP_ALIVE_S = 75
 """How long an idle HTTP connection stays open. Longer than proxies keep theirs (nginx: 60 s): one that reuses a
 connection while the gateway closes it can only answer 502, because an upload may not be sent twice."""
-_STDIN = 0
 _MAX_FILES = 1024 * 1024
 
 
@@ -141,7 +139,7 @@ def serve(settings: Settings) -> None:
         server.should_exit = True
 
     if settings.exit_on_stdin_eof:
-        on_stdin_eof(stop)
+        on_end_of_input(stop)
     for number in (signal.SIGTERM, signal.SIGINT):
         # uvicorn drains on these, then restores the previous handlers, these ones, and raises the signals again.
         signal.signal(number, _drained)
@@ -157,14 +155,3 @@ def raise_file_limit() -> None:
 
 def _drained(number: int, _: FrameType | None) -> None:
     log.info("ended by signal %d", number)
-
-
-def on_stdin_eof(callback: Callable[[], None]) -> None:
-    """Call back from a thread when standard input ends. A thread, because not every kind of input can be polled."""
-
-    def wait() -> None:
-        while os.read(_STDIN, 4096):
-            continue
-        callback()
-
-    threading.Thread(target=wait, name="stdin", daemon=True).start()

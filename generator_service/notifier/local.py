@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from generator_service.domain.task import Progress
 from generator_service.notifier.contract import Topic
+from whitebg_process.event_loops import call_in_loop
 
 
 class LocalSignal:
@@ -52,8 +53,8 @@ class LocalNotifier:
         with self._lock:
             already_on_its_way = bool(self._announced)
             self._announced |= topics
-        if not already_on_its_way and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._deliver)
+        if not already_on_its_way:
+            call_in_loop(self._loop, self._deliver)
 
     def subscribe(self, topic: Topic) -> LocalSignal:
         """Receive hints on a topic from now on."""

@@ -14,6 +14,7 @@ from generator_service.domain.task import Progress
 from generator_service.notifier.contract import Topic
 from generator_service.notifier.local import LocalNotifier, LocalSignal
 from generator_service.notifier.wire import NotOurs, decode, encode
+from whitebg_process.event_loops import call_in_loop
 
 logger = logging.getLogger(__name__)
 
@@ -68,8 +69,8 @@ class RelayNotifier:
             return
         with self._lock:
             already_known, self._committed = self._committed, True
-        if not already_known and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._something.set)
+        if not already_known:
+            call_in_loop(self._loop, self._something.set)
 
     def subscribe(self, topic: Topic) -> LocalSignal:
         """Receive hints on a topic, whichever process gives them."""

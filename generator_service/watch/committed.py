@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from generator_service.domain.event import TaskEvent
+from whitebg_process.event_loops import call_in_loop
 
 
 class LocalCommitBuffer:
@@ -23,8 +24,8 @@ class LocalCommitBuffer:
     def put(self, events: Sequence[TaskEvent]) -> None:
         """Hand over the events of a commit, from any thread."""
         self._events.extend(events)
-        if self._listener is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._listener)
+        if self._listener is not None:
+            call_in_loop(self._loop, self._listener)
 
     def pop(self) -> TaskEvent:
         """Take the oldest.

@@ -33,6 +33,7 @@ from generator_service.worker.attempt_errors import classify
 from generator_service.worker.generation import Generation
 from generator_service.worker.maintenance import every
 from generator_service.worker.presence import Presence
+from whitebg_process.event_loops import call_in_loop
 
 logger = logging.getLogger(__name__)
 
@@ -216,7 +217,7 @@ class Worker:
         """Run tasks that were claimed with a commit; see `Claimant`."""
         self._slots.release(reserved - len(tasks))
         if tasks:
-            self._loop.call_soon_threadsafe(self._start, tasks)
+            call_in_loop(self._loop, self._start, tasks)
 
     def _start(self, tasks: Sequence[Task]) -> None:
         for task in tasks:
