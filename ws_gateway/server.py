@@ -35,6 +35,9 @@ KEEP_ALIVE_S = 75
 """How long an idle HTTP connection stays open. Longer than proxies keep theirs (nginx: 60 s): one that reuses a
 connection while the gateway closes it can only answer 502, because an upload may not be sent twice."""
 _MAX_FILES = 1024 * 1024
+_CANNOT_LISTEN = (
+    "can't listen on {host}:{port}: stop what listens there, or set WHITEBG_HTTP_HOST and WHITEBG_HTTP_PORT"
+)
 
 
 class CannotListen(Exception):
@@ -63,10 +66,7 @@ class Server(uvicorn.Server):
         except SystemExit:
             if self.lifespan.should_exit:  # The application did not start, and its reason is logged.
                 raise
-            raise CannotListen(
-                f"can't listen on {self.config.host}:{self.config.port}: stop what listens there, "
-                "or set WHITEBG_HTTP_HOST and WHITEBG_HTTP_PORT"
-            ) from None
+            raise CannotListen(_CANNOT_LISTEN.format(host=self.config.host, port=self.config.port)) from None
         if self.started:
             settle_garbage()
             host = f"[{self.config.host}]" if ":" in self.config.host else self.config.host
@@ -143,7 +143,27 @@ def serve(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         # uvicorn drains on these, then restores the previous handlers, these ones, and raises the signals again.
         signal.signal(number, _drained)
-    server.run()
+    server.run([shared_socket(settings.http_host, settings.http_port)] if settings.http_shared_port else None)
+
+
+def shared_socket(host: str, port: int) -> socket.socket:
+    """Return a bound socket whose port other processes of this user may listen on, too.
+
+    Raises:
+        CannotListen: the address can't be used.
+
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        listener.bind(address)
+    except (OSError, UnicodeError) as error:
+        raise CannotListen(_CANNOT_LISTEN.format(host=host, port=port)) from error
+    return listener
 
 
 def raise_file_limit() -> None:

@@ -29,6 +29,9 @@ class Settings(ProcessSettings):
     """Address that HTTP and WebSocket listen on."""
     http_port: int = Field(default=8000, ge=0, le=65535)
     """Port that HTTP and WebSocket listen on; 0 takes a free one."""
+    http_shared_port: bool = False
+    """Share the port with other gateways of this machine and user; the system divides connections among them. Limits
+    then apply to each gateway, unless ``REDIS_URL`` is set."""
     public_url: str = ""
     """Prefix of image links, such as ``https://img.example.com``. Empty: relative links."""
     s3_public_url: str = ""

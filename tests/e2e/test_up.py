@@ -9,7 +9,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from tests.support.http import http_client
 from tests.support.patience import PATIENCE
 from tests.support.photos import product_photo
+from tests.support.postgres import PostgresServer
 from tests.support.processes import Program, children, program
 
 WHITEBG = [sys.executable, "-m", "whitebg"]
@@ -41,25 +42,34 @@ class Up:
     @property
     def service_pid(self) -> int:
         """The child that runs the generator service."""
-        (pid,) = [pid for pid in children(self.process.pid) if b"generator_service" in _command_line(pid)]
+        (pid,) = self.pids(b"generator_service")
         return pid
+
+    def pids(self, package: bytes) -> list[int]:
+        """Return the children that run a package, in the order of their starts."""
+        return sorted(pid for pid in children(self.process.pid) if package in _command_line(pid))
 
 
 def _command_line(pid: int) -> bytes:
     return Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
-@pytest.fixture(scope="module")
-def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
-    data_dir = tmp_path_factory.mktemp("up")
-    arguments = ["up", "--data-dir", str(data_dir), "--http-port", "0", "--grpc-port", "0"]
-    with program([*WHITEBG, *arguments], lease="PT3S", heartbeat="PT1S") as process:
+@contextmanager
+def running(data_dir: Path, *options: str, **settings: str) -> Iterator[Up]:
+    arguments = ["up", "--data-dir", str(data_dir), "--http-port", "0", "--grpc-port", "0", *options]
+    with program([*WHITEBG, *arguments], lease="PT3S", heartbeat="PT1S", **settings) as process:
         process.wait_for("whitebg is running")
         found = json.loads((data_dir / "endpoints.json").read_text())
         yield Up(process, data_dir, found["http_url"], found["grpc_target"])
         process.terminate()
         assert process.wait() == 0, process.output
         assert not (data_dir / "endpoints.json").exists()
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    with running(tmp_path_factory.mktemp("up")) as found:
+        yield found
 
 
 def test_what_is_printed_at_the_start_is_a_table(up: Up) -> None:
@@ -156,6 +166,37 @@ async def test_the_service_is_killed_and_the_open_socket_still_hears_the_end_onc
         durable = [frame["data"]["seq"] for frame in frames + later if "id" in frame]
         assert durable == list(range(durable[0], durable[0] + len(durable)))
     up.process.wait_for("service died")
+
+
+async def test_several_services_and_gateways_serve_one_page(tmp_path: Path, postgres: PostgresServer) -> None:
+    database = postgres.create()
+    workers = ["--service-workers", "2", "--gateway-workers", "2"]
+    with running(tmp_path / "data", *workers, database_url=postgres.url(database), worker_slots="1") as up:
+        services, gateways = up.pids(b"generator_service"), up.pids(b"ws_gateway")
+        assert (len(services), len(gateways)) == (2, 2)
+        async with guest(up) as first, guest(up) as second:
+            tasks = [await page.upload(product_photo()) for page in (first, second) for _ in range(2)]
+            for task_id in tasks[:2]:
+                assert (await first.frames_to_the_end_of(task_id))[-1]["type"] == "task_complete"
+        # With one of each gone, the others serve alone, until those are back.
+        os.kill(services[1], signal.SIGKILL)
+        os.kill(gateways[1], signal.SIGKILL)
+        async with guest(up) as page:
+            task_id = await page.upload(product_photo())
+            assert (await page.frames_to_the_end_of(task_id))[-1]["type"] == "task_complete"
+        up.process.wait_for("service-2 died")
+        up.process.wait_for("gateway-2 died")
+        assert services[0] in up.pids(b"generator_service")
+        assert gateways[0] in up.pids(b"ws_gateway")
+    postgres.drop(database)
+
+
+def test_several_services_need_a_database_that_they_share(tmp_path: Path) -> None:
+    arguments = ["up", "--data-dir", str(tmp_path), "--service-workers", "2"]
+    with program([*WHITEBG, *arguments]) as process:
+        assert process.wait() == 1
+        assert "2 services can't share SQLite" in process.output
+        assert "WHITEBG_DATABASE_URL" in process.output
 
 
 async def test_the_command_line_finds_the_service_and_saves_the_picture(up: Up, tmp_path: Path) -> None:

@@ -362,3 +362,21 @@ def test_up_starts_where_the_environment_names_a_file_with_a_secret(
         monkeypatch.setenv(name, value)
     settings = Settings()  # type: ignore[call-arg]  # the environment supplies the fields
     assert settings.jwt_secret.get_secret_value() == SECRET
+
+
+def test_up_runs_as_many_processes_as_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WHITEBG_METRICS_PORT", "9100")
+    settings = UpSettings(data_dir=tmp_path, grpc_ports=(7001, 7002), gateways=2)
+    first, second, *gateways = commands(settings, DataDir(tmp_path), SECRET)
+    assert [command.name for command in (first, second, *gateways)] == ["service", "service-2", "gateway", "gateway-2"]
+    assert [service.environment["WHITEBG_GRPC_PORT"] for service in (first, second)] == ["7001", "7002"]
+    assert [service.environment["WHITEBG_METRICS_PORT"] for service in (first, second)] == ["9100", "9101"]
+    for gateway in gateways:
+        assert gateway.environment["WHITEBG_GRPC_TARGET"] == "ipv4:127.0.0.1:7001,127.0.0.1:7002"
+        assert gateway.environment["WHITEBG_HTTP_SHARED_PORT"] == "true"
+
+
+def test_a_certificate_is_checked_against_the_host_where_the_target_is_a_list(tmp_path: Path) -> None:
+    settings = UpSettings(data_dir=tmp_path, grpc_host="localhost", grpc_ports=(7001, 7002), tls=ClientTls())
+    gateway = commands(settings, DataDir(tmp_path), SECRET)[-1]
+    assert gateway.environment["WHITEBG_GRPC_SERVER_NAME"] == "localhost"

@@ -31,6 +31,12 @@ def up(
     grpc_port: Annotated[
         int, typer.Option(envvar="WHITEBG_GRPC_PORT", min=0, max=65535, help="0 takes a free one.")
     ] = 50051,
+    service_workers: Annotated[
+        int, typer.Option(min=1, max=64, help="Service processes, on consecutive gRPC ports. Several need PostgreSQL.")
+    ] = 1,
+    gateway_workers: Annotated[
+        int, typer.Option(min=1, max=64, help="Gateway processes, which share the HTTP port.")
+    ] = 1,
     try_: Annotated[
         Path | None, typer.Option("--try", metavar="PHOTO", help="Put this photo through once it runs.")
     ] = None,
@@ -44,7 +50,8 @@ def up(
         http_host=http_host,
         http_port=http_port,
         grpc_host=grpc_host,
-        grpc_port=grpc_port,
+        grpc_ports=tuple(grpc_port and grpc_port + number for number in range(service_workers)),
+        gateways=gateway_workers,
         verbose=verbose,
         photo=try_,
         out=out,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import socket
+from collections.abc import Sequence
 
 from whitebg.cli.problems import Problem
 
@@ -81,6 +82,16 @@ def reachable(host: str, port: int) -> str:
     if host in {"0.0.0.0", "::"}:  # noqa: S104 - compared, not bound
         host = "127.0.0.1" if host == "0.0.0.0" else "::1"  # noqa: S104
     return _address(host, port)
+
+
+def target(host: str, ports: Sequence[int]) -> str:
+    """Return gRPC's target under which this machine reaches what listens on ``ports`` of ``host``: one, or a list."""
+    if len(ports) == 1:
+        return reachable(host, ports[0])
+    # Only a list of addresses, not of names, is a single target.
+    family, *_, (address, *_) = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)[0]
+    scheme = "ipv6" if family == socket.AF_INET6 else "ipv4"
+    return f"{scheme}:" + ",".join(reachable(str(address), port) for port in ports)
 
 
 def _address(host: str, port: int) -> str:

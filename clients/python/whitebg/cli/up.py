@@ -1,4 +1,4 @@
-"""`whitebg up`: service and gateway as two children, from the first start to the last drain."""
+"""`whitebg up`: services and gateways as children, from the first start to the last drain."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ from whitebg_process.hardening import protect_memory
 
 READY_WITHIN = 60.0
 DRAIN_WITHIN = 20.0
+MAX_PORT = 65535
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +42,10 @@ class UpSettings:
     http_host: str = "127.0.0.1"
     http_port: int = 8000
     grpc_host: str = "127.0.0.1"
-    grpc_port: int = 50051
+    grpc_ports: tuple[int, ...] = (50051,)
+    """One for each service process."""
+    gateways: int = 1
+    """Gateway processes, which share the HTTP port."""
     verbose: bool = False
     photo: Path | None = None
     """A photo to put through once it runs."""
@@ -54,7 +58,7 @@ class UpSettings:
     def endpoints(self) -> Endpoints:
         """Where it will be reached, from this machine."""
         return Endpoints(
-            ports.reachable(self.grpc_host, self.grpc_port),
+            ports.reachable(self.grpc_host, self.grpc_ports[0]),
             f"http://{ports.reachable(self.http_host, self.http_port)}",
             os.getpid(),
         )
@@ -67,17 +71,17 @@ def commands(settings: UpSettings, folder: DataDir, secret: str) -> list[Command
     service = {
         "WHITEBG_DATA_DIR": str(folder.path),
         "WHITEBG_GRPC_HOST": settings.grpc_host,
-        "WHITEBG_GRPC_PORT": str(settings.grpc_port),
         **signing,
     }
     gateway = {
         "WHITEBG_HTTP_HOST": settings.http_host,
         "WHITEBG_HTTP_PORT": str(settings.http_port),
-        "WHITEBG_GRPC_TARGET": settings.endpoints.grpc_target,
+        "WHITEBG_HTTP_SHARED_PORT": "true" if settings.gateways > 1 else "false",
+        "WHITEBG_GRPC_TARGET": ports.target(settings.grpc_host, settings.grpc_ports),
         **signing,
         # Where the environment names a port, the service has it; the gateway's metrics are on its HTTP port, too.
         "WHITEBG_METRICS_PORT": "",
-        **_spoken_by(settings.tls),
+        **_spoken_by(settings),
         # Anyone with access to the page may become a guest, so it must be reachable from this machine only.
         "WHITEBG_GUEST_LOGIN": "true" if ports.is_loopback(settings.http_host) else "false",
         **_guest_lifetime(os.environ),
@@ -86,13 +90,29 @@ def commands(settings: UpSettings, folder: DataDir, secret: str) -> list[Command
     python = [sys.executable, "-P", "-m"]
     return [
         Command(
-            name="service",
+            name=name,
             argv=[*python, "generator_service", "serve"],
-            log=folder.logs / "service.log",
-            environment=service,
-        ),
-        Command(name="gateway", argv=[*python, "ws_gateway"], log=folder.logs / "gateway.log", environment=gateway),
+            log=folder.logs / f"{name}.log",
+            environment=service | {"WHITEBG_GRPC_PORT": str(port)} | _metrics_port(os.environ, number),
+        )
+        for number, (name, port) in enumerate(
+            zip(_names("service", len(settings.grpc_ports)), settings.grpc_ports, strict=True)
+        )
+    ] + [
+        Command(name=name, argv=[*python, "ws_gateway"], log=folder.logs / f"{name}.log", environment=gateway)
+        for name in _names("gateway", settings.gateways)
     ]
+
+
+def _names(kind: str, count: int) -> list[str]:
+    """Return the names of ``count`` processes, such as service and service-2."""
+    return [kind, *(f"{kind}-{number}" for number in range(2, count + 1))]
+
+
+def _metrics_port(environment: Mapping[str, str], number: int) -> dict[str, str]:
+    """Return the setting by which each service has a port for its metrics, in order from the one that was named."""
+    named = environment.get("WHITEBG_METRICS_PORT", "").strip()
+    return {"WHITEBG_METRICS_PORT": str(int(named) + number)} if named.isdecimal() and int(named) else {}
 
 
 def _guest_lifetime(environment: Mapping[str, str]) -> dict[str, str]:
@@ -101,13 +121,16 @@ def _guest_lifetime(environment: Mapping[str, str]) -> dict[str, str]:
     return {"WHITEBG_GUEST_TOKEN_TTL": environment.get("WHITEBG_GUEST_TOKEN_TTL") or stored_for} if stored_for else {}
 
 
-def _spoken_by(tls: ClientTls | None) -> dict[str, str]:
-    """Return the gateway's settings for this way to speak to the service."""
+def _spoken_by(settings: UpSettings) -> dict[str, str]:
+    """Return a gateway's settings for this way to speak to the service."""
+    tls = settings.tls
     if tls is None:
         return {}
+    # A target of several addresses holds no name that a certificate could have.
+    host = settings.grpc_host if len(settings.grpc_ports) > 1 else None
     named = {
         "WHITEBG_GRPC_SERVER_CA": tls.ca,
-        "WHITEBG_GRPC_SERVER_NAME": tls.server_name,
+        "WHITEBG_GRPC_SERVER_NAME": tls.server_name or host,
         "WHITEBG_GRPC_CLIENT_CERT": tls.cert,
         "WHITEBG_GRPC_CLIENT_KEY": tls.key,
     }
@@ -121,16 +144,17 @@ async def run(settings: UpSettings, console: Console) -> None:
         Problem: it can't be started, or a child is beyond help.
 
     """
+    _check(settings, os.environ)
     protect_memory()  # The environment may hold secrets, and engine processes run as the same user.
     folder = DataDir(await asyncio.to_thread(settings.data_dir.expanduser().resolve))
     folder.create()
     with folder.locked(), _stop_signals() as stop:
         wanted = [
             ("HTTP", settings.http_host, settings.http_port),
-            ("GRPC", settings.grpc_host, settings.grpc_port),
+            *(("GRPC", settings.grpc_host, port) for port in settings.grpc_ports),
         ]
-        http_port, grpc_port = ports.choose(wanted)
-        settings = replace(settings, http_port=http_port, grpc_port=grpc_port)
+        http_port, *grpc_ports = ports.choose(wanted)
+        settings = replace(settings, http_port=http_port, grpc_ports=tuple(grpc_ports))
         supervisor = Supervisor(
             commands(settings, folder, folder.ensure_secret()),
             on_news=lambda name, news: console.print(Text(f"{name} {news}", style="yellow"), soft_wrap=True),
@@ -153,12 +177,27 @@ async def run(settings: UpSettings, console: Console) -> None:
             console.print("stopped")
 
 
+def _check(settings: UpSettings, environment: Mapping[str, str]) -> None:
+    """Raise a `Problem` if these processes could not work together."""
+    named = any(environment.get(f"WHITEBG_DATABASE_URL{form}") for form in ("", "_FILE"))
+    if len(settings.grpc_ports) > 1 and not named:
+        raise Problem(
+            f"{len(settings.grpc_ports)} services can't share SQLite",
+            "set WHITEBG_DATABASE_URL to a PostgreSQL database, or leave out --service-workers",
+        )
+    if max(settings.grpc_ports) > MAX_PORT:
+        raise Problem(
+            f"there is no port {max(settings.grpc_ports)} for the last service", "choose a smaller --grpc-port"
+        )
+
+
 async def _serve(
     settings: UpSettings, folder: DataDir, supervisor: Supervisor, stop: asyncio.Event, console: Console
 ) -> None:
     endpoints = settings.endpoints
+    services = [ports.reachable(settings.grpc_host, port) for port in settings.grpc_ports]
     for what, ready in (
-        (f"service on {endpoints.grpc_target}", partial(service_ready, endpoints.grpc_target, settings.tls or False)),
+        *((f"service on {target}", partial(service_ready, target, settings.tls or False)) for target in services),
         (f"gateway on {endpoints.http_url}", partial(gateway_ready, endpoints.http_url.removeprefix("http://"))),
     ):
         waiting = Text(f"waiting for the {what} …")
