@@ -72,7 +72,8 @@ async def operator(service: Running) -> AsyncIterator[AdminServiceAsyncStub]:
         yield stub
 
 
-OPERATOR = (("authorization", f"Bearer {token('ops', scope='admin')}"),)
+def as_operator() -> tuple[tuple[str, str]]:
+    return (("authorization", f"Bearer {token('ops', scope='admin')}"),)
 
 
 async def test_all_events_are_listed_page_by_page(api: Api) -> None:
@@ -145,7 +146,7 @@ async def test_the_overview_of_many_running_tasks_fits_into_a_message(
         for task in await service.parts.store.claim("worker", limit=MAX_RUNNING_SHOWN, lease_for=timedelta(hours=1))
     ]
     assert len(started) == MAX_RUNNING_SHOWN
-    found = await operator.GetOverview(admin_pb.GetOverviewRequest(), metadata=OPERATOR)
+    found = await operator.GetOverview(admin_pb.GetOverviewRequest(), metadata=as_operator())
     assert found.ByteSize() < 2 * pages.MAX_PAGE_BYTES < LIMIT
     shown = [each.task.task_id for each in found.running]
     assert shown == started[: len(shown)]
@@ -158,10 +159,10 @@ async def test_a_history_that_is_too_long_keeps_its_newest_events(
     for priority in range(1, 10):
         await service.parts.store.admin.set_priority(1, priority)
     request = admin_pb.InspectTaskRequest(task_id=1)
-    whole = await operator.InspectTask(request, metadata=OPERATOR)
+    whole = await operator.InspectTask(request, metadata=as_operator())
     assert [event.task.priority for event in whole.events] == list(range(10))
     monkeypatch.setattr(pages, "MAX_PAGE_BYTES", whole.ByteSize() // 2)
-    cut = await operator.InspectTask(request, metadata=OPERATOR)
+    cut = await operator.InspectTask(request, metadata=as_operator())
     assert 1 < len(cut.events) < 10
     assert list(cut.events) == list(whole.events)[-len(cut.events) :]
 
