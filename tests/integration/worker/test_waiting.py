@@ -22,7 +22,7 @@ from whitebg.v1 import generator_service_pb2 as pb
 SNOOZED = event_pb2.EVENT_TYPE_SNOOZED
 GEMINI = task_pb2.TaskOptions(engine=task_pb2.ENGINE_GEMINI, size_px=100)
 AUTO = task_pb2.TaskOptions(engine=task_pb2.ENGINE_AUTO, size_px=100)
-TASKS = 30
+TASKS = 12
 QUOTA = wire.error(429, "RESOURCE_EXHAUSTED", "20 a minute", wire.retry_info("1s"))
 OVERLOADED = wire.error(503, "UNAVAILABLE", "the model is overloaded")
 
