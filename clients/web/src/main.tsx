@@ -24,9 +24,11 @@ import { createRoot } from "react-dom/client";
 
 import { App } from "./components/App";
 import { LanguageProvider, loadTexts } from "./i18n";
+import { layers } from "./session/layers";
 
 const root = document.getElementById("root");
 if (root === null) throw new Error("index.html has no #root");
+layers.start();
 
 // The page's Content-Security-Policy allows styles from its own files only, and no <style> element. The theme is
 // therefore in page.css, and Mantine's generated variables and classes are disabled.

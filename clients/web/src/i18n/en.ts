@@ -226,6 +226,7 @@ export const en = {
     cancel: "Cancel",
     send: "Make new version",
     failed: "The mask could not be sent. Try again.",
+    discard: "Discard your changes?",
   },
   positioning: {
     open: "Position",

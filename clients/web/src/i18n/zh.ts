@@ -226,6 +226,7 @@ export const zh: Texts = {
     cancel: "取消",
     send: "生成新版本",
     failed: "蒙版发送失败，请重试。",
+    discard: "放弃所做的修改？",
   },
   positioning: {
     open: "位置",

@@ -5,6 +5,7 @@ import { type PointerEvent, useCallback, useEffect, useMemo, useRef, useState } 
 import { IconAction } from "../components/IconAction";
 import { Setting } from "../components/Setting";
 import { useKeys } from "../components/useKeys";
+import { useEditorLayer } from "../components/useLayer";
 import { useLanguage } from "../i18n";
 import { Numbers } from "../model/numbers";
 import type { Material } from "../touchup/images";
@@ -55,6 +56,7 @@ function Editor({ material, name, initial, fill, background, onCancel, onSend }:
   const change = (next: Partial<Position>) => setPosition((before) => ({ ...before, ...next }));
   const turn = (degrees: number) => setPosition((before) => ({ ...before, rotation: turned(before.rotation + degrees) }));
   const isChanged = JSON.stringify(position) !== JSON.stringify(initial);
+  useEditorLayer(isChanged && !sending, onCancel);
   const send = async (): Promise<void> => {
     setSending(true);
     setProblem(false);

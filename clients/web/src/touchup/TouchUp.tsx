@@ -5,6 +5,7 @@ import { type PointerEvent, useEffect, useRef, useState } from "react";
 import { IconAction } from "../components/IconAction";
 import { Setting } from "../components/Setting";
 import { useKeys } from "../components/useKeys";
+import { useEditorLayer } from "../components/useLayer";
 import { useTexts } from "../i18n";
 import { usePanZoom } from "../viewer/usePanZoom";
 import type { Material } from "./images";
@@ -129,6 +130,7 @@ function Editor({ material, name, onCancel, onSend }: Omit<Props, "load"> & { ma
   useEffect(() => {
     paintCover(cover.current, mask, { left: 0, top: 0, right: mask.width, bottom: mask.height }, onWhite ? PAPER : TINT);
   }, [mask, onWhite]);
+  useEditorLayer(mask.canUndo && !sending, onCancel);
   useKeys((event) => {
     const key = event.key.toLowerCase();
     if (event.ctrlKey || event.metaKey) {
