@@ -17,6 +17,7 @@ import "@mantine/core/styles/FloatingIndicator.css";
 import "@mantine/core/styles/SegmentedControl.css";
 // Parts that are loaded later bring their own.
 import "./page.css";
+import "./touch.css";
 
 import { MantineProvider } from "@mantine/core";
 import { StrictMode } from "react";

@@ -32,7 +32,7 @@ def reopened(ann: Visitor) -> Locator:
 
 def at_own_entry(ann: Visitor) -> None:
     """Wait until the history is at the page's own entry: nothing is open over the page."""
-    ann.page.wait_for_function("history.state === null")
+    ann.page.wait_for_function("() => history.state === null")
 
 
 def test_back_closes_a_dialog_and_then_leaves_the_page(visit: Visit) -> None:
@@ -116,7 +116,7 @@ def test_back_leaves_an_editor_and_asks_before_changes_are_lost(visit: Visit) ->
 
     ann.page.once("dialog", lambda question: answer(question, False))
     ann.page.go_back()
-    ann.page.wait_for_function("history.state?.layers === 2")
+    ann.page.wait_for_function("() => history.state?.layers === 2")
     expect(stage).to_be_visible()
     ann.page.once("dialog", lambda question: answer(question, True))
     ann.page.go_back()

@@ -9,7 +9,7 @@ import { useEditorLayer } from "../components/useLayer";
 import { useLanguage } from "../i18n";
 import { Numbers } from "../model/numbers";
 import type { Material } from "../touchup/images";
-import { Prepared } from "../touchup/Prepared";
+import { Prepared, sized } from "../touchup/Prepared";
 import { AUTOMATIC, type Crop, cropOf, endsOf, fitOf, isAutomatic, MAX_MOVE, type Position, SCALES, WHOLE, within } from "./fit";
 
 /** Pixels of the preview's side. */
@@ -222,7 +222,7 @@ function CropStage({ material: { photo }, label, crop, onCrop }: { material: Mat
   return (
     <div
       className="position-photo"
-      style={{ aspectRatio: `${photo.width} / ${photo.height}` }}
+      style={sized(photo)}
       onPointerDown={(event) => {
         event.currentTarget.setPointerCapture(event.pointerId);
         start.current = pointOf(event);
