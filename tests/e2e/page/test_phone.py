@@ -86,7 +86,7 @@ def test_a_portrait_photo_is_touched_up_in_its_own_proportions(visit: Visit, scr
     dialog.get_by_role("button", name="Touch up").click()
     (stage,) = ann.boxes(dialog.locator(".touchup-stage"))
     assert stage["width"] / stage["height"] == pytest.approx(0.5, rel=0.02)
-    assert stage["height"] < ann.page.viewport_size["height"]  # type: ignore[index] (set above)
+    assert stage["height"] < screen["viewport"]["height"]
 
 
 @pytest.mark.parametrize(
