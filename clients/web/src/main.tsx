@@ -17,6 +17,7 @@ import "@mantine/core/styles/FloatingIndicator.css";
 import "@mantine/core/styles/SegmentedControl.css";
 // Parts that are loaded later bring their own.
 import "./page.css";
+import "./touch.css";
 
 import { MantineProvider } from "@mantine/core";
 import { StrictMode } from "react";
@@ -24,9 +25,11 @@ import { createRoot } from "react-dom/client";
 
 import { App } from "./components/App";
 import { LanguageProvider, loadTexts } from "./i18n";
+import { layers } from "./session/layers";
 
 const root = document.getElementById("root");
 if (root === null) throw new Error("index.html has no #root");
+layers.start();
 
 // The page's Content-Security-Policy allows styles from its own files only, and no <style> element. The theme is
 // therefore in page.css, and Mantine's generated variables and classes are disabled.

@@ -69,6 +69,11 @@ class Stack:
         self.service.signal(signal.SIGKILL)
         self.service.close()
 
+    def kill_gateway(self) -> None:
+        assert self.gateway is not None
+        self.gateway.signal(signal.SIGKILL)
+        self.gateway.close()
+
     def restart_gateway(self, **settings: str) -> None:
         """Stop it cleanly and restart it with these settings changed."""
         self._gateway_settings |= settings

@@ -6,10 +6,15 @@ import "./dialog.css";
 import { Modal, type ModalProps } from "@mantine/core";
 
 import { useTexts } from "../i18n";
+import { useLayer } from "./useLayer";
 
-/** A modal dialog in the page's manner. */
+/** A modal dialog in the page's manner; the browser's Back button closes it. */
 export function Dialog(props: ModalProps) {
   const texts = useTexts();
+  useLayer(props.opened, () => {
+    props.onClose();
+    return true;
+  });
   return (
     <Modal
       centered

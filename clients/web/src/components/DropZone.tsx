@@ -1,5 +1,6 @@
 import { Button } from "@mantine/core";
-import { IconFolder, IconPhotoPlus } from "@tabler/icons-react";
+import { useMediaQuery } from "@mantine/hooks";
+import { IconCamera, IconFolder, IconPhotoPlus } from "@tabler/icons-react";
 import { useEffect, useRef, useState } from "react";
 import { useDropzone } from "react-dropzone";
 
@@ -12,7 +13,10 @@ interface Props {
 /** Accepts photos by drop (folders too), selection and paste. Only the service decides whether a file is a photo. */
 export function DropZone({ onFiles }: Props) {
   const { drop } = useTexts();
+  /** A touch screen: nothing is dropped or pasted there, and it has a camera. */
+  const isTouch = useMediaQuery("(pointer: coarse)", undefined, { getInitialValueInEffect: false });
   const folder = useRef<HTMLInputElement>(null);
+  const camera = useRef<HTMLInputElement>(null);
   /** Whether the latest folder had no photo in it. */
   const [nothing, setNothing] = useState(false);
   const take = (files: File[]): void => {
@@ -40,18 +44,32 @@ export function DropZone({ onFiles }: Props) {
           event.currentTarget.value = "";
         }}
       />
+      <input
+        ref={camera}
+        type="file"
+        hidden
+        accept="image/*"
+        capture="environment"
+        aria-label={drop.takePhoto}
+        onChange={(event) => {
+          take([...(event.currentTarget.files ?? [])]);
+          event.currentTarget.value = "";
+        }}
+      />
       <IconPhotoPlus className="drop-icon" size={44} stroke={1.2} aria-hidden="true" />
-      <p className="drop-title">{isDragActive ? drop.active : drop.idle}</p>
-      {nothing ? <p className="drop-nothing small" role="alert">{drop.nothing}</p> : <p className="muted small">{drop.hint}</p>}
+      <p className="drop-title">{isDragActive ? drop.active : isTouch ? drop.touch : drop.idle}</p>
+      {nothing ? <p className="drop-nothing small" role="alert">{drop.nothing}</p> : <p className="muted small">{(isTouch ? "" : drop.paste) + drop.hint}</p>}
       <div className="drop-buttons">
         <Button onClick={open}>{drop.choose}</Button>
-        <Button
-          variant="default"
-          leftSection={<IconFolder size={16} aria-hidden="true" />}
-          onClick={() => folder.current?.click()}
-        >
-          {drop.chooseFolder}
-        </Button>
+        {isTouch ? (
+          <Button variant="default" leftSection={<IconCamera size={18} aria-hidden="true" />} onClick={() => camera.current?.click()}>
+            {drop.takePhoto}
+          </Button>
+        ) : (
+          <Button variant="default" leftSection={<IconFolder size={16} aria-hidden="true" />} onClick={() => folder.current?.click()}>
+            {drop.chooseFolder}
+          </Button>
+        )}
       </div>
     </div>
   );

@@ -23,6 +23,7 @@ export interface Actions {
 export const HOPELESS: ReadonlySet<ProblemKind> = new Set([
   "image_too_large",
   "not_an_image",
+  "empty",
   "unsupported",
   "image_damaged",
   "no_product",
@@ -68,15 +69,16 @@ export const PhotoCard = memo(function PhotoCard({ photo, selected, current, mar
       aria-label={name}
     >
       <Picture photo={photo} current={current} actions={actions} />
-      <input
-        type="checkbox"
-        className="card-select"
-        tabIndex={tabIndex}
-        aria-label={named(texts.review.select)}
-        checked={selected}
-        // The event of a click has the state of the shift key.
-        onChange={(event) => actions.select(photo, (event.nativeEvent as MouseEvent).shiftKey)}
-      />
+      <label className="card-select">
+        <input
+          type="checkbox"
+          tabIndex={tabIndex}
+          aria-label={named(texts.review.select)}
+          checked={selected}
+          // The event of a click has the state of the shift key.
+          onChange={(event) => actions.select(photo, (event.nativeEvent as MouseEvent).shiftKey)}
+        />
+      </label>
       <Chip photo={photo} texts={texts} />
       <div className="card-body">
         <p className="card-name" title={name}>
@@ -98,7 +100,8 @@ export const PhotoCard = memo(function PhotoCard({ photo, selected, current, mar
         {photo.problem === null || phase === "cancelled" ? null : (
           <div className="card-problem" data-held={phase === "held"}>
             <p>
-              <strong>{texts.problem[photo.problem].what + texts.problemEnd}</strong> {texts.problem[photo.problem].fix}
+              <strong>{texts.problem[photo.problem].what + texts.problemEnd}</strong>
+              {texts.problem[photo.problem].fix}
             </p>
           </div>
         )}

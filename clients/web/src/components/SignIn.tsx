@@ -23,12 +23,12 @@ export interface SignInProps {
 
 /** Sign-in at the issuer or with a token, and the reason why the latest one failed. */
 export function SignIn({ issuer, problem, refused, onToken, onSkip }: SignInProps) {
-  const { signIn } = useTexts();
+  const { signIn, problemEnd } = useTexts();
   const shown = problem === null ? null : signIn.problem[problem];
   return (
     <section className="sign-in" aria-labelledby="sign-in-title">
       <h1 id="sign-in-title">{signIn.title}</h1>
-      {shown === null ? null : <Notice text={`${shown.what}. ${shown.fix}`} />}
+      {shown === null ? null : <Notice text={shown.what + problemEnd + shown.fix} />}
       {issuer === null ? (
         <TokenForm refused={refused} onToken={onToken}>
           <p className="muted">{signIn.text}</p>
@@ -69,6 +69,7 @@ function TokenForm({ refused, onToken, children }: Pick<SignInProps, "refused" |
         label={signIn.token}
         value={token}
         autoComplete="off"
+        visibilityToggleButtonProps={{ "aria-label": signIn.showToken }}
         error={refused && token === "" ? signIn.refused : null}
         onChange={(event) => setToken(event.currentTarget.value)}
       />

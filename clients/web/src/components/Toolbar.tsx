@@ -1,20 +1,19 @@
 import { Button, NativeSelect, TextInput } from "@mantine/core";
 import { IconKeyboard, IconSearch } from "@tabler/icons-react";
-import type { RefObject } from "react";
+import { type RefObject, useMemo } from "react";
 
 import { useTexts } from "../i18n";
 import { isPreset } from "../model/options";
-import { type Filter, type Status, STATUSES } from "../model/status";
+import type { Photo } from "../model/photos";
+import { countStatuses, type Filter, type Status, STATUSES } from "../model/status";
 
 /** Always shown: a person must see at any time whether something is left to do. */
 const ALWAYS: ReadonlySet<Status> = new Set(["active", "review", "failed"]);
 
 interface Props {
-  counts: Record<Status, number>;
-  total: number;
+  photos: readonly Photo[];
   /** Whether there are older photos that are not counted yet. */
   partial: boolean;
-  markets: readonly string[];
   filter: Filter;
   onFilter: (filter: Filter) => void;
   onShortcuts: () => void;
@@ -22,15 +21,17 @@ interface Props {
 }
 
 /** Filters with counts; stays at the top of the screen. */
-export function Toolbar({ counts, total, partial, markets, filter, onFilter, onShortcuts, search }: Props) {
+export function Toolbar({ photos, partial, filter, onFilter, onShortcuts, search }: Props) {
   const texts = useTexts();
   const words = texts.review;
+  const counts = useMemo(() => countStatuses(photos), [photos]);
+  const markets = useMemo(() => [...new Set(photos.map(({ market }) => market))].filter((each) => each !== "").sort(), [photos]);
   const chips = STATUSES.filter((status) => ALWAYS.has(status) || counts[status] > 0 || filter.status === status);
   const count = (n: number): string => (partial && n > 0 ? `${n}+` : String(n));
   return (
     <div className="toolbar">
       <div className="chips" role="group" aria-label={words.filters}>
-        <Chip label={words.all} count={count(total)} active={filter.status === null} onClick={() => onFilter({ ...filter, status: null })} />
+        <Chip label={words.all} count={count(photos.length)} active={filter.status === null} onClick={() => onFilter({ ...filter, status: null })} />
         {chips.map((status) => (
           <Chip
             key={status}

@@ -3,18 +3,21 @@ export const en = {
   language: "English",
   title: "Product photos on pure white",
   adminTitle: "Operations",
-  lead: "Drop photos in. Each comes back cut out, centred and on exact white, ready for a marketplace.",
+  lead: "Add photos. Each comes back cut out, centred and on exact white, ready for a marketplace.",
   skipToPhotos: "Skip to the photos",
   switchLanguage: "中文",
   appearance: { label: "Appearance", light: "Light", dark: "Dark", auto: "System" },
 
   drop: {
     idle: "Drop photos or a folder here",
+    touch: "Add photos",
     active: "Drop to add",
-    hint: "or paste from the clipboard. JPEG, PNG, WebP, HEIC, AVIF, TIFF; up to 25 MB each",
+    paste: "or paste from the clipboard. ",
+    hint: "JPEG, PNG, WebP, HEIC, AVIF, TIFF; up to 25 MB each",
     nothing: "There are no photos in this folder.",
     choose: "Choose photos",
     chooseFolder: "Choose a folder",
+    takePhoto: "Take a photo",
     label: "Add photos",
   },
   options: {
@@ -226,6 +229,7 @@ export const en = {
     cancel: "Cancel",
     send: "Make new version",
     failed: "The mask could not be sent. Try again.",
+    discard: "Discard your changes?",
   },
   positioning: {
     open: "Position",
@@ -398,11 +402,12 @@ export const en = {
     hint_without_effect: "Nothing in the region to keep differs from the backdrop. Correct the mask instead.",
     generated_differs: "The generated picture may show another product. Compare it with your photo.",
   },
-  /** Ends the problem as a sentence, before the remedy. */
-  problemEnd: ".",
+  /** Ends the problem as a sentence; the remedy follows. */
+  problemEnd: ". ",
   problem: {
     image_too_large: { what: "This photo is too large", fix: "Photos may have up to 25 MB and 64 megapixels. Save it smaller and add it again." },
     not_an_image: { what: "This is not a photo we can read", fix: "Send JPEG, PNG, WebP, HEIC, AVIF or TIFF. If it should be one, open it and save it again." },
+    empty: { what: "This file is empty", fix: "It has no content. Copy it from the camera or phone again, and add it again." },
     unsupported: { what: "This kind of file is not supported", fix: "Camera RAW, BigTIFF and floating-point TIFF files can’t be used. Export the photo as JPEG, PNG or 8-bit TIFF." },
     unreadable: { what: "This file can't be processed", fix: "It is damaged, or holds far more parts than a photo needs. Open it in an image editor and save it again as JPEG or PNG." },
     image_damaged: { what: "This photo is damaged", fix: "The file ends too early. Copy it from the camera again, or save it again." },
@@ -435,6 +440,7 @@ export const en = {
     title: "Sign in",
     text: "This server requires a token. Paste the one that you received.",
     token: "Token",
+    showToken: "Show the token",
     submit: "Sign in",
     signOut: "Sign out",
     unsent: (n: number) => `${n === 1 ? "1 photo has" : `${n} photos have`} not been sent yet, and will be lost. Sign out all the same?`,

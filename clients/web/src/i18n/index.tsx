@@ -14,10 +14,12 @@ const LOAD: Record<Language, () => Promise<Texts>> = {
   zh: retrying(async () => (await import("./zh")).zh),
 };
 const TAGS: Record<Language, string> = { en: "en", zh: "zh-CN" };
+const LOCALES: Record<Language, string> = { en: "en-GB", zh: "zh-CN" };
 const STORED = "whitebg.language";
 
 interface Speech {
   language: Language;
+  /** Locale of numbers, dates and times. */
   tag: string;
   texts: Texts;
   change: (language: Language) => void;
@@ -45,7 +47,7 @@ export function LanguageProvider({ initial, children }: { initial: Spoken; child
   const speech = useMemo<Speech>(
     () => ({
       language,
-      tag: TAGS[language],
+      tag: localeOf(language),
       texts,
       change(next) {
         localStorage.setItem(STORED, next);
@@ -66,6 +68,12 @@ export function useLanguage(): Speech {
 
 export function useTexts(): Texts {
   return useLanguage().texts;
+}
+
+/** The browser's own locale where it is one of the language, with its region; else an international one: 24 hours, day before month. */
+function localeOf(language: Language): string {
+  const own = navigator.language;
+  return own.toLowerCase().split("-")[0] === language ? own : LOCALES[language];
 }
 
 function preferred(): Language {

@@ -4,18 +4,21 @@ export const zh: Texts = {
   language: "中文",
   title: "商品白底图",
   adminTitle: "运维",
-  lead: "把照片拖进来。每张都会抠出主体、居中并放在纯白背景上，可直接用于电商平台。",
+  lead: "添加照片，每张都会抠出主体、居中并放在纯白背景上，可直接用于电商平台。",
   skipToPhotos: "跳到照片列表",
   switchLanguage: "English",
   appearance: { label: "外观", light: "浅色", dark: "深色", auto: "跟随系统" },
 
   drop: {
     idle: "把照片或文件夹拖到这里",
+    touch: "添加照片",
     active: "松手即可添加",
-    hint: "也可以直接粘贴。支持 JPEG、PNG、WebP、HEIC、AVIF、TIFF，每张不超过 25 MB",
+    paste: "也可以直接粘贴。",
+    hint: "支持 JPEG、PNG、WebP、HEIC、AVIF、TIFF，每张不超过 25 MB",
     nothing: "此文件夹中没有照片。",
     choose: "选择照片",
     chooseFolder: "选择文件夹",
+    takePhoto: "拍照",
     label: "添加照片",
   },
   options: {
@@ -226,6 +229,7 @@ export const zh: Texts = {
     cancel: "取消",
     send: "生成新版本",
     failed: "蒙版发送失败，请重试。",
+    discard: "放弃所做的修改？",
   },
   positioning: {
     open: "位置",
@@ -401,6 +405,7 @@ export const zh: Texts = {
   problem: {
     image_too_large: { what: "照片太大", fix: "照片不能超过 25 MB 和 6400 万像素。请缩小后重新添加。" },
     not_an_image: { what: "无法识别为照片", fix: "请上传 JPEG、PNG、WebP、HEIC、AVIF 或 TIFF。如果确实是照片，请打开后另存一次。" },
+    empty: { what: "文件是空的", fix: "文件没有内容。请从相机或手机重新复制后再添加。" },
     unsupported: { what: "不支持这种文件", fix: "无法使用相机 RAW、BigTIFF 和浮点 TIFF 文件。请将照片导出为 JPEG、PNG 或 8 位 TIFF。" },
     unreadable: { what: "无法处理这个文件", fix: "文件已损坏，或结构远比照片所需的复杂。请用图像编辑软件打开，另存为 JPEG 或 PNG。" },
     image_damaged: { what: "照片已损坏", fix: "文件不完整。请从相机重新复制，或另存一次。" },
@@ -433,6 +438,7 @@ export const zh: Texts = {
     title: "登录",
     text: "此服务器需要确认您的身份。请粘贴您得到的令牌。",
     token: "令牌",
+    showToken: "显示令牌",
     submit: "登录",
     signOut: "退出登录",
     unsent: (n) => `还有 ${n} 张照片未上传，退出后将丢失。仍要退出登录吗？`,

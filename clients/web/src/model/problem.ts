@@ -12,7 +12,7 @@ const KINDS: Record<string, ProblemKind> = {
   body_too_large: "image_too_large",
   request_entity_too_large: "image_too_large",
   image_not_recognised: "not_an_image",
-  image_empty: "not_an_image",
+  image_empty: "empty",
   image_unsupported: "unsupported",
   image_too_complex: "unreadable",
   image_not_readable: "unreadable",

@@ -5,10 +5,11 @@ import { type PointerEvent, useCallback, useEffect, useMemo, useRef, useState } 
 import { IconAction } from "../components/IconAction";
 import { Setting } from "../components/Setting";
 import { useKeys } from "../components/useKeys";
+import { useEditorLayer } from "../components/useLayer";
 import { useLanguage } from "../i18n";
 import { Numbers } from "../model/numbers";
 import type { Material } from "../touchup/images";
-import { Prepared } from "../touchup/Prepared";
+import { Prepared, sized } from "../touchup/Prepared";
 import { AUTOMATIC, type Crop, cropOf, endsOf, fitOf, isAutomatic, MAX_MOVE, type Position, SCALES, WHOLE, within } from "./fit";
 
 /** Pixels of the preview's side. */
@@ -55,6 +56,7 @@ function Editor({ material, name, initial, fill, background, onCancel, onSend }:
   const change = (next: Partial<Position>) => setPosition((before) => ({ ...before, ...next }));
   const turn = (degrees: number) => setPosition((before) => ({ ...before, rotation: turned(before.rotation + degrees) }));
   const isChanged = JSON.stringify(position) !== JSON.stringify(initial);
+  useEditorLayer(isChanged && !sending, onCancel);
   const send = async (): Promise<void> => {
     setSending(true);
     setProblem(false);
@@ -220,7 +222,7 @@ function CropStage({ material: { photo }, label, crop, onCrop }: { material: Mat
   return (
     <div
       className="position-photo"
-      style={{ aspectRatio: `${photo.width} / ${photo.height}` }}
+      style={sized(photo)}
       onPointerDown={(event) => {
         event.currentTarget.setPointerCapture(event.pointerId);
         start.current = pointOf(event);

@@ -3,7 +3,7 @@ import "@mantine/core/styles/Switch.css";
 import "./editor.css";
 
 import { Button, Loader } from "@mantine/core";
-import { type ReactNode, useEffect, useRef, useState } from "react";
+import { type CSSProperties, type ReactNode, useEffect, useRef, useState } from "react";
 
 import { useTexts } from "../i18n";
 import type { Material } from "./images";
@@ -37,4 +37,9 @@ export function Prepared({ load, onCancel, children }: Props) {
   }
   if (material === null) return <Loader className="touchup-empty" type="dots" role="status" aria-label={words.loading} />;
   return children(material);
+}
+
+/** Return the style of a stage that shows a picture in its own proportions, as large as the screen allows (editor.css). */
+export function sized({ width, height }: { width: number; height: number }): CSSProperties {
+  return { aspectRatio: `${width} / ${height}`, "--aspect": width / height } as CSSProperties;
 }

@@ -1,16 +1,18 @@
 import { Button, SegmentedControl, Switch } from "@mantine/core";
+import { useMediaQuery } from "@mantine/hooks";
 import { IconArrowBackUp, IconArrowForwardUp, IconMaximize, IconZoomIn, IconZoomOut } from "@tabler/icons-react";
 import { type PointerEvent, useEffect, useRef, useState } from "react";
 
 import { IconAction } from "../components/IconAction";
 import { Setting } from "../components/Setting";
 import { useKeys } from "../components/useKeys";
+import { useEditorLayer } from "../components/useLayer";
 import { useTexts } from "../i18n";
 import { usePanZoom } from "../viewer/usePanZoom";
 import type { Material } from "./images";
 import { pngOf } from "./images";
 import { type Brush, NOTHING, type Point, type Rect, union } from "./mask";
-import { Prepared } from "./Prepared";
+import { Prepared, sized } from "./Prepared";
 import { partAt } from "./region";
 
 const TOOLS = ["erase", "restore", "drop", "keep", "move"] as const;
@@ -39,6 +41,7 @@ export function TouchUp({ load, name, onCancel, onSend }: Props) {
 
 function Editor({ material, name, onCancel, onSend }: Omit<Props, "load"> & { material: Material }) {
   const words = useTexts().touchUp;
+  const narrow = useMediaQuery("(max-width: 860px)");
   const { mask, photo } = material;
   const stage = useRef<HTMLDivElement>(null);
   const cover = useRef<HTMLCanvasElement>(null);
@@ -129,6 +132,7 @@ function Editor({ material, name, onCancel, onSend }: Omit<Props, "load"> & { ma
   useEffect(() => {
     paintCover(cover.current, mask, { left: 0, top: 0, right: mask.width, bottom: mask.height }, onWhite ? PAPER : TINT);
   }, [mask, onWhite]);
+  useEditorLayer(mask.canUndo && !sending, onCancel);
   useKeys((event) => {
     const key = event.key.toLowerCase();
     if (event.ctrlKey || event.metaKey) {
@@ -151,7 +155,7 @@ function Editor({ material, name, onCancel, onSend }: Omit<Props, "load"> & { ma
         className="touchup-stage"
         ref={stage}
         data-tool={tool}
-        style={{ aspectRatio: `${mask.width} / ${mask.height}` }}
+        style={sized(mask)}
         onPointerDown={onPointerDown}
         onPointerMove={onPointerMove}
         onPointerUp={onPointerEnd}
@@ -167,16 +171,12 @@ function Editor({ material, name, onCancel, onSend }: Omit<Props, "load"> & { ma
         <p className="muted small">{words.hint[tool]}</p>
         <SegmentedControl
           fullWidth
-          orientation="vertical"
+          {...(narrow ? { size: "xs" } : { orientation: "vertical" })}
           aria-label={words.tool}
           value={tool}
           onChange={(value) => setTool(TOOLS.find((each) => each === value) ?? "erase")}
           data={TOOLS.map((value) => ({ value, label: words.tools[value] }))}
         />
-        <Setting label={words.size} value={size} min={2} max={200} onChange={setSize} disabled={!brushes} />
-        <Setting label={words.softness} value={softness} min={0} max={100} onChange={setSoftness} disabled={!brushes} />
-        <Switch size="sm" label={words.snap} description={words.snapHint} checked={snap} onChange={(event) => setSnap(event.currentTarget.checked)} />
-        <Switch size="sm" label={words.onWhite} checked={onWhite} onChange={(event) => setOnWhite(event.currentTarget.checked)} />
         <div className="touchup-icons">
           <IconAction label={words.undo} icon={IconArrowBackUp} disabled={!mask.canUndo} onClick={() => paint(mask.undo())} />
           <IconAction label={words.redo} icon={IconArrowForwardUp} disabled={!mask.canRedo} onClick={() => paint(mask.redo())} />
@@ -185,6 +185,10 @@ function Editor({ material, name, onCancel, onSend }: Omit<Props, "load"> & { ma
           <IconAction label={words.zoomReset} icon={IconMaximize} onClick={zoom.reset} />
           <IconAction label={words.zoomIn} icon={IconZoomIn} onClick={zoom.zoomIn} />
         </div>
+        <Setting label={words.size} value={size} min={2} max={200} onChange={setSize} disabled={!brushes} />
+        <Setting label={words.softness} value={softness} min={0} max={100} onChange={setSoftness} disabled={!brushes} />
+        <Switch size="sm" label={words.snap} description={words.snapHint} checked={snap} onChange={(event) => setSnap(event.currentTarget.checked)} />
+        <Switch size="sm" label={words.onWhite} checked={onWhite} onChange={(event) => setOnWhite(event.currentTarget.checked)} />
         {problem ? (
           <p className="problem small" role="alert">
             {words.failed}

@@ -1,0 +1,41 @@
+import { Button } from "@mantine/core";
+
+import { useTexts } from "../i18n";
+import type { Photo } from "../model/photos";
+import { statusOf } from "../model/status";
+import { canRetry, isBusy } from "./PhotoCard";
+
+interface Props {
+  photos: readonly Photo[];
+  onRetry: (photos: readonly Photo[]) => void;
+  onCancel: (photos: readonly Photo[]) => void;
+  onDownload: (photos: readonly Photo[]) => void;
+}
+
+/** The heading of the list, with the actions on all of its photos. */
+export function PhotosHead({ photos, onRetry, onCancel, onDownload }: Props) {
+  const { photos: words, review, action } = useTexts();
+  const done = photos.filter(({ phase }) => phase === "done");
+  const accepted = done.filter((photo) => statusOf(photo) === "accepted");
+  const failed = photos.filter((photo) => photo.phase === "failed" && canRetry(photo));
+  const busy = photos.filter(isBusy);
+  return (
+    <div className="photos-head">
+      <h2 id="photos-title">{words.title}</h2>
+      {photos.length > 0 && busy.length === 0 ? <span className="muted">{words.summary(done.length, photos.length)}</span> : null}
+      <span className="spring" />
+      {failed.length > 1 ? <Action label={review.retryFailed(failed.length)} onClick={() => onRetry(failed)} /> : null}
+      {busy.length > 1 ? <Action label={review.cancelAll(busy.length)} onClick={() => onCancel(busy)} /> : null}
+      {accepted.length > 0 ? <Action label={review.downloadAccepted(accepted.length)} onClick={() => onDownload(accepted)} /> : null}
+      {done.length > 1 ? <Action label={action.downloadAll(done.length)} onClick={() => onDownload(done)} /> : null}
+    </div>
+  );
+}
+
+function Action({ label, onClick }: { label: string; onClick: () => void }) {
+  return (
+    <Button variant="default" size="xs" onClick={onClick}>
+      {label}
+    </Button>
+  );
+}
