@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 import json
 import re
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from generator_service.__main__ import PROCESSES
 from generator_service.ops.metrics_server import StateCollector
 from generator_service.settings import Settings as ServiceSettings
 from tests.support.nginx import nginx_configuration
+from tests.support.patience import PATIENCE
 from tools.certificates import make_certificates
 from ws_gateway.app import create_app
 from ws_gateway.http.uploads import FORM_OVERHEAD, MAX_MASK_BYTES
@@ -142,6 +145,7 @@ def test_the_image_runs_as_nobody_in_particular_from_a_pinned_base() -> None:
     assert COMPOSE["x-whitebg"]["build"]["args"] == {"PYTHON_IMAGE": f"${{PYTHON_IMAGE:-{base}}}"}
     assert "USER 10001:10001" in DOCKERFILE
     assert "--require-hashes --requirement requirements.txt" in DOCKERFILE
+    assert "# syntax=" not in DOCKERFILE, "it names an image that builds this one"
     images = {service["image"] for service in COMPOSE["services"].values()} - {COMPOSE["x-whitebg"]["image"]}
     example = (DEPLOY / "example.env").read_text()
     for image in images:
@@ -313,6 +317,21 @@ def test_the_example_of_an_ingress_leads_to_the_gateways() -> None:
     assert largest * MIB >= settings.max_upload_bytes + MAX_MASK_BYTES + FORM_OVERHEAD
 
 
+def test_the_documented_commands_make_every_secret(tmp_path: Path) -> None:
+    """Those of docs/deploy.md fill in all that compose and its profile for monitoring need, each with its own value."""
+    (loop,) = re.findall(
+        r"^ *while IFS.*?deploy/\.env$", (ROOT / "docs" / "deploy.md").read_text(), re.DOTALL | re.MULTILINE
+    )
+    (tmp_path / "deploy").mkdir()
+    shutil.copy(DEPLOY / "example.env", tmp_path / "deploy")
+    subprocess.run(["sh", "-euc", loop], cwd=tmp_path, check=True, timeout=PATIENCE)
+    made = dict(re.findall(r"^(\w+)=(.*)$", (tmp_path / "deploy" / ".env").read_text(), re.MULTILINE))
+    needed = set(re.findall(r"\$\{(\w+):\?", (DEPLOY / "compose.yaml").read_text())) | {"GRAFANA_PASSWORD"}
+    assert made.keys() == needed
+    assert all(re.fullmatch(r"[0-9a-f]{64}", value) for value in made.values())
+    assert len(set(made.values())) == len(needed)
+
+
 def test_redis_asks_for_a_password() -> None:
     service = COMPOSE["services"]["redis"]
     assert service["command"][:2] == ["redis-server", "--requirepass"]
@@ -440,10 +459,3 @@ def test_kustomize_names_every_manifest() -> None:
     there = {path.name for path in (DEPLOY / "kubernetes").glob("*.yaml")} - {"kustomization.yaml"}
     assert set(KUSTOMIZATION["resources"]) == there
     assert KUSTOMIZATION["images"] == [{"name": "whitebg", "newTag": COMPOSE["x-whitebg"]["image"].partition(":")[2]}]
-
-
-def test_the_example_of_secrets_names_all_that_compose_needs() -> None:
-    needed = set(re.findall(r"\$\{(\w+):\?", (DEPLOY / "compose.yaml").read_text()))
-    lines = [line for line in (DEPLOY / "example.env").read_text().splitlines() if not line.startswith("#")]
-    example = {line.partition("=")[0] for line in lines if "=" in line}
-    assert example == needed
