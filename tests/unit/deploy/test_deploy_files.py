@@ -255,7 +255,9 @@ def test_nginx_knows_its_neighbours_and_they_know_it() -> None:
     for group, port, prefix in (("GATEWAYS", 8000, "gateway-"), ("SERVICES", 50051, "service-")):
         told = re.findall(r"server (\S+) ", environment[group])
         assert told == [f"{address}:{port}" for name, address in addresses.items() if name.startswith(prefix)]
-    assert services["gateway-1"]["environment"]["WHITEBG_TRUSTED_PROXIES"] == f"{addresses['nginx']}/32"
+    (network,) = COMPOSE["networks"]["inner"]["ipam"]["config"]
+    proxies = f"{addresses['nginx']}/32,{network['gateway']}/32"
+    assert services["gateway-1"]["environment"]["WHITEBG_TRUSTED_PROXIES"] == proxies
     assert services["worker"]["deploy"]["replicas"] == 3
 
 
