@@ -116,6 +116,7 @@ def test_the_settings_can_be_used(command: str, environment: dict[str, str], mon
         assert gateway.tls is not None
         assert gateway.tls.cert is not None
         assert gateway.redis_url is not None
+        assert gateway.oidc is None, "unless an issuer is set"
         assert not gateway.guest_login
         return
     service = ServiceSettings()
@@ -131,6 +132,19 @@ def test_the_settings_can_be_used(command: str, environment: dict[str, str], mon
         assert service.tls.client_ca is not None
     assert bool(service.worker_slots) == command.endswith("worker")
     assert ("WHITEBG_JWT_SECRET" in environment) == command.endswith("serve"), "workers check no tokens"
+
+
+def test_compose_passes_on_the_documented_sign_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    (block,) = re.findall(r"```sh\n( *WHITEBG_PUBLIC_URL=.*?)```", (ROOT / "docs" / "deploy.md").read_text(), re.DOTALL)
+    documented = dict(re.findall(r"^ *(WHITEBG_\w+)=(\S+)", block, re.MULTILINE))
+    environment = COMPOSE["services"]["gateway-1"]["environment"]
+    for name, value in documented.items():
+        assert environment[name] == f"${{{name}:-}}"
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("WHITEBG_JWT_SECRET", SECRET)
+    oidc = GatewaySettings().oidc  # type: ignore[call-arg]  # the environment supplies the fields
+    assert oidc is not None
+    assert oidc.issuer == documented["WHITEBG_OIDC_ISSUER"]
 
 
 @pytest.mark.parametrize("folder", ["/data", "/tls", "/ca"])
