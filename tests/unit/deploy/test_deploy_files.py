@@ -136,15 +136,16 @@ def test_the_settings_can_be_used(command: str, environment: dict[str, str], mon
 
 def test_compose_passes_on_the_documented_sign_in(monkeypatch: pytest.MonkeyPatch) -> None:
     (block,) = re.findall(r"```sh\n( *WHITEBG_PUBLIC_URL=.*?)```", (ROOT / "docs" / "deploy.md").read_text(), re.DOTALL)
-    documented = dict(re.findall(r"^ *(WHITEBG_\w+)=(\S+)", block, re.MULTILINE))
+    documented = dict(re.findall(r'^ *(WHITEBG_\w+)="?(.+?)"?(?:  +#.*)?$', block, re.MULTILINE))
     environment = COMPOSE["services"]["gateway-1"]["environment"]
     for name, value in documented.items():
-        assert environment[name] == f"${{{name}:-}}"
+        assert environment[name].startswith(f"${{{name}:-")
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("WHITEBG_JWT_SECRET", SECRET)
     oidc = GatewaySettings().oidc  # type: ignore[call-arg]  # the environment supplies the fields
     assert oidc is not None
     assert oidc.issuer == documented["WHITEBG_OIDC_ISSUER"]
+    assert oidc.scopes == ("openid", "profile", "email", "groups")
 
 
 @pytest.mark.parametrize("folder", ["/data", "/tls", "/ca"])
