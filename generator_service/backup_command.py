@@ -36,6 +36,7 @@ from generator_service.store.reconnect import DatabaseUnavailable
 from generator_service.store.restored import StoreInUse
 from generator_service.store.sqlite import DatabaseUnusable, renew_sqlite
 
+PROBE_KEY = "probe/restore"
 ADOPT = "python -P -m generator_service adopt-images"
 
 
@@ -102,10 +103,10 @@ async def _restore(settings: Settings, folder: Path, *, replace: bool) -> None:
             make_data_dir(settings.data_dir)
         if settings.database_url is None:
             await stack.enter_async_context(data_dir_lock(settings.data_dir, timedelta(0)))
+        blobs = None if manifest.images is None else await _open_images(settings)
         if manifest.database is not None:
             await asyncio.to_thread(_restore_database, settings, folder / expected, replace=replace)
-        if manifest.images is not None:
-            blobs = await asyncio.to_thread(open_blob_store, settings)
+        if blobs is not None:
             vacant = await is_empty(blobs)
             count = await copy_images(LocalBlobStore(folder / BLOBS, create=False), blobs)
             sys.stdout.write(f"{count} images are in the {blobs.where}\n")
@@ -115,6 +116,15 @@ async def _restore(settings: Settings, folder: Path, *, replace: bool) -> None:
         if manifest.secret:
             make_data_dir(settings.data_dir)
             _report_secret(settings, restored=restore_secret(folder, settings.data_dir / SECRET))
+
+
+async def _open_images(settings: Settings) -> BlobStore:
+    """Open the image store and try it, before the database is replaced."""
+    blobs = await asyncio.to_thread(open_blob_store, settings)
+    # Some stores make their bucket with its first object, and can't list it before.
+    await blobs.put(PROBE_KEY, b"probe\n", content_type="text/plain")
+    await blobs.delete(PROBE_KEY)
+    return blobs
 
 
 async def _bind(settings: Settings, blobs: BlobStore, *, adopt: bool) -> None:

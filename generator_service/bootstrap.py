@@ -126,9 +126,7 @@ async def parts_of(settings: Settings, engines: Engines | None = None) -> AsyncI
             blobs=images,
             refused=lambda: image_guard.problem,
             metrics=metrics,
-            limits=ReadinessLimits(
-                stalled=settings.stalled_after.total_seconds(), free_bytes=settings.min_free_mib * 2**20
-            ),
+            limits=ReadinessLimits(stalled=settings.stalled_after.total_seconds(), free_bytes=settings.min_free_bytes),
             folders=settings.folders,
             worker=None if worker is None else worker.owner,
             slots=settings.worker_slots,

@@ -20,6 +20,7 @@ from generator_service.bootstrap import open_blob_store
 from generator_service.data_dir import DataDirError, DataDirInUse, data_dir_lock, make_data_dir
 from generator_service.domain.errors import EngineError
 from generator_service.domain.presets import PictureSpec
+from generator_service.domain.readiness import disk_full
 from generator_service.domain.task import Engine, OutputFormat
 from generator_service.engines.base import CheckableEngine, ImageEngine
 from generator_service.engines.neural.files import ModelFolder
@@ -27,7 +28,7 @@ from generator_service.engines.neural.models import ModelUnusable
 from generator_service.engines.neural.settings import offer
 from generator_service.engines.registry import Engines, EngineSettings, NoEngine
 from generator_service.image_store import describe, match, read_marker
-from generator_service.ops.disk_space import disk_space
+from generator_service.ops.disk_space import READ_WITHIN, free_bytes
 from generator_service.settings import Settings
 from generator_service.store.image_contract import ImageBinding
 from generator_service.store.migrate import revisions
@@ -37,7 +38,6 @@ from generator_service.store.sqlite import look_at_image_binding
 from generator_service.tls import ServerFiles
 from whitebg_process.certificates import CertificateError
 
-LEAST_FREE_BYTES = 1024**3
 RENEW_BEFORE = timedelta(days=14)
 _SPEC = PictureSpec(size_px=200, fill=0.85, format=OutputFormat.PNG)
 
@@ -58,6 +58,8 @@ async def examine(settings: Settings, engines: EngineSettings) -> AsyncIterator[
         folder = await _folder(settings)
         yield folder
         folder_will_do = folder.ok
+        if folder_will_do:
+            yield await _space(settings)
     if settings.database_url is not None:
         yield await asyncio.to_thread(_postgres, settings.database_url.get_secret_value())
     elif folder_will_do:
@@ -78,15 +80,26 @@ async def _folder(settings: Settings) -> Finding:
         make_data_dir(folder)
         # With PostgreSQL, all processes share the folder, and none locks it.
         async with nullcontext() if settings.database_url else data_dir_lock(folder, timedelta(0)):
-            free = disk_space(folder).free
+            return Finding(subject="data folder", ok=True, message=str(folder))
     except DataDirInUse:
         return Finding(subject="data folder", ok=True, message=f"{folder}, in use by a service that runs")
     except DataDirError as error:
         return Finding(subject="data folder", ok=False, message=str(error))
-    if free < LEAST_FREE_BYTES:
-        message = f"{folder} has only {free / 2**20:.0f} MiB free; make room"
-        return Finding(subject="data folder", ok=False, message=message)
-    return Finding(subject="data folder", ok=True, message=f"{folder}, {free / 2**30:.0f} GiB free")
+
+
+async def _space(settings: Settings) -> Finding:
+    """Check the file systems of the database and of the images, which need not be those of the data folder."""
+    folders = [folder.absolute() for folder in settings.folders]
+    free = await free_bytes(folders)
+    silent = ", ".join(str(folder) for folder in folders if str(folder) not in free)
+    if silent:
+        message = f"the file system of {silent} can't be read within {READ_WITHIN:g} s; mount it again"
+        return Finding(subject="free space", ok=False, message=message)
+    full = disk_full(free, settings.min_free_bytes)
+    if full is not None:
+        return Finding(subject="free space", ok=False, message=full.message)
+    found = ", ".join(f"{folder}: {size / 2**30:.0f} GiB" for folder, size in free.items())
+    return Finding(subject="free space", ok=True, message=found)
 
 
 def _sqlite(path: Path) -> Finding:

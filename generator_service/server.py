@@ -181,7 +181,7 @@ async def running_service(
             images=parts.blobs,
             engines=parts.engines,
             inspector=inspector,
-            disk=DiskGuard(folders=settings.folders, min_free=settings.min_free_mib * 1024**2),
+            disk=DiskGuard(folders=settings.folders, min_free=settings.min_free_bytes),
             default_timeout=settings.task_timeout,
             max_attempts=settings.max_attempts,
             deadline=settings.task_deadline,

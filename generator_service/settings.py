@@ -443,6 +443,11 @@ class Settings(ProcessSettings):
         return database + (() if self.s3_bucket is not None else (self.blobs_folder,))
 
     @property
+    def min_free_bytes(self) -> int:
+        """Free space that each of `folders` must have."""
+        return self.min_free_mib * 2**20
+
+    @property
     def needs_data_dir(self) -> bool:
         """Whether anything is stored in the data folder."""
         return self.database_url is None or self.s3_bucket is None

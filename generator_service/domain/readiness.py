@@ -103,15 +103,9 @@ def not_ready(observed: Observation, limits: Limits) -> tuple[NotReady, ...]:
     reasons = [NotReady(f"{target}_unavailable", message) for target, message in sorted(observed.rejected.items())]
     if observed.refused is not None:
         reasons.append(NotReady("images_refused", observed.refused))
-    folder = min(observed.free_bytes, key=observed.free_bytes.__getitem__, default=None)
-    if folder is not None and observed.free_bytes[folder] < limits.free_bytes:
-        reasons.append(
-            NotReady(
-                "disk_full",
-                f"{folder} has {observed.free_bytes[folder] // 2**20} MiB free, "
-                f"less than the minimum of {limits.free_bytes // 2**20} MiB; free space",
-            )
-        )
+    full = disk_full(observed.free_bytes, limits.free_bytes)
+    if full is not None:
+        reasons.append(full)
     if observed.stalled >= limits.stalled:
         reasons.append(
             NotReady(
@@ -121,3 +115,15 @@ def not_ready(observed: Observation, limits: Limits) -> tuple[NotReady, ...]:
             )
         )
     return tuple(reasons)
+
+
+def disk_full(free_bytes: Mapping[str, int], minimum: int) -> NotReady | None:
+    """Return that the folder with the least free space has less than ``minimum`` bytes; None if none has less."""
+    folder = min(free_bytes, key=free_bytes.__getitem__, default=None)
+    if folder is None or free_bytes[folder] >= minimum:
+        return None
+    return NotReady(
+        "disk_full",
+        f"{folder} has {free_bytes[folder] // 2**20} MiB free, "
+        f"less than the minimum of {minimum // 2**20} MiB; free space",
+    )

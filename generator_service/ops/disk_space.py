@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import time
 from collections.abc import Sequence
@@ -11,6 +12,8 @@ from pathlib import Path
 
 from generator_service.domain.errors import DiskFull
 
+READ_WITHIN = 10.0
+"""Seconds after which a file system that does not answer is left out of `free_bytes`."""
 READ_AGAIN = 1.0
 """Seconds after which a file system's free space is read again; also whenever there seems to be too little."""
 
@@ -34,6 +37,17 @@ def disk_space(folder: Path) -> DiskSpace:
         folder = folder.parent
     found = os.statvfs(folder)
     return DiskSpace(free=found.f_bavail * found.f_frsize, total=found.f_blocks * found.f_frsize)
+
+
+async def free_bytes(folders: Sequence[Path]) -> dict[str, int]:
+    """Return the free space by folder; without those that can't be read, or not in time."""
+    free = {}
+    for folder in folders:
+        with contextlib.suppress(OSError, TimeoutError):
+            async with asyncio.timeout(READ_WITHIN):
+                # In a thread: a network file system that does not answer must not stop the event loop.
+                free[str(folder)] = (await asyncio.to_thread(disk_space, folder)).free
+    return free
 
 
 class DiskGuard:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -13,7 +12,7 @@ from pathlib import Path
 from generator_service.blobs.contract import BlobStore, BlobStoreUnavailable
 from generator_service.domain.event import TaskEvent
 from generator_service.domain.readiness import Limits, NotReady, Observation, StallDetector, not_ready
-from generator_service.ops.disk_space import disk_space
+from generator_service.ops.disk_space import free_bytes
 from generator_service.ops.metrics import Metrics
 from generator_service.store.contract import TaskStore
 from generator_service.store.reconnect import DatabaseUnavailable
@@ -101,7 +100,10 @@ class ReadinessMonitor:
 
     async def observe(self) -> None:
         """Run all checks once, and publish the outcome."""
-        database, images, free = await asyncio.gather(self._try_database(), self._try_images(), self._free_bytes())
+        # A folder that can't be read is reported by the checks of its contents.
+        database, images, free = await asyncio.gather(
+            self._try_database(), self._try_images(), free_bytes(self._folders)
+        )
         rejected = {target: why for target, why in ((DATABASE, database), (IMAGES, images)) if why is not None}
         observed = Observation(
             stalled=self._detector.stalled, rejected=rejected, refused=self._refused(), free_bytes=free
@@ -155,15 +157,6 @@ class ReadinessMonitor:
             except BlobStoreUnavailable as error:
                 self._images = str(error)
         return self._images
-
-    async def _free_bytes(self) -> dict[str, int]:
-        free = {}
-        for folder in self._folders:
-            # A folder that can't be read, or not in time, is reported by the checks of its contents.
-            with contextlib.suppress(OSError, TimeoutError):
-                async with asyncio.timeout(PROBE_SECONDS):
-                    free[str(folder)] = (await asyncio.to_thread(disk_space, folder)).free
-        return free
 
     def _measure(self, observed: Observation) -> None:
         self._metrics.stalled.set(observed.stalled)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import tempfile
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
@@ -63,3 +65,19 @@ def frozen_engine(service: ServiceProcess) -> Iterator[int]:
     finally:
         if alive(engine):
             kill(engine, signal.SIGCONT)
+
+
+@pytest.fixture
+def small_disk() -> Iterator[Path]:
+    """Mount a file system of 24 MiB, if this user may."""
+    # Not below pytest's folders: a killed run leaves the mount, and later runs could not remove it.
+    folder = Path(tempfile.mkdtemp(prefix="whitebg-small-"))
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=24m", "none", str(folder)], check=False, capture_output=True, text=True
+    )
+    if mounted.returncode:
+        folder.rmdir()
+        pytest.skip(f"this user may not mount a file system: {mounted.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+    folder.rmdir()

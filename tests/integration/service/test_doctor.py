@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sqlite3
 import sys
+import threading
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -26,6 +28,7 @@ from generator_service.engines.neural.settings import NeuralSettings
 from generator_service.engines.pool.pool import PoolSettings
 from generator_service.engines.registry import EngineSettings
 from generator_service.image_store import MARKER_KEY, Marker
+from generator_service.ops import disk_space
 from generator_service.server import running_service
 from generator_service.settings import Settings
 from generator_service.store.limits import Limits
@@ -53,7 +56,7 @@ async def found(how: Settings, engines: EngineSettings = LOCAL) -> dict[str, Fin
 async def test_a_new_folder_is_fine_and_is_left_as_it_was(tmp_path: Path) -> None:
     findings = await found(settings(tmp_path / "new"))
     assert [subject for subject, finding in findings.items() if not finding.ok] == []
-    assert list(findings) == ["data folder", "database", "images", "engines", "local", "neural", "gemini"]
+    assert list(findings) == ["data folder", "free space", "database", "images", "engines", "local", "neural", "gemini"]
     assert "not set up" in findings["gemini"].message
     assert [path for path in (tmp_path / "new").rglob("*") if path.is_file() and path.name != "service.lock"] == []
 
@@ -90,6 +93,36 @@ async def test_a_database_that_can_not_be_used(tmp_path: Path, statement: str | 
     database = (await found(settings(tmp_path)))["database"]
     assert not database.ok
     assert said in database.message
+
+
+async def test_a_full_disk_of_the_images_alone_is_reported(tmp_path: Path, small_disk: Path) -> None:
+    (tmp_path / "blobs").symlink_to(small_disk)
+    space = (await found(settings(tmp_path, min_free_mib=25)))["free space"]
+    assert not space.ok
+    assert space.message.startswith(f"{tmp_path / 'blobs'} has 2")
+    assert "less than the minimum of 25 MiB" in space.message
+    space = (await found(settings(tmp_path, min_free_mib=1)))["free space"]
+    assert space.ok
+    assert re.fullmatch(rf"{tmp_path}: \d+ GiB, {tmp_path}/blobs: 0 GiB", space.message)
+
+
+async def test_the_space_of_a_service_that_runs_is_looked_at(tmp_path: Path) -> None:
+    async with running_service(settings(tmp_path)):
+        findings = await found(settings(tmp_path, min_free_mib=10**9))
+    assert findings["data folder"].ok
+    assert not findings["free space"].ok
+
+
+async def test_a_file_system_that_does_not_answer_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = threading.Event()
+    monkeypatch.setattr(disk_space, "READ_WITHIN", 0.2)
+    monkeypatch.setattr(disk_space, "disk_space", lambda _: answers.wait())
+    try:
+        space = (await found(settings(tmp_path)))["free space"]
+    finally:
+        answers.set()
+    assert not space.ok
+    assert f"the file system of {tmp_path}, {tmp_path / 'blobs'} can't be read" in space.message
 
 
 async def test_images_that_can_not_be_written(tmp_path: Path) -> None:

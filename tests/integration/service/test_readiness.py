@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import subprocess
-import tempfile
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -23,7 +21,8 @@ from psycopg import sql
 
 from generator_service.domain.readiness import NotReady
 from generator_service.image_store import MARKER_KEY, Marker
-from generator_service.ops import readiness
+from generator_service.ops import disk_space, readiness
+from generator_service.ops.disk_space import DiskSpace
 from generator_service.server import Running, running_service
 from generator_service.settings import Settings
 from generator_service.store.contract import Refusal
@@ -102,22 +101,6 @@ async def gateway_until(http: httpx.AsyncClient, status: int) -> dict[str, Any]:
             await asyncio.sleep(0.1)
     body: dict[str, Any] = answer.json()
     return body
-
-
-@pytest.fixture
-def small_disk() -> Iterator[Path]:
-    """Mount a file system of 24 MiB, if this user may."""
-    # Not below pytest's folders: a killed run leaves the mount, and later runs could not remove it.
-    folder = Path(tempfile.mkdtemp(prefix="whitebg-small-"))
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=24m", "none", str(folder)], check=False, capture_output=True, text=True
-    )
-    if mounted.returncode:
-        folder.rmdir()
-        pytest.skip(f"this user may not mount a file system: {mounted.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
-    folder.rmdir()
 
 
 def fill(ballast: Path) -> None:
@@ -350,8 +333,13 @@ async def test_a_file_system_that_does_not_answer_delays_the_checks_only_for_the
 ) -> None:
     answers = threading.Event()
     async with serving(tmp_path, monkeypatch, worker_slots=0) as running:
-        monkeypatch.setattr(readiness, "PROBE_SECONDS", 0.2)
-        monkeypatch.setattr("generator_service.ops.readiness.disk_space", lambda _: answers.wait())
+
+        def read_late(_: Path) -> DiskSpace:
+            answers.wait()
+            return DiskSpace(free=0, total=0)
+
+        monkeypatch.setattr(disk_space, "READ_WITHIN", 0.2)
+        monkeypatch.setattr(disk_space, "disk_space", read_late)
         try:
             async with asyncio.timeout(PATIENCE):
                 await running.parts.readiness.observe()

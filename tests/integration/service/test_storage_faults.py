@@ -14,13 +14,12 @@ import grpc
 import pytest
 from psycopg import sql
 
-from tests.integration.service.test_readiness import Probe, fill, small_disk
+from tests.integration.service.test_readiness import Probe, fill
 from tests.support.api import SECRET, TINY, Api, open_channel, refusal, token
 from tests.support.postgres import postgres_server
 from tests.support.processes import ServiceProcess, free_port, service_process
 from whitebg.v1 import task_pb2
 
-__all__ = ["small_disk"]
 COMPLETED = task_pb2.TASK_STATE_COMPLETED
 
 

@@ -16,6 +16,7 @@ import pytest
 from tests.support.api import SECRET, TINY, Api, open_channel, token
 from tests.support.postgres import PostgresServer
 from tests.support.processes import Program, ServiceProcess, program, service_process
+from tests.support.s3 import S3Server
 from whitebg.v1 import generator_service_pb2 as pb
 
 SERVICE = [sys.executable, "-P", "-m", "generator_service"]
@@ -114,6 +115,33 @@ async def test_backup_is_repeatable_and_restores_tasks_images_and_secret(install
             assert third not in {first, second}
             stats = await Api(channel, "ops", token("ops", scope="admin")).stats()
             assert stats.ready, "the restored images were not bound to the restored database"
+
+
+async def test_images_are_restored_into_a_bucket_that_is_made_with_its_first_object(
+    sqlite: Installation, s3: S3Server
+) -> None:
+    sqlite.settings["inline_image_kib"] = "0"
+    with sqlite.service() as service:
+        async with open_channel(service.target) as channel:
+            api = Api(channel, "ann", token("ann"))
+            task = (await api.submit()).task_id
+            await api.finished(task)
+            result = (await api.download(task, pb.IMAGE_KIND_RESULT))[1]
+    assert status(night := sqlite.run("backup", str(sqlite.backup))) == 0, night.output
+    sqlite.lose()
+
+    keys = {"s3_access_key_id": s3.admin.access_key_id, "s3_secret_access_key": s3.admin.secret_access_key}
+    sqlite.settings |= s3.settings | keys | {"s3_bucket": "restored", "s3_secret_access_key": "not the secret"}
+    refused = sqlite.run("restore", str(sqlite.backup))
+    assert (status(refused), "SignatureDoesNotMatch" in refused.output) == (1, True), refused.output
+    assert not (sqlite.data / "whitebg.db").exists(), "the database was restored without its images"
+
+    sqlite.settings |= keys
+    assert status(restored := sqlite.run("restore", str(sqlite.backup))) == 0, restored.output
+    with sqlite.service() as service:
+        async with open_channel(service.target) as channel:
+            api = Api(channel, "ann", token("ann"))
+            assert (await api.download(task, pb.IMAGE_KIND_RESULT))[1] == result
 
 
 async def test_deleted_images_leave_the_backup_with_the_next_run(sqlite: Installation) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 import json
 import re
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from generator_service.__main__ import PROCESSES
 from generator_service.ops.metrics_server import StateCollector
 from generator_service.settings import Settings as ServiceSettings
 from tests.support.nginx import nginx_configuration
+from tests.support.patience import PATIENCE
 from tools.certificates import make_certificates
 from ws_gateway.app import create_app
 from ws_gateway.http.uploads import FORM_OVERHEAD, MAX_MASK_BYTES
@@ -113,6 +116,7 @@ def test_the_settings_can_be_used(command: str, environment: dict[str, str], mon
         assert gateway.tls is not None
         assert gateway.tls.cert is not None
         assert gateway.redis_url is not None
+        assert gateway.oidc is None, "unless an issuer is set"
         assert not gateway.guest_login
         return
     service = ServiceSettings()
@@ -130,6 +134,20 @@ def test_the_settings_can_be_used(command: str, environment: dict[str, str], mon
     assert ("WHITEBG_JWT_SECRET" in environment) == command.endswith("serve"), "workers check no tokens"
 
 
+def test_compose_passes_on_the_documented_sign_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    (block,) = re.findall(r"```sh\n( *WHITEBG_PUBLIC_URL=.*?)```", (ROOT / "docs" / "deploy.md").read_text(), re.DOTALL)
+    documented = dict(re.findall(r'^ *(WHITEBG_\w+)="?(.+?)"?(?:  +#.*)?$', block, re.MULTILINE))
+    environment = COMPOSE["services"]["gateway-1"]["environment"]
+    for name, value in documented.items():
+        assert environment[name].startswith(f"${{{name}:-")
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("WHITEBG_JWT_SECRET", SECRET)
+    oidc = GatewaySettings().oidc  # type: ignore[call-arg]  # the environment supplies the fields
+    assert oidc is not None
+    assert oidc.issuer == documented["WHITEBG_OIDC_ISSUER"]
+    assert oidc.scopes == ("openid", "profile", "email", "groups")
+
+
 @pytest.mark.parametrize("folder", ["/data", "/tls", "/ca"])
 def test_folders_that_are_mounted_belong_to_the_user(folder: str) -> None:
     assert re.search(rf"install -d -o whitebg -g whitebg .*{folder}\b", DOCKERFILE)
@@ -142,6 +160,7 @@ def test_the_image_runs_as_nobody_in_particular_from_a_pinned_base() -> None:
     assert COMPOSE["x-whitebg"]["build"]["args"] == {"PYTHON_IMAGE": f"${{PYTHON_IMAGE:-{base}}}"}
     assert "USER 10001:10001" in DOCKERFILE
     assert "--require-hashes --requirement requirements.txt" in DOCKERFILE
+    assert "# syntax=" not in DOCKERFILE, "it names an image that builds this one"
     images = {service["image"] for service in COMPOSE["services"].values()} - {COMPOSE["x-whitebg"]["image"]}
     example = (DEPLOY / "example.env").read_text()
     for image in images:
@@ -251,7 +270,9 @@ def test_nginx_knows_its_neighbours_and_they_know_it() -> None:
     for group, port, prefix in (("GATEWAYS", 8000, "gateway-"), ("SERVICES", 50051, "service-")):
         told = re.findall(r"server (\S+) ", environment[group])
         assert told == [f"{address}:{port}" for name, address in addresses.items() if name.startswith(prefix)]
-    assert services["gateway-1"]["environment"]["WHITEBG_TRUSTED_PROXIES"] == f"{addresses['nginx']}/32"
+    (network,) = COMPOSE["networks"]["inner"]["ipam"]["config"]
+    proxies = f"{addresses['nginx']}/32,{network['gateway']}/32"
+    assert services["gateway-1"]["environment"]["WHITEBG_TRUSTED_PROXIES"] == proxies
     assert services["worker"]["deploy"]["replicas"] == 3
 
 
@@ -311,6 +332,21 @@ def test_the_example_of_an_ingress_leads_to_the_gateways() -> None:
     largest = int(ingress["metadata"]["annotations"]["nginx.ingress.kubernetes.io/proxy-body-size"].removesuffix("m"))
     settings = GatewaySettings(jwt_secret=SECRET)  # type: ignore[arg-type]
     assert largest * MIB >= settings.max_upload_bytes + MAX_MASK_BYTES + FORM_OVERHEAD
+
+
+def test_the_documented_commands_make_every_secret(tmp_path: Path) -> None:
+    """Those of docs/deploy.md fill in all that compose and its profile for monitoring need, each with its own value."""
+    (loop,) = re.findall(
+        r"^ *while IFS.*?deploy/\.env$", (ROOT / "docs" / "deploy.md").read_text(), re.DOTALL | re.MULTILINE
+    )
+    (tmp_path / "deploy").mkdir()
+    shutil.copy(DEPLOY / "example.env", tmp_path / "deploy")
+    subprocess.run(["sh", "-euc", loop], cwd=tmp_path, check=True, timeout=PATIENCE)
+    made = dict(re.findall(r"^(\w+)=(.*)$", (tmp_path / "deploy" / ".env").read_text(), re.MULTILINE))
+    needed = set(re.findall(r"\$\{(\w+):\?", (DEPLOY / "compose.yaml").read_text())) | {"GRAFANA_PASSWORD"}
+    assert made.keys() == needed
+    assert all(re.fullmatch(r"[0-9a-f]{64}", value) for value in made.values())
+    assert len(set(made.values())) == len(needed)
 
 
 def test_redis_asks_for_a_password() -> None:
@@ -440,10 +476,3 @@ def test_kustomize_names_every_manifest() -> None:
     there = {path.name for path in (DEPLOY / "kubernetes").glob("*.yaml")} - {"kustomization.yaml"}
     assert set(KUSTOMIZATION["resources"]) == there
     assert KUSTOMIZATION["images"] == [{"name": "whitebg", "newTag": COMPOSE["x-whitebg"]["image"].partition(":")[2]}]
-
-
-def test_the_example_of_secrets_names_all_that_compose_needs() -> None:
-    needed = set(re.findall(r"\$\{(\w+):\?", (DEPLOY / "compose.yaml").read_text()))
-    lines = [line for line in (DEPLOY / "example.env").read_text().splitlines() if not line.startswith("#")]
-    example = {line.partition("=")[0] for line in lines if "=" in line}
-    assert example == needed
