@@ -107,4 +107,4 @@ async def test_a_follower_reads_all_of_a_restored_database_though_as_many_are_th
     await desk.store.revoke(of_session("s2"))
     await tail.catch_up()
     assert tail.revoked.covers(Session(user_id="ann", ids=frozenset({"s2"})))
-    assert tail.revoked.covers(Session(user_id="ann", ids=frozenset({"s1"}))), "what is known stays revoked"
+    assert tail.revoked.covers(Session(user_id="ann", ids=frozenset({"s1"}))), "known revocations stay"

@@ -99,7 +99,7 @@ async def test_a_restored_database_is_read_from_its_beginning(
         service.revocations += [revocation(number) for number in range(3, 7)]
     await revocations.catch_up(service)
     assert covers(revocations, "new")
-    assert covers(revocations, "s5"), "what is known stays revoked"
+    assert covers(revocations, "s5"), "known revocations stay"
 
 
 async def test_a_hole_in_the_numbers_of_the_stream_is_noticed(service: Service, revocations: Revocations) -> None:

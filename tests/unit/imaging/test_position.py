@@ -30,7 +30,7 @@ def composed(position: Position, size_px: int | None = 400) -> Canvas:
 
 
 def box_of(pixels: NDArray[np.uint8]) -> tuple[int, int, int, int]:
-    """Return left, top, right and bottom of what is not white."""
+    """Return left, top, right and bottom of the pixels that are not white."""
     rows, columns = np.nonzero((pixels < 250).any(axis=2))
     return int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1
 
