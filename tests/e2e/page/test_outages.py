@@ -44,7 +44,7 @@ def test_three_hundred_photos_are_each_sent_once_over_two_outages(stack: Stack, 
     ann.counts("Failed", 0)
     stack.start_gateway()
 
-    # The other tab knows of a photo only what the server has stored.
+    # The other tab shows only stored photos.
     for tab in (other, ann):
         tab.counts("All", MANY, within=MINUTES)
         tab.counts("In progress", MANY)
