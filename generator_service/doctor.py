@@ -223,7 +223,7 @@ async def _engines(settings: EngineSettings, models: ModelFolder) -> AsyncIterat
         return
     try:
         names = engines.available()
-        yield Finding(subject="engines", ok=True, message=f"auto takes {names[0]}; there are {', '.join(names)}")
+        yield Finding(subject="engines", ok=True, message=f"auto takes {names[0]}; available: {', '.join(names)}")
         for name in names:
             yield await _engine(engines.require(name))
         if Engine.NEURAL not in names:
