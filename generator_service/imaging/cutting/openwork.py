@@ -29,6 +29,8 @@ _LEAST_TOLERANCE = 3.0
 """Lab distance within which a colour is the backdrop's, unless nine tenths of the backdrop need more."""
 _MOST_TOLERANCE = 4.0
 """A backdrop that varies more than this has colours of prints and fabrics too, and shows no openings for sure."""
+_SMOOTHED = 0.9
+"""Width, in pixels, of the smoothing against noise: less than a thin wire's."""
 _SPARSE = 3
 """The backdrop's variation is measured on one pixel of every nine."""
 _SHADE = 12.0
@@ -93,8 +95,10 @@ def find_openwork(rgb: NDArray[np.uint8], found: Segmentation) -> Openwork | Non
     if not inner.any() or not outside.any():
         return None
     backdrop = np.asarray(cv2.resize(surface, (width, height)), np.float32)
-    across, dimming = across_and_dimming(lab(small[::_SPARSE, ::_SPARSE]), backdrop[::_SPARSE, ::_SPARSE])
-    tolerance = max(_LEAST_TOLERANCE, float(np.percentile(np.hypot(across, dimming)[outside], 90)))
+    tolerance = _tolerance(small, backdrop, outside)
+    if tolerance > _MOST_TOLERANCE:  # Noise may be all that varies.
+        small = np.asarray(cv2.GaussianBlur(small, (0, 0), _SMOOTHED), np.uint8)
+        tolerance = _tolerance(small, backdrop, outside)
     if tolerance > _MOST_TOLERANCE:
         return None
     colours = lab(box.cut(small))
@@ -117,3 +121,9 @@ def find_openwork(rgb: NDArray[np.uint8], found: Segmentation) -> Openwork | Non
         alternating=alternating,
         window=window,
     )
+
+
+def _tolerance(small: NDArray[np.uint8], backdrop: Floats, outside: Mask) -> float:
+    """Return the Lab distance within which a colour is the backdrop's; ``outside`` marks sparse pixels of it."""
+    across, dimming = across_and_dimming(lab(small[::_SPARSE, ::_SPARSE]), backdrop[::_SPARSE, ::_SPARSE])
+    return max(_LEAST_TOLERANCE, float(np.percentile(np.hypot(across, dimming)[outside], 90)))

@@ -68,6 +68,15 @@ def test_a_grid_of_dark_wires_is_no_print() -> None:
     assert pierced(found) is not None
 
 
+def test_a_noisy_photo_hides_no_mesh() -> None:
+    photo = panel(pitch=30, opening=BACKDROP)
+    noise = np.random.default_rng(1).normal(0, 6.0, photo.shape)
+    noisy = np.clip(np.rint(photo + noise), 0, 255).astype(np.uint8)
+    found = find_openwork(noisy, filled(noisy))
+    assert found is not None
+    assert pierced(found) is not None
+
+
 def test_a_mesh_comes_out_open_but_not_trusted() -> None:
     photo = decode(encoded(panel(pitch=10, opening=BACKDROP)))
     outline = find_outline(photo, prior=own_network())
