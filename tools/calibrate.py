@@ -30,7 +30,7 @@ from generator_service.imaging.cutting.doubts import doubts
 from generator_service.imaging.cutting.fusion import Evidence, fuse, gather
 from generator_service.imaging.cutting.matte import matte
 from generator_service.imaging.cutting.network import own_network
-from generator_service.imaging.cutting.openwork import filled_openwork
+from generator_service.imaging.cutting.openwork import filled_openwork, find_openwork
 from generator_service.imaging.source.decode import decode
 from tools.quality.entries import read_manifest
 from tools.quality.scores import GOOD_IOU, compare
@@ -103,7 +103,8 @@ def measure(picture: Picture, evidence: Evidence) -> Sample | None:
     found = fuse(evidence)
     if not found.mask.any():
         return None
-    findings = [*difficulties(found), *doubts(found.mask, evidence), *filled_openwork(picture.rgb, found)]
+    openwork = filled_openwork(find_openwork(picture.rgb, found))
+    findings = [*difficulties(found), *doubts(found.mask, evidence), *openwork]
     iou, _ = compare(matte(picture.rgb, found.mask), picture.truth)
     return Sample(
         photo=picture.photo,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,10 +16,11 @@ from generator_service.imaging.cutting.confidence import LOW, agreement_of_fusio
 from generator_service.imaging.cutting.doubts import doubts
 from generator_service.imaging.cutting.fusion import WORKING_SIDE, fuse, gather
 from generator_service.imaging.cutting.ghosts import without_faint_pieces
-from generator_service.imaging.cutting.hints import apply_hints
+from generator_service.imaging.cutting.hints import apply_hints, kept
 from generator_service.imaging.cutting.matte import matte
 from generator_service.imaging.cutting.network import Prior
-from generator_service.imaging.cutting.openwork import filled_openwork
+from generator_service.imaging.cutting.openwork import Openwork, filled_openwork, find_openwork
+from generator_service.imaging.cutting.piercing import pierced
 from generator_service.imaging.cutting.segment import Mask, Segmentation, segment, shrink
 from generator_service.imaging.scaling import scaled_down
 from generator_service.imaging.source.decode import Photo
@@ -36,6 +38,9 @@ class Outline:
     confidence: float
     """0 to 1; 1 where the file is a finished cut-out."""
     findings: tuple[Finding, ...]
+    most: NDArray[np.uint8] | None = None
+    """The most alpha, 0 to 255, that openings too small for the coarse cut-out leave: of any size with the photo's
+    proportions. None where there are none."""
 
 
 def find_outline(photo: Photo, *, prior: Prior | None, hints: Sequence[Hint] = ()) -> Outline:
@@ -72,8 +77,14 @@ def find_outline(photo: Photo, *, prior: Prior | None, hints: Sequence[Hint] = (
             "image_no_product",
             "nothing in the photo stands out from its background; use a backdrop of another colour",
         )
-    judgement = judge(found, odds, (*uncertain, *filled_openwork(photo.rgb, found)))
-    return Outline(coarse=found, confidence=judgement.confidence, findings=(*judgement.findings, *notices))
+    openwork = find_openwork(photo.rgb, found)
+    judgement = judge(found, odds, (*uncertain, *filled_openwork(openwork)))
+    return Outline(
+        coarse=found,
+        confidence=judgement.confidence,
+        findings=(*judgement.findings, *notices),
+        most=most_alpha(openwork, hints),
+    )
 
 
 def _colours_alone(photo: Photo) -> tuple[Segmentation, float | None, tuple[Finding, ...]]:
@@ -94,10 +105,22 @@ def hinted(mask: Mask, photo: Photo, hints: Sequence[Hint]) -> tuple[Mask, tuple
     return apply_hints(mask, scaled_down(photo.rgb, *mask.shape[::-1]), hints)
 
 
+def most_alpha(openwork: Openwork | None, hints: Sequence[Hint]) -> NDArray[np.uint8] | None:
+    """Return the most alpha, 0 to 255, that small openings leave, if any can be cut out; all of it in what to keep."""
+    most = None if openwork is None else pierced(openwork)
+    if most is not None and hints:
+        height, width = most.shape
+        most[kept(height, width, hints)] = 255
+    return most
+
+
 def full_alpha(photo: Photo, outline: Outline) -> NDArray[np.uint8]:
     """Return the H×W alpha of the photo, 0 to 255, nearly invisible pixels cleared."""
     if outline.coarse is not None:
-        alpha = without_faint_pieces(matte(photo.rgb, outline.coarse.mask))
+        alpha = matte(photo.rgb, outline.coarse.mask)
+        if outline.most is not None:
+            np.minimum(alpha, cv2.resize(outline.most, alpha.shape[::-1], interpolation=cv2.INTER_LINEAR), out=alpha)
+        alpha = without_faint_pieces(alpha)
     elif photo.alpha is not None:
         alpha = photo.alpha.copy()
     elif photo.visible is not None:

@@ -30,7 +30,8 @@ WORKING_SIDE = 480
 
 _CUT_SIDE = 320
 """GrabCut runs on a copy of this size: no worse, and it is slow."""
-_CUT_ROUNDS = 4
+_CUT_ROUNDS = 2
+"""More change little, and the masks are no better."""
 _CLOSE_MARGIN = 0.2
 """The close-up keeps this share of the product's longest side around it."""
 _CLOSE_SHARE = 0.75

@@ -78,6 +78,12 @@ def without_dropped(alpha: Alpha, hints: Sequence[Hint]) -> Alpha:
     return np.where(_labels(alpha.shape[0], alpha.shape[1], hints) == _DROP, np.uint8(0), alpha)
 
 
+def kept(height: int, width: int, hints: Sequence[Hint]) -> Mask:
+    """Mark the regions to keep in a picture of this size."""
+    marked: Mask = _labels(height, width, hints) == _KEEP
+    return marked
+
+
 def _labels(height: int, width: int, hints: Sequence[Hint]) -> NDArray[np.uint8]:
     labels = np.zeros((height, width), np.uint8)
     for hint in hints:

@@ -9,7 +9,7 @@ from generator_service.imaging.cutting.border import model_backdrop
 from generator_service.imaging.cutting.calibration import TRUSTED
 from generator_service.imaging.cutting.cutout import find_outline
 from generator_service.imaging.cutting.network import own_network
-from generator_service.imaging.cutting.openwork import filled_openwork
+from generator_service.imaging.cutting.openwork import filled_openwork, find_openwork
 from generator_service.imaging.cutting.segment import Segmentation, shrink
 from generator_service.imaging.source.decode import decode
 from tests.unit.imaging.photos import codes, encoded
@@ -40,7 +40,7 @@ def filled(photo: NDArray[np.uint8]) -> Segmentation:
 @pytest.mark.parametrize("pitch", [10, 30])
 def test_a_filled_mesh_is_doubted(pitch: int, opening: int) -> None:
     photo = panel(pitch=pitch, opening=opening)
-    (finding,) = filled_openwork(photo, filled(photo))
+    (finding,) = filled_openwork(find_openwork(photo, filled(photo)))
     assert finding.code == "see_through"
     assert finding.region is not None
     assert finding.region.left == pytest.approx(FIRST / SIDE, abs=0.04)
@@ -50,12 +50,12 @@ def test_a_filled_mesh_is_doubted(pitch: int, opening: int) -> None:
 @pytest.mark.parametrize("opening", [None, 110], ids=["solid", "printed"])
 def test_a_solid_product_is_not(opening: int | None) -> None:
     photo = panel(pitch=10, opening=opening)
-    assert filled_openwork(photo, filled(photo)) == ()
+    assert filled_openwork(find_openwork(photo, filled(photo))) == ()
 
 
 def test_a_few_patches_of_the_backdrops_colour_are_no_mesh() -> None:
     photo = panel(pitch=130, opening=BACKDROP)
-    assert filled_openwork(photo, filled(photo)) == ()
+    assert filled_openwork(find_openwork(photo, filled(photo))) == ()
 
 
 def test_a_mesh_that_both_opinions_fill_is_not_trusted() -> None:
