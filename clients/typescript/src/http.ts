@@ -222,9 +222,13 @@ export class HttpClient {
     return this.#call("POST", "/api/v2/ws-token", {}, options);
   }
 
-  /** Call any other route, such as one for operators: `path` with its query, `body` as JSON. */
+  /**
+   * Call any other route, such as one for operators: `path` with its query, `body` as JSON. A token that lacks the
+   * route's scope is still good for the user's own tasks, so it is not reported as refused.
+   */
   call<T>(method: string, path: string, body?: unknown, options?: CallOptions): Promise<T> {
-    return this.#call(method, path, body === undefined ? {} : jsonBody(body), options);
+    const isRefusal = ({ status }: ApiError): boolean => status === 401;
+    return this.#call(method, path, body === undefined ? {} : jsonBody(body), options, json<T>, isRefusal);
   }
 
   /** Return a guest token, where guests are allowed; with a guest's current token, for the same guest. */
@@ -328,6 +332,7 @@ export class HttpClient {
     init: RequestInit,
     options?: CallOptions,
     read: (answer: Response) => T | Promise<T> = json<T>,
+    isRefusal: (error: ApiError) => boolean = ({ tokenRefused }) => tokenRefused,
   ): Promise<T> {
     return this.#within(options, async (signal) => {
       const { token, onTokenRefused } = this.#options;
@@ -336,7 +341,7 @@ export class HttpClient {
       try {
         return await send(first);
       } catch (error) {
-        if (signal.aborted || !(error instanceof ApiError) || !error.tokenRefused) throw error;
+        if (signal.aborted || !(error instanceof ApiError) || !isRefusal(error)) throw error;
         onTokenRefused?.(first);
         const second = await token();
         if (second === first) throw error;

@@ -303,6 +303,19 @@ describe("the WebSocket", () => {
     expect([gateway.count("/api/v2/config"), gateway.peers.length]).toEqual([1, 0]);
   });
 
+  test("a route of another scope says nothing about the session", async () => {
+    const body = { error: { code: "scope_missing", message: "the token lacks the scope 'admin'" } };
+    gateway.routes.set("GET /api/v2/admin/overview", () => ({ status: 403, body }));
+    const onTokenRefused = vi.fn();
+    start({ onTokenRefused });
+    await connected();
+    await expect(client.http.call("GET", "/api/v2/admin/overview")).rejects.toMatchObject({ code: "scope_missing" });
+    expect(onTokenRefused).not.toHaveBeenCalled();
+    gateway.routes.set("GET /api/v2/admin/overview", () => ({ status: 401, body }));
+    await expect(client.http.call("GET", "/api/v2/admin/overview")).rejects.toMatchObject({ status: 401 });
+    expect(onTokenRefused).toHaveBeenCalledExactlyOnceWith("session");
+  });
+
   test("who is sent away before the greeting backs off, whatever the code", async () => {
     const clock = new ManualClock();
     gateway.user = 4010;

@@ -78,7 +78,7 @@ def _load(image: ImageFile.ImageFile, data: bytes) -> tuple[Image.Image, list[Fi
         recovered = _recover(data) if image.format in {"JPEG", "MPO"} else None
         if recovered is None:
             raise ImageRejected(
-                "image_truncated", "the file breaks off or is damaged; upload it again, or save it again in an image editor"
+                "image_truncated", "the file breaks off or is damaged; upload it again, or open it and save it again"
             ) from error
         return recovered
     return image, findings

@@ -121,11 +121,25 @@ def test_others_are_asked_to_sign_in_as_operators(stack: Stack, visit: Visit) ->
     assert guest.barriers() == []
     assert "/api/v2/admin/users" not in guest.requests
 
-    guest.page.get_by_label("Token").fill(token("ops", scope="tasks admin"))
+    guest.page.get_by_label("Token", exact=True).fill(token("ops", scope="tasks admin"))
     guest.page.get_by_role("button", name="Sign in").click()
 
     expect(guest.page.get_by_role("heading", name="Operations")).to_be_visible()
     expect(guest.page).to_have_title("whitebg · Operations")
+
+
+def test_a_user_who_is_no_operator_stays_signed_in(stack: Stack, visit: Visit) -> None:
+    ann = visit()
+    ann.page.goto(f"{stack.url}/#token={token('ann')}")
+    ann.sees_connection("Live")
+
+    ann.page.goto(f"{stack.url}/admin")
+    expect(ann.page.get_by_text("This page is for operators.")).to_be_visible()
+    expect(ann.page.get_by_text("session has ended")).to_be_hidden()
+
+    ann.page.goto(stack.url)
+    ann.sees_connection("Live")
+    expect(ann.page.get_by_role("button", name="Sign out")).to_be_visible()
 
 
 def test_the_page_of_the_photos_loads_nothing_of_it(stack: Stack, visit: Visit) -> None:
