@@ -108,6 +108,9 @@ class WireProtocol(WebSocketsSansIOProtocol):
         if closing:
             self.writable.set()
         await super().send(message)
+        if message["type"] == "websocket.http.response.body" and self.close_sent:
+            # Rejected, which is complete too: uvicorn would log an error of the application.
+            self.handshake_complete = True
         if closing:
             self._abort_soon()
 

@@ -81,13 +81,17 @@ async def test_a_handshake_that_is_too_long_is_answered(world: GatewayHarness, s
     assert rejected.value.response.status_code == 414
 
 
-async def test_a_page_of_this_host_or_none_may_connect_and_a_foreign_one_may_not(world: GatewayHarness) -> None:
+async def test_a_page_of_this_host_or_none_may_connect_and_a_foreign_one_may_not(
+    world: GatewayHarness, caplog: pytest.LogCaptureFixture
+) -> None:
     async with world.open(origin=f"http://{world.base}"):
         pass
     with pytest.raises(InvalidStatus) as refused:
         async with world.open(origin="https://evil.example"):
             pass
     assert refused.value.response.status_code == 403
+    async with world.open():  # By now, the end of the rejected one is in the log.
+        assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
 
 
 async def test_v2_is_agreed_on_and_greets(world: GatewayHarness) -> None:
