@@ -1,5 +1,5 @@
 # Every target sets up what it needs. `make run` and `make test` are all that a newcomer needs.
-.PHONY: help setup run test check format protos page bench quality fuzz presets audit cluster cluster-test chaos simulate clean
+.PHONY: help setup run test check format protos page bench quality fuzz presets audit cluster cluster-test chaos soak simulate clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -7,6 +7,7 @@ PHOTOS ?= examples
 STUDIO ?= 1
 ENGINES ?= local
 CHAOS_SECONDS ?= 60
+SOAK_SECONDS ?= 600
 CHAOS_SEED ?= 1
 CHAOS_SEEDS ?= 1
 CHAOS_STORE ?= both
@@ -29,6 +30,7 @@ help:
 	@echo "make cluster-test  break that in every way, and measure"
 	@echo "make chaos    break the real processes at random under all kinds of clients, and check every guarantee:"
 	@echo "              make chaos CHAOS_SECONDS=60 CHAOS_SEED=1 CHAOS_SEEDS=1 CHAOS_STORE=sqlite|postgres|both"
+	@echo "make soak     ten minutes of steady load, in which nothing may grow: make soak SOAK_SECONDS=3600"
 	@echo "make simulate run random schedules of store, session and client in virtual time: make simulate SCHEDULES=1000000"
 	@echo "make quality  measure the pictures: make quality PHOTOS=DIR STUDIO=scenes-per-class ENGINES=local,neural,auto WEIGHTS=FILE"
 	@echo "make presets  make every preset's picture and see its own report: make presets PHOTOS=DIR"
@@ -101,6 +103,9 @@ cluster-test: $(VENV)/.ready-dev
 
 chaos: $(VENV)/.ready-dev
 	$(BIN)/python -m tools.chaos --seconds $(CHAOS_SECONDS) --seed $(CHAOS_SEED) --seeds $(CHAOS_SEEDS) --store $(CHAOS_STORE)
+
+soak: $(VENV)/.ready-dev
+	$(BIN)/python -m tools.soak --seconds $(SOAK_SECONDS)
 
 simulate: $(VENV)/.ready-dev
 	$(BIN)/python -m tools.simulation --schedules $(SCHEDULES) --seed $(SEED)

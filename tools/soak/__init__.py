@@ -1,0 +1,1 @@
+"""`make soak`: steady load with retention on, during which nothing may grow."""
