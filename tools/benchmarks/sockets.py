@@ -50,10 +50,10 @@ class Fanout:
 
 
 @contextmanager
-def gateway(service: ServiceProcess) -> Iterator[tuple[Program, str]]:
+def gateway(service: ServiceProcess, **settings: str) -> Iterator[tuple[Program, str]]:
     """Run a gateway; yield it and its WebSocket address."""
     port = free_port()
-    settings = {
+    required = {
         "http_port": str(port),
         "jwt_secret": SECRET,
         "grpc_target": service.target,
@@ -61,7 +61,7 @@ def gateway(service: ServiceProcess) -> Iterator[tuple[Program, str]]:
         "connections_per_address": "0",
         "failed_handshakes_per_minute": "0",
     }
-    with program([sys.executable, "-m", "ws_gateway"], **settings) as process:
+    with program([sys.executable, "-m", "ws_gateway"], **required | settings) as process:
         process.wait_for("connected to the service")
         yield process, f"ws://127.0.0.1:{port}/ws/notifications"
 

@@ -23,7 +23,7 @@ from tools.benchmarks.sockets import gateway
 from tools.benchmarks.work import SETTINGS as BUSY
 from tools.soak.growth import growth
 from tools.soak.load import Load
-from tools.soak.service import SETTINGS
+from tools.soak.service import RING, SETTINGS
 
 EVERY = 5.0
 """Seconds between two samples."""
@@ -60,7 +60,7 @@ async def soak(seconds: float, rate: float, console: Console) -> bool:
         data_dir = Path(folder) / "data"
         service = ServiceProcess(data_dir, SECRET, module="tools.soak.service", **BUSY | SETTINGS)
         try:
-            with gateway(service) as (front, url):
+            with gateway(service, **RING) as (front, url):
                 async with open_channel(service.target) as channel:
                     load = Load(channel, url, per_second=rate)
                     running = asyncio.create_task(load.run())

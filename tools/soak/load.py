@@ -18,8 +18,9 @@ from websockets.typing import Subprotocol
 from tests.support.api import Api, token
 from tools.benchmarks.photos import PHOTO
 
-USERS = 8
-RESTING = 100
+USERS = 2
+"""Few, so that what a socket remembers of its user's latest 1,024 tasks is full before the warm-up ends."""
+RESTING = 24
 """Sockets that stay open."""
 RESTLESS = 8
 """Sockets that connect again and again."""

@@ -12,12 +12,14 @@ from generator_service import server
 from tools.benchmarks.noop_service import main
 
 OFTEN = timedelta(seconds=5)
+RING = {"ring_events": "2000"}
+"""Events in the memory of the service, and of the gateway: few, so that the ring is full before the warm-up ends."""
 SETTINGS = {
     "tasks_for": "20s",
     "events_for": "20s",
     "events_per_user": "20",
-    "ring_events": "2000",
     "batch_idle": "10s",
+    **RING,
 }
 
 if __name__ == "__main__":
