@@ -9,11 +9,10 @@ from generator_service.domain.errors import ImageRejected
 from generator_service.domain.hints import Hint
 from generator_service.imaging.cutting.border import model_backdrop
 from generator_service.imaging.cutting.calibration import TRUSTED
-from generator_service.imaging.cutting.confidence import judge, odds_of_good
-from generator_service.imaging.cutting.cutout import Outline, find_outline, hinted, most_alpha
+from generator_service.imaging.cutting.confidence import odds_of_good
+from generator_service.imaging.cutting.cutout import Outline, find_outline, hinted, judged
 from generator_service.imaging.cutting.fusion import WORKING_SIDE, overlap
 from generator_service.imaging.cutting.network import Prior, own_network
-from generator_service.imaging.cutting.openwork import filled_openwork, find_openwork
 from generator_service.imaging.cutting.segment import Mask, Segmentation, shrink
 from generator_service.imaging.source.decode import Photo
 
@@ -57,15 +56,7 @@ def choose(photo: Photo, prior: Prior, *, compare: bool, hints: Sequence[Hint] =
         return Choice(outline=local, by_network=False)
     found = Segmentation(mask=mask, backdrop=model_backdrop(shrink(photo.rgb, WORKING_SIDE)))
     odds = None if second is None else odds_of_good(overlap(mask, second))
-    openwork = find_openwork(photo.rgb, found)
-    judgement = judge(found, odds, filled_openwork(openwork))
-    outline = Outline(
-        coarse=found,
-        confidence=judgement.confidence,
-        findings=(*judgement.findings, *notices),
-        most=most_alpha(openwork, hints),
-    )
-    return Choice(outline=outline, by_network=True)
+    return Choice(outline=judged(photo, found, odds, (), notices, hints), by_network=True)
 
 
 def _local_is_better(mask: Mask, local: Outline) -> bool:

@@ -14,6 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from generator_service.imaging.cutting.regions import parts_with
+
 Floats = NDArray[np.float32]
 
 _FINE, _COARSE = 1.0, 2.5
@@ -47,12 +49,7 @@ def hardness(residual: Floats, backdrop: NDArray[np.bool_]) -> Floats:
 
 def connected_to_strong(edges: Floats, weak: float, strong: float) -> NDArray[np.bool_]:
     """Mark pixels above ``weak`` that are connected to one above ``strong`` (hysteresis; Canny, 1986)."""
-    count, labels = cv2.connectedComponents((edges > weak).astype(np.uint8), connectivity=8)
-    kept = np.zeros(count, np.bool_)
-    kept[labels[edges > strong]] = True
-    kept[0] = False
-    marked: NDArray[np.bool_] = kept[labels]
-    return marked
+    return parts_with(edges > weak, edges > strong, connectivity=8)
 
 
 def _gradients(planes: Floats, blur: float) -> list[Floats]:

@@ -77,13 +77,29 @@ def find_outline(photo: Photo, *, prior: Prior | None, hints: Sequence[Hint] = (
             "image_no_product",
             "nothing in the photo stands out from its background; use a backdrop of another colour",
         )
+    return judged(photo, found, odds, uncertain, notices, hints)
+
+
+def judged(
+    photo: Photo,
+    found: Segmentation,
+    odds: float | None,
+    uncertain: tuple[Finding, ...],
+    notices: tuple[Finding, ...],
+    hints: Sequence[Hint],
+) -> Outline:
+    """Return the outline of a coarse cut-out, with its small openings.
+
+    ``odds`` and ``uncertain`` determine the confidence (`judge`), as do openings that were filled; ``notices`` are
+    findings that don't.
+    """
     openwork = find_openwork(photo.rgb, found)
     judgement = judge(found, odds, (*uncertain, *filled_openwork(openwork)))
     return Outline(
         coarse=found,
         confidence=judgement.confidence,
         findings=(*judgement.findings, *notices),
-        most=most_alpha(openwork, hints),
+        most=_most_alpha(openwork, hints),
     )
 
 
@@ -105,7 +121,7 @@ def hinted(mask: Mask, photo: Photo, hints: Sequence[Hint]) -> tuple[Mask, tuple
     return apply_hints(mask, scaled_down(photo.rgb, *mask.shape[::-1]), hints)
 
 
-def most_alpha(openwork: Openwork | None, hints: Sequence[Hint]) -> NDArray[np.uint8] | None:
+def _most_alpha(openwork: Openwork | None, hints: Sequence[Hint]) -> NDArray[np.uint8] | None:
     """Return the most alpha, 0 to 255, that small openings leave, if any can be cut out; all of it in what to keep."""
     most = None if openwork is None else pierced(openwork)
     if most is not None and hints:

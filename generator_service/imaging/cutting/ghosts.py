@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from generator_service.imaging.cutting.regions import parts_with
 from generator_service.imaging.scaling import scaled_down
 
 _SOLID = 0.5
@@ -26,13 +27,10 @@ def without_ghosts(alpha: NDArray[np.float32]) -> NDArray[np.float32]:
     solid = alpha >= _SOLID
     if not solid.any():
         return np.zeros_like(alpha)
-    count, labels = cv2.connectedComponents((alpha > _VISIBLE).astype(np.uint8), connectivity=8)
-    held = np.zeros(count, np.bool_)
-    held[np.unique(labels[solid])] = True
-    held[0] = False
+    held = parts_with(alpha > _VISIBLE, solid, connectivity=8)
     distance = cv2.distanceTransform((~solid).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_3)
     far = (alpha < _FAINT) & (distance > _REACH * max(alpha.shape))
-    return np.where(held[labels] & ~far, alpha, np.float32(0.0)).astype(np.float32)
+    return np.where(held & ~far, alpha, np.float32(0.0)).astype(np.float32)
 
 
 def without_faint_pieces(alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from generator_service.imaging.cutting.border import Floats
 from generator_service.imaging.cutting.look import Mask
 from generator_service.imaging.cutting.openwork import Openwork
+from generator_service.imaging.cutting.regions import parts_with
 from generator_service.imaging.tiles import tiles
 
 _LARGEST_OPENING = 0.3
@@ -24,7 +25,7 @@ _LARGEST_OPENING = 0.3
 _CONNECTED = 0.7
 """Share of the wires that hang together; the rest are crossings without a visible wire between them."""
 _CONTRAST = 10.0
-"""Lab distance between wires and openings from which they can be told apart: white on white measured 4, meshes 15."""
+"""Lab distance between wires and openings from which they clearly differ: white on white measured 4, meshes 15."""
 _CLEAR, _SOLID = 0.1, 0.9
 """A share outside this range is none or all: noise."""
 
@@ -47,7 +48,8 @@ def pierced(found: Openwork) -> NDArray[np.uint8] | None:
         return None
     share = np.clip((share - _CLEAR) / (_SOLID - _CLEAR), 0.0, 1.0)
     share[~found.alternating | (contrast < _CONTRAST)] = 1.0
-    share[_touching(found.openings, found.alternating)] = 0.0
+    # To their middle, where no wire may be near.
+    share[parts_with(found.openings, found.alternating, connectivity=4)] = 0.0
     most = np.full(found.shape, 255, np.uint8)
     found.box.cut(most)[:] = np.rint(share * 255.0)
     return most
@@ -68,16 +70,6 @@ def _unmixed(colours: Floats, openings: Mask, inner: Mask, window: tuple[int, in
     length_squared = np.einsum("hwc,hwc->hw", way, way)
     share = np.einsum("hwc,hwc->hw", offset, way) / np.maximum(length_squared, 1.0)
     return np.asarray(share, np.float32), np.asarray(np.sqrt(length_squared), np.float32)
-
-
-def _touching(openings: Mask, alternating: Mask) -> Mask:
-    """Mark the openings in openwork to their middle, where no wire may be near."""
-    count, labels = cv2.connectedComponents(openings.astype(np.uint8), connectivity=4)
-    touches = np.zeros(count, np.bool_)
-    touches[labels[alternating]] = True
-    touches[0] = False
-    marked: Mask = touches[labels]
-    return marked
 
 
 def _largest_share(mask: Mask) -> float:

@@ -1,7 +1,8 @@
-"""Regions of the photo from masks."""
+"""Connected parts of masks, and the regions of the photo that masks cover."""
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,6 +11,16 @@ from generator_service.imaging.box import bounding_box
 
 _MARGIN = 0.02
 """Margin around marked pixels, as a share of the photo's sides, so that a drawn box does not cover them."""
+
+
+def parts_with(mask: NDArray[np.bool_], seeds: NDArray[np.bool_], *, connectivity: int) -> NDArray[np.bool_]:
+    """Return the connected parts of an H×W mask that hold one of the seeds; ``connectivity`` is 4 or 8."""
+    count, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=connectivity)
+    held = np.zeros(count, np.bool_)
+    held[labels[seeds]] = True
+    held[0] = False
+    marked: NDArray[np.bool_] = held[labels]
+    return marked
 
 
 def region_of(mask: NDArray[np.bool_]) -> Region | None:
