@@ -24,7 +24,7 @@ from generator_service.backup import (
     restore_secret,
     restore_sqlite_file,
 )
-from generator_service.blobs.contract import BlobStore, BlobStoreConfigError, BlobStoreUnavailable
+from generator_service.blobs.contract import BlobStore, BlobStoreConfigError, BlobStoreUnavailable, try_writing
 from generator_service.blobs.local import LocalBlobStore
 from generator_service.bootstrap import open_blob_store, open_store
 from generator_service.data_dir import DataDirError, DataDirInUse, data_dir_lock, make_data_dir
@@ -122,8 +122,7 @@ async def _open_images(settings: Settings) -> BlobStore:
     """Open the image store and try it, before the database is replaced."""
     blobs = await asyncio.to_thread(open_blob_store, settings)
     # Some stores make their bucket with its first object, and can't list it before.
-    await blobs.put(PROBE_KEY, b"probe\n", content_type="text/plain")
-    await blobs.delete(PROBE_KEY)
+    await try_writing(blobs, PROBE_KEY)
     return blobs
 
 

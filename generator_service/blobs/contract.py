@@ -96,6 +96,17 @@ def new_key(kind: str, suffix: str = "") -> str:
     return f"{kind}/{name[:2]}/{name}{suffix}"
 
 
+async def try_writing(blobs: BlobStore, key: str) -> None:
+    """Write a small object and delete it.
+
+    Raises:
+        BlobStoreUnavailable: that is not possible.
+
+    """
+    await blobs.put(key, b"probe\n", content_type="text/plain")
+    await blobs.delete(key)
+
+
 async def discard(blobs: BlobStore, *keys: str) -> None:
     """Delete objects that are no longer needed. On failure they are left to the sweep of orphans."""
     try:

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 
-from generator_service.blobs.contract import BlobStore, BlobStoreUnavailable
+from generator_service.blobs.contract import BlobStore, BlobStoreUnavailable, try_writing
 from generator_service.domain.event import TaskEvent
 from generator_service.domain.readiness import Limits, NotReady, Observation, StallDetector, not_ready
 from generator_service.ops.disk_space import free_bytes
@@ -150,8 +150,7 @@ class ReadinessMonitor:
             self._images = None
             try:
                 async with asyncio.timeout(PROBE_SECONDS):
-                    await self._blobs.put(PROBE_KEY, b"probe\n", content_type="text/plain")
-                    await self._blobs.delete(PROBE_KEY)
+                    await try_writing(self._blobs, PROBE_KEY)
             except TimeoutError:
                 self._images = f"{self._blobs.where} took longer than {PROBE_SECONDS:g} s to store an object"
             except BlobStoreUnavailable as error:
