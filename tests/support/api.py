@@ -53,6 +53,11 @@ def token(user: str, *, secret: str = SECRET, **others: Any) -> str:
     return encoded
 
 
+def long_token(user: str, **others: Any) -> str:
+    """Return a token that outlives any run."""
+    return token(user, exp=datetime.now(UTC) + timedelta(days=1), **others)
+
+
 @dataclass
 class Watch:
     """An open WatchTasks stream, and all items received so far."""

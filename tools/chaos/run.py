@@ -8,14 +8,12 @@ import time
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import httpx
 from grpc import aio
 
-from tests.support.api import Api, open_channel, token
+from tests.support.api import Api, long_token, open_channel
 from tests.support.http import http_client
 from tests.support.postgres import PostgresServer
 from tests.support.webhook_receiver import Receiver
@@ -52,11 +50,6 @@ class Outcome:
     schedule: Sequence[Step]
     verdict: Verdict
     history: Path
-
-
-def long_token(user: str, **claims: Any) -> str:
-    """Return a token that outlives any run."""
-    return token(user, exp=datetime.now(UTC) + timedelta(hours=12), **claims)
 
 
 async def run(*, seed: int, seconds: float, postgres: bool, folder: Path) -> Outcome:

@@ -25,6 +25,7 @@ from tools.soak.growth import growth
 from tools.soak.load import Load
 from tools.soak.service import RING, SETTINGS
 
+COUNTS = {"tasks": "SELECT count(*) FROM tasks", "events": "SELECT count(*) FROM events"}
 EVERY = 5.0
 """Seconds between two samples."""
 ALLOWED = {
@@ -46,8 +47,8 @@ def sample(pids: dict[str, int], data_dir: Path) -> dict[tuple[str, str], float]
         found[name, "descriptors"] = sum(len(list((each / "fd").iterdir())) for each in own)
         found[name, "threads"] = sum(len(list((each / "task").iterdir())) for each in own)
     with closing(sqlite3.connect(f"file:{data_dir / 'whitebg.db'}?mode=ro", uri=True)) as database:
-        for table in ("tasks", "events"):
-            (found[table, "rows"],) = database.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608  names of our own
+        for table, statement in COUNTS.items():
+            (found[table, "rows"],) = database.execute(statement).fetchone()
     sizes = [path.stat().st_size for path in data_dir.rglob("*") if path.is_file()]
     found["data", "folder"] = sum(sizes) / 1024
     return found

@@ -23,7 +23,7 @@ class Growth:
 
 
 def growth(samples: Sequence[float]) -> Growth:
-    """Compare samples taken at equal intervals; at least four, of which the warm-up is left out.
+    """Compare samples taken at equal intervals, without those of the warm-up; two others at least.
 
     Raises:
         ValueError: there are too few.

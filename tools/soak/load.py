@@ -5,17 +5,14 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
-from collections.abc import Iterator
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from grpc import aio
 from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
 from websockets.typing import Subprotocol
 
-from tests.support.api import Api, token
+from tests.support.api import Api, long_token
 from tools.benchmarks.photos import PHOTO
 
 USERS = 2
@@ -28,11 +25,6 @@ STAYS = 0.2
 """Seconds that a restless socket stays."""
 CANCELLED, DELETED = 0.1, 0.1
 """Shares of the tasks that are cancelled at once, or deleted after their end."""
-
-
-def long_token(user: str, **claims: Any) -> str:
-    """Return a token that outlives any soak."""
-    return token(user, exp=datetime.now(UTC) + timedelta(days=1), **claims)
 
 
 class Load:
@@ -60,7 +52,7 @@ class Load:
     async def _submit(self, group: asyncio.TaskGroup) -> None:
         loop = asyncio.get_running_loop()
         start = loop.time()
-        for number, api in enumerate(_forever(self._apis)):
+        for number, api in enumerate(itertools.cycle(self._apis)):
             await asyncio.sleep(start + number * self._pause - loop.time())
             group.create_task(self._one(api, self._random.random()))
 
@@ -89,7 +81,3 @@ class Load:
                     async with asyncio.timeout(stays):
                         async for _ in socket:
                             continue
-
-
-def _forever(apis: list[Api]) -> Iterator[Api]:
-    return itertools.cycle(apis)

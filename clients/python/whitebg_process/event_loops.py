@@ -14,7 +14,7 @@ Arguments = TypeVarTuple("Arguments")
 def call_in_loop(
     loop: AbstractEventLoop, callback: Callable[[Unpack[Arguments]], object], *arguments: *Arguments
 ) -> None:
-    """Call back in the loop, from any thread; a loop that has closed has nobody left to tell.
+    """Call back in the loop, from any thread; nothing happens if the loop has closed.
 
     Asking whether it is closed beforehand would not do: it may close between the question and the call.
     """
