@@ -212,15 +212,20 @@ class _Feed:
     async def _first_page(self, after: Cursor) -> Sequence[TaskEvent]:
         """Read what follows the cursor, from memory where that holds all of it."""
         remembered = self._remembered(after)
-        if remembered:
+        if remembered is not None and self._request.stop_at_head:
+            # Memory ends at the tail, and another process may have committed more before this request.
+            await self._feeds.tail.reach_head()
+            remembered = self._remembered(after)
+        if remembered is not None:
             self._feeds.count.from_ring += 1
+            events: Sequence[TaskEvent] = remembered
         else:
-            # With nothing in memory after the cursor, only the database knows whether it lies in the future.
             page = await self._read(after.position)
             check_cursor(after, page.head)
             self._feeds.count.from_database += 1
+            events = page.events
         self._epoch, self._position = after.epoch, after.position
-        return remembered or page.events
+        return events
 
     def _remembered(self, after: Cursor) -> Sequence[TaskEvent] | None:
         if after.epoch != self._feeds.tail.epoch:

@@ -55,8 +55,9 @@ def _after(held: deque[TaskEvent] | None, number: Callable[[TaskEvent], int], po
     if not held:
         return None
     missing = number(held[-1]) - position
-    if missing <= 0:
+    if missing == 0:
         return []
-    if missing > len(held) or number(held[-missing]) != position + 1:
+    # A position past the end is for the database to judge: the log may go on, or may never have been there.
+    if not 0 < missing <= len(held) or number(held[-missing]) != position + 1:
         return None
     return list(islice(held, len(held) - missing, None))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -56,6 +57,9 @@ class LogTail:
         self._last: TaskEvent | None = None
         """The event of `revision`; None where it isn't known."""
         self._starting_over = False
+        self._one_at_a_time = asyncio.Lock()
+        self._next_read: asyncio.Task[None] | None = None
+        """The read that has not begun yet, for all who wait for one."""
 
     async def start(self, *, prefill: int) -> None:
         """Start at the current head; dispatch up to ``prefill`` preceding events without a gap."""
@@ -78,13 +82,30 @@ class LogTail:
         try:
             while True:
                 try:
-                    await self.catch_up()
+                    async with self._one_at_a_time:
+                        await self.catch_up()
                 except Exception:
                     # The database is unavailable; the next poll retries from the same position.
                     logger.exception("reading the log failed; trying again", extra={"revision": self.revision})
                 await signal.wait(POLL_SECONDS)
         finally:
             signal.close()
+
+    async def reach_head(self) -> None:
+        """Return once all events are dispatched that were committed before the call, by any process.
+
+        Calls that wait at the same time share one read. Raises what a read of the store raises.
+        """
+        if self._next_read is None:
+            self._next_read = asyncio.create_task(self._read_next())
+        # Shared: a caller that gives up must not end it for the others.
+        await asyncio.shield(self._next_read)
+
+    async def _read_next(self) -> None:
+        async with self._one_at_a_time:
+            # From here on it may miss a commit, so that later callers need another one.
+            self._next_read = None
+            await self.catch_up()
 
     async def catch_up(self) -> None:
         """Dispatch all new events: those handed over, then later ones of the database."""

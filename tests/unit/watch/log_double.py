@@ -35,6 +35,8 @@ class LogDouble:
         self.reads = 0
         self.failure: Exception | None = None
         self.refused = asyncio.Event()
+        self.holding = asyncio.Event()
+        """Set once a read is held."""
         self._held: asyncio.Event | None = None
 
     def as_store(self) -> TaskStore:
@@ -118,6 +120,7 @@ class LogDouble:
             self.refused.set()
             raise self.failure
         if self._held is not None:
+            self.holding.set()
             await self._held.wait()
         return answer
 

@@ -116,10 +116,56 @@ async def test_a_replay_is_the_same_from_memory_and_from_the_database(log: LogDo
 async def test_a_replay_from_memory_reads_no_database(log: LogDouble) -> None:
     process = await Process(log).start()
     before = log.reads
-    await to_head(process, WatchRequest(scope=ANN, after=UserCursor("e1", 1), stop_at_head=True))
-    await to_head(process, WatchRequest(scope=Scope(None), after=LogCursor("e1", 1), stop_at_head=True))
+    for request in (
+        WatchRequest(scope=ANN, after=UserCursor("e1", 1)),
+        WatchRequest(scope=Scope(None), after=LogCursor("e1", 1)),
+    ):
+        async with watch(process, request) as feed:
+            assert seqs([await anext(feed)])
     assert log.reads == before
     assert (process.feeds.count.from_ring, process.feeds.count.from_database) == (2, 0)
+
+
+async def test_replays_to_the_head_share_their_look_at_it(log: LogDouble) -> None:
+    process = await Process(log).start()
+    before = log.reads
+    request = WatchRequest(scope=ANN, after=UserCursor("e1", 1), stop_at_head=True)
+    replays = await asyncio.gather(*(to_head(process, request) for _ in range(50)))
+    assert [seqs(batches) for batches in replays] == [[2, 3, 4, 5, 6]] * 50
+    assert log.reads == before + 1
+    assert (process.feeds.count.from_ring, process.feeds.count.from_database) == (50, 0)
+
+
+@pytest.mark.parametrize("after", [4, 6], ids=["behind", "at the end of memory"])
+async def test_a_replay_to_the_head_holds_what_another_process_has_committed(log: LogDouble, after: int) -> None:
+    """The tail learns of it later, so a client that has seen it elsewhere would be sent back in time."""
+    process = await Process(log).start()
+    log.create("ann")
+    batches = await to_head(process, WatchRequest(scope=ANN, after=UserCursor("e1", after), stop_at_head=True))
+    assert seqs(batches) == list(range(after + 1, 8))
+    assert batches[-1].cursor == UserCursor("e1", 7)
+
+
+async def test_a_replay_to_the_head_does_not_share_a_look_that_began_before_it(log: LogDouble) -> None:
+    process = await Process(log).start()
+    request = WatchRequest(scope=ANN, after=UserCursor("e1", 6), stop_at_head=True)
+    log.hold()
+    early = asyncio.create_task(to_head(process, request))
+    await log.holding.wait()
+    log.create("ann")
+    late = asyncio.create_task(to_head(process, request))
+    log.let_go()
+    assert seqs(await late) == [7]
+    assert seqs(await early) in ([], [7])
+
+
+async def test_a_replay_to_the_head_fails_with_the_database(log: LogDouble) -> None:
+    process = await Process(log).start()
+    log.failure = OSError("the database is away")
+    with pytest.raises(OSError, match="the database is away"):
+        await to_head(process, WatchRequest(scope=ANN, after=UserCursor("e1", 1), stop_at_head=True))
+    log.failure = None
+    assert seqs(await to_head(process, WatchRequest(scope=ANN, after=UserCursor("e1", 1), stop_at_head=True)))
 
 
 async def test_all_users_are_watched_by_revision(log: LogDouble) -> None:
