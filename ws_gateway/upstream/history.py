@@ -52,7 +52,10 @@ class History:
         from_memory = page is not None
         if page is None:
             async with self._slots:
+                mark = self._ring.mark
                 page = await self._ask(user_id, since, limit)
+            if not page.more:
+                self._ring.learn(user_id, page.head, mark)
         # A client that starts at "now" has missed nothing; one that is not at the end yet reads again.
         if since is not Start.NOW and not page.more:
             self._metrics.synced(page.mode, page.reason, from_memory=from_memory)

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from whitebg.v1 import event_pb2, task_pb2
+from whitebg.v1 import task_pb2
 from whitebg_process.tokens import CLOCK_SKEW
 from ws_gateway.auth.image_urls import ImageUrls, Link, LinkExpired, LinkRejected
 from ws_gateway.auth.jwt import Claims
@@ -22,7 +22,6 @@ from ws_gateway.clock import SystemClock
 from ws_gateway.http.ranges import ByteRange, Unsatisfiable, parse_range
 from ws_gateway.protocol.cursor import UserCursor, parse_since
 from ws_gateway.settings import Settings
-from ws_gateway.upstream.event_buffer import EventRing
 
 SECRET = "a secret that only the tests share with anyone"
 
@@ -205,46 +204,6 @@ class TestLinks:
         other = ImageUrls(secret=SECRET + "!", base_url="", ttl=timedelta(hours=24), clock=self.clock)
         with pytest.raises(LinkRejected):
             other.check(self.parts, self.signature)
-
-
-def event(user: str, seq: int, epoch: str = "e0") -> event_pb2.TaskEvent:
-    return event_pb2.TaskEvent(seq=seq, cursor=f"{epoch}:{seq}", task=task_pb2.Task(user_id=user))
-
-
-class TestRing:
-    """Recent events in memory."""
-
-    def test_it_answers_what_it_holds_without_a_hole_and_nothing_else(self) -> None:
-        ring = EventRing(100)
-        assert ring.after("ann", UserCursor("e0", 0)) is None
-        for seq in (5, 6, 7):
-            ring.append(event("ann", seq))
-        assert ring.after("ann", UserCursor("e0", 3)) is None
-        assert [each.seq for each in ring.after("ann", UserCursor("e0", 4)) or ()] == [5, 6, 7]
-        assert [each.seq for each in ring.after("ann", UserCursor("e0", 6)) or ()] == [7]
-        assert ring.after("ann", UserCursor("e0", 7)) == []
-        assert ring.after("ann", UserCursor("e0", 8)) is None
-        assert ring.after("ann", UserCursor("e1", 5)) is None
-        assert ring.after("bob", UserCursor("e0", 5)) is None
-        assert ring.head("ann") == UserCursor("e0", 7)
-
-    def test_the_oldest_goes_first_whoever_it_belongs_to(self) -> None:
-        ring = EventRing(3)
-        ring.append(event("ann", 1))
-        for seq in (1, 2, 3):
-            ring.append(event("bob", seq))
-        assert len(ring) == 3
-        assert ring.head("ann") is None
-        ring.append(event("ann", 2))
-        assert ring.after("bob", UserCursor("e0", 0)) is None
-        assert [each.seq for each in ring.after("bob", UserCursor("e0", 1)) or ()] == [2, 3]
-
-    def test_it_forgets(self) -> None:
-        ring = EventRing(3)
-        ring.append(event("ann", 1))
-        ring.clear()
-        assert len(ring) == 0
-        assert ring.after("ann", UserCursor("e0", 0)) is None
 
 
 def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
