@@ -52,10 +52,7 @@ class History:
         from_memory = page is not None
         if page is None:
             async with self._slots:
-                mark = self._ring.mark
                 page = await self._ask(user_id, since, limit)
-            if not page.more:
-                self._ring.learn(user_id, page.head, mark)
         # A client that starts at "now" has missed nothing; one that is not at the end yet reads again.
         if since is not Start.NOW and not page.more:
             self._metrics.synced(page.mode, page.reason, from_memory=from_memory)
@@ -77,13 +74,15 @@ class History:
         return await self._watch(user_id, after, limit, snapshot=since is Start.SNAPSHOT)
 
     async def _watch(self, user_id: str, after: UserCursor | None, limit: int, *, snapshot: bool) -> Page:
-        reading = _Reading()
+        reading, mark = _Reading(), self._ring.mark
         async with aclosing(self._service.history(user_id, after, snapshot=snapshot)) as responses:
             async for response in responses:
                 if reading.take(response, limit):
                     break
         if reading.head is None:
             raise ServiceError(grpc.StatusCode.INTERNAL, "the service ended a history without saying where it stands")
+        if not reading.more:
+            self._ring.learn(user_id, reading.events, reading.head, mark)
         if reading.reason is None:
             return self._replay(reading.events, reading.head, more=reading.more)
         return self._snapshot(list(reading.tasks.values()), reading.head, reading.reason)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
@@ -65,41 +66,60 @@ class TestRing:
 
     def test_it_learns_the_end_of_a_log_from_a_read(self) -> None:
         ring = EventRing(10)
-        ring.learn("ann", UserCursor("e0", 7), ring.mark)
+        ring.learn("ann", [], UserCursor("e0", 7), ring.mark)
         assert ring.head("ann") == UserCursor("e0", 7)
         assert ring.after("ann", UserCursor("e0", 7)) == []
         assert ring.after("ann", UserCursor("e0", 6)) is None
         assert ring.after("ann", UserCursor("e0", 8)) is None
         assert ring.after("ann", UserCursor("e1", 7)) is None
 
+    def test_it_learns_the_events_of_a_read(self) -> None:
+        ring = EventRing(3)
+        ring.learn("ann", [event("ann", seq) for seq in (6, 7)], UserCursor("e0", 7), ring.mark)
+        assert [each.seq for each in ring.after("ann", UserCursor("e0", 5)) or ()] == [6, 7]
+        ring.append(event("ann", 7))
+        ring.append(event("ann", 8))
+        assert [each.seq for each in ring.after("ann", UserCursor("e0", 5)) or ()] == [6, 7, 8]
+
     def test_a_read_that_is_ahead_of_the_stream_is_not_set_back_by_it(self) -> None:
         ring = EventRing(10)
-        ring.learn("ann", UserCursor("e0", 7), ring.mark)
+        ring.learn("ann", [], UserCursor("e0", 7), ring.mark)
         ring.append(event("ann", 6))
         ring.append(event("ann", 7))
         assert ring.after("ann", UserCursor("e0", 7)) == []
         ring.append(event("ann", 8))
         assert [each.seq for each in ring.after("ann", UserCursor("e0", 7)) or ()] == [8]
 
+    def test_the_log_of_a_user_who_was_deleted_is_not_continued_by_the_new_one(self) -> None:
+        ring = EventRing(3)
+        for seq in (1, 2, 9):
+            ring.append(event("ann", seq))
+        assert ring.after("ann", UserCursor("e0", 1)) is None
+        assert ring.after("ann", UserCursor("e0", 2)) is None
+        assert [each.seq for each in ring.after("ann", UserCursor("e0", 8)) or ()] == [9]
+        for seq in (1, 2, 3, 4):
+            ring.append(event("bob", seq))
+        assert ring.head("ann") == UserCursor("e0", 9)
+
     def test_a_read_that_was_overtaken_teaches_nothing(self) -> None:
         ring = EventRing(2)
         mark = ring.mark
         ring.append(event("ann", 8))
-        ring.learn("ann", UserCursor("e0", 7), mark)
+        ring.learn("ann", [], UserCursor("e0", 7), mark)
         assert ring.head("ann") == UserCursor("e0", 8)
         for seq in (1, 2):
             ring.append(event("bob", seq))
-        ring.learn("ann", UserCursor("e0", 7), mark)
+        ring.learn("ann", [], UserCursor("e0", 7), mark)
         assert ring.head("ann") == UserCursor("e0", 8)
         mark = ring.mark
         ring.clear()
-        ring.learn("ann", UserCursor("e0", 8), mark)
+        ring.learn("ann", [], UserCursor("e0", 8), mark)
         assert ring.head("ann") is None
 
     def test_it_knows_the_end_of_so_many_logs_and_no_more(self) -> None:
         ring = EventRing(2)
         for user in ("ann", "bob", "cho"):
-            ring.learn(user, UserCursor("e0", 1), ring.mark)
+            ring.learn(user, [], UserCursor("e0", 1), ring.mark)
         assert [ring.head(user) for user in ("ann", "bob", "cho")] == [None, UserCursor("e0", 1), UserCursor("e0", 1)]
 
 
@@ -111,8 +131,8 @@ class AnyOrder(RuleBasedStateMachine):
         self.ring = EventRing(3)
         self.log: list[event_pb2.TaskEvent] = []
         self.streamed = 0
-        self.reads: list[tuple[str, int, int]] = []
-        """User, mark, and the length of the log when the service answered."""
+        self.reads: list[tuple[str, int, int, int]] = []
+        """User, mark, and what the service answered: after which event, and up to which."""
         self.heads: defaultdict[str, int] = defaultdict(int)
 
     @rule(user=USERS)
@@ -134,17 +154,19 @@ class AnyOrder(RuleBasedStateMachine):
         self.ring.clear()
         self.streamed = len(self.log)
 
-    @rule(user=USERS)
-    def read(self, user: str) -> None:
+    @rule(user=USERS, behind=st.integers(0, 4))
+    def read(self, user: str, behind: int) -> None:
         """The service answers a read, and the answer is on its way."""
-        self.reads.append((user, self.ring.mark, self.heads[user]))
+        head = self.heads[user]
+        self.reads.append((user, self.ring.mark, max(0, head - behind), head))
 
     @rule(data=st.data())
     def answer(self, data: st.DataObject) -> None:
         """An answer arrives, not necessarily in the order of the reads."""
         if self.reads:
-            user, mark, head = self.reads.pop(data.draw(st.integers(0, len(self.reads) - 1)))
-            self.ring.learn(user, UserCursor("e0", head), mark)
+            user, mark, after, head = self.reads.pop(data.draw(st.integers(0, len(self.reads) - 1)))
+            events = [event(user, seq) for seq in range(after + 1, head + 1)]
+            self.ring.learn(user, events, UserCursor("e0", head), mark)
 
     @invariant()
     def nothing_is_missing(self) -> None:
@@ -162,3 +184,4 @@ class AnyOrder(RuleBasedStateMachine):
 
 
 TestAnyOrder = AnyOrder.TestCase
+TestAnyOrder.settings = settings(max_examples=250, stateful_step_count=40, deadline=None)
