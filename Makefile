@@ -1,5 +1,5 @@
 # Every target sets up what it needs. `make run` and `make test` are all that a newcomer needs.
-.PHONY: help setup run test check format protos page bench quality fuzz presets audit cluster cluster-test chaos soak simulate clean
+.PHONY: help setup run test check format protos page bench quality fuzz presets audit cluster cluster-test chaos soak crowd simulate clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -31,6 +31,7 @@ help:
 	@echo "make chaos    break the real processes at random under all kinds of clients, and check every guarantee:"
 	@echo "              make chaos CHAOS_SECONDS=60 CHAOS_SEED=1 CHAOS_SEEDS=1 CHAOS_STORE=sqlite|postgres|both"
 	@echo "make soak     ten minutes of steady load, in which nothing may grow: make soak SOAK_SECONDS=3600"
+	@echo "make crowd    15,000 sockets on one gateway, 50 of them stalled; then 5,000 clients that lose their gateway"
 	@echo "make simulate run random schedules of store, session and client in virtual time: make simulate SCHEDULES=1000000"
 	@echo "make quality  measure the pictures: make quality PHOTOS=DIR STUDIO=scenes-per-class ENGINES=local,neural,auto WEIGHTS=FILE"
 	@echo "make presets  make every preset's picture and see its own report: make presets PHOTOS=DIR"
@@ -106,6 +107,9 @@ chaos: $(VENV)/.ready-dev
 
 soak: $(VENV)/.ready-dev
 	$(BIN)/python -m tools.soak --seconds $(SOAK_SECONDS)
+
+crowd: $(VENV)/.ready-dev
+	$(BIN)/python -m tools.crowd
 
 simulate: $(VENV)/.ready-dev
 	$(BIN)/python -m tools.simulation --schedules $(SCHEDULES) --seed $(SEED)

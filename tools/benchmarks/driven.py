@@ -1,7 +1,8 @@
 """`python -m tools.benchmarks.driven`: the real service without a worker, and changes at the pace that stdin asks for.
 
-Each line of stdin is ``seconds per_second users``: for so long, tasks of so many users are created and cancelled, so
-many changes a second. A task's file name is the wall time at which its creation began, in microseconds.
+Each line of stdin is ``seconds per_second users``, the last two as often as wanted: for so long, tasks of the first so
+many users are created and cancelled in turn, so many changes a second. The answer to the first line is ``driven 1:``
+and how many tasks each created. A task's file name is the wall time at which its creation began, in microseconds.
 """
 
 from __future__ import annotations
@@ -55,10 +56,13 @@ async def main() -> None:
         reader = asyncio.StreamReader()
         await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
         print(json.dumps({"message": "serving", "address": f"127.0.0.1:{running.port}"}), flush=True)
+        number = 0
         while line := await reader.readline():
-            seconds, per_second, users = map(float, line.split())
-            made = await drive(running, seconds, per_second, int(users))
-            print(f"driven {made}", flush=True)
+            number += 1
+            seconds, *loads = map(float, line.split())
+            pairs = zip(loads[::2], loads[1::2], strict=True)
+            made = await asyncio.gather(*(drive(running, seconds, pace, int(users)) for pace, users in pairs))
+            print(f"driven {number}:", *made, flush=True)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from websockets.asyncio.client import ClientConnection, connect
 
-from tests.support.api import SECRET, token
+from tests.support.api import SECRET, long_token
 from tests.support.processes import Program, ServiceProcess, free_port, program
 from tools.benchmarks.broadcasters import Broadcaster
 from tools.benchmarks.cpu import cpu_seconds, resident_kib
@@ -103,7 +103,7 @@ async def ping(socket: ClientConnection) -> None:
 
 def addresses(url: str, users: int) -> list[str]:
     """Return the address of each user's socket at the gateway."""
-    return [f"{url}?token={token(f'user-{number}')}" for number in range(users)]
+    return [f"{url}?token={long_token(f'user-{number}')}" for number in range(users)]
 
 
 async def idle(server: Program, addresses: Sequence[str], greet: Callable[[ClientConnection], Awaitable[None]]) -> Idle:
@@ -171,7 +171,7 @@ async def fanout(
         reading = [asyncio.create_task(read(socket)) for socket in sockets]
         before = cpu_seconds(process.pid), cpu_seconds(service.pid)
         service.send_line(f"{seconds} {per_second} {users}")
-        line = await asyncio.to_thread(service.wait_for, "driven", within=seconds + 60)
+        line = await asyncio.to_thread(service.wait_for, "driven 1:", within=seconds + 60)
         events = 2 * int(line.split()[-1])
         async with asyncio.timeout(60):
             while received < events:  # noqa: ASYNC110 (a signal for each frame would slow the client down)

@@ -48,14 +48,18 @@ class History:
             ServiceError: the service is unavailable, or can't use the cursor.
 
         """
+        asked = False
         page = self._remembered(user_id, since, limit)
-        from_memory = page is not None
         if page is None:
             async with self._slots:
-                page = await self._ask(user_id, since, limit)
+                # While this one waited, a read for another client of the user may have brought it.
+                page = self._remembered(user_id, since, limit)
+                if page is None:
+                    asked = True
+                    page = await self._ask(user_id, since, limit)
         # A client that starts at "now" has missed nothing; one that is not at the end yet reads again.
         if since is not Start.NOW and not page.more:
-            self._metrics.synced(page.mode, page.reason, from_memory=from_memory)
+            self._metrics.synced(page.mode, page.reason, from_memory=not asked)
         return page
 
     def _remembered(self, user_id: str, since: Since, limit: int) -> Page | None:

@@ -30,6 +30,9 @@ log = logging.getLogger(__name__)
 _READ_BACKOFF = Backoff(base=0.1, cap=5.0)
 # Seconds between two checks of a client that does not read; a client that reads is not checked.
 _LOOK_S = 0.5
+_RETURN_MS = 1.4
+"""For each client that has to resume elsewhere, how much longer the time is over which all are spread. A gateway takes
+in about 700 clients a second; if more came at a time, they would wait for it, and in the end connect again."""
 _WRITE_CHARS = 16 * 1024
 """Length of the frames that are written together; after that, the client's reading is checked again."""
 
@@ -298,7 +301,7 @@ class Connections:
 
     def retry_after_ms(self) -> int:
         """Return when one client is to come back: spread, so that not all come at once."""
-        return random.SystemRandom().randint(200, 1000 + 2 * len(self._open))
+        return random.SystemRandom().randint(200, 500 + round(_RETURN_MS * len(self._open)))
 
     async def drain(self, timeout: float) -> None:
         """Ask every client to resume elsewhere; return when all are disconnected, or after ``timeout`` seconds."""
