@@ -1,1 +1,1 @@
-"""Many sockets on one gateway: what stalled clients cost the others, and how soon a lost gateway's clients return."""
+"""Many sockets on one gateway: the cost of stalled clients, and the return of a lost gateway's clients."""

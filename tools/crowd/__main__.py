@@ -13,7 +13,7 @@ from tools.crowd.storm import storm
 
 
 async def main(arguments: argparse.Namespace, folder: Path) -> int:
-    """Measure both parts and print what was seen; return the exit status."""
+    """Measure both parts and print the figures; return the exit status."""
     ok = True
     if arguments.busy:
         rounds = await compare(folder, idle=arguments.idle, busy=arguments.busy, seconds=arguments.seconds)

@@ -26,7 +26,7 @@ from tools.crowd.storm import open_files
 PACE = 100.0
 """Changes a second, over all busy users."""
 STALLED_PACE = 8.0
-"""Further changes a second for each user whose socket stalls, so that what it does not read piles up."""
+"""Further changes a second for each user whose socket stalls, so that unread data piles up."""
 STALL_S = (30.0, 40.0)
 """After such a time a stalled client connects again, as one on a bad line does, and stalls again."""
 TICKS = 0.05
@@ -187,6 +187,6 @@ async def _stall(url: str) -> None:
         line.setblocking(False)
         await asyncio.get_running_loop().sock_connect(line, (host, int(port)))
         connection = await connect(url, sock=line, compression=None, ping_interval=None, max_queue=1, open_timeout=60)
-        # This is the stall: what happens meanwhile is what is measured.
+        # This is the stall, whose effect on the others is measured.
         await asyncio.sleep(random.uniform(*STALL_S))
         connection.transport.abort()

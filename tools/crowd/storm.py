@@ -95,7 +95,7 @@ class Client:
 
 @dataclass(frozen=True)
 class Storm:
-    """What happened."""
+    """The course of one storm."""
 
     clients: list[Client]
     close_codes: set[int | None]
