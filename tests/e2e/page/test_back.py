@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from playwright.sync_api import Dialog, Locator, expect
 
 from tests.e2e.page.conftest import Visit
@@ -125,6 +126,26 @@ def test_back_leaves_an_editor_and_asks_before_changes_are_lost(visit: Visit) ->
     dialog.get_by_role("button", name="Close").click()
     expect(dialog).to_have_count(0)
     at_own_entry(ann)
+
+
+@pytest.mark.parametrize("button", ["Close", "Cancel"])
+def test_an_editor_asks_before_changes_are_lost(visit: Visit, button: str) -> None:
+    ann = visit(**PHONE)
+    dialog = opened(ann)
+    stage = dialog.locator(".touchup-stage")
+    dialog.get_by_role("button", name="Touch up").click()
+    expect(stage).to_be_visible()
+    stroke(ann, stage, (0.4, 0.4), (0.6, 0.4))
+    with ann.page.expect_event("dialog"):
+        ann.page.once("dialog", lambda question: question.dismiss())
+        dialog.get_by_role("button", name=button).click()
+    expect(dialog.get_by_role("button", name="Make new version")).to_be_enabled()
+    ann.page.once("dialog", lambda question: question.accept())
+    dialog.get_by_role("button", name=button).click()
+    expect(dialog.get_by_role("button", name="Touch up")).to_be_visible()
+    dialog.get_by_role("button", name="Touch up").click()
+    dialog.get_by_role("button", name=button).click()
+    expect(dialog.get_by_role("button", name="Touch up")).to_be_visible()
 
 
 def test_back_closes_a_dialog_of_the_operators(stack: Stack, visit: Visit) -> None:

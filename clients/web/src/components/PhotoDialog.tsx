@@ -13,6 +13,7 @@ import { downloadUrl } from "../model/links";
 import { backgroundOf, fillOf, isPreset, positionOf } from "../model/options";
 import type { Photo } from "../model/photos";
 import type { Position } from "../position/fit";
+import { layers } from "../session/layers";
 import type { Material } from "../touchup/images";
 import { type Backdrop, CompareStage } from "../viewer/CompareStage";
 import { Dialog } from "./Dialog";
@@ -65,7 +66,8 @@ export function PhotoDialog(props: Props) {
   return (
     <Dialog
       opened={photo !== null}
-      onClose={onClose}
+      // An editor is left first, and asks before changes are lost.
+      onClose={isEditing ? () => layers.back() : onClose}
       title={shown === null ? "" : <Title name={shown.name} market={market} position={props.position} total={props.total} />}
       size={1180}
       fullScreen={narrow}

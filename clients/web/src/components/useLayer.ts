@@ -12,12 +12,14 @@ export function useLayer(isOpen: boolean, close: Close): void {
   useEffect(() => (isOpen ? layers.open(() => latest.current()) : undefined), [isOpen]);
 }
 
-/** The same for an editor, which asks before changes are lost. */
-export function useEditorLayer(isChanged: boolean, close: () => void): void {
+/** The same for an editor, which asks before changes are lost; returns the function that leaves it in the same way. */
+export function useEditorLayer(isChanged: boolean, close: () => void): () => void {
   const { touchUp } = useTexts();
-  useLayer(true, () => {
+  const leave = (): boolean => {
     if (isChanged && !confirm(touchUp.discard)) return false;
     close();
     return true;
-  });
+  };
+  useLayer(true, leave);
+  return leave;
 }

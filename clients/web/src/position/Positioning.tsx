@@ -56,7 +56,7 @@ function Editor({ material, name, initial, fill, background, onCancel, onSend }:
   const change = (next: Partial<Position>) => setPosition((before) => ({ ...before, ...next }));
   const turn = (degrees: number) => setPosition((before) => ({ ...before, rotation: turned(before.rotation + degrees) }));
   const isChanged = JSON.stringify(position) !== JSON.stringify(initial);
-  useEditorLayer(isChanged && !sending, onCancel);
+  const leave = useEditorLayer(isChanged && !sending, onCancel);
   const send = async (): Promise<void> => {
     setSending(true);
     setProblem(false);
@@ -115,7 +115,7 @@ function Editor({ material, name, initial, fill, background, onCancel, onSend }:
           </p>
         ) : null}
         <div className="dialog-end">
-          <Button variant="default" onClick={onCancel}>
+          <Button variant="default" onClick={leave}>
             {texts.touchUp.cancel}
           </Button>
           <Button loading={sending} disabled={!isChanged || fit === null} onClick={() => void send()}>

@@ -35,6 +35,11 @@ export class Layers {
     };
   }
 
+  /** Close the uppermost layer as Back does. */
+  back(): void {
+    this.browser.history.back();
+  }
+
   #onTraversal(): void {
     if (!this.#isTraversing) {
       const left = this.#depth();

@@ -132,7 +132,7 @@ function Editor({ material, name, onCancel, onSend }: Omit<Props, "load"> & { ma
   useEffect(() => {
     paintCover(cover.current, mask, { left: 0, top: 0, right: mask.width, bottom: mask.height }, onWhite ? PAPER : TINT);
   }, [mask, onWhite]);
-  useEditorLayer(mask.canUndo && !sending, onCancel);
+  const leave = useEditorLayer(mask.canUndo && !sending, onCancel);
   useKeys((event) => {
     const key = event.key.toLowerCase();
     if (event.ctrlKey || event.metaKey) {
@@ -195,7 +195,7 @@ function Editor({ material, name, onCancel, onSend }: Omit<Props, "load"> & { ma
           </p>
         ) : null}
         <div className="dialog-end">
-          <Button variant="default" onClick={onCancel}>
+          <Button variant="default" onClick={leave}>
             {words.cancel}
           </Button>
           <Button loading={sending} disabled={!mask.canUndo} onClick={() => void send()}>
