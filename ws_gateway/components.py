@@ -34,7 +34,7 @@ from ws_gateway.upstream.event_buffer import EventRing
 from ws_gateway.upstream.history import History
 from ws_gateway.upstream.hub import Hub
 from ws_gateway.upstream.operator import OperatorClient
-from ws_gateway.websocket.connection import Connections
+from ws_gateway.websocket.open_connections import OpenConnections
 
 if TYPE_CHECKING:
     from ws_gateway.auth.oidc.client import OidcClient
@@ -61,7 +61,7 @@ class Gateway:
     operators: OperatorClient
     hub: Hub
     history: History
-    connections: Connections
+    connections: OpenConnections
     bodies: FairSlots
     """Bounds the uploads that are received at the same time, into temporary files."""
     uploads: FairSlots
@@ -119,7 +119,7 @@ async def _run(settings: Settings, clock: Clock, metrics: Metrics, shared: Share
     )
     service = ServiceClient(connection=connection, tokens=tokens, clock=clock, call_timeout=settings.call_timeout)
     hub = Hub(service=service, ring=ring, encoder=encoder, revocations=revocations, clock=clock, metrics=metrics)
-    connections = Connections()
+    connections = OpenConnections()
     authority = Authenticator(
         tokens=tokens,
         revocations=revocations,
