@@ -29,6 +29,7 @@ from ws_gateway.http import (
     prometheus,
     sessions,
     sign_in,
+    submissions,
     sync,
     tasks,
     tokens,
@@ -75,6 +76,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
     )
     problems.install(app)
     for module in (
+        submissions,
         tasks,
         batches,
         archives,
@@ -125,7 +127,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
 
 
 def _body_limit(settings: Settings, path: str) -> int:
-    return tasks.largest_form(path, settings.max_upload_bytes) or _MAX_BODY
+    return submissions.largest_form(path, settings.max_upload_bytes) or _MAX_BODY
 
 
 def _operation_id(route: APIRoute) -> str:

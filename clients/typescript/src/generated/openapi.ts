@@ -76,6 +76,48 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v2/tasks/{task_id}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Retry
+         * @description Queue the same photo with the same options, and the same mask, as a new task.
+         */
+        post: operations["retry"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/tasks/{task_id}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create Version
+         * @description Queue the same photo as a new task with other options, hints or mask; the earlier result stays as it is.
+         *
+         *     Options that are left out are the preset's, not the earlier task's. A mask that is left out is the earlier task's.
+         */
+        post: operations["create_version"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/generation/tasks": {
         parameters: {
             query?: never;
@@ -224,48 +266,6 @@ export interface paths {
          *     A call that failed may have changed a part of them: repeat it.
          */
         post: operations["review_tasks"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v2/tasks/{task_id}/retry": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Retry
-         * @description Queue the same photo with the same options, and the same mask, as a new task.
-         */
-        post: operations["retry"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v2/tasks/{task_id}/versions": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Create Version
-         * @description Queue the same photo as a new task with other options, hints or mask; the earlier result stays as it is.
-         *
-         *     Options that are left out are the preset's, not the earlier task's. A mask that is left out is the earlier task's.
-         */
-        post: operations["create_version"];
         delete?: never;
         options?: never;
         head?: never;
@@ -3562,6 +3562,341 @@ export interface operations {
             };
         };
     };
+    retry: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key always means the same task, so a request can be repeated */
+                "idempotency-key"?: string;
+            };
+            path: {
+                /** @description The task */
+                task_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskOut"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+        };
+    };
+    create_version: {
+        parameters: {
+            query?: {
+                /** @description Answer with an earlier result of the same photo and options, where one is kept */
+                reuse?: boolean;
+                /** @description Don't use the earlier task's mask again, if it has one */
+                drop_mask?: boolean;
+                /** @description Add the task to the batch of this name: up to 100 letters, digits and ._~:- */
+                batch_id?: string;
+                /** @description Earliest start, at most 30 days ahead; at once if it is past. The deadline counts from it */
+                run_at?: string | null;
+            };
+            header?: {
+                /** @description The same key always means the same task, so a request can be repeated */
+                "idempotency-key"?: string;
+            };
+            path: {
+                /** @description The task */
+                task_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": {
+                    /**
+                     * EngineName
+                     * @description Who makes the picture.
+                     * @default auto
+                     * @enum {string}
+                     */
+                    engine?: "auto" | "local" | "gemini" | "neural" | "rembg";
+                    /**
+                     * Preset
+                     * @description Marketplace preset, such as "amazon"; empty is "custom"
+                     * @default
+                     */
+                    preset?: string;
+                    format?: ("png" | "jpeg" | "jpg" | "webp") | null;
+                    /**
+                     * Size Px
+                     * @description Side of the square in pixels, 100 to 10000
+                     */
+                    size_px?: number | null;
+                    /**
+                     * Fill
+                     * @description Share of the side that the product takes, 0.3 to 1.0
+                     */
+                    fill?: number | null;
+                    /**
+                     * Margin
+                     * @description Margin per side, 0 to 0.35; an alternative to the fill
+                     */
+                    margin?: number | null;
+                    /**
+                     * Background
+                     * @description "#RRGGBB"; empty is pure white
+                     * @default
+                     */
+                    background?: string;
+                    /**
+                     * ShadowName
+                     * @description What the product throws on its background.
+                     * @default none
+                     * @enum {string}
+                     */
+                    shadow?: "none" | "contact";
+                    /**
+                     * ContentName
+                     * @description What of the picture is wanted: all of it, the product alone, or its alpha as grey.
+                     * @default picture
+                     * @enum {string}
+                     */
+                    content?: "picture" | "transparent" | "mask";
+                    /**
+                     * Prompt
+                     * @description Extra wish for a generative engine, at most 2000 characters
+                     * @default
+                     */
+                    prompt?: string;
+                    /**
+                     * Rotation
+                     * @description Degrees clockwise, -180 to 180
+                     * @default 0
+                     */
+                    rotation?: number;
+                    /**
+                     * Move X
+                     * @description Move to the right, a share of the side, -0.5 to 0.5
+                     * @default 0
+                     */
+                    move_x?: number;
+                    /**
+                     * Move Y
+                     * @description Move down, a share of the side, -0.5 to 0.5
+                     * @default 0
+                     */
+                    move_y?: number;
+                    /**
+                     * Scale
+                     * @description Factor of the fitted size, 0.2 to 4
+                     * @default 1
+                     */
+                    scale?: number;
+                    /** @description Region of the photo that is shown, as JSON in a form; null: the whole product */
+                    crop?: {
+                        /** Left */
+                        left: number;
+                        /** Top */
+                        top: number;
+                        /** Right */
+                        right: number;
+                        /** Bottom */
+                        bottom: number;
+                    } | null;
+                    /**
+                     * Hints
+                     * @description Regions that are product or backdrop for sure, at most 64, as JSON: [{"kind": "keep" or "drop", "region": {"left": 0.1, "top": 0.2, "right": 0.5, "bottom": 0.6}}, …]; shares of the upright photo from 0 to 1, and a later one wins where two overlap
+                     * @default []
+                     */
+                    hints?: string;
+                    /**
+                     * More Options
+                     * @description Options of further pictures of the same photo, such as for other markets, at most 19, as JSON: [{"preset": "taobao"}, {"preset": "jd", "format": "png"}, …]; each has the fields of this form, and its hints
+                     * @default []
+                     */
+                    more_options?: string;
+                    /**
+                     * Format: binary
+                     * @description The product's outline in place of the engine's own: PNG, WebP or JPEG, white where the product is, or transparent where it is not; with the upright photo's aspect ratio, at most 8 MiB
+                     */
+                    mask?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SubmittedOut"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemResponse"];
+                };
+            };
+        };
+    };
     list_tasks_former: {
         parameters: {
             query?: {
@@ -4113,341 +4448,6 @@ export interface operations {
             };
             /** @description Gateway Timeout */
             504: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ProblemResponse"];
-                };
-            };
-        };
-    };
-    retry: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description The same key always means the same task, so a request can be repeated */
-                "idempotency-key"?: string;
-            };
-            path: {
-                /** @description The task */
-                task_id: number;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            202: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["TaskOut"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ProblemResponse"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ProblemResponse"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ProblemResponse"];
-                };
-            };
-            /** @description Conflict */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ProblemResponse"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ProblemResponse"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ProblemResponse"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ProblemResponse"];
-                };
-            };
-        };
-    };
-    create_version: {
-        parameters: {
-            query?: {
-                /** @description Answer with an earlier result of the same photo and options, where one is kept */
-                reuse?: boolean;
-                /** @description Don't use the earlier task's mask again, if it has one */
-                drop_mask?: boolean;
-                /** @description Add the task to the batch of this name: up to 100 letters, digits and ._~:- */
-                batch_id?: string;
-                /** @description Earliest start, at most 30 days ahead; at once if it is past. The deadline counts from it */
-                run_at?: string | null;
-            };
-            header?: {
-                /** @description The same key always means the same task, so a request can be repeated */
-                "idempotency-key"?: string;
-            };
-            path: {
-                /** @description The task */
-                task_id: number;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "multipart/form-data": {
-                    /**
-                     * EngineName
-                     * @description Who makes the picture.
-                     * @default auto
-                     * @enum {string}
-                     */
-                    engine?: "auto" | "local" | "gemini" | "neural" | "rembg";
-                    /**
-                     * Preset
-                     * @description Marketplace preset, such as "amazon"; empty is "custom"
-                     * @default
-                     */
-                    preset?: string;
-                    format?: ("png" | "jpeg" | "jpg" | "webp") | null;
-                    /**
-                     * Size Px
-                     * @description Side of the square in pixels, 100 to 10000
-                     */
-                    size_px?: number | null;
-                    /**
-                     * Fill
-                     * @description Share of the side that the product takes, 0.3 to 1.0
-                     */
-                    fill?: number | null;
-                    /**
-                     * Margin
-                     * @description Margin per side, 0 to 0.35; an alternative to the fill
-                     */
-                    margin?: number | null;
-                    /**
-                     * Background
-                     * @description "#RRGGBB"; empty is pure white
-                     * @default
-                     */
-                    background?: string;
-                    /**
-                     * ShadowName
-                     * @description What the product throws on its background.
-                     * @default none
-                     * @enum {string}
-                     */
-                    shadow?: "none" | "contact";
-                    /**
-                     * ContentName
-                     * @description What of the picture is wanted: all of it, the product alone, or its alpha as grey.
-                     * @default picture
-                     * @enum {string}
-                     */
-                    content?: "picture" | "transparent" | "mask";
-                    /**
-                     * Prompt
-                     * @description Extra wish for a generative engine, at most 2000 characters
-                     * @default
-                     */
-                    prompt?: string;
-                    /**
-                     * Rotation
-                     * @description Degrees clockwise, -180 to 180
-                     * @default 0
-                     */
-                    rotation?: number;
-                    /**
-                     * Move X
-                     * @description Move to the right, a share of the side, -0.5 to 0.5
-                     * @default 0
-                     */
-                    move_x?: number;
-                    /**
-                     * Move Y
-                     * @description Move down, a share of the side, -0.5 to 0.5
-                     * @default 0
-                     */
-                    move_y?: number;
-                    /**
-                     * Scale
-                     * @description Factor of the fitted size, 0.2 to 4
-                     * @default 1
-                     */
-                    scale?: number;
-                    /** @description Region of the photo that is shown, as JSON in a form; null: the whole product */
-                    crop?: {
-                        /** Left */
-                        left: number;
-                        /** Top */
-                        top: number;
-                        /** Right */
-                        right: number;
-                        /** Bottom */
-                        bottom: number;
-                    } | null;
-                    /**
-                     * Hints
-                     * @description Regions that are product or backdrop for sure, at most 64, as JSON: [{"kind": "keep" or "drop", "region": {"left": 0.1, "top": 0.2, "right": 0.5, "bottom": 0.6}}, …]; shares of the upright photo from 0 to 1, and a later one wins where two overlap
-                     * @default []
-                     */
-                    hints?: string;
-                    /**
-                     * More Options
-                     * @description Options of further pictures of the same photo, such as for other markets, at most 19, as JSON: [{"preset": "taobao"}, {"preset": "jd", "format": "png"}, …]; each has the fields of this form, and its hints
-                     * @default []
-                     */
-                    more_options?: string;
-                    /**
-                     * Format: binary
-                     * @description The product's outline in place of the engine's own: PNG, WebP or JPEG, white where the product is, or transparent where it is not; with the upright photo's aspect ratio, at most 8 MiB
-                     */
-                    mask?: string;
-                };
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            202: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SubmittedOut"];
-                };
-            };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ProblemResponse"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ProblemResponse"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ProblemResponse"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ProblemResponse"];
-                };
-            };
-            /** @description Request Timeout */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ProblemResponse"];
-                };
-            };
-            /** @description Conflict */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ProblemResponse"];
-                };
-            };
-            /** @description Request Entity Too Large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ProblemResponse"];
-                };
-            };
-            /** @description Unsupported Media Type */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ProblemResponse"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ProblemResponse"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ProblemResponse"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
                 headers: {
                     [name: string]: unknown;
                 };
