@@ -160,11 +160,14 @@ async def _metric(url: str, name: str) -> int:
 
 @asynccontextmanager
 async def _few(url: str, count: int, *, stalls: bool) -> AsyncIterator[None]:
-    """Keep the sockets of the first users open, stalled or read."""
+    """Keep the sockets of the first users open, stalled or read; fail if one of them did."""
     one = _stall if stalls else _drain
     tasks = [asyncio.create_task(one(f"{url}?token={long_token(f'user-{number}')}")) for number in range(count)]
     try:
         yield
+        for task in tasks:
+            if task.done():
+                task.result()
     finally:
         for task in tasks:
             task.cancel()
