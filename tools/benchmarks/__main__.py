@@ -19,8 +19,10 @@ from typing import Any
 from tools.benchmarks import live
 from tools.benchmarks.broadcasters import broadcasters
 from tools.benchmarks.figures import OURS, Samples, compare, machine, show, summary
+from tools.benchmarks.growth import growth
 from tools.benchmarks.peers import sqlite_rows_per_second
 from tools.benchmarks.queues import queues
+from tools.benchmarks.scale import scales
 from tools.benchmarks.snapshots import snapshot_times
 from tools.benchmarks.sockets import (
     Fanout,
@@ -36,6 +38,8 @@ from tools.benchmarks.sockets import (
 from tools.benchmarks.store import transitions_per_second, write_history
 
 HISTORY = 10_000
+USUAL = ("queues", "sockets", "store", "live")
+"""The parts that are measured unless others are named; `growth` takes a quarter of an hour."""
 BATCHES = (1, 10, 100)
 SECONDS = 2.0
 PACE = 50.0
@@ -127,6 +131,26 @@ async def measure_live(samples: Samples, folder: Path, rounds: int) -> None:
             samples.add(bare, system="grpc.aio, bare messages", **what)
 
 
+async def measure_scale(samples: Samples, rounds: int) -> None:
+    """Write to one PostgreSQL from several processes."""
+    for _ in range(rounds):
+        for each in await scales(SECONDS):
+            system = f"whitebg, PostgreSQL, writers: {each.processes}"
+            samples.add(each.per_second, what="changes, 10 in a commit", unit="per second", system=system)
+            samples.add(each.database_us, what="processor time of a change, PostgreSQL", unit="µs", system=system)
+            samples.add(each.writers_us, what="processor time of a change, its writer", unit="µs", system=system)
+
+
+async def measure_growth(samples: Samples, folder: Path, sizes: tuple[int, ...]) -> None:
+    """Use a database that grows."""
+    for each in await growth(folder, sizes):
+        system = f"whitebg, SQLite, {each.tasks:,} tasks"
+        samples.add(each.started_s, what="start of the service", unit="s", system=system)
+        samples.add(each.list_ms, what="first page of a list, p50", unit="ms", system=system)
+        samples.add(each.submit_ms, what="submission, p50", unit="ms", system=system)
+        samples.add(each.start_ms, what="submit → start at 10/s, p50", unit="ms", system=system)
+
+
 def quantile_99(values: list[float]) -> float:
     """Return the value that one in a hundred exceeds."""
     return statistics.quantiles(values, n=100)[98]
@@ -140,10 +164,12 @@ async def main(arguments: argparse.Namespace, folder: Path) -> int:
         "sockets": lambda: measure_sockets(samples, folder, rounds, arguments.sockets),
         "store": lambda: measure_store(samples, folder, rounds),
         "live": lambda: measure_live(samples, folder, rounds),
+        "scale": lambda: measure_scale(samples, rounds),
+        "growth": lambda: measure_growth(samples, folder, tuple(arguments.sizes)),
     }
     failed = False
     try:
-        for name in arguments.only or parts:
+        for name in arguments.only or USUAL:
             try:
                 await parts[name]()
             except Exception:  # noqa: BLE001 (an hour's other figures are not lost with it)
@@ -164,7 +190,10 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5, help="samples of each figure; the median is shown")
     parser.add_argument("--tasks", type=int, default=1000, help="tasks of a burst")
     parser.add_argument("--sockets", type=int, default=1000, help="idle sockets")
-    parser.add_argument("--only", nargs="+", choices=("queues", "sockets", "store", "live"), help="only these parts")
+    parser.add_argument("--only", nargs="+", choices=(*USUAL, "scale", "growth"), help="only these parts")
+    parser.add_argument(
+        "--sizes", nargs="+", type=int, default=[1_000, 1_000_000], help="tasks in the database of the part growth"
+    )
     parser.add_argument("--save", type=Path, metavar="FILE", help="write the figures to this file, as JSON")
     parser.add_argument("--compare", type=Path, metavar="FILE", help="fail if a ratio is worse than in a saved run")
     return parser.parse_args()

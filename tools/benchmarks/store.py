@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -17,6 +17,8 @@ from generator_service.store.limits import Limits
 from generator_service.store.sqlite import open_sqlite
 
 LEASE = timedelta(minutes=5)
+AT_ONCE = 250
+"""Tasks written at once, which share commits."""
 UNBOUNDED = Limits(pending_per_user=10**9, running_per_user=10**9)
 RESULT = ResultInfo(
     engine=Engine.LOCAL,
@@ -66,18 +68,29 @@ async def store_at(path: Path) -> AsyncIterator[TaskStore]:
 async def transitions_per_second(path: Path, batch: int, seconds: float) -> float:
     """Process tasks from submission to completion, this many at once: three transitions each."""
     async with store_at(path) as store:
-        done, began = 0, time.perf_counter()
-        while (took := time.perf_counter() - began) < seconds:
-            await asyncio.gather(*(store.enqueue(new_task(f"user-{number}")) for number in range(batch)))
-            claimed = await store.claim("bench", limit=batch, lease_for=LEASE)
-            await asyncio.gather(*(store.complete(task.lease, RESULT) for task in claimed))
-            done += 3 * batch
-        return done / took
+        return await transitions(store, batch, seconds)
+
+
+async def transitions(store: TaskStore, batch: int, seconds: float, worker: str = "bench") -> float:
+    """Process tasks for so long, this many at once; return the transitions per second."""
+    done, began = 0, time.perf_counter()
+    while (took := time.perf_counter() - began) < seconds:
+        await asyncio.gather(*(store.enqueue(new_task(f"{worker}-{number}")) for number in range(batch)))
+        claimed = await store.claim(worker, limit=batch, lease_for=LEASE)
+        await asyncio.gather(*(store.complete(task.lease, RESULT) for task in claimed))
+        done += batch + 2 * len(claimed)
+    return done / took
 
 
 async def write_history(path: Path, user_id: str, events: int) -> None:
     """Write a log of this many events of one user: tasks submitted and cancelled."""
+    await write_tasks(path, [user_id], events // 2)
+
+
+async def write_tasks(path: Path, users: Sequence[str], count: int) -> None:
+    """Write so many tasks of these users in turn, submitted and cancelled."""
     async with store_at(path) as store:
-        for _ in range(0, events, 500):
-            made = await asyncio.gather(*(store.enqueue(new_task(user_id)) for _ in range(250)))
-            await asyncio.gather(*(store.cancel(each.task.task_id, user_id) for each in made))
+        for start in range(0, count, AT_ONCE):
+            owners = [users[number % len(users)] for number in range(start, min(count, start + AT_ONCE))]
+            made = await asyncio.gather(*(store.enqueue(new_task(owner)) for owner in owners))
+            await asyncio.gather(*(store.cancel(each.task.task_id, each.task.user_id) for each in made))
