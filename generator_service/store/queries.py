@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, func, or_, select
@@ -173,16 +174,16 @@ def snapshot(connection: Connection, user_id: str | None, page_size: int) -> Ite
     """Read the kept tasks of a user, or of all, oldest first, in pages; the first one even if there are none."""
     log = log_position(connection)
     head = log if user_id is None else user_position(connection, user_id)
-    wanted = statements.TASKS_AFTER
+    wanted = select(tasks).order_by(tasks.c.task_id)
     if user_id is not None:
         wanted = wanted.where(tasks.c.user_id == user_id)
-    after = 0
-    while True:
-        page = connection.execute(wanted, {"after": after, "at_most": page_size}).all()
-        yield SnapshotPage(tasks=[rows.task_from_row(row) for row in page], revision=log.position, head=head)
-        if len(page) < page_size:
-            return
-        after = page[-1].task_id
+    page = SnapshotPage(tasks=[], revision=log.position, head=head)
+    # One statement, planned once: of a statement for each page, PostgreSQL may sort the remaining tasks each time.
+    with connection.execute(wanted, execution_options={"yield_per": page_size}) as found:
+        for part in found.partitions():
+            yield (page := replace(page, tasks=[rows.task_from_row(row) for row in part]))
+    if not page.tasks:
+        yield page
 
 
 def unfinished(connection: Connection) -> QueueSnapshot:

@@ -77,9 +77,6 @@ USER = select(users).where(users.c.user_id == bindparam("user_id"))
 FREE_USER = USER.with_for_update(skip_locked=True)
 TASK = select(tasks).where(tasks.c.task_id == bindparam("task_id"))
 TASKS = select(tasks).where(tasks.c.task_id.in_(_TASK_IDS))
-TASKS_AFTER = (
-    select(tasks).where(tasks.c.task_id > bindparam("after")).order_by(tasks.c.task_id).limit(bindparam("at_most"))
-)
 TASKS_BY_KEY = select(tasks).where(
     tuple_(tasks.c.user_id, tasks.c.idempotency_key).in_(bindparam("user_keys", expanding=True))
 )
