@@ -337,7 +337,8 @@ class SqlTaskStore:
     def _end_snapshot(self, reading: asyncio.Future[None]) -> None:
         self._snapshots.release()
         if not reading.cancelled():
-            reading.exception()  # Of no interest to a caller that has left.
+            # Seen, or asyncio would log it where the caller has left.
+            reading.exception()
 
     async def unfinished(self) -> QueueSnapshot:
         """Read all tasks that are not terminal, and whose turn it is."""

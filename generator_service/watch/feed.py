@@ -143,6 +143,8 @@ class Feeds:
             CursorGap: the cursor can't be resumed and the request has ``FAIL``.
             SessionRevoked: the session was ended.
             SlowConsumer: the batches are not taken fast enough; the last cursor still resumes exactly.
+            SlowSnapshot: the same within a snapshot, which has no cursor before its end.
+            DatabaseUnavailable: history can't be read, or no further within a snapshot.
 
         """
         with self.watchers.open(request.scope, request.session) as watcher:
