@@ -21,6 +21,7 @@
     ├── LeaseLost               the worker no longer holds the task
     ├── CursorGap               events after the cursor are missing
     ├── SlowConsumer            the watcher does not keep up
+    ├── SlowSnapshot            the watcher does not take its snapshot
     ├── EngineError             an engine made no picture
     │   └── EngineUnavailable   it can't be used at present, for any photo
     ├── ApiKeyNotFound          no such API key
@@ -220,6 +221,13 @@ class SlowConsumer(WhitebgError):
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"the watcher fell more than {limit} events behind; open it again with its last cursor")
+
+
+class SlowSnapshot(WhitebgError):
+    """The watcher takes its snapshot too slowly to be read in one transaction."""
+
+    def __init__(self) -> None:
+        super().__init__("the snapshot was not taken fast enough; read it at once and process it afterwards")
 
 
 class EngineError(WhitebgError):

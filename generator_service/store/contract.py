@@ -13,7 +13,7 @@ I6  The same ``(user_id, idempotency_key)`` is the same task; with another reque
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -27,7 +27,7 @@ from generator_service.domain.task import Lease, NewTask, ResultInfo, Review, Ta
 from generator_service.domain.usage import Usage
 from generator_service.store.image_contract import ImageRecords
 from generator_service.store.revocation_contract import RevocationStore
-from generator_service.store.views import EventPage, QueueCounts, QueueSnapshot, Snapshot, TaskPage
+from generator_service.store.views import EventPage, QueueCounts, QueueSnapshot, SnapshotPage, TaskPage
 
 if TYPE_CHECKING:
     from generator_service.store.admin_contract import AdminStore
@@ -362,8 +362,16 @@ class TaskStore(ImageRecords, RevocationStore, Protocol):
         """Read the end of the log, oldest first."""
         ...
 
-    async def snapshot(self, user_id: str | None) -> Snapshot:
-        """Read the kept tasks of a user (or of all), ordered by id, and the head they stood at."""
+    def snapshot(self, user_id: str | None, *, page_size: int) -> AsyncGenerator[SnapshotPage]:
+        """Read the kept tasks of a user (or of all), ordered by id, in pages: at least one, of one transaction.
+
+        A bounded number of pages is read ahead, and the transaction ends soon after a caller stops taking or closes it.
+
+        Raises:
+            DatabaseUnavailable: the database is unavailable, or the connection was lost between two pages.
+            SlowSnapshot: the pages are not taken fast enough.
+
+        """
         ...
 
     async def unfinished(self) -> QueueSnapshot:

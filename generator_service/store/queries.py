@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, func, or_, select
@@ -19,7 +20,7 @@ from generator_service.store import queue_control, rows, statements
 from generator_service.store.limits import Limits
 from generator_service.store.queue_clock import QueueClock
 from generator_service.store.tables import events, tasks, users
-from generator_service.store.views import EventPage, Head, QueueCounts, QueueSnapshot, Snapshot, TaskPage
+from generator_service.store.views import EventPage, Head, QueueCounts, QueueSnapshot, SnapshotPage, TaskPage
 
 _RUN_TIMES = select(tasks.c.run_at).where(tasks.c.state == TaskState.PENDING.value)
 _TERMINAL = [state.value for state in TERMINAL_STATES]
@@ -169,17 +170,20 @@ def latest_events(connection: Connection, limit: int) -> EventPage:
     return EventPage([rows.event_from_row(row) for row in reversed(page)], log_position(connection))
 
 
-def snapshot(connection: Connection, user_id: str | None) -> Snapshot:
-    """Read the kept tasks of a user, or of all, oldest first."""
+def snapshot(connection: Connection, user_id: str | None, page_size: int) -> Iterator[SnapshotPage]:
+    """Read the kept tasks of a user, or of all, oldest first, in pages; the first one even if there are none."""
+    log = log_position(connection)
+    head = log if user_id is None else user_position(connection, user_id)
     wanted = select(tasks).order_by(tasks.c.task_id)
     if user_id is not None:
         wanted = wanted.where(tasks.c.user_id == user_id)
-    head = log_position(connection)
-    return Snapshot(
-        tasks=[rows.task_from_row(row) for row in connection.execute(wanted)],
-        revision=head.position,
-        head=head if user_id is None else user_position(connection, user_id),
-    )
+    page = SnapshotPage(tasks=[], revision=log.position, head=head)
+    # One statement, planned once: of a statement for each page, PostgreSQL may sort the remaining tasks each time.
+    with connection.execute(wanted, execution_options={"yield_per": page_size}) as found:
+        for part in found.partitions():
+            yield (page := replace(page, tasks=[rows.task_from_row(row) for row in part]))
+    if not page.tasks:
+        yield page
 
 
 def unfinished(connection: Connection) -> QueueSnapshot:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TypeVar
 
@@ -55,31 +56,73 @@ class Reconnecting:
             DatabaseUnavailable: the database did not come back in time, or is unavailable for another reason.
 
         """
-        deadline = time.monotonic() + self._patience
-        pause = FIRST_PAUSE
+        retry = _Retry(self._patience)
         while True:
             try:
-                return self._once(what)
+                with self._transaction() as connection:
+                    return what(connection)
             except DatabaseUnavailable as away:
-                if away.reason in REOPEN:
-                    self._engine.dispose()
-                if away.reason is not Reason.UNREACHABLE or time.monotonic() + pause > deadline:
-                    raise
-            # Nothing announces that a server is back; asking is all there is.
-            time.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE)
+                retry.after(away)
 
-    def _once(self, what: Callable[[Connection], T]) -> T:
+    def stream(self, read: Callable[[Connection], Iterator[T]]) -> Generator[T]:
+        """Yield the parts of a read, all of one transaction, which ends with the last part or when it is closed.
+
+        A read that loses the connection is run again only if none of its parts was yielded: another transaction
+        would see another moment of the database.
+
+        Raises:
+            DatabaseUnavailable: as `run`, and after the first part at once.
+
+        """
+        retry, begun = _Retry(self._patience), False
+        while True:
+            try:
+                with self._transaction() as connection:
+                    for part in read(connection):
+                        begun = True
+                        yield part
+            except DatabaseUnavailable as away:
+                if begun:
+                    raise
+                retry.after(away)
+            else:
+                return
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
         try:
             with self._connect() as connection, connection.begin():
-                return what(connection)
+                yield connection
         except DBAPIError as error:
             if (reason := unavailable(error)) is None:
                 raise
+            self._reopen_after(reason)
             raise DatabaseUnavailable(reason=reason) from error
 
     def _connect(self) -> Connection:
         try:
             return self._engine.connect()
         except DBAPIError as error:
-            raise DatabaseUnavailable(reason=unavailable(error) or Reason.UNREACHABLE) from error
+            reason = unavailable(error) or Reason.UNREACHABLE
+            self._reopen_after(reason)
+            raise DatabaseUnavailable(reason=reason) from error
+
+    def _reopen_after(self, reason: Reason) -> None:
+        if reason in REOPEN:
+            self._engine.dispose()
+
+
+class _Retry:
+    """The pauses between the attempts of one operation."""
+
+    def __init__(self, patience: float) -> None:
+        self._deadline = time.monotonic() + patience
+        self._pause = FIRST_PAUSE
+
+    def after(self, away: DatabaseUnavailable) -> None:
+        """Wait before the next attempt; raise the error of the latest one if there is none."""
+        if away.reason is not Reason.UNREACHABLE or time.monotonic() + self._pause > self._deadline:
+            raise away
+        # Nothing announces that a server is back; asking is all there is.
+        time.sleep(self._pause)
+        self._pause = min(2 * self._pause, LONGEST_PAUSE)

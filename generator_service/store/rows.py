@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -27,7 +28,7 @@ from generator_service.domain.task import (
 from generator_service.domain.transitions import DELETED
 from generator_service.domain.usage import Usage
 from generator_service.store.limits import UserLimits
-from generator_service.store.older_results import STORED_RESULT, STORED_TASK, stored_json
+from generator_service.store.older_results import RESULT, TASK, result_from_json, stored_json, task_from_json
 
 _OPTIONS = TypeAdapter(TaskOptions)
 _INPUT = TypeAdapter(InputInfo)
@@ -86,7 +87,7 @@ def changing_values(task: Task) -> dict[str, Any]:
         "lease_expires_at": task.lease_expires_at,
         "progress": task.progress,
         "stage": task.stage,
-        "result": None if task.result is None else stored_json(STORED_RESULT, task.result),
+        "result": None if task.result is None else stored_json(RESULT, task.result),
         "error": None if task.error is None else _ERROR.dump_json(task.error).decode(),
         "wait_reason": None if task.wait_reason is None else task.wait_reason.value,
         "failures": task.failures,
@@ -102,7 +103,7 @@ def task_from_row(row: Row[Any]) -> Task:
         task_id=row.task_id,
         user_id=row.user_id,
         state=TaskState(row.state),
-        options=_OPTIONS.validate_json(row.options),
+        options=_options_from_json(row.options),
         input=_INPUT.validate_json(row.input),
         priority=row.priority,
         timeout=row.timeout_us * _MICROSECOND,
@@ -119,7 +120,7 @@ def task_from_row(row: Row[Any]) -> Task:
         lease_expires_at=row.lease_expires_at,
         progress=row.progress,
         stage=row.stage,
-        result=None if row.result is None else STORED_RESULT.validate_json(row.result),
+        result=None if row.result is None else result_from_json(row.result),
         error=None if row.error is None else _ERROR.validate_json(row.error),
         deadline=row.deadline,
         wait_reason=None if row.wait_reason is None else WaitReason(row.wait_reason),
@@ -130,6 +131,12 @@ def task_from_row(row: Row[Any]) -> Task:
         review=Review.OPEN if row.review is None else Review(row.review),
         attempt_usage=None if row.attempt_usage is None else _USAGE.validate_json(row.attempt_usage),
     )
+
+
+@lru_cache(maxsize=256)
+def _options_from_json(stored: str) -> TaskOptions:
+    """Read options; those of most tasks of a user are the same."""
+    return _OPTIONS.validate_json(stored)
 
 
 def review_value(review: Review) -> str | None:
@@ -146,7 +153,7 @@ def event_values(event: TaskEvent) -> dict[str, Any]:
         "task_id": event.task.task_id,
         "type": _stored_type(event).value,
         "occurred_at": event.occurred_at,
-        "task": stored_json(STORED_TASK, event.task),
+        "task": stored_json(TASK, event.task),
         "batch": None if event.batch is None else _BATCH.dump_json(event.batch).decode(),
     }
 
@@ -160,7 +167,7 @@ def _stored_type(event: TaskEvent) -> EventType:
 
 def event_from_row(row: Row[Any]) -> TaskEvent:
     """Read an event from a row of the events table."""
-    task = STORED_TASK.validate_json(row.task)
+    task = task_from_json(row.task)
     if row.batch is not None:
         batch = _BATCH.validate_json(row.batch)
         return TaskEvent(revision=row.revision, type=EventType.BATCH_FINISHED, task=task, batch=batch)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from functools import partial
@@ -42,17 +42,22 @@ from generator_service.store.contract import (
 from generator_service.store.image_contract import ImageBinding
 from generator_service.store.limits import Limits
 from generator_service.store.lock_set import LockSet
+from generator_service.store.read_ahead import ReadAhead
 from generator_service.store.reconnect import DatabaseUnavailable, Reconnecting
 from generator_service.store.revocation_contract import RevocationPage
 from generator_service.store.unavailable import PARTIAL
 from generator_service.store.unit_of_work import UnitOfWork
-from generator_service.store.views import EventPage, QueueCounts, QueueSnapshot, Snapshot, TaskPage
+from generator_service.store.views import EventPage, QueueCounts, QueueSnapshot, SnapshotPage, TaskPage
 from generator_service.store.webhook_store import SqlWebhookStore
 from generator_service.store.writer import CommitListener, GroupCommitWriter
 
 T = TypeVar("T")
 
 READERS = 4
+SNAPSHOT_READERS = 2
+"""Readers that snapshots may occupy while they are taken; other reads never wait for a slow watcher."""
+SNAPSHOT_TASKS = 10_000
+"""Tasks of a snapshot that are read before they are taken, some 3 KiB each."""
 REVIEW_CHUNK = 200
 """Tasks reviewed in one transaction."""
 
@@ -88,6 +93,7 @@ class SqlTaskStore:
         self._writer = GroupCommitWriter(Reconnecting(writing, patience), clock, backend, on_commit)
         self._moments = Reconnecting(reading, patience)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="store-reader")
+        self._snapshots = asyncio.Semaphore(SNAPSHOT_READERS)
         self.admin = SqlAdminStore(self._write, self._read, self._queue_clock)
         self.webhooks = SqlWebhookStore(self._write, self._read)
 
@@ -314,9 +320,25 @@ class SqlTaskStore:
         """Read the end of the log."""
         return await self._read(partial(queries.latest_events, limit=limit))
 
-    async def snapshot(self, user_id: str | None) -> Snapshot:
-        """Read kept tasks and the head they stood at."""
-        return await self._read(partial(queries.snapshot, user_id=user_id))
+    async def snapshot(self, user_id: str | None, *, page_size: int) -> AsyncGenerator[SnapshotPage]:
+        """Read kept tasks and the head they stood at, page by page."""
+        await self._snapshots.acquire()
+        pages = self._moments.stream(partial(queries.snapshot, user_id=user_id, page_size=page_size))
+        ahead = ReadAhead[SnapshotPage](max(1, SNAPSHOT_TASKS // page_size))
+        reading = asyncio.get_running_loop().run_in_executor(self._readers, ahead.fill, pages)
+        reading.add_done_callback(self._end_snapshot)
+        try:
+            while (page := await ahead.take()) is not None:
+                yield page
+            await reading
+        finally:
+            ahead.close()
+
+    def _end_snapshot(self, reading: asyncio.Future[None]) -> None:
+        self._snapshots.release()
+        if not reading.cancelled():
+            # Seen, or asyncio would log it where the caller has left.
+            reading.exception()
 
     async def unfinished(self) -> QueueSnapshot:
         """Read all tasks that are not terminal, and whose turn it is."""

@@ -31,8 +31,8 @@ class EventPage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Snapshot:
-    """Tasks as they stood at one moment of the log."""
+class SnapshotPage:
+    """Tasks as they stood at one moment of the log, the same for all pages of a snapshot."""
 
     tasks: Sequence[Task]
     revision: int

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
@@ -19,6 +20,8 @@ from generator_service.watch.tail import LogTail
 from generator_service.watch.watchers import PendingUpdates, Scope, Watcher, Watchers
 
 BATCH = 500
+SNAPSHOT_PAGE = 50
+"""Tasks of a snapshot sent at once: the first of them after a few milliseconds."""
 BOOKMARK_SECONDS = 20.0
 """The contract promises one every 30 s at least."""
 
@@ -121,7 +124,7 @@ class Feeds:
     """Makes feeds.
 
     ``present`` adds the state in memory to a task, such as its latest progress; ``batch`` is how many
-    events or tasks are read, and sent, at once.
+    events, and ``snapshot_page`` how many tasks of a snapshot, are read and sent at once.
     """
 
     store: TaskStore
@@ -131,6 +134,7 @@ class Feeds:
     present: Callable[[Task], Task]
     count: ReplayCount = field(default_factory=ReplayCount)
     batch: int = BATCH
+    snapshot_page: int = SNAPSHOT_PAGE
 
     async def watch(self, request: WatchRequest) -> AsyncIterator[Batch]:
         """Yield batches without end, or to the head.
@@ -139,6 +143,8 @@ class Feeds:
             CursorGap: the cursor can't be resumed and the request has ``FAIL``.
             SessionRevoked: the session was ended.
             SlowConsumer: the batches are not taken fast enough; the last cursor still resumes exactly.
+            SlowSnapshot: the same within a snapshot, which has no cursor before its end.
+            DatabaseUnavailable: history can't be read, or no further within a snapshot.
 
         """
         with self.watchers.open(request.scope, request.session) as watcher:
@@ -249,15 +255,20 @@ class _Feed:
             page = following.events
 
     async def _snapshot(self, reason: GapReason | None) -> AsyncIterator[Batch]:
-        """Yield the tasks as they stand at the log's head, read at once: pages would show different moments."""
-        self._feeds.count.from_database += 1
-        snapshot = await self._feeds.store.snapshot(self._scope.user_id)
-        shown = [self._feeds.present(task) for task in snapshot.tasks if self._scope.shows(task.task_id)]
-        yield Batch([SnapshotBegin(reason)], None)
-        for start in range(0, len(shown), self._batch):
-            yield Batch(shown[start : start + self._batch], None)
-        self._set_position(snapshot.head)
-        yield Batch([SnapshotEnd(len(shown))], self._cursor())
+        """Yield the tasks as they stand at one head of the log, page by page as they are read."""
+        feeds, shown, head = self._feeds, 0, None
+        feeds.count.from_database += 1
+        async with aclosing(feeds.store.snapshot(self._scope.user_id, page_size=feeds.snapshot_page)) as pages:
+            async for page in pages:
+                if head is None:
+                    head = page.head
+                    yield Batch([SnapshotBegin(reason)], None)
+                if tasks := [feeds.present(task) for task in page.tasks if self._scope.shows(task.task_id)]:
+                    shown += len(tasks)
+                    yield Batch(tasks, None)
+        assert head is not None  # noqa: S101 (a snapshot has at least one page)
+        self._set_position(head)
+        yield Batch([SnapshotEnd(shown)], self._cursor())
 
     async def _read(self, position: int, *, limit: int | None = None) -> EventPage:
         limit = limit or self._batch

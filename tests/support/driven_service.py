@@ -29,7 +29,7 @@ from generator_service.store.contract import Retention
 from tests.support.late_inspector import LateInspector
 from tests.support.patience import PATIENCE
 from tests.support.photos import product_photo
-from tests.support.store import PHOTO, RESULT, new_task
+from tests.support.store import PHOTO, RESULT, new_task, whole_snapshot
 
 EPOCH = "e0"
 PICTURE = product_photo(64, 64)
@@ -269,7 +269,7 @@ class DrivenService:
 
     async def tasks(self, user: str) -> list[Task]:
         """Read all tasks of a user, oldest first."""
-        return [*(await self._parts.store.snapshot(user)).tasks]
+        return [*(await whole_snapshot(self._parts.store, user)).tasks]
 
     async def image(self, blob: str) -> bytes:
         """Read an image."""

@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
@@ -30,9 +30,10 @@ from generator_service.domain.task import (
     TaskOptions,
     TaskState,
 )
+from generator_service.store.contract import TaskStore
 from generator_service.store.sql import SqlTaskStore
 from generator_service.store.tables import users
-from generator_service.store.views import Head, QueueSnapshot
+from generator_service.store.views import Head, QueueSnapshot, SnapshotPage
 from tests.support.clock import SettableClock
 
 LEASE = timedelta(seconds=15)
@@ -188,6 +189,14 @@ async def read_log(store: SqlTaskStore, *, page: int = 7) -> tuple[list[TaskEven
             return log, read.head
 
 
+async def whole_snapshot(store: TaskStore, user_id: str | None = None, *, page_size: int = 7) -> SnapshotPage:
+    """Read a snapshot, of all users by default, and return its pages as one."""
+    async with aclosing(store.snapshot(user_id, page_size=page_size)) as reading:
+        pages = [page async for page in reading]
+    assert all((page.revision, page.head) == (pages[0].revision, pages[0].head) for page in pages), "of two moments"
+    return replace(pages[0], tasks=[task for page in pages for task in page.tasks])
+
+
 def fold(events: Sequence[TaskEvent], start: Collection[Task] = ()) -> dict[int, Task]:
     """Return each task as of its last event."""
     return {task.task_id: task for task in start} | {event.task.task_id: event.task for event in events}
@@ -225,7 +234,7 @@ async def audit(store: SqlTaskStore) -> list[TaskEvent]:
     for user, seqs in by_user.items():
         assert seqs == list(range(1, len(seqs) + 1)), f"I2: the seqs of {user} have a gap"
         assert (await store.user_events_after(user, 0, limit=1)).head.position == len(seqs)
-    tasks = (await store.snapshot(None)).tasks
+    tasks = (await whole_snapshot(store)).tasks
     assert durable(fold(log).values()) == durable(tasks), "I3: log and rows differ"
     await audit_counters(store, tasks)
     return log

@@ -19,7 +19,7 @@ from generator_service.store.limits import Limits
 from generator_service.store.sql import SqlTaskStore
 from generator_service.store.sqlite import open_sqlite
 from tests.support.clock import SettableClock
-from tests.support.store import LEASE, RESULT, failure, new_task, read_log
+from tests.support.store import LEASE, RESULT, failure, new_task, read_log, whole_snapshot
 from tools.checker.history import Called, Claimed, Config, Logged, Paused, Record, Reported, Resumed, Stored
 from tools.checker.verdict import check
 from tools.simulation.schedule import Broken, Step
@@ -87,7 +87,7 @@ class _Run:
                 await self._step(name, number)
             await self._settle()
             log, _ = await read_log(self._store, page=500)
-            tasks = (await self._store.snapshot(None)).tasks
+            tasks = (await whole_snapshot(self._store)).tasks
         finally:
             await self._store.close()
         return [*self.records, *map(_logged, log), *map(_stored, tasks)]

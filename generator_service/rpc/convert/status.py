@@ -198,6 +198,11 @@ def _(error: errors.SlowConsumer) -> Problem:
 
 
 @problem.register
+def _(error: errors.SlowSnapshot) -> Problem:
+    return Problem(Code.RESOURCE_EXHAUSTED, "SLOW_CONSUMER", str(error), retry_after=RETRY_SOON)
+
+
+@problem.register
 def _(error: errors.Unauthenticated) -> Problem:
     return Problem(Code.UNAUTHENTICATED, "UNAUTHENTICATED", str(error))
 

@@ -24,7 +24,7 @@ from generator_service.store.sqlite import open_sqlite, renew_sqlite
 from generator_service.worker import orphans
 from generator_service.worker.maintenance import TaskReaper
 from generator_service.worker.orphans import OrphanSweeper
-from tests.support.store import LEASE, MASK, RESULT, new_task
+from tests.support.store import LEASE, MASK, RESULT, new_task, whole_snapshot
 
 DAY = timedelta(hours=24)
 MINUTE = timedelta(minutes=1)
@@ -90,7 +90,7 @@ async def test_images_go_with_their_task(store: SqlTaskStore, blobs: BlobStore) 
     assert await left(blobs) == images | {"input/00/waiting"}
     await TaskReaper(store, remover, Later(31 * DAY), 30 * DAY, guard)()
     assert await left(blobs) == {"input/00/waiting"}
-    assert not (await store.snapshot("ann")).tasks[1:]
+    assert not (await whole_snapshot(store, "ann")).tasks[1:]
 
 
 async def test_sweep_marks_orphans_after_a_day_and_deletes_them_a_day_later(
@@ -164,7 +164,7 @@ async def test_retention_deletes_nothing_in_the_image_store_of_another_database(
     guard = ImageStoreGuard(store, blobs)
     await TaskReaper(store, ImageRemover(store, blobs, guard), Later(31 * DAY), 30 * DAY, guard)()
     assert await left(blobs) == images
-    assert (await store.snapshot("ann")).tasks
+    assert (await whole_snapshot(store, "ann")).tasks
     assert "belongs to another database" in caplog.text
 
 

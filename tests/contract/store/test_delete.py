@@ -15,7 +15,17 @@ from generator_service.domain.task import TaskState
 from generator_service.store.contract import Retention
 from generator_service.store.limits import Limits
 from tests.contract.store.conftest import OpenStore
-from tests.support.store import MASK, PHOTO, RESULT, StoreHarness, audit_counters, new_task, read_log, stored_bytes
+from tests.support.store import (
+    MASK,
+    PHOTO,
+    RESULT,
+    StoreHarness,
+    audit_counters,
+    new_task,
+    read_log,
+    stored_bytes,
+    whole_snapshot,
+)
 
 DAY = timedelta(hours=24)
 
@@ -33,7 +43,7 @@ async def test_deleted_task_is_removed_and_its_log_ends_with_the_deletion(desk: 
         await desk.store.get(task.task_id, None)
     page = await desk.store.list_tasks("ann", states=(), before=None, skip=0, limit=10)
     assert (page.tasks, page.total) == ([], 0)
-    assert (await desk.store.snapshot(None)).tasks == []
+    assert (await whole_snapshot(desk.store)).tasks == []
     last = (await _log_of(desk, task.task_id))[-1]
     assert (last.type, last.seq, last.occurred_at) == (EventType.DELETED, task.seq + 1, at)
     assert (last.task.state, last.task.result, last.task.error and last.task.error.code) == (

@@ -14,7 +14,17 @@ from generator_service.domain.event import TaskEvent
 from generator_service.domain.task import Task, TaskState
 from generator_service.store import rows
 from generator_service.store.unit_of_work import UnitOfWork
-from tests.support.store import LEASE, RESULT, Commits, StoreHarness, audit, failure, lease, new_task
+from tests.support.store import (
+    LEASE,
+    RESULT,
+    Commits,
+    StoreHarness,
+    audit,
+    failure,
+    lease,
+    new_task,
+    whole_snapshot,
+)
 
 
 @pytest.fixture
@@ -72,7 +82,7 @@ async def test_what_is_refused_leaves_no_trace(desk: StoreHarness) -> None:
 async def test_without_its_event_a_state_change_is_not_there(desk: StoreHarness, unloggable: str) -> None:
     with pytest.raises(IntegrityError):
         await desk.add(unloggable)
-    assert (await desk.store.snapshot(None)).tasks == []
+    assert (await whole_snapshot(desk.store)).tasks == []
     assert await audit(desk.store) == []
     assert desk.commits.batches == []
 

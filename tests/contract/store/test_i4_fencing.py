@@ -11,7 +11,7 @@ from generator_service.domain.errors import LeaseLost
 from generator_service.domain.task import Lease, Task, TaskState
 from generator_service.store.contract import Beat
 from generator_service.store.sql import SqlTaskStore
-from tests.support.store import LEASE, RESULT, StoreHarness, audit, failure
+from tests.support.store import LEASE, RESULT, StoreHarness, audit, failure, whole_snapshot
 
 LAST_WORDS: dict[str, Callable[[SqlTaskStore, Lease], Awaitable[Task]]] = {
     "complete": lambda store, lease: store.complete(lease, RESULT),
@@ -61,10 +61,10 @@ async def test_a_late_word_is_refused_and_changes_nothing(
 ) -> None:
     task = await desk.running()
     await lose(desk, task)
-    before = (await desk.store.snapshot(None)).tasks, (await desk.store.events_after(0, limit=100)).events
+    before = (await whole_snapshot(desk.store)).tasks, (await desk.store.events_after(0, limit=100)).events
     with pytest.raises(LeaseLost, match=f"attempt {task.attempt} of task {task.task_id} "):
         await LAST_WORDS[word](desk.store, task.lease)
-    after = (await desk.store.snapshot(None)).tasks, (await desk.store.events_after(0, limit=100)).events
+    after = (await whole_snapshot(desk.store)).tasks, (await desk.store.events_after(0, limit=100)).events
     assert after == before
 
 
@@ -74,9 +74,9 @@ async def test_a_late_heartbeat_is_told_that_the_lease_is_lost(
 ) -> None:
     task = await desk.running()
     await lose(desk, task)
-    before = (await desk.store.snapshot(None)).tasks
+    before = (await whole_snapshot(desk.store)).tasks
     assert list(await desk.store.heartbeat([Beat(task.lease, 99, "late")], lease_for=LEASE)) == [task.lease]
-    assert (await desk.store.snapshot(None)).tasks == before
+    assert (await whole_snapshot(desk.store)).tasks == before
 
 
 @pytest.mark.parametrize("word", LAST_WORDS)

@@ -10,7 +10,7 @@ from generator_service.domain.errors import TaskNotFound
 from generator_service.store import writer
 from generator_service.store.writer import StoreBusy, StoreClosed
 from tests.contract.store.conftest import OpenStore
-from tests.support.store import RESULT, audit, counters
+from tests.support.store import RESULT, audit, counters, whole_snapshot
 
 
 async def test_a_database_opened_again_is_as_it_was_left(open_store: OpenStore) -> None:
@@ -20,13 +20,13 @@ async def test_a_database_opened_again_is_as_it_was_left(open_store: OpenStore) 
     await desk.add("ann")
     log, counted = await audit(desk.store), await counters(desk.store)
     epoch = (await desk.store.latest_events(1)).head.epoch
-    tasks = (await desk.store.snapshot(None)).tasks
+    tasks = (await whole_snapshot(desk.store)).tasks
     await desk.store.close()
 
     again = open_store()
     assert await audit(again.store) == log
     assert await counters(again.store) == counted
-    assert (await again.store.snapshot(None)).tasks == tasks
+    assert (await whole_snapshot(again.store)).tasks == tasks
     assert (await again.store.latest_events(1)).head.epoch == epoch
     assert (await again.store.complete(held.lease, RESULT)).seq == 3
     assert (await again.add("ann")).seq == 5

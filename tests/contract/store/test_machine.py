@@ -35,7 +35,17 @@ from generator_service.store.limits import Limits
 from tests.contract.store.model import Model
 from tests.support.backends import Backend, Sqlite
 from tests.support.clock import SettableClock
-from tests.support.store import LEASE, RESULT, audit_counters, durable, failure, fold, new_task, read_log
+from tests.support.store import (
+    LEASE,
+    RESULT,
+    audit_counters,
+    durable,
+    failure,
+    fold,
+    new_task,
+    read_log,
+    whole_snapshot,
+)
 
 T = TypeVar("T")
 
@@ -290,7 +300,7 @@ class StoreMachine(RuleBasedStateMachine):
     def rows_and_log_are_the_models(self) -> None:
         self.model.settle()
         self._note_events()
-        tasks = self._run(self.store.snapshot(None)).tasks
+        tasks = self._run(whole_snapshot(self.store)).tasks
         assert [(t.task_id, t.user_id, t.state, t.attempt, t.lease_owner, t.seq, t.finished_at) for t in tasks] == [
             (t.task_id, t.user, t.state, t.attempt, t.owner, t.seq, t.finished_at) for t in self.model.tasks.values()
         ]

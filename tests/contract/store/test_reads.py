@@ -6,8 +6,8 @@ import asyncio
 from datetime import timedelta
 
 from generator_service.domain.task import TaskState
-from generator_service.store.views import QueueSnapshot, Snapshot
-from tests.support.store import RESULT, StoreHarness, audit, durable, failure, fold
+from generator_service.store.views import QueueSnapshot, SnapshotPage
+from tests.support.store import RESULT, StoreHarness, audit, durable, failure, fold, whole_snapshot
 
 ALL: frozenset[TaskState] = frozenset()
 
@@ -58,10 +58,10 @@ async def test_a_snapshot_is_the_log_folded_up_to_its_head_whatever_is_written_m
                 await desk.store.complete(task.lease, RESULT)
 
     writing = [asyncio.create_task(write(user)) for user in ("ann", "bob", "cho")]
-    taken: list[tuple[str | None, Snapshot | QueueSnapshot]] = []
+    taken: list[tuple[str | None, SnapshotPage | QueueSnapshot]] = []
     while not all(task.done() for task in writing):
-        taken.append((None, await desk.store.snapshot(None)))
-        taken.append(("ann", await desk.store.snapshot("ann")))
+        taken.append((None, await whole_snapshot(desk.store)))
+        taken.append(("ann", await whole_snapshot(desk.store, "ann")))
         taken.append(("unfinished", await desk.store.unfinished()))
     await asyncio.gather(*writing)
     log = await audit(desk.store)
@@ -69,11 +69,11 @@ async def test_a_snapshot_is_the_log_folded_up_to_its_head_whatever_is_written_m
     for scope, snapshot in taken:
         past = fold([event for event in log if event.revision <= snapshot.revision])
         if scope == "ann":
-            assert isinstance(snapshot, Snapshot)
+            assert isinstance(snapshot, SnapshotPage)
             past = {task_id: task for task_id, task in past.items() if task.user_id == "ann"}
             assert snapshot.head.position == max((task.seq for task in past.values()), default=0)
         elif scope is None:
-            assert isinstance(snapshot, Snapshot)
+            assert isinstance(snapshot, SnapshotPage)
             assert snapshot.head.position == snapshot.revision
         if scope == "unfinished":
             past = {task_id: task for task_id, task in past.items() if not task.state.terminal}

@@ -29,7 +29,7 @@ from generator_service.watch.feed import (
 from generator_service.watch.ring import EventRing
 from generator_service.watch.tail import LogTail
 from generator_service.watch.watchers import Scope, Watchers
-from tests.support.store import StoreHarness, counters, new_task, read_log
+from tests.support.store import StoreHarness, counters, new_task, read_log, whole_snapshot
 
 KEEP_3 = Retention(events_for=timedelta(hours=24), events_per_user=3)
 
@@ -116,10 +116,10 @@ async def test_numbers_go_on_after_compaction(desk: StoreHarness) -> None:
 async def test_compaction_touches_no_task(desk: StoreHarness) -> None:
     await desk.ended()
     await desk.running()
-    before = (await desk.store.snapshot(None)).tasks
+    before = (await whole_snapshot(desk.store)).tasks
     desk.clock.advance(timedelta(days=2))
     assert await desk.store.compact(Retention(events_per_user=0)) > 0
-    assert (await desk.store.snapshot(None)).tasks == before
+    assert (await whole_snapshot(desk.store)).tasks == before
 
 
 async def test_old_finished_tasks_are_found_oldest_first(desk: StoreHarness) -> None:
@@ -150,7 +150,7 @@ async def test_no_event_is_kept_for_longer_than_a_task_is(desk: StoreHarness) ->
     assert await _all_kept_above(desk, "ann") == (3, [4])
     assert await _all_kept_above(desk, "bob") == (1, [])
     assert (await desk.store.latest_events(10)).head.compacted == 4
-    assert len((await desk.store.snapshot(None)).tasks) == 5
+    assert len((await whole_snapshot(desk.store)).tasks) == 5
 
 
 async def test_a_user_without_tasks_is_deleted_with_all_events(desk: StoreHarness) -> None:
@@ -249,7 +249,7 @@ async def test_only_terminal_tasks_can_be_forgotten_and_their_events_stay(desk: 
     log, _ = await read_log(desk.store)
     await desk.store.forget([ended.task_id, running.task_id, waiting.task_id, 999])
     await desk.store.forget([])
-    assert [task.task_id for task in (await desk.store.snapshot(None)).tasks] == [running.task_id, waiting.task_id]
+    assert [task.task_id for task in (await whole_snapshot(desk.store)).tasks] == [running.task_id, waiting.task_id]
     assert (await read_log(desk.store))[0] == log
 
 

@@ -18,6 +18,7 @@ from generator_service.domain.task import TaskOptions
 from generator_service.rpc.convert import pages
 from generator_service.server import Running, running_service
 from generator_service.settings import Settings
+from generator_service.store import read_ahead, sql
 from generator_service.store.overview import MAX_RUNNING_SHOWN
 from tests.support.api import SECRET, Api, token
 from tests.support.http import http_client
@@ -118,6 +119,27 @@ async def test_a_snapshot_and_a_replay_come_in_messages_that_fit(api: Api, servi
         ]
         found = [item.event.task.task_id or item.snapshot_task.task_id for item in items]
         assert list(filter(None, found)) == list(range(1, TASKS + 1))
+
+
+async def test_watchers_that_leave_within_a_snapshot_free_their_transactions(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(read_ahead, "STALL_SECONDS", 90.0)
+    monkeypatch.setattr(read_ahead, "LONGEST_SECONDS", 90.0)
+    monkeypatch.setattr(sql, "SNAPSHOT_TASKS", 1)
+    request = pb.WatchTasksRequest(snapshot=True, stop_at_head=True)
+    for _ in range(sql.SNAPSHOT_READERS):
+        left = api.stub.WatchTasks(request, metadata=api.metadata)
+        assert (await anext(aiter(left))).items[0].HasField("snapshot_begin")
+        left.cancel()
+    async with asyncio.timeout(60):
+        items = [
+            item
+            async for response in api.stub.WatchTasks(request, metadata=api.metadata)
+            for item in response.items
+            if item.HasField("snapshot_task")
+        ]
+    assert len(items) == TASKS
 
 
 @pytest.mark.parametrize("everybody", [False, True], ids=["one user", "all users"])

@@ -23,7 +23,7 @@ from generator_service.store.sqlite import BEGIN_TO_WRITE, _engine, open_sqlite
 from generator_service.store.tables import metadata
 from tests.support.clock import SettableClock
 from tests.support.patience import PATIENCE
-from tests.support.store import LEASE, RESULT, Commits, StoreHarness, audit, failure
+from tests.support.store import LEASE, RESULT, Commits, StoreHarness, audit, failure, whole_snapshot
 
 
 def open_desk(path: Path, clock: SettableClock | None = None) -> StoreHarness:
@@ -93,7 +93,7 @@ async def test_readers_do_not_wait_for_a_writer_nor_see_half_of_its_work(tmp_pat
     other.execute("BEGIN IMMEDIATE")
     other.execute("DELETE FROM tasks")
     async with asyncio.timeout(PATIENCE):
-        assert len((await desk.store.snapshot(None)).tasks) == 1
+        assert len((await whole_snapshot(desk.store)).tasks) == 1
     other.execute("ROLLBACK")
     other.close()
     await desk.store.close()

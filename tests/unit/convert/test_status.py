@@ -45,6 +45,7 @@ EXPECTED: list[tuple[Exception, grpc.StatusCode, str]] = [
         "CURSOR_GAP",
     ),
     (errors.SlowConsumer(5), C.RESOURCE_EXHAUSTED, "SLOW_CONSUMER"),
+    (errors.SlowSnapshot(), C.RESOURCE_EXHAUSTED, "SLOW_CONSUMER"),
     (errors.Unauthenticated("who?"), C.UNAUTHENTICATED, "UNAUTHENTICATED"),
     (errors.SessionRevoked(), C.UNAUTHENTICATED, "SESSION_REVOKED"),
     (errors.PermissionDenied("no"), C.PERMISSION_DENIED, "PERMISSION_DENIED"),
@@ -132,6 +133,7 @@ def test_a_gap_says_where_the_log_can_be_taken_up() -> None:
     [
         (errors.QuotaExceeded("ann", 5, timedelta(seconds=9)), 9),
         (errors.SlowConsumer(5), 1),
+        (errors.SlowSnapshot(), 1),
         (StoreBusy("busy"), 1),
         (DatabaseUnavailable(reason=Reason.LOCKED), 1),
         (DatabaseUnavailable(reason=Reason.DISK_FULL), 30),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeVar, cast
@@ -13,7 +13,7 @@ from generator_service.domain.event import EventType, TaskEvent
 from generator_service.domain.task import Task, TaskState
 from generator_service.notifier.local import LocalNotifier
 from generator_service.store.contract import TaskStore
-from generator_service.store.views import EventPage, Head, Snapshot
+from generator_service.store.views import EventPage, Head, SnapshotPage
 from generator_service.watch.feed import Feeds
 from generator_service.watch.ring import EventRing
 from generator_service.watch.tail import LogTail
@@ -138,12 +138,15 @@ class LogDouble:
         """Read the end of the log."""
         return await self._answer(EventPage(self.kept()[-limit:], self.head()))
 
-    async def snapshot(self, user_id: str | None) -> Snapshot:
+    async def snapshot(self, user_id: str | None, *, page_size: int) -> AsyncGenerator[SnapshotPage]:
         """Read the tasks."""
         known = sorted(fold(self.history).values(), key=lambda task: task.task_id)
         tasks = [task for task in known if user_id in (None, task.user_id)]
         head = self.head_of(user_id)
-        return await self._answer(Snapshot(tasks=tasks, revision=len(self.history), head=head))
+        revision = len(self.history)
+        for start in range(0, max(1, len(tasks)), page_size):
+            page = tasks[start : start + page_size]
+            yield await self._answer(SnapshotPage(tasks=page, revision=revision, head=head))
 
 
 class Process:
@@ -162,7 +165,9 @@ class Process:
             listeners=[self.ring.extend, self.watchers.push, self._tell],
             on_gap=self._start_over,
         )
-        self.feeds = Feeds(log.as_store(), self.tail, self.ring, self.watchers, lambda task: task, batch=batch)
+        self.feeds = Feeds(
+            log.as_store(), self.tail, self.ring, self.watchers, lambda task: task, batch=batch, snapshot_page=batch
+        )
         self._ring_size = ring
 
     async def start(self) -> Process:

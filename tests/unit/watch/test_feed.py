@@ -13,6 +13,7 @@ from generator_service.domain.cursor import LogCursor, UserCursor
 from generator_service.domain.errors import CursorGap, GapReason
 from generator_service.domain.event import TaskEvent
 from generator_service.domain.task import Progress, Task
+from generator_service.store.reconnect import DatabaseUnavailable
 from generator_service.watch import feed as feed_module
 from generator_service.watch.feed import Batch, Bookmark, OnGap, SnapshotBegin, SnapshotEnd, WatchRequest
 from generator_service.watch.watchers import Scope
@@ -288,6 +289,31 @@ async def test_what_happens_during_a_slow_snapshot_follows_it(log: LogDouble) ->
         batches = [await first] + [await anext(feed) for _ in range(4)]
     assert [type(batch.items[0]) for batch in batches] == [SnapshotBegin, Task, SnapshotEnd, Bookmark, TaskEvent]
     assert seqs(batches) == [7]
+
+
+async def test_a_snapshot_is_sent_page_by_page_as_it_is_read(log: LogDouble) -> None:
+    process = await Process(log, batch=2).start()
+    async with watch(process, WatchRequest(scope=ANN, snapshot=True)) as feed:
+        assert await anext(feed) == Batch([SnapshotBegin(None)], None)
+        log.hold()
+        first = await anext(feed)
+        assert [item.task_id for item in first.items if isinstance(item, Task)] == [1, 3]
+        second = asyncio.ensure_future(anext(feed))
+        await asyncio.sleep(0)
+        assert not second.done()
+        log.let_go()
+        assert [item.task_id for item in (await second).items if isinstance(item, Task)] == [5]
+        assert await anext(feed) == Batch([SnapshotEnd(3)], UserCursor("e1", 6))
+
+
+async def test_a_snapshot_that_fails_between_two_pages_moves_no_cursor(log: LogDouble) -> None:
+    process = await Process(log, batch=2).start()
+    async with watch(process, WatchRequest(scope=ANN, snapshot=True)) as feed:
+        batches = [await anext(feed), await anext(feed)]
+        log.failure = DatabaseUnavailable()
+        with pytest.raises(DatabaseUnavailable):
+            await anext(feed)
+    assert [batch.cursor for batch in batches] == [None, None]
 
 
 async def test_a_quiet_watch_gets_bookmarks_that_carry_the_cursor_on(

@@ -889,7 +889,7 @@ Global___SnapshotBegin: _TypeAlias = SnapshotBegin  # noqa: Y015
 @_typing.final
 class SnapshotEnd(_message.Message):
     """The snapshot is complete: all tasks that are not terminal, and all terminal tasks still stored, as they were at its
-    cursor. Tasks of one user that changed while a long snapshot was sent may be left out: their events follow.
+    cursor. Changes made while a long snapshot was sent follow as events.
     """
 
     DESCRIPTOR: _descriptor.Descriptor

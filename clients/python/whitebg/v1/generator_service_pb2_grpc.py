@@ -247,7 +247,7 @@ class GeneratorServiceServicer(object):
         the cursor of the last response.
 
         OUT_OF_RANGE: the cursor can't be resumed and `on_gap` is FAIL; ErrorInfo contains oldest, head and epoch.
-        RESOURCE_EXHAUSTED: the reader is too slow; its cursor still resumes exactly.
+        RESOURCE_EXHAUSTED: the reader is too slow; its cursor still resumes exactly, and a snapshot begins again.
         INVALID_ARGUMENT: the text is no cursor, or a cursor of the other scope.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

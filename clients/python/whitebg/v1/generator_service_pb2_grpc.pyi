@@ -94,7 +94,7 @@ class GeneratorServiceStub:
     the cursor of the last response.
 
     OUT_OF_RANGE: the cursor can't be resumed and `on_gap` is FAIL; ErrorInfo contains oldest, head and epoch.
-    RESOURCE_EXHAUSTED: the reader is too slow; its cursor still resumes exactly.
+    RESOURCE_EXHAUSTED: the reader is too slow; its cursor still resumes exactly, and a snapshot begins again.
     INVALID_ARGUMENT: the text is no cursor, or a cursor of the other scope.
     """
     ListEvents: _grpc.UnaryUnaryMultiCallable[_generator_service_pb2.ListEventsRequest, _generator_service_pb2.ListEventsResponse]
@@ -202,7 +202,7 @@ class GeneratorServiceAsyncStub(GeneratorServiceStub):
     the cursor of the last response.
 
     OUT_OF_RANGE: the cursor can't be resumed and `on_gap` is FAIL; ErrorInfo contains oldest, head and epoch.
-    RESOURCE_EXHAUSTED: the reader is too slow; its cursor still resumes exactly.
+    RESOURCE_EXHAUSTED: the reader is too slow; its cursor still resumes exactly, and a snapshot begins again.
     INVALID_ARGUMENT: the text is no cursor, or a cursor of the other scope.
     """
     ListEvents: _aio.UnaryUnaryMultiCallable[_generator_service_pb2.ListEventsRequest, _generator_service_pb2.ListEventsResponse]  # type: ignore[assignment]
@@ -367,7 +367,7 @@ class GeneratorServiceServicer(metaclass=_abc_1.ABCMeta):
         the cursor of the last response.
 
         OUT_OF_RANGE: the cursor can't be resumed and `on_gap` is FAIL; ErrorInfo contains oldest, head and epoch.
-        RESOURCE_EXHAUSTED: the reader is too slow; its cursor still resumes exactly.
+        RESOURCE_EXHAUSTED: the reader is too slow; its cursor still resumes exactly, and a snapshot begins again.
         INVALID_ARGUMENT: the text is no cursor, or a cursor of the other scope.
         """
 
