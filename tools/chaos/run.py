@@ -33,10 +33,7 @@ RESTLESS = 6
 HOOKED = ("", *USERS)
 """Whose tasks each webhook gets; empty for all."""
 SETTLE_SECONDS = 180.0
-"""Time for all tasks to end, and clients and webhooks to catch up, once the faults are over; longer counts as stuck.
-
-A webhook endpoint is delivered to again a minute after its deliverer was killed.
-"""
+"""Time for all tasks to end, and clients and webhooks to catch up, once the faults are over; longer counts as stuck."""
 READINESS_LAG = 30.0
 """Two observations of the service with their probes."""
 SLACK = 8.0
