@@ -51,6 +51,11 @@ def type_name(kind: event_pb2.EventType.ValueType) -> str:
     return _TYPES.get(kind) or event_pb2.EventType.Name(kind).removeprefix("EVENT_TYPE_").lower()
 
 
+def engine_name(engine: task_pb2.Engine.ValueType) -> str:
+    """Return the checker's word for an engine."""
+    return task_pb2.Engine.Name(engine).removeprefix("ENGINE_").lower()
+
+
 def logged(event: event_pb2.TaskEvent) -> Logged:
     """Return an event as read from the log."""
     task, kind = event.task, type_name(event.type)
@@ -66,6 +71,7 @@ def logged(event: event_pb2.TaskEvent) -> Logged:
         at=event.occurred_at.ToNanoseconds() / 1e9,
         code=task.error.code,
         run_at=task.run_at.ToNanoseconds() / 1e9,
+        engine=engine_name(task.assigned_engine) if task.HasField("assigned_engine") else "",
     )
 
 
