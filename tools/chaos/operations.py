@@ -143,14 +143,14 @@ async def _set_within(event: asyncio.Event, seconds: float) -> bool:
 
 
 @contextmanager
-def receivers(count: int, rng: random.Random) -> Iterator[Sequence[Receiver]]:
-    """Run receivers of webhooks that reject some messages."""
+def receivers(count: int, rng: random.Random, *, rejected: float = REJECTED) -> Iterator[Sequence[Receiver]]:
+    """Run receivers of webhooks that reject a share of the messages."""
     if not count:
         yield ()
         return
-    with webhook_receiver() as first, receivers(count - 1, rng) as others:
-        rejected = {number for number in range(0, 10_000, 2) if rng.random() < 2 * REJECTED}
-        first.status = lambda number: 503 if number in rejected else 204
+    with webhook_receiver() as first, receivers(count - 1, rng, rejected=rejected) as others:
+        numbers = {number for number in range(0, 10_000, 2) if rng.random() < 2 * rejected}
+        first.status = lambda number: 503 if number in numbers else 204
         yield (first, *others)
 
 

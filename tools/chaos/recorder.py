@@ -26,10 +26,11 @@ class Recorder:
         """Open a new file."""
         return cls(path.open("w"))
 
-    def add(self, record: Record) -> None:
-        """Add a record."""
-        self.records.append(record)
-        self.file.write(to_line(record) + "\n")
+    def add(self, *records: Record) -> None:
+        """Add records."""
+        for record in records:
+            self.records.append(record)
+            self.file.write(to_line(record) + "\n")
 
     def close(self) -> None:
         """Write out the file."""
