@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
+from io import StringIO
 from pathlib import Path
 
 import grpc
@@ -45,8 +46,8 @@ async def test_every_process_is_replaced_in_order_while_tasks_run(cluster: Topol
     may just have sent a request over one. nginx sends no POST twice, because not every POST has an idempotency key.
     The client submits again, with the same key.
     """
-    recorder = Recorder.to(tmp_path / "history.jsonl")
     async with AsyncExitStack() as stack:
+        recorder = stack.enter_context(closing(Recorder.to(tmp_path / "history.jsonl")))
         store = await stack.enter_async_context(opened_store(cluster.database_url))
         head = (await store.latest_events(1)).head
         http = await stack.enter_async_context(httpx.AsyncClient(base_url=f"http://{cluster.http}", timeout=20))
@@ -75,7 +76,6 @@ async def test_every_process_is_replaced_in_order_while_tasks_run(cluster: Topol
         log = Log.of(await logged_events(store))
         await caught_up(tabs, {user.name: log.head(user.name) for user in users}, PATIENCE)
         recorder.add(*log.events, *await stored_tasks(store))
-    recorder.close()
 
     verdict = check(recorder.records)
     assert verdict.violations == (), verdict
@@ -93,10 +93,10 @@ async def test_every_process_is_replaced_in_order_while_tasks_run(cluster: Topol
     assert min(opened.values()) > 1, "the replaced gateways disconnected no client"
 
 
-async def test_limits_hold_for_all_gateways_together(cluster: Topology, tmp_path: Path) -> None:
+async def test_limits_hold_for_all_gateways_together(cluster: Topology) -> None:
     headers = {"Authorization": f"Bearer {token('fay', secret=cluster.secret)}"}
     async with httpx.AsyncClient(base_url=f"http://{cluster.http}", timeout=20) as http:
-        task_id, _ = await User("fay", cluster, http, Recorder.to(tmp_path / "history.jsonl")).submit(PHOTO, "photo")
+        task_id, _ = await User("fay", cluster, http, Recorder(StringIO())).submit(PHOTO, "photo")
         polls = [await http.get(f"/api/v2/tasks/{task_id}/status", headers=headers) for _ in range(12)]
     assert Counter(poll.status_code for poll in polls) == {200: 10, 429: 2}
     assert all(int(poll.headers["Retry-After"]) >= 1 for poll in polls if poll.status_code == 429)
