@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import httpx
@@ -34,12 +35,12 @@ class User:
         """The header that authenticates the user."""
         return {"Authorization": f"Bearer {long_token(self.name, secret=self.cluster.secret)}"}
 
-    async def submit(self, photo: bytes, key: str, engine: str = "local") -> tuple[int, int]:
+    async def submit(self, photo: bytes, key: str, engine: str = "local") -> tuple[int, Sequence[str]]:
         """Submit a photo with the same key until there is a response.
 
-        Return the task's id, and the number of failed attempts.
+        Return the task's id, and the errors of failed attempts.
         """
-        failed = 0
+        failed: list[str] = []
         while True:
             began = time.time()
             answer = await self._call(
@@ -49,13 +50,13 @@ class User:
                 data={"engine": engine},
                 headers={"Idempotency-Key": key},
             )
-            if answer is not None:
+            if isinstance(answer, httpx.Response):
                 assert answer.status_code == 202, answer.text
                 task_id: int = answer.json()["task_id"]
                 self._record("submit", began, "ok", key=key, task_id=task_id)
                 return task_id, failed
             self._record("submit", began, "unknown", key=key)
-            failed += 1
+            failed.append(answer)
             await asyncio.sleep(AGAIN_SECONDS)
 
     async def delete(self, task_id: int) -> None:
@@ -66,7 +67,7 @@ class User:
         while True:
             began = time.time()
             answer = await self._call("DELETE", f"/api/v2/tasks/{task_id}")
-            if answer is not None:
+            if isinstance(answer, httpx.Response):
                 assert answer.status_code in {204, 404}, answer.text
                 self._record("delete", began, "ok", task_id=task_id)
                 return
@@ -100,13 +101,15 @@ class User:
                 found[kind] = answer.content
         return found
 
-    async def _call(self, method: str, path: str, *, headers: Mapping[str, str] = {}, **content: Any) -> Any:
-        """Make one call; return None for an outcome that is unknown."""
+    async def _call(
+        self, method: str, path: str, *, headers: Mapping[str, str] = MappingProxyType({}), **content: Any
+    ) -> httpx.Response | str:
+        """Make one call; return the error where the outcome is unknown."""
         try:
             answer = await self.http.request(method, path, headers={**self.headers, **headers}, **content)
-        except httpx.TransportError:
-            return None
-        return None if answer.status_code >= 500 else answer
+        except httpx.TransportError as error:
+            return repr(error)
+        return answer if answer.status_code < 500 else f"{answer.status_code} {answer.text}"
 
     def _record(self, operation: str, began: float, outcome: str, *, key: str = "", task_id: int = 0) -> None:
         self.recorder.add(
