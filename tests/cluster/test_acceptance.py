@@ -50,7 +50,7 @@ async def test_every_process_is_replaced_in_order_while_tasks_run(cluster: Topol
         recorder = stack.enter_context(closing(Recorder.to(tmp_path / "history.jsonl")))
         store = await stack.enter_async_context(opened_store(cluster.database_url))
         head = (await store.latest_events(1)).head
-        http = await stack.enter_async_context(httpx.AsyncClient(base_url=f"http://{cluster.http}", timeout=20))
+        http = await stack.enter_async_context(httpx.AsyncClient(base_url=f"http://{cluster.http}", timeout=PATIENCE))
         channel = await stack.enter_async_context(cluster.open_channel())
         tabs = await stack.enter_async_context(browsers(cluster, head.epoch, ["eve", "hal"], recorder))
         watcher = Api(channel, "watcher", token("watcher", secret=cluster.secret, scope="service"))
@@ -95,7 +95,7 @@ async def test_every_process_is_replaced_in_order_while_tasks_run(cluster: Topol
 
 async def test_limits_hold_for_all_gateways_together(cluster: Topology) -> None:
     headers = {"Authorization": f"Bearer {token('fay', secret=cluster.secret)}"}
-    async with httpx.AsyncClient(base_url=f"http://{cluster.http}", timeout=20) as http:
+    async with httpx.AsyncClient(base_url=f"http://{cluster.http}", timeout=PATIENCE) as http:
         task_id, _ = await User("fay", cluster, http, Recorder(StringIO())).submit(PHOTO, "photo")
         polls = [await http.get(f"/api/v2/tasks/{task_id}/status", headers=headers) for _ in range(12)]
     assert Counter(poll.status_code for poll in polls) == {200: 10, 429: 2}

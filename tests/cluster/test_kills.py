@@ -172,7 +172,7 @@ async def test_every_kind_of_process_is_killed_and_nothing_is_lost(
         recorder.add(Config(running_per_user=RUNNING_PER_USER, paused_within=1.0))
         store = await stack.enter_async_context(opened_store(cluster.database_url))
         epoch = (await store.latest_events(1)).head.epoch
-        http = await stack.enter_async_context(httpx.AsyncClient(base_url=f"http://{cluster.http}", timeout=20))
+        http = await stack.enter_async_context(httpx.AsyncClient(base_url=f"http://{cluster.http}", timeout=PATIENCE))
         channel = await stack.enter_async_context(cluster.open_channel())
         tabs = await stack.enter_async_context(browsers(cluster, epoch, USERS, recorder))
         operator = ClusterOperator(cluster, channel, http, recorder)
