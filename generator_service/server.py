@@ -265,7 +265,15 @@ def _deliverer(settings: Settings, parts: Components, stack: AsyncExitStack) -> 
     """Return what delivers webhooks; its connections are closed with the stack."""
     sender = Sender(allowed=settings.webhook_allowed_networks, allow_http=settings.webhook_allow_http)
     stack.push_async_callback(sender.close)
-    return Deliverer(parts.store, sender, parts.wake, parts.clock, owner=worker_name())
+    return Deliverer(
+        parts.store,
+        sender,
+        parts.wake,
+        parts.clock,
+        owner=worker_name(),
+        lease_for=settings.lease,
+        heartbeat=settings.heartbeat,
+    )
 
 
 async def _start_tail(

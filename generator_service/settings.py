@@ -169,9 +169,10 @@ class Settings(ProcessSettings):
     retry_cap: timedelta = timedelta(seconds=60)
     """Longest wait after any failed attempt."""
     lease: timedelta = timedelta(seconds=15)
-    """How long a worker may be silent before its tasks are given to others."""
+    """How long a worker may be silent before its tasks are given to others, and a service before others deliver to its
+    webhook endpoints."""
     heartbeat: timedelta = timedelta(seconds=5)
-    """How often a worker renews its leases."""
+    """How often these leases are renewed."""
     drain: timedelta = timedelta(seconds=15)
     """How long calls and running tasks may continue after a stop was requested."""
     priority_ageing: Annotated[timedelta, Field(ge=timedelta(seconds=1))] = timedelta(minutes=10)

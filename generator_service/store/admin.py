@@ -34,9 +34,14 @@ class Write(Protocol):
     """Runs an operation in a unit of work; see `SqlTaskStore`."""
 
     def __call__(
-        self, operation: Callable[[UnitOfWork], T], *, users: Collection[str] = (), tasks: Collection[int] = ()
+        self,
+        operation: Callable[[UnitOfWork], T],
+        *,
+        users: Collection[str] = (),
+        tasks: Collection[int] = (),
+        urgent: bool = False,
     ) -> Awaitable[T]:
-        """Return the operation's result once it is committed."""
+        """Return the operation's result once it is committed; urgent ones overtake the others."""
         ...
 
 

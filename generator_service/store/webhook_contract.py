@@ -8,9 +8,6 @@ from typing import Protocol
 
 from generator_service.domain.webhook import DeadLetter, Endpoint, Message
 
-CLAIM = timedelta(seconds=60)
-"""How long a process delivers to an endpoint before others may."""
-
 
 class WebhookStore(Protocol):
     """Endpoints, and how far each has come. Changes of a claimed endpoint return False if the claim is lost."""
@@ -41,8 +38,12 @@ class WebhookStore(Protocol):
         """Read all endpoints, oldest first."""
         ...
 
-    async def claim(self, owner: str, *, limit: int) -> Sequence[Endpoint]:
-        """Claim endpoints that have something to deliver now, for `CLAIM`."""
+    async def claim(self, owner: str, *, limit: int, lease_for: timedelta) -> Sequence[Endpoint]:
+        """Claim endpoints that have something to deliver now and that no other process delivers to."""
+        ...
+
+    async def renew(self, owner: str, endpoint_ids: Collection[str], *, lease_for: timedelta) -> Collection[str]:
+        """Prolong claims; return the endpoints whose claims are lost."""
         ...
 
     async def advance(self, endpoint_id: str, owner: str, position: int, *, delivered: bool) -> bool:
@@ -59,6 +60,10 @@ class WebhookStore(Protocol):
 
     async def release(self, endpoint_id: str, owner: str) -> bool:
         """Release a claim."""
+        ...
+
+    async def release_all(self, owner: str) -> None:
+        """Release all claims of an owner."""
         ...
 
     async def dead_letters(

@@ -9,7 +9,6 @@ from functools import partial
 from generator_service.domain.webhook import DeadLetter, Endpoint, Message
 from generator_service.store import webhooks
 from generator_service.store.admin import Read, Write
-from generator_service.store.webhook_contract import CLAIM
 
 
 class SqlWebhookStore:
@@ -35,9 +34,15 @@ class SqlWebhookStore:
         """Read all endpoints."""
         return await self._read(webhooks.endpoints)
 
-    async def claim(self, owner: str, *, limit: int) -> Sequence[Endpoint]:
+    async def claim(self, owner: str, *, limit: int, lease_for: timedelta) -> Sequence[Endpoint]:
         """Claim endpoints that have something to deliver now."""
-        return await self._write(partial(webhooks.claim, owner=owner, lease_for=CLAIM, limit=limit))
+        return await self._write(partial(webhooks.claim, owner=owner, lease_for=lease_for, limit=limit))
+
+    async def renew(self, owner: str, endpoint_ids: Collection[str], *, lease_for: timedelta) -> Collection[str]:
+        """Prolong claims; return the endpoints whose claims are lost."""
+        return await self._write(
+            partial(webhooks.renew, owner=owner, endpoint_ids=endpoint_ids, lease_for=lease_for), urgent=True
+        )
 
     async def advance(self, endpoint_id: str, owner: str, position: int, *, delivered: bool) -> bool:
         """Record that everything up to a revision is done."""
@@ -62,6 +67,10 @@ class SqlWebhookStore:
     async def release(self, endpoint_id: str, owner: str) -> bool:
         """Release a claim."""
         return await self._write(partial(webhooks.release, endpoint_id=endpoint_id, owner=owner))
+
+    async def release_all(self, owner: str) -> None:
+        """Release all claims of an owner."""
+        await self._write(partial(webhooks.release_all, owner=owner))
 
     async def dead_letters(
         self, endpoint_id: str, *, after: int = 0, limit: int = 100, replayed_only: bool = False

@@ -1,13 +1,13 @@
 """Webhook endpoints in the database: changed by a unit of work, read by a connection.
 
-One process at a time delivers to an endpoint: it claims the row, and every further change shows the claim. So the
-order of the log is the order of deliveries, whatever the number of processes.
+One process at a time delivers to an endpoint: it claims the row, renews the claim, and every further change shows it.
+So the order of the log is the order of deliveries, whatever the number of processes.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,6 +22,7 @@ from generator_service.store.unit_of_work import UnitOfWork
 MAX_DEAD_LETTERS = 10_000
 """Dead letters of one endpoint; older ones are deleted."""
 _ENDPOINT = select(webhook_endpoints)
+_FREE: Mapping[str, None] = {"claimed_by": None, "claimed_until": None}
 _HEAD = select(log_head.c.revision).where(log_head.c.id == 1).scalar_subquery()
 
 
@@ -98,6 +99,12 @@ def claim(uow: UnitOfWork, owner: str, lease_for: timedelta, limit: int) -> Sequ
     return [_endpoint(row) for row in found]
 
 
+def renew(uow: UnitOfWork, owner: str, endpoint_ids: Collection[str], lease_for: timedelta) -> set[str]:
+    """Prolong claims; return the endpoints whose claims are lost."""
+    until = uow.queue_time + lease_for
+    return {each for each in sorted(endpoint_ids) if not _change(uow, each, owner, {"claimed_until": until})}
+
+
 def advance(uow: UnitOfWork, endpoint_id: str, owner: str, position: int, *, delivered: bool) -> bool:
     """Record that everything up to a position is done; a delivery ends a row of failures. False: the claim is lost."""
     healthy = {"failures": 0, "next_attempt_at": None, "last_error": ""} if delivered else {}
@@ -110,15 +117,20 @@ def fail(uow: UnitOfWork, endpoint_id: str, owner: str, *, failures: int, wait: 
         "failures": failures,
         "next_attempt_at": uow.queue_time + wait,
         "last_error": error,
-        "claimed_by": None,
-        "claimed_until": None,
+        **_FREE,
     }
     return _change(uow, endpoint_id, owner, values)
 
 
 def release(uow: UnitOfWork, endpoint_id: str, owner: str) -> bool:
     """Release a claim. False: it is lost."""
-    return _change(uow, endpoint_id, owner, {"claimed_by": None, "claimed_until": None})
+    return _change(uow, endpoint_id, owner, _FREE)
+
+
+def release_all(uow: UnitOfWork, owner: str) -> None:
+    """Release all claims of an owner."""
+    uow.query(update(webhook_endpoints).where(webhook_endpoints.c.claimed_by == owner).values(_FREE))
+    uow.count_changes()
 
 
 def bury(uow: UnitOfWork, endpoint_id: str, owner: str, message: Message, *, attempts: int, error: str) -> bool:
@@ -147,7 +159,7 @@ def bury(uow: UnitOfWork, endpoint_id: str, owner: str, message: Message, *, att
     return True
 
 
-def _change(uow: UnitOfWork, endpoint_id: str, owner: str, values: dict[str, Any]) -> bool:
+def _change(uow: UnitOfWork, endpoint_id: str, owner: str, values: Mapping[str, Any]) -> bool:
     held = and_(
         webhook_endpoints.c.endpoint_id == endpoint_id,
         webhook_endpoints.c.claimed_by == owner,

@@ -11,13 +11,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from datetime import timedelta
+from functools import partial
 
 from generator_service.domain.clock import Clock
 from generator_service.domain.webhook import RETRY_AFTER, Endpoint, Message, message_of, retry_after
 from generator_service.notifier.contract import Notifier, Topic
 from generator_service.store.contract import TaskStore
-from generator_service.store.webhook_contract import CLAIM, WebhookStore
-from generator_service.webhooks.sender import REQUEST_SECONDS, NotDelivered, Sender
+from generator_service.store.reconnect import DatabaseUnavailable
+from generator_service.store.webhook_contract import WebhookStore
+from generator_service.webhooks.sender import NotDelivered, Sender
 
 logger = logging.getLogger(__name__)
 
@@ -27,25 +30,44 @@ AT_ONCE = 16
 PAGE = 200
 MOST = len(RETRY_AFTER) + 1
 """Attempts of one message; an endpoint with so many failures in a row gets one attempt for each message."""
-WORK_SECONDS = CLAIM.total_seconds() - 2 * REQUEST_SECONDS
-"""How long a claim is used: a request that begins before its end is over before the claim is."""
+TURN_SECONDS = 30.0
+"""How long one endpoint is delivered to before others get their turn."""
 
 
 class Deliverer:
-    """Delivers to the endpoints that no other process delivers to."""
+    """Delivers to the endpoints that no other process delivers to.
 
-    def __init__(self, store: TaskStore, sender: Sender, wake: Notifier, clock: Clock, *, owner: str) -> None:
+    A claim lasts for ``lease_for`` and is renewed every ``heartbeat`` until the end of the turn. One that is lost, as
+    by a process that was frozen, can't put messages out of order: the next one is sent only after the position was
+    advanced under the claim. At most the message under way is repeated.
+    """
+
+    def __init__(
+        self,
+        store: TaskStore,
+        sender: Sender,
+        wake: Notifier,
+        clock: Clock,
+        *,
+        owner: str,
+        lease_for: timedelta,
+        heartbeat: timedelta,
+    ) -> None:
         self._store = store
         self._webhooks: WebhookStore = store.webhooks
         self._sender = sender
         self._wake = wake
         self._clock = clock
         self._owner = owner
-        self._running: set[asyncio.Task[None]] = set()
+        self._lease_for = lease_for
+        self._heartbeat = heartbeat.total_seconds()
+        self._running: dict[str, asyncio.Task[None]] = {}
+        """Deliveries by endpoint."""
 
     async def run(self) -> None:
-        """Deliver until cancelled."""
+        """Deliver until cancelled; then release all claims."""
         signal = self._wake.subscribe(Topic.LOG | Topic.REMOTE_LOG)
+        renewing = asyncio.create_task(self._renew(), name="webhook-claims")
         try:
             while True:
                 try:
@@ -57,25 +79,58 @@ class Deliverer:
                     await signal.wait(POLL_SECONDS)
         finally:
             signal.close()
-            for work in self._running:
+            works = [renewing, *self._running.values()]
+            for work in works:
                 work.cancel()
-            await asyncio.gather(*self._running, return_exceptions=True)
+            await asyncio.gather(*works, return_exceptions=True)
+            await self._release_all()
+
+    async def _release_all(self) -> None:
+        try:
+            await self._webhooks.release_all(self._owner)
+        except DatabaseUnavailable as error:
+            logger.warning("claims of webhook endpoints could not be released; they expire: %s", error)
+
+    async def _renew(self) -> None:
+        """Renew the claims of all deliveries, and stop those whose claim is lost."""
+        while True:
+            await asyncio.sleep(self._heartbeat)
+            if not (renewed := dict(self._running)):
+                continue
+            try:
+                lost = await self._webhooks.renew(self._owner, [*renewed], lease_for=self._lease_for)
+            except Exception:
+                logger.exception("renewing the claims of webhook endpoints failed; trying again")
+                continue
+            for endpoint_id in lost:
+                renewed[endpoint_id].cancel()
 
     async def _claim(self) -> int:
         free = AT_ONCE - len(self._running)
         if not free:
-            await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(self._running.values(), return_when=asyncio.FIRST_COMPLETED)
             return 1
-        claimed = await self._webhooks.claim(self._owner, limit=free)
+        claimed = await self._webhooks.claim(self._owner, limit=free, lease_for=self._lease_for)
         for endpoint in claimed:
+            # The claim of a delivery that still runs here was lost meanwhile.
+            await self._stop(endpoint.endpoint_id)
             work = asyncio.create_task(self._deliver(endpoint), name=f"webhook-{endpoint.endpoint_id}")
-            self._running.add(work)
-            work.add_done_callback(self._running.discard)
+            self._running[endpoint.endpoint_id] = work
+            work.add_done_callback(partial(self._forget, endpoint.endpoint_id))
         return len(claimed)
 
+    async def _stop(self, endpoint_id: str) -> None:
+        if (stale := self._running.get(endpoint_id)) is not None:
+            stale.cancel()
+            await asyncio.wait({stale})
+
+    def _forget(self, endpoint_id: str, work: asyncio.Task[None]) -> None:
+        if self._running.get(endpoint_id) is work:
+            del self._running[endpoint_id]
+
     async def _deliver(self, endpoint: Endpoint) -> None:
-        """Deliver what an endpoint still has to get, as long as the claim holds."""
-        deadline = time.monotonic() + WORK_SECONDS
+        """Deliver what an endpoint still has to get, for one turn at most."""
+        deadline = time.monotonic() + TURN_SECONDS
         try:
             if await self._replay(endpoint, deadline) and await self._follow(endpoint, deadline):
                 await self._webhooks.release(endpoint.endpoint_id, self._owner)

@@ -3,56 +3,61 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from contextlib import suppress
+import random
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from urllib.parse import urlencode
 
 from grpc import aio
-from websockets.asyncio.client import connect
-from websockets.exceptions import WebSocketException
 
-from tests.support.api import TERMINAL, Api
+from tests.support.api import TERMINAL, Api, long_token
+from tools.chaos.clients import SocketClient
+from tools.chaos.recorder import Recorder
+from tools.cluster.topology import Topology
 from whitebg.v1 import event_pb2
 
 AGAIN_SECONDS = 0.2
 
 
-@dataclass
-class BrowserFollower:
-    """One tab of one user, on the gateway selected by nginx."""
+@asynccontextmanager
+async def browsers(
+    cluster: Topology, epoch: str, users: Sequence[str], recorder: Recorder
+) -> AsyncIterator[Sequence[SocketClient]]:
+    """Open two tabs for each user, on the gateways selected by nginx."""
+    stays = asyncio.Event()
+    stays.set()
+    tabs = [
+        SocketClient(
+            f"{user}-{number}",
+            user,
+            long_token(user, secret=cluster.secret),
+            f"{epoch}:0",
+            recorder,
+            random.Random(),
+            stays,
+            address=cluster.http,
+        )
+        for user in users
+        for number in (1, 2)
+    ]
+    following = [asyncio.create_task(tab.follow()) for tab in tabs]
+    try:
+        yield tabs
+    finally:
+        for task in following:
+            task.cancel()
+        await asyncio.wait(following)
+    for task in following:
+        assert task.cancelled(), task.exception()
 
-    base: str
-    token: str
-    cursor: str
-    seqs: list[int] = field(default_factory=list)
-    """The seq of each durable message, when first received."""
-    repeated: int = 0
-    out_of_order: int = 0
-    breaks: int = 0
 
-    async def follow(self) -> None:
-        """Follow until cancelled."""
-        while True:
-            query = urlencode({"token": self.token, "since": self.cursor})
-            with suppress(WebSocketException, OSError, TimeoutError):
-                async with connect(f"ws://{self.base}/ws/notifications?{query}", compression=None) as socket:
-                    async for text in socket:
-                        self._take(json.loads(text))
-            self.breaks += 1
-            # Nothing signals that a server is available again.
+async def caught_up(tabs: Sequence[SocketClient], heads: Mapping[str, int], within: float) -> None:
+    """Return once every tab has reached the end of its user's log, and record that."""
+    async with asyncio.timeout(within):
+        while any(tab.reached < heads[tab.user] for tab in tabs):  # noqa: ASYNC110 (many tabs)
             await asyncio.sleep(AGAIN_SECONDS)
-
-    def _take(self, message: dict[str, object]) -> None:
-        if not isinstance(name := message.get("id"), str):
-            return
-        seq = int(name.rpartition(":")[2])
-        if self.seqs and seq <= self.seqs[-1]:
-            self.repeated += seq in self.seqs
-            self.out_of_order += seq not in self.seqs
-            return
-        self.seqs.append(seq)
-        self.cursor = name
+    for tab in tabs:
+        tab.finished()
 
 
 @dataclass
@@ -62,26 +67,43 @@ class LogFollower:
     api: Api
     after: str
     events: list[event_pb2.TaskEvent] = field(default_factory=list)
-    breaks: int = 0
-    _news: asyncio.Condition = field(default_factory=asyncio.Condition)
+    _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
-    async def follow(self) -> None:
-        """Follow until cancelled."""
+    @asynccontextmanager
+    async def following(self) -> AsyncIterator[LogFollower]:
+        """Follow while the block runs."""
+        following = asyncio.create_task(self._follow())
+        try:
+            yield self
+        finally:
+            following.cancel()
+            await asyncio.wait([following])
+        assert following.cancelled(), following.exception()
+
+    async def _follow(self) -> None:
         while True:
             # A rejected cursor, unlike a lost connection, shows in the missing events.
             with suppress(aio.AioRpcError):
                 async with self.api.watch(settled=False, all_users=True, after=self.after) as watch:
                     while items := await watch.next():
-                        async with self._news:
+                        async with self._changed:
                             self.events += [item.event for item in items if item.HasField("event")]
                             self.after = watch.cursor
-                            self._news.notify_all()
-            self.breaks += 1
+                            self._changed.notify_all()
             await asyncio.sleep(AGAIN_SECONDS)
+
+    @property
+    def latest(self) -> Mapping[int, event_pb2.TaskEvent]:
+        """The last event of each task, in the order of the tasks' creation."""
+        return {event.task.task_id: event for event in self.events}
+
+    async def until(self, enough: Callable[[], bool], within: float) -> None:
+        """Return once it has received enough; fail if no event arrives for ``within`` seconds."""
+        async with self._changed:
+            while not enough():
+                async with asyncio.timeout(within):
+                    await self._changed.wait()
 
     async def ended(self, number: int, within: float) -> None:
         """Return once this many terminal events were received; fail if none arrives for ``within`` seconds."""
-        async with self._news:
-            while sum(event.type in TERMINAL for event in self.events) < number:
-                async with asyncio.timeout(within):
-                    await self._news.wait()
+        await self.until(lambda: sum(event.type in TERMINAL for event in self.events) >= number, within)

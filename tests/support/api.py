@@ -118,6 +118,7 @@ class Api:
 
     def __init__(self, channel: aio.Channel, user: str, bearer: str) -> None:
         self.user = user
+        self.channel = channel
         self.stub: GeneratorServiceAsyncStub = GeneratorServiceStub(channel)
         self.metadata: tuple[tuple[str, str], ...] = (("authorization", f"Bearer {bearer}"),)
 

@@ -1,4 +1,4 @@
-"""A receiver of webhooks: a real HTTP server that verifies signatures and answers as it is told."""
+"""A receiver of webhooks: a real HTTP server that verifies signatures and answers as configured."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import hmac
 import json
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -50,11 +50,17 @@ class Receiver:
     def __init__(self) -> None:
         self.deliveries: list[Delivery] = []
         self.status: Callable[[int], int] = lambda _: 204
+        self.answering = threading.Event()
+        self.answering.set()
         self._changed = threading.Condition()
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+
+            def handle(self) -> None:
+                with suppress(ConnectionError):  # The sender died.
+                    super().handle()
 
             def do_POST(self) -> None:
                 announced = int(self.headers["content-length"])
@@ -63,6 +69,7 @@ class Receiver:
                     self.close_connection = True
                     return
                 status = receiver.take(self.headers, body)
+                assert receiver.answering.wait(PATIENCE)
                 self.send_response(status)
                 if status in {301, 302, 307}:
                     self.send_header("location", f"{receiver.url}/elsewhere")
@@ -105,6 +112,16 @@ class Receiver:
         with self._changed:
             assert self._changed.wait_for(lambda: enough(self.deliveries), PATIENCE), self.deliveries
             return list(self.deliveries)
+
+    def hold(self) -> int:
+        """From now on, record messages and do not answer them before `answer`; return the number of the first one."""
+        with self._changed:
+            self.answering.clear()
+            return len(self.deliveries)
+
+    def answer(self) -> None:
+        """Answer again, also the messages that wait for it."""
+        self.answering.set()
 
     def close(self) -> None:
         self._server.shutdown()

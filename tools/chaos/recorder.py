@@ -26,10 +26,11 @@ class Recorder:
         """Open a new file."""
         return cls(path.open("w"))
 
-    def add(self, record: Record) -> None:
-        """Add a record."""
-        self.records.append(record)
-        self.file.write(to_line(record) + "\n")
+    def add(self, *records: Record) -> None:
+        """Add records."""
+        for record in records:
+            self.records.append(record)
+            self.file.write(to_line(record) + "\n")
 
     def close(self) -> None:
         """Write out the file."""
@@ -51,6 +52,11 @@ def type_name(kind: event_pb2.EventType.ValueType) -> str:
     return _TYPES.get(kind) or event_pb2.EventType.Name(kind).removeprefix("EVENT_TYPE_").lower()
 
 
+def engine_name(engine: task_pb2.Engine.ValueType) -> str:
+    """Return the checker's word for an engine."""
+    return task_pb2.Engine.Name(engine).removeprefix("ENGINE_").lower()
+
+
 def logged(event: event_pb2.TaskEvent) -> Logged:
     """Return an event as read from the log."""
     task, kind = event.task, type_name(event.type)
@@ -66,6 +72,7 @@ def logged(event: event_pb2.TaskEvent) -> Logged:
         at=event.occurred_at.ToNanoseconds() / 1e9,
         code=task.error.code,
         run_at=task.run_at.ToNanoseconds() / 1e9,
+        engine=engine_name(task.assigned_engine) if task.HasField("assigned_engine") else "",
     )
 
 

@@ -16,10 +16,9 @@ from grpc import aio
 from tests.support.api import Api, long_token, open_channel
 from tests.support.http import http_client
 from tests.support.postgres import PostgresServer
-from tests.support.webhook_receiver import Receiver
 from tools.chaos.callers import Caller, Intruder, revoke, watch_readiness
 from tools.chaos.clients import Client, GrpcWatcher, Poller, PythonClient, RestlessSocket, RestlessWatcher, SocketClient
-from tools.chaos.operations import Operator, receivers, record_deliveries
+from tools.chaos.operations import Operator, receivers
 from tools.chaos.recorder import Recorder, logged, seq_of, state_name
 from tools.chaos.schedule import Step, make_schedule
 from tools.chaos.stack import PENDING, RUNNING, SLOTS, STALLED_AFTER, Stack
@@ -33,10 +32,7 @@ RESTLESS = 6
 HOOKED = ("", *USERS)
 """Whose tasks each webhook gets; empty for all."""
 SETTLE_SECONDS = 180.0
-"""Time for all tasks to end, and clients and webhooks to catch up, once the faults are over; longer counts as stuck.
-
-A webhook endpoint is delivered to again a minute after its deliverer was killed.
-"""
+"""Time for all tasks to end, and clients and webhooks to catch up, once the faults are over; longer counts as stuck."""
 READINESS_LAG = 30.0
 """Two observations of the service with their probes."""
 SLACK = 8.0
@@ -88,7 +84,6 @@ class _Load:
         self._seed = seed
         self._over, self._settled = asyncio.Event(), asyncio.Event()
         self._clients: list[Client] = []
-        self._hooks: dict[str, Receiver] = {}
         self._callers: list[asyncio.Task[None]] = []
         self._others: list[asyncio.Task[None]] = []
 
@@ -105,6 +100,7 @@ class _Load:
                 stalled_after=STALLED_AFTER,
                 readiness_lag=READINESS_LAG,
                 revoked_within=5.0,
+                paused_within=1.0,
                 slack=SLACK,
             )
         )
@@ -121,11 +117,9 @@ class _Load:
                 caller = Caller(api, self._recorder, self._rng(f"caller {user}"))
                 self._callers.append(asyncio.create_task(caller.call_until(self._over)))
             hooks = resources.enter_context(receivers(len(HOOKED), self._rng("receivers")))
-            self._operator = Operator(channel, long_token("ops", scope="admin"), self._recorder)
-            self._hooks = {
-                await self._operator.hook(receiver.url, user): receiver
-                for user, receiver in zip(HOOKED, hooks, strict=True)
-            }
+            self._operator = Operator(Api(channel, "ops", long_token("ops", scope="admin")), self._recorder)
+            for user, receiver in zip(HOOKED, hooks, strict=True):
+                await self._operator.hook(receiver, user)
             pausing = self._operator.pause_until(self._over, self._rng("operator"))
             self._callers.append(asyncio.create_task(pausing))
             eve = long_token("eve", sid="s1")
@@ -192,9 +186,7 @@ class _Load:
             await asyncio.sleep(0.3)
         for client in self._clients:
             client.finished()
-        await self._operator.bury(list(self._hooks))
-        for endpoint, receiver in self._hooks.items():
-            record_deliveries(endpoint, receiver, self._recorder)
+        await self._operator.record_webhooks()
 
     async def _quiet(self) -> bool:
         heads: dict[str, int] = {}

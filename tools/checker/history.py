@@ -31,6 +31,8 @@ class Config:
     """Seconds between two observations that readiness is decided from."""
     revoked_within: float = 0.0
     """Seconds after which a revoked session must have no access."""
+    paused_within: float = 0.0
+    """Seconds after which a pause must hold for every worker."""
     slack: float = 0.0
     """Seconds between an event's time and the time at which another process could observe it."""
     settled: bool = True
@@ -55,6 +57,8 @@ class Logged:
     """The task's error code."""
     run_at: float = 0.0
     """Earliest time of the next attempt."""
+    engine: str = ""
+    """The engine of the attempt that started."""
 
     @property
     def ends(self) -> bool:
@@ -218,18 +222,22 @@ class Admitted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Paused:
-    """A pause of all claims was acknowledged; it may hold since ``began``, and holds from ``at`` on."""
+    """A pause was acknowledged; it may hold since ``began``, and holds from ``at`` on."""
 
     began: float
     at: float
+    engine: str = ""
+    """The engine whose claims are paused; empty for all claims."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resumed:
-    """The end of a pause was acknowledged; it may have ended since ``began``, and has ended at ``at``."""
+    """The end of a pause was acknowledged; it has ended at ``at``."""
 
-    began: float
+    head: int
+    """Highest revision of the log, read before the call that ended the pause: up to there, the pause held."""
     at: float
+    engine: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,6 +263,8 @@ class Delivered:
     seq: int
     accepted: bool
     """Whether the receiver's answer was a success."""
+    signed: bool = True
+    """Whether the signature is that of the endpoint's secret, where the recorder can verify it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,10 +32,11 @@ def check_readiness(
     pauses: Sequence[Pause],
     config: Config,
 ) -> Iterator[Violation]:
-    """Check every reading against the stalls in the log; while claims are paused, nothing is stalled."""
+    """Check every reading against the stalls in the log; while all claims are paused, nothing is stalled."""
     if not config.stalled_after or not readings:
         return
-    stalls = [part for stall in _stalls(log, config) for part in _without(stall, pauses)]
+    of_all = [pause for pause in pauses if not pause.engine]
+    stalls = [part for stall in _stalls(log, config) for part in _without(stall, of_all)]
     resets = [each.at for each in disturbances]
     for reading in readings:
         within = [stall for stall in stalls if stall.begin <= reading.began and reading.at <= stall.end]

@@ -52,6 +52,8 @@ def _check_endpoint(
             text = f"{message.type} of task {message.task_id} of {message.user} is not for this endpoint"
             yield Violation(Guarantee.ISOLATED, f"{name}: {text}")
             continue
+        if not message.signed:
+            yield Violation(Guarantee.WEBHOOK_SIGNED, f"{name}: {message.message_id} has no valid signature")
         ids[number].add(message.message_id)
         if number > following:
             skipped = expected[following]

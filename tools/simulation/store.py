@@ -183,8 +183,9 @@ class _Run:
             await self._store.admin.pause(None, note="", lasts=None)
             self.records.append(Paused(began=began, at=self.now))
         else:
+            head = (await self._store.latest_events(1)).head.position
             await self._store.admin.resume(None)
-            self.records.append(Resumed(began=began, at=self.now))
+            self.records.append(Resumed(head=head, at=self.now))
         self._tick()
 
     async def _read(self, task_id: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import cast
 
 from generator_service.domain.clock import Clock
@@ -17,6 +17,7 @@ from generator_service.webhooks.sender import NotDelivered, Sender
 from tools.checker.history import Buried, Delivered, Hooked, Record
 
 ENDPOINT = "hook"
+LEASE = timedelta(seconds=15)
 
 
 class WebhookWorld:
@@ -42,8 +43,8 @@ class WebhookWorld:
         wake = LocalNotifier(asyncio.get_running_loop())
         self._processes += 1
         owner = f"process {self._processes}"
-        deliverer = Deliverer(self._store, sender, wake, self._clock, owner=owner)
-        for endpoint in await self._store.webhooks.claim(owner, limit=1):
+        deliverer = Deliverer(self._store, sender, wake, self._clock, owner=owner, lease_for=LEASE, heartbeat=LEASE / 3)
+        for endpoint in await self._store.webhooks.claim(owner, limit=1, lease_for=LEASE):
             await asyncio.gather(deliverer._deliver(endpoint), return_exceptions=True)  # noqa: SLF001
 
     async def settle(self) -> None:

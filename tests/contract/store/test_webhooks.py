@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
 from generator_service.domain.errors import WebhookNotFound
-from generator_service.domain.webhook import RETRY_AFTER, DeadLetter, Endpoint, Secret, new_secret
+from generator_service.domain.webhook import RETRY_AFTER, DeadLetter, Endpoint, Message, Secret, new_secret
 from generator_service.notifier.contract import Topic
 from generator_service.notifier.local import LocalNotifier
-from generator_service.store.webhook_contract import CLAIM
 from generator_service.webhooks.deliverer import Deliverer
 from generator_service.webhooks.sender import Sender
 from tests.contract.store.conftest import OpenStore
 from tests.support.patience import PATIENCE
-from tests.support.store import RESULT, StoreHarness
+from tests.support.store import LEASE, RESULT, StoreHarness
 from tests.support.webhook_receiver import Receiver, webhook_receiver
 
 SECRET = new_secret()
@@ -38,11 +38,19 @@ async def endpoint_at(desk: StoreHarness, url: str, user: str | None = None, nam
 
 
 @asynccontextmanager
-async def delivering(desk: StoreHarness, *, owner: str = "p1", allowed: bool = True) -> AsyncIterator[LocalNotifier]:
+async def delivering(
+    desk: StoreHarness,
+    *,
+    owner: str = "p1",
+    allowed: bool = True,
+    sender: Sender | None = None,
+    heartbeat: timedelta = LEASE / 3,
+) -> AsyncIterator[LocalNotifier]:
     """Deliver while the block runs; it gets the notifier that wakes the deliverer."""
     wake = LocalNotifier(asyncio.get_running_loop())
-    sender = Sender(allowed=LOOPBACK if allowed else (), allow_http=True)
-    work = asyncio.create_task(Deliverer(desk.store, sender, wake, desk.clock, owner=owner).run())
+    sender = sender or Sender(allowed=LOOPBACK if allowed else (), allow_http=True)
+    deliverer = Deliverer(desk.store, sender, wake, desk.clock, owner=owner, lease_for=LEASE, heartbeat=heartbeat)
+    work = asyncio.create_task(deliverer.run())
     try:
         yield wake
     finally:
@@ -167,16 +175,113 @@ async def test_one_process_at_a_time_delivers(open_store: OpenStore) -> None:
     desk, other = open_store(), open_store()
     await endpoint_at(desk, "https://a.example")
     await completed(desk)
-    (claimed,) = await desk.store.webhooks.claim("p1", limit=9)
-    assert await other.store.webhooks.claim("p2", limit=9) == []
+    (claimed,) = await desk.store.webhooks.claim("p1", limit=9, lease_for=LEASE)
+    assert await other.store.webhooks.claim("p2", limit=9, lease_for=LEASE) == []
     assert not await other.store.webhooks.advance("e1", "p2", 9, delivered=True), "a stranger moved the position"
-    desk.clock.advance(CLAIM)
-    assert [each.endpoint_id for each in await other.store.webhooks.claim("p2", limit=9)] == ["e1"]
+    desk.clock.advance(LEASE)
+    taken_over = await other.store.webhooks.claim("p2", limit=9, lease_for=LEASE)
+    assert [each.endpoint_id for each in taken_over] == ["e1"]
     assert not await desk.store.webhooks.advance("e1", "p1", claimed.position + 1, delivered=True), (
         "its claim had ended"
     )
     assert await other.store.webhooks.release("e1", "p2")
-    assert len(await desk.store.webhooks.claim("p1", limit=9)) == 1
+    assert len(await desk.store.webhooks.claim("p1", limit=9, lease_for=LEASE)) == 1
+
+
+async def test_a_claim_lasts_while_it_is_renewed(open_store: OpenStore) -> None:
+    desk, other = open_store(), open_store()
+    await endpoint_at(desk, "https://a.example")
+    await endpoint_at(desk, "https://b.example", name="e2")
+    await completed(desk)
+    assert len(await desk.store.webhooks.claim("p1", limit=9, lease_for=LEASE)) == 2
+    for _ in range(3):
+        desk.clock.advance(LEASE * 0.9)
+        assert await desk.store.webhooks.renew("p1", ["e1", "e2"], lease_for=LEASE) == set()
+        assert await other.store.webhooks.claim("p2", limit=9, lease_for=LEASE) == []
+    assert await other.store.webhooks.renew("p2", ["e1"], lease_for=LEASE) == {"e1"}, "it renewed another's claim"
+    desk.clock.advance(LEASE)
+    assert len(await other.store.webhooks.claim("p2", limit=1, lease_for=LEASE)) == 1
+    assert await desk.store.webhooks.renew("p1", ["e1", "e2"], lease_for=LEASE) == {"e1", "e2"}
+    await desk.store.webhooks.release_all("p1")
+    assert [each.endpoint_id for each in await desk.store.webhooks.claim("p1", limit=9, lease_for=LEASE)] == ["e2"]
+    await other.store.webhooks.release_all("p2")
+    assert [each.endpoint_id for each in await desk.store.webhooks.claim("p1", limit=9, lease_for=LEASE)] == ["e1"]
+
+
+class HeldSender(Sender):
+    """Does not notice the receiver's answers before it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__(allowed=LOOPBACK, allow_http=True)
+        self.sent = asyncio.Event()
+        self.let_go = asyncio.Event()
+
+    async def send(self, endpoint: Endpoint, message: Message, now: datetime) -> None:
+        await super().send(endpoint, message, now)
+        self.sent.set()
+        await self.let_go.wait()
+
+
+async def test_a_slow_delivery_keeps_its_endpoint(
+    open_store: OpenStore, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk, other = open_store(), open_store()
+    await endpoint_at(desk, receiver.url)
+    await completed(desk)
+    renewed, renew = asyncio.Event(), desk.store.webhooks.renew
+
+    async def observed(*of: Any, **lease: Any) -> Collection[str]:
+        lost = await renew(*of, **lease)
+        renewed.set()
+        return lost
+
+    monkeypatch.setattr(desk.store.webhooks, "renew", observed)
+    sender = HeldSender()
+    async with delivering(desk, sender=sender, heartbeat=timedelta(milliseconds=10)), asyncio.timeout(PATIENCE):
+        await sender.sent.wait()
+        for _ in range(3):
+            # One that begins after the step, since the one under way may have read the time before it.
+            desk.clock.advance(LEASE * 0.4)
+            for _ in range(2):
+                renewed.clear()
+                await renewed.wait()
+        assert await other.store.webhooks.claim("p2", limit=9, lease_for=LEASE) == []
+        sender.let_go.set()
+        head = (await desk.store.latest_events(1)).head.position
+        await state(desk, lambda each: each.position == head)
+    assert len(receiver.deliveries) == 1
+
+
+async def test_an_endpoint_of_a_silent_process_is_taken_over_in_order(
+    open_store: OpenStore, receiver: Receiver
+) -> None:
+    desk, other = open_store(), open_store()
+    await endpoint_at(desk, receiver.url)
+    tasks = [await completed(desk) for _ in range(3)]
+    head = (await desk.store.latest_events(1)).head.position
+    sender = HeldSender()
+    async with delivering(desk, sender=sender, heartbeat=timedelta(hours=1)):
+        await asyncio.wait_for(sender.sent.wait(), PATIENCE)
+        desk.clock.advance(LEASE)
+        async with delivering(other, owner="p2"):
+            await state(other, lambda each: each.position == head)
+        sender.let_go.set()
+        await completed(desk)
+        await asyncio.to_thread(receiver.wait_for, lambda each: len(each) == 5)
+    assert [each.task_id for each in receiver.deliveries[:4]] == [tasks[0], *tasks], (
+        "more than the one under way came twice"
+    )
+
+
+async def test_a_process_that_ends_releases_its_endpoints(open_store: OpenStore, receiver: Receiver) -> None:
+    desk, other = open_store(), open_store()
+    await endpoint_at(desk, receiver.url)
+    await completed(desk)
+    sender = HeldSender()
+    async with delivering(desk, sender=sender):
+        await asyncio.wait_for(sender.sent.wait(), PATIENCE)
+        assert await other.store.webhooks.claim("p2", limit=9, lease_for=LEASE) == []
+    assert len(await other.store.webhooks.claim("p2", limit=9, lease_for=LEASE)) == 1
 
 
 async def test_endpoints_are_created_rotated_and_deleted(desk: StoreHarness) -> None:
@@ -184,7 +289,7 @@ async def test_endpoints_are_created_rotated_and_deleted(desk: StoreHarness) -> 
     made = await endpoint_at(desk, "https://a.example", "ann")
     assert made.position == (await desk.store.latest_events(1)).head.position
     assert await desk.store.webhooks.endpoints() == [made]
-    assert await desk.store.webhooks.claim("p1", limit=9) == [], "there is nothing to deliver yet"
+    assert await desk.store.webhooks.claim("p1", limit=9, lease_for=LEASE) == [], "there is nothing to deliver yet"
     fresh = new_secret()
     rotated = await desk.store.webhooks.rotate("e1", fresh, keep=timedelta(hours=1))
     assert [each.text for each in rotated.secrets] == [fresh, SECRET]

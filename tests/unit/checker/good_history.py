@@ -34,7 +34,9 @@ from tools.checker.history import (
 
 R = TypeVar("R", bound=Record)
 
-CONFIG = Config(pending_per_user=2, running_per_user=1, slots=2, stalled_after=10, revoked_within=2, slack=1)
+CONFIG = Config(
+    pending_per_user=2, running_per_user=1, slots=2, stalled_after=10, revoked_within=2, paused_within=1, slack=1
+)
 
 
 def logged(revision: int, seq: int, user: str, task_id: int, type_: str, **fields: object) -> Logged:
@@ -134,7 +136,14 @@ ACCESS = (
     Admitted(session="s1", began=11, at=11.5),
     Admitted(session="s2", began=30, at=31),
 )
-PAUSES = (Paused(began=43, at=44), Paused(began=45, at=46), Resumed(began=50, at=51), Resumed(began=52, at=53))
+PAUSES = (
+    Paused(began=43, at=44),
+    Paused(began=45, at=46),
+    Resumed(head=14, at=51),
+    Resumed(head=14, at=53),
+    Paused(began=29, at=30, engine="gemini"),
+    Resumed(head=12, at=42, engine="gemini"),
+)
 
 
 def delivered(endpoint: str, event: Logged, *, accepted: bool = True) -> Delivered:

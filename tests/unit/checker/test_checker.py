@@ -142,7 +142,8 @@ FAULTS: dict[str, tuple[Guarantee, Sequence[Record]]] = {
         Guarantee.TRUTHFUL,
         changed(PAUSES[0], began=11.0, at=11.0),
     ),
-    "a task starts during a pause": (Guarantee.PAUSED, changed(PAUSES[0], began=38.0, at=39.0)),
+    "a task starts during a pause": (Guarantee.PAUSED, changed(PAUSES[0], began=37.0, at=38.0)),
+    "a task starts during a pause of its engine": (Guarantee.PAUSED, changed(LOG[11], engine="gemini")),
     "a deleted task is read": (Guarantee.GONE, changed(CALLS[8], began=43.0, outcome="ok")),
     "a deleted task reappears": (Guarantee.GONE, with_after(WATCHED[11], replace(WATCHED[10], seq=12))),
     "a deleted task reappears in a snapshot": (
@@ -156,6 +157,7 @@ FAULTS: dict[str, tuple[Guarantee, Sequence[Record]]] = {
         ),
     ),
     "a deletion never arrives": (Guarantee.GONE, without(WATCHED[11])),
+    "a webhook has a wrong signature": (Guarantee.WEBHOOK_SIGNED, changed(WEBHOOKS[3], signed=False)),
     "a webhook arrives too early": (Guarantee.WEBHOOK_ORDER, swapped(WEBHOOKS[3], WEBHOOKS[5])),
     "a rejected webhook holds nothing back": (Guarantee.WEBHOOK_ORDER, without(WEBHOOKS[2])),
     "a repeated webhook has another id": (Guarantee.WEBHOOK_ONCE, changed(WEBHOOKS[4], message_id="evt_99")),
