@@ -95,7 +95,8 @@ CHECK_IMAGE_STORE_EVERY = timedelta(seconds=30)
 IMAGE_STORE_SECONDS = 5.0
 """How long the start waits for the image store."""
 
-STOP_GRACE_SECONDS = 2.0
+WATCH_GRACE_SECONDS = 2.0
+"""How long watches continue after a stop was requested: calls that end by then are seen by their watchers."""
 
 MAX_CALLS = 20_000
 """Limit of concurrent calls, including watches, of which there may be thousands."""
@@ -256,9 +257,16 @@ async def running_service(
             await healthy.enter_graceful_shutdown()
             if worker is not None:
                 worker.drain()
-            # Watches never end on their own; all other calls are short.
-            await asyncio.gather(server.stop(STOP_GRACE_SECONDS), *working, return_exceptions=True)
+            await asyncio.gather(_stop(server, watchers, settings), *working, return_exceptions=True)
             logger.info("drained")
+
+
+async def _stop(server: aio.Server, watchers: Watchers, settings: Settings) -> None:
+    """Take no more calls, and let those under way end; watches don't end on their own."""
+    stopping = asyncio.create_task(server.stop(settings.drain.total_seconds()))
+    await asyncio.wait({stopping}, timeout=WATCH_GRACE_SECONDS)
+    watchers.close()
+    await stopping
 
 
 def _deliverer(settings: Settings, parts: Components, stack: AsyncExitStack) -> Deliverer:

@@ -22,6 +22,7 @@
     ├── CursorGap               events after the cursor are missing
     ├── SlowConsumer            the watcher does not keep up
     ├── SlowSnapshot            the watcher does not take its snapshot
+    ├── ShuttingDown            the service ends, and with it a watch
     ├── EngineError             an engine made no picture
     │   └── EngineUnavailable   it can't be used at present, for any photo
     ├── ApiKeyNotFound          no such API key
@@ -228,6 +229,13 @@ class SlowSnapshot(WhitebgError):
 
     def __init__(self) -> None:
         super().__init__("the snapshot was not taken fast enough; read it at once and process it afterwards")
+
+
+class ShuttingDown(WhitebgError):
+    """The service ends, and with it a watch."""
+
+    def __init__(self) -> None:
+        super().__init__("the service is shutting down; open the watch again with its last cursor")
 
 
 class EngineError(WhitebgError):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from generator_service.domain.errors import SessionRevoked, SlowConsumer, WhitebgError
+from generator_service.domain.errors import SessionRevoked, ShuttingDown, SlowConsumer, WhitebgError
 from generator_service.domain.event import TaskEvent
 from generator_service.domain.revocation import Revocation, Session
 from generator_service.domain.task import Progress
@@ -128,6 +128,7 @@ class Watcher:
 
         Raises:
             SessionRevoked: the session that opened the watch was ended.
+            ShuttingDown: the service ends.
             SlowConsumer: the watcher was cut off.
 
         """
@@ -164,6 +165,7 @@ class Watchers:
         self._limit = limit
         self._of_all: set[Watcher] = set()
         self._of_user: defaultdict[str, set[Watcher]] = defaultdict(set)
+        self._closed = False
 
     def __len__(self) -> int:
         return len(self._of_all) + sum(map(len, self._of_user.values()))
@@ -172,6 +174,8 @@ class Watchers:
     def open(self, scope: Scope, session: Session | None = None) -> Iterator[Watcher]:
         """Register a watcher for all events that the tail dispatches from now on."""
         watcher = Watcher(scope, self._limit, session)
+        if self._closed:
+            watcher.end(ShuttingDown())
         user_id = scope.user_id
         (self._of_all if user_id is None else self._of_user[user_id]).add(watcher)
         try:
@@ -218,6 +222,12 @@ class Watchers:
         for watcher in self._of_all.union(*self._of_user.values()):
             if watcher.session is not None and revoked(watcher.session):
                 watcher.end(SessionRevoked())
+
+    def close(self) -> None:
+        """End all watchers, and those that are opened later, once they have caught up."""
+        self._closed = True
+        for watcher in self._of_all.union(*self._of_user.values()):
+            watcher.end(ShuttingDown())
 
     def resync_all(self) -> None:
         """Let all watchers read the log from their last position."""

@@ -203,6 +203,11 @@ def _(error: errors.SlowSnapshot) -> Problem:
 
 
 @problem.register
+def _(error: errors.ShuttingDown) -> Problem:
+    return Problem(Code.UNAVAILABLE, "SHUTTING_DOWN", str(error), retry_after=RETRY_SOON)
+
+
+@problem.register
 def _(error: errors.Unauthenticated) -> Problem:
     return Problem(Code.UNAUTHENTICATED, "UNAUTHENTICATED", str(error))
 

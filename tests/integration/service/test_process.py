@@ -9,7 +9,7 @@ import signal
 import sqlite3
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import grpc
@@ -87,7 +87,7 @@ async def test_a_task_that_outlasts_the_drain_is_given_back_and_runs_again(data_
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_drain_tells_watchers_and_those_who_ask_for_its_health(data_dir: Path, number: signal.Signals) -> None:
-    with service_process(data_dir, SECRET, **SINGLE) as service:
+    with service_process(data_dir, SECRET, **SINGLE, drain="PT3S") as service:
         async with caller(service) as api, open_channel(service.target) as channel:
             health = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(service=SERVICE_NAME))
             assert (await health.read()).status == SERVING
@@ -98,6 +98,26 @@ async def test_a_drain_tells_watchers_and_those_who_ask_for_its_health(data_dir:
                     await watch.rest()
                 assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
         ends_with(service, 0, "drained")
+
+
+async def test_a_call_may_end_during_the_drain_though_watches_have_ended(data_dir: Path) -> None:
+    with service_process(data_dir, SECRET, inline_image_kib="0", worker_slots="0") as service:
+        async with caller(service) as api, api.watch() as watch:
+            with closing(sqlite3.connect(data_dir / "whitebg.db", isolation_level=None)) as database:
+                database.execute("BEGIN IMMEDIATE")
+                submitting = asyncio.create_task(api.submit())
+                async with asyncio.timeout(PATIENCE):
+                    while not any(path.is_file() for path in (data_dir / "blobs").rglob("input/**/*")):  # noqa: ASYNC110
+                        await asyncio.sleep(0.05)
+                service.terminate()
+                with pytest.raises(aio.AioRpcError) as ended:
+                    await watch.rest()
+                assert not submitting.done()
+                database.execute("ROLLBACK")
+            assert (await submitting).task_id
+            ends_with(service, 0, "drained")
+    assert ended.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert "open the watch again with its last cursor" in str(ended.value.details())
 
 
 async def test_the_end_of_standard_input_drains(data_dir: Path) -> None:

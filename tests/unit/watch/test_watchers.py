@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from generator_service.domain.errors import SlowConsumer
+from generator_service.domain.errors import ShuttingDown, SlowConsumer
 from generator_service.domain.task import Progress
 from generator_service.watch.watchers import PendingUpdates, Scope, Watcher, Watchers
 from tests.support.clock import NOON
@@ -44,6 +44,16 @@ async def test_one_event_too_many_cuts_it_off(log: LogDouble) -> None:
     for _ in range(2):
         with pytest.raises(SlowConsumer, match="more than 4 events behind"):
             await watcher.take(1, 10)
+
+
+async def test_at_a_shutdown_all_watchers_end_and_so_do_later_ones() -> None:
+    watchers = Watchers(10)
+    with watchers.open(Scope("ann")) as early, watchers.open(Scope(None)) as of_all:
+        watchers.close()
+        with watchers.open(Scope("ann")) as late:
+            for watcher in (early, of_all, late):
+                with pytest.raises(ShuttingDown):
+                    await watcher.take(1, 10)
 
 
 async def test_of_progress_only_the_latest_per_task_is_kept() -> None:
