@@ -24,7 +24,7 @@ SERVICE = (
     "fastapi",
     "typer",
 )
-GATEWAY = ("PIL", "numpy", "sqlalchemy", "alembic", "authlib", "httpx2", "typer")
+GATEWAY = ("PIL", "numpy", "sqlalchemy", "alembic", "authlib", "httpx2", "redis", "typer", "opentelemetry.sdk")
 CLIENT = (
     "PIL",
     "numpy",
