@@ -26,6 +26,8 @@ SERVICE = (
 )
 GATEWAY = ("PIL", "numpy", "sqlalchemy", "alembic", "authlib", "httpx2", "redis", "typer", "opentelemetry.sdk")
 CLIENT = (
+    "cryptography",
+    "jwt",
     "PIL",
     "numpy",
     "pydantic",
@@ -78,3 +80,12 @@ def test_the_doctor_imports_no_library_of_engines_that_are_not_set_up(tmp_path: 
     with program(doctor, data_dir=str(tmp_path), jwt_secret=SECRET, pool_processes="1") as command:
         assert command.wait() == 0
         assert among(imported(command), *ANYWHERE, "alembic") == []
+
+
+@pytest.mark.parametrize("runner", ["job_runner", "inspect_runner"])
+def test_an_engine_process_imports_nothing_of_the_service_around_it(runner: str) -> None:
+    target = ["--target", f"generator_service.engines.{runner}:perform", "--max-frame-bytes", "1000"]
+    with program([sys.executable, "-P", "-m", "generator_service.engines.pool.child_main", *target]) as child:
+        child.close_stdin()  # After its imports, it reads this as the end of its jobs.
+        assert child.wait() == 0
+        assert among(imported(child), "asyncio", "ssl", "pydantic", "grpc", "sqlalchemy") == []
