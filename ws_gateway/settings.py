@@ -12,7 +12,7 @@ from pydantic import Field, IPvAnyNetwork, SecretStr, field_validator, model_val
 from pydantic_settings import NoDecode
 
 from whitebg_process.settings import ProcessSettings, split_secrets
-from whitebg_process.tokens import MAX_TOKEN_LIFETIME
+from whitebg_process.token_lifetime import MAX_TOKEN_LIFETIME
 from ws_gateway.auth.oidc.config import OidcConfig, make_config
 from ws_gateway.auth.origins import normalise_origin
 from ws_gateway.upstream.tls import ClientCertificateFiles
