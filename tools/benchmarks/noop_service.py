@@ -12,7 +12,7 @@ from functools import partial
 
 import uvloop
 
-from generator_service.__main__ import SWITCH_SECONDS, run_until_stopped
+from generator_service.command_line import SWITCH_SECONDS, run_until_stopped
 from generator_service.domain.presets import PictureSpec
 from generator_service.domain.report import Report
 from generator_service.domain.task import Engine, OutputFormat

@@ -89,3 +89,11 @@ def test_an_engine_process_imports_nothing_of_the_service_around_it(runner: str)
         child.close_stdin()  # After its imports, it reads this as the end of its jobs.
         assert child.wait() == 0
         assert among(imported(child), "asyncio", "ssl", "pydantic", "grpc", "sqlalchemy") == []
+
+
+@pytest.mark.parametrize("process", ["generator_service", "ws_gateway"])
+def test_a_start_makes_no_full_garbage_collection(process: str) -> None:
+    script = f"import gc, {process}.__main__; print(gc.isenabled(), gc.get_stats()[2]['collections'])"
+    with program([sys.executable, "-P", "-c", script]) as start:
+        assert start.wait() == 0
+        assert start.lines[-1] == "True 0"
