@@ -14,7 +14,7 @@ _YOUNG, _MIDDLE, _OLD = 10_000, 20, 20
 def importing() -> Iterator[None]:
     """Import the process's modules within the block without collections, and exempt what they made from later ones.
 
-    Nearly all of it stays to the end, and looking at it again and again takes a fifth of a start.
+    Nearly all of it stays to the end, and looking at it again and again takes a tenth of a start.
     """
     gc.disable()
     try:
