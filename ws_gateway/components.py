@@ -21,7 +21,7 @@ from ws_gateway.clock import Clock
 from ws_gateway.flags import FlagsFile
 from ws_gateway.limits.connections.contract import ConnectionLimiter
 from ws_gateway.limits.fair_slots import FairSlots
-from ws_gateway.limits.rates import RateLimits
+from ws_gateway.limits.rates.limits import RateLimits
 from ws_gateway.protocol.close_codes import Close, CloseCode
 from ws_gateway.protocol.messages import Encoder
 from ws_gateway.settings import Settings

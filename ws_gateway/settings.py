@@ -12,10 +12,9 @@ from pydantic import Field, IPvAnyNetwork, SecretStr, field_validator, model_val
 from pydantic_settings import NoDecode
 
 from whitebg_process.settings import ProcessSettings, split_secrets
-from whitebg_process.tokens import MAX_TOKEN_LIFETIME
+from whitebg_process.token_lifetime import MAX_TOKEN_LIFETIME
 from ws_gateway.auth.oidc.config import OidcConfig, make_config
 from ws_gateway.auth.origins import normalise_origin
-from ws_gateway.redis_health import check_url
 from ws_gateway.upstream.tls import ClientCertificateFiles
 
 MIB = 1024 * 1024
@@ -290,6 +289,9 @@ class Settings(ProcessSettings):
     @classmethod
     def _a_redis(cls, url: SecretStr | None) -> SecretStr | None:
         if url is not None:
+            # Imported here because few gateways have one, and it takes a tenth of the start.
+            from ws_gateway.redis_client import check_url
+
             check_url(url.get_secret_value())
         return url
 

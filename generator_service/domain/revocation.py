@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from whitebg_process.tokens import CLOCK_SKEW, MAX_TOKEN_LIFETIME
+from whitebg_process.token_lifetime import CLOCK_SKEW, MAX_TOKEN_LIFETIME
 
 KEPT = MAX_TOKEN_LIFETIME + CLOCK_SKEW
 """How long after its time a revocation is needed at most: no token that it applies to is accepted any longer."""

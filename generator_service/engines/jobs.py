@@ -1,4 +1,4 @@
-"""Jobs that engines submit to the pool. Light to import: the server creates them, child processes run them."""
+"""Jobs that engines submit to their pool. Light to import: the server creates them, child processes run them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 from generator_service.domain.presets import PictureSpec
 from generator_service.domain.task import Engine
-from generator_service.engines.base import Picture, ProgressReport
-from generator_service.engines.pool.pool import PoolSettings, Preparation, ProcessPool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,52 +28,3 @@ class ShrinkJob:
 
     photo: bytes
     max_side_px: int
-
-
-Job = RenderJob | ShrinkJob
-
-
-class JobPool:
-    """A pool of processes for these jobs."""
-
-    def __init__(
-        self,
-        settings: PoolSettings,
-        runner: str = "generator_service.engines.job_runner:perform",
-        preparation: Preparation | None = None,
-    ) -> None:
-        self._pool = ProcessPool(runner, settings, preparation)
-
-    async def start(self) -> None:
-        """Start the processes; see `ProcessPool.start`."""
-        await self._pool.start()
-
-    async def close(self) -> None:
-        """End the processes; see `ProcessPool.close`."""
-        await self._pool.close()
-
-    async def render(self, job: RenderJob, report: ProgressReport) -> Picture:
-        """Make a picture.
-
-        Raises:
-            ImageRejected: no picture can be made of this photo.
-            EngineError: see `ProcessPool.run`.
-
-        """
-        picture = await self._pool.run(job, report)
-        if not isinstance(picture, Picture):
-            raise TypeError(f"the runner made a {type(picture).__name__} of a RenderJob")
-        return picture
-
-    async def shrink(self, job: ShrinkJob, report: ProgressReport) -> bytes:
-        """Make a small JPEG.
-
-        Raises:
-            ImageRejected: the photo can't be read.
-            EngineError: see `ProcessPool.run`.
-
-        """
-        jpeg = await self._pool.run(job, report)
-        if not isinstance(jpeg, bytes):
-            raise TypeError(f"the runner made a {type(jpeg).__name__} of a ShrinkJob")
-        return jpeg

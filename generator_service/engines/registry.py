@@ -12,7 +12,7 @@ from generator_service.domain.errors import InvalidRequest
 from generator_service.domain.task import Engine
 from generator_service.engines.base import ImageEngine
 from generator_service.engines.gemini_settings import CallObserver, GeminiSettings
-from generator_service.engines.jobs import JobPool
+from generator_service.engines.job_pool import JobPool
 from generator_service.engines.local import LocalEngine
 from generator_service.engines.neural.engine import NeuralEngine
 from generator_service.engines.neural.models import Model

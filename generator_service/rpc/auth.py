@@ -15,7 +15,8 @@ from generator_service.domain.api_key import PREFIX, ApiKey
 from generator_service.domain.clock import Clock, SystemClock
 from generator_service.domain.errors import InvalidRequest, PermissionDenied, SessionRevoked, Unauthenticated
 from generator_service.domain.revocation import Session
-from whitebg_process.tokens import CLOCK_SKEW, MAX_TOKEN_LIFETIME, decode_with_any, outlives_revocations
+from whitebg_process.token_lifetime import CLOCK_SKEW, MAX_TOKEN_LIFETIME, outlives_revocations
+from whitebg_process.tokens import decode_with_any
 
 ALGORITHMS = ("HS256",)
 MAX_USER_ID_LENGTH = 255

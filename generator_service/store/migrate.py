@@ -3,17 +3,37 @@
 from __future__ import annotations
 
 import logging
+import secrets
 from collections.abc import Sequence
 from datetime import timedelta
 from importlib import resources
 
-from sqlalchemy import Connection, Engine, Executable, inspect, text
+from sqlalchemy import (
+    Column,
+    Connection,
+    Engine,
+    Executable,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    insert,
+    inspect,
+    select,
+)
 
 from generator_service.store.reconnect import Reconnecting
+from generator_service.store.tables import log_head, metadata
 
 logger = logging.getLogger(__name__)
 
-_VERSION_TABLE = "alembic_version"
+_version = Table(
+    "alembic_version",
+    MetaData(),
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
+)
+"""Alembic's own table, as Alembic would create it."""
 
 
 def revisions() -> Sequence[str]:
@@ -25,7 +45,7 @@ def revisions() -> Sequence[str]:
 
 
 def migrate(database: Engine, *, patience: timedelta = timedelta(0), alone: Executable | None = None) -> None:
-    """Run the migrations that the database has not seen, all in one transaction.
+    """Create the tables of an empty database, or run the migrations that it has not seen; all in one transaction.
 
     A schema that is newer than this code is left unchanged: migrations only add parts that older code can ignore, so
     that processes of two releases can work side by side, and a release can be rolled back.
@@ -42,7 +62,9 @@ def migrate(database: Engine, *, patience: timedelta = timedelta(0), alone: Exec
         if alone is not None:
             connection.execute(alone)
         present = _present(connection)
-        if newer := present.difference(known):
+        if present is None:
+            _create(connection, known[-1])
+        elif newer := present.difference(known):
             logger.warning("the database is of a newer release (schema %s)", ", ".join(sorted(newer)))
         elif present != {known[-1]}:
             _run_migrations(connection)
@@ -50,10 +72,20 @@ def migrate(database: Engine, *, patience: timedelta = timedelta(0), alone: Exec
     Reconnecting(database, patience).run(upgrade)
 
 
-def _present(connection: Connection) -> set[str]:
-    if not inspect(connection).has_table(_VERSION_TABLE):
-        return set()
-    return {*connection.execute(text(f"SELECT version_num FROM {_VERSION_TABLE}")).scalars()}  # noqa: S608  a constant
+def _present(connection: Connection) -> set[str] | None:
+    """Return the revisions that the schema is at; None for a database that was never used."""
+    if not inspect(connection).has_table(_version.name):
+        return None
+    return {*connection.execute(select(_version.c.version_num)).scalars()}
+
+
+def _create(connection: Connection, revision: str) -> None:
+    """Create the present schema at once: a start would spend a third of its time on running all migrations."""
+    # Tables with these names that are not ours make it fail, as they would the first migration.
+    for tables in (metadata, _version.metadata):
+        tables.create_all(connection, checkfirst=False)
+    connection.execute(insert(log_head).values(id=1, epoch=secrets.token_hex(8), revision=0, compacted_revision=0))
+    connection.execute(insert(_version).values(version_num=revision))
 
 
 def _run_migrations(connection: Connection) -> None:

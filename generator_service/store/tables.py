@@ -1,4 +1,8 @@
-"""The tables, as SQLAlchemy Core sees them. `generator_service.migrations` makes them."""
+"""The tables, as SQLAlchemy Core sees them.
+
+`store.migrate` creates them in an empty database, and `generator_service.migrations` adds to those of older releases;
+both give the same schema, so a new column comes last in its table.
+"""
 
 from __future__ import annotations
 
@@ -134,7 +138,6 @@ tasks = Table(
     Column("started_at", UtcMicros),
     Column("finished_at", UtcMicros),
     Column("lease_owner", String(255)),
-    Column("assigned_engine", String(16)),
     Column("lease_expires_at", UtcMicros),
     Column("progress", SmallInteger, nullable=False),
     Column("stage", String(64), nullable=False),
@@ -151,6 +154,7 @@ tasks = Table(
     # No foreign key: the earlier task may be deleted, and stays named.
     Column("source_task_id", BigInteger),
     Column("batch_id", String(100)),
+    Column("assigned_engine", String(16)),
     # Null is not decided, also in rows of older releases.
     Column("review", String(16)),
     # What the running attempt has used so far, by its latest heartbeat.

@@ -17,7 +17,7 @@ from generator_service.image_store import ImageStoreGuard
 from generator_service.store.contract import LEASE, Beat, Retention, TaskStore
 from generator_service.store.limits import UserLimits
 from generator_service.store.revocation_contract import RevocationStore
-from whitebg_process.tokens import CLOCK_SKEW
+from whitebg_process.token_lifetime import CLOCK_SKEW
 
 logger = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc import aio
 
 from tests.support.patience import PATIENCE
-from tests.support.photos import product_photo
+from tests.support.photos import cut_out
 from whitebg.v1 import event_pb2, task_pb2
 from whitebg.v1 import generator_service_pb2 as pb
 from whitebg.v1.generator_service_pb2_grpc import GeneratorServiceStub
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
 MAX_MESSAGE = ("grpc.max_send_message_length", 64 * 1024 * 1024)
 
-TINY = product_photo(64, 48)
+TINY = cut_out(64, 48)
 QUICK = task_pb2.TaskOptions(engine=task_pb2.ENGINE_LOCAL, size_px=100)
-"""With `TINY`, takes about 50 ms."""
+"""With `TINY`, takes a few milliseconds."""
 
 TERMINAL = {
     event_pb2.EVENT_TYPE_COMPLETED,

@@ -36,3 +36,18 @@ def product_photo(
     file = io.BytesIO()
     image.save(file, file_format, **save)
     return file.getvalue()
+
+
+def cut_out(width: int = 400, height: int = 300, file_format: str = "PNG", *, product: str = "#b3261e") -> bytes:
+    """Draw a labelled box on a transparent ground.
+
+    The engine takes the photo's own alpha and runs no network, so the picture takes milliseconds instead of half a
+    second: for tests of everything but the picture.
+    """
+    image = Image.new("RGBA", (width, height))
+    draw = ImageDraw.Draw(image)
+    draw.rectangle((width * 0.3, height * 0.2, width * 0.7, height * 0.85), fill=product)
+    draw.rectangle((width * 0.4, height * 0.4, width * 0.6, height * 0.6), fill="#1d3f8f")
+    file = io.BytesIO()
+    image.save(file, file_format)
+    return file.getvalue()

@@ -13,7 +13,8 @@ from ws_gateway.limits.connections.contract import ConnectionLimiter, Connection
 from ws_gateway.limits.connections.held import Held
 from ws_gateway.limits.connections.local import LocalConnectionLimiter
 from ws_gateway.limits.connections.redis import redis_connection_limiter
-from ws_gateway.redis_health import RedisHealth, connect
+from ws_gateway.redis_client import connect
+from ws_gateway.redis_health import RedisHealth
 from ws_gateway.telemetry.metrics import Metrics
 
 LEASE = timedelta(seconds=30)

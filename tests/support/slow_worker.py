@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 
-from generator_service.__main__ import run_until_stopped
+from generator_service.command_line import run_until_stopped
 from generator_service.domain.presets import PictureSpec
 from generator_service.domain.report import Report
 from generator_service.domain.task import Engine, OutputFormat
 from generator_service.engines.base import Picture, ProgressReport
-from generator_service.engines.jobs import JobPool
+from generator_service.engines.job_pool import JobPool
 from generator_service.engines.pool.pool import PoolSettings
 from generator_service.engines.registry import Engines
 from generator_service.settings import Settings

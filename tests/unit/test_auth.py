@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from generator_service.domain.errors import PermissionDenied, SessionRevoked, Unauthenticated
 from generator_service.rpc.auth import Authenticator, Caller, Scope
 from tests.support.clock import NOON, SettableClock
-from whitebg_process.tokens import CLOCK_SKEW, MAX_TOKEN_LIFETIME
+from whitebg_process.token_lifetime import CLOCK_SKEW, MAX_TOKEN_LIFETIME
 
 SECRET = "only the tests know this secret, which is long enough for HS512, too, to be happy"
 authenticator = Authenticator(SECRET, "whitebg")

@@ -15,7 +15,7 @@ from dataclasses import replace
 
 import uvloop
 
-from generator_service.__main__ import SWITCH_SECONDS
+from generator_service.command_line import SWITCH_SECONDS
 from generator_service.server import Running, running_service
 from generator_service.settings import Settings
 from tools.benchmarks.store import new_task

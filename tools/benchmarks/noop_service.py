@@ -12,12 +12,12 @@ from functools import partial
 
 import uvloop
 
-from generator_service.__main__ import SWITCH_SECONDS, run_until_stopped
+from generator_service.command_line import SWITCH_SECONDS, run_until_stopped
 from generator_service.domain.presets import PictureSpec
 from generator_service.domain.report import Report
 from generator_service.domain.task import Engine, OutputFormat
 from generator_service.engines.base import Picture, ProgressReport
-from generator_service.engines.jobs import JobPool
+from generator_service.engines.job_pool import JobPool
 from generator_service.engines.pool.pool import PoolSettings
 from generator_service.engines.registry import Engines
 from generator_service.server import running_service

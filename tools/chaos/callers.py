@@ -11,11 +11,14 @@ import grpc
 import httpx
 from grpc import aio
 
-from tests.support.api import QUICK, TINY, Api
+from tests.support.api import QUICK, Api
+from tests.support.photos import product_photo
 from tools.chaos.recorder import Recorder, state_name
 from tools.checker.history import Admitted, Called, Readiness, Revoked
 from whitebg.v1 import generator_service_pb2 as pb
 
+PHOTO = product_photo(64, 48)
+"""Takes the engine half a second, so that faults meet it at work."""
 CALL_SECONDS = 10.0
 """Deadline of a call; one to a frozen process ends with it."""
 _REJECTIONS = {
@@ -51,7 +54,7 @@ class Caller:
         if self.tasks and self.rng.random() < 0.2:
             request.source_task_id = self.rng.choice(self.tasks)
         else:
-            request.image = TINY
+            request.image = PHOTO
         while True:
             began = time.time()
             try:

@@ -29,7 +29,8 @@ from PIL import Image, ImageCms
 from generator_service.domain.errors import EngineError, ImageRejected
 from generator_service.domain.presets import resolve
 from generator_service.domain.task import Engine, TaskOptions
-from generator_service.engines.jobs import JobPool, RenderJob, ShrinkJob
+from generator_service.engines.job_pool import JobPool
+from generator_service.engines.jobs import RenderJob, ShrinkJob
 from generator_service.engines.pool.pool import PoolSettings
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples" / "photos"

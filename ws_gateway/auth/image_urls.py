@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 import orjson
 
 from whitebg.v1 import task_pb2
-from whitebg_process.tokens import CLOCK_SKEW
+from whitebg_process.token_lifetime import CLOCK_SKEW
 from ws_gateway.auth.jwt import Claims
 from ws_gateway.clock import Clock
 

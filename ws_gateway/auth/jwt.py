@@ -11,7 +11,8 @@ from typing import Any
 
 import jwt
 
-from whitebg_process.tokens import CLOCK_SKEW, MAX_TOKEN_LIFETIME, decode_with_any, outlives_revocations
+from whitebg_process.token_lifetime import CLOCK_SKEW, MAX_TOKEN_LIFETIME, outlives_revocations
+from whitebg_process.tokens import decode_with_any
 from whitebg_process.user_ids import GUEST_PREFIX, reserved_for
 from ws_gateway.clock import Clock
 

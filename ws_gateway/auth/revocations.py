@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from whitebg.v1 import generator_service_pb2 as pb
-from whitebg_process.tokens import CLOCK_SKEW
+from whitebg_process.token_lifetime import CLOCK_SKEW
 from ws_gateway.auth.jwt import Claims, TokenUncheckable
 from ws_gateway.clock import Clock
 

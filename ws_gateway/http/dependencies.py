@@ -13,7 +13,7 @@ from ws_gateway.auth.jwt import Claims, Scope, TokenExpired, TokenRejected
 from ws_gateway.components import Gateway
 from ws_gateway.http.client_address import client_address
 from ws_gateway.http.problems import Problem
-from ws_gateway.limits.rates import RateLimit
+from ws_gateway.limits.rates.limits import RateLimit
 
 _bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="A session token, HS256")
 Bearer = Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import grpc
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from whitebg.errors import CertificateError
 from whitebg.files import StrPath
+
+if TYPE_CHECKING:
+    from cryptography import x509
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +45,9 @@ class ClientTls:
             return grpc.ssl_channel_credentials(ca)
         cert, own = _certificates(self.cert)
         key = _read(self.key)
+        # Imported here, as below, because it takes a sixth of a command's start, and few name certificates.
+        from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+
         try:
             private = load_pem_private_key(key, password=None)
         except (ValueError, TypeError) as error:  # TypeError: it has a password.
@@ -62,6 +67,8 @@ def _read(path: StrPath) -> bytes:
 
 def _certificates(path: StrPath) -> tuple[bytes, x509.Certificate]:
     """Return a file's text and the first certificate in it."""
+    from cryptography import x509
+
     text = _read(path)
     try:
         return text, x509.load_pem_x509_certificates(text)[0]

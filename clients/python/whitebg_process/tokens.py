@@ -3,26 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
 from typing import Any
 
 import jwt
-
-MAX_TOKEN_LIFETIME = timedelta(days=366)
-"""Longest lifetime of a token that is accepted, from its ``iat``; revocations are kept as long, so none is outlived."""
-
-
-CLOCK_SKEW = timedelta(seconds=60)
-"""How far the clocks of two hosts may differ: times that another host set are compared with this allowance."""
-
-
-def outlives_revocations(*, expires_at: datetime, issued_at: datetime | None, now: datetime) -> bool:
-    """Return whether a token lives longer than the revocation of its session would be kept.
-
-    A token without a time of issue is counted from ``now``; so is one whose clock is further ahead than `CLOCK_SKEW`.
-    """
-    began = issued_at if issued_at is not None and issued_at <= now + CLOCK_SKEW else now
-    return expires_at - began > MAX_TOKEN_LIFETIME
 
 
 def decode_with_any(

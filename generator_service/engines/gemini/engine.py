@@ -27,7 +27,8 @@ from generator_service.engines.gemini.pace import Pace
 from generator_service.engines.gemini.prompt import compose
 from generator_service.engines.gemini.reply import failure_of, picture_in, tokens_of
 from generator_service.engines.gemini_settings import CallObserver, GeminiSettings
-from generator_service.engines.jobs import JobPool, RenderJob, ShrinkJob
+from generator_service.engines.job_pool import JobPool
+from generator_service.engines.jobs import RenderJob, ShrinkJob
 from generator_service.engines.metering import count_call, count_tokens
 from generator_service.engines.work_timeout import waiting
 

@@ -12,7 +12,8 @@ from generator_service.domain.errors import EngineError, ImageRejected
 from generator_service.domain.presets import PictureSpec
 from generator_service.domain.task import Engine
 from generator_service.engines.base import ImageEngine, Picture, ProgressReport
-from generator_service.engines.jobs import JobPool, RenderJob
+from generator_service.engines.job_pool import JobPool
+from generator_service.engines.jobs import RenderJob
 from generator_service.engines.neural.notices import fallback, rising
 from generator_service.engines.neural.settings import (
     NeuralSettings,

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, JpegImagePlugin
 
 _EOI = b"\xff\xd9"
-_FILLER = bytes((index * 151 + 37) % 255 for index in range(1 << 16))
+_FILLER = ((np.arange(1 << 16) * 151 + 37) % 255).astype(np.uint8).tobytes()
 """Entropy-coded data of no meaning, without a marker."""
 _CHANGED = 16
 """A pixel depends on missing data where the filler changes a channel by more than this."""

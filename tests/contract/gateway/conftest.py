@@ -9,7 +9,7 @@ import pytest
 from tests.support.clock import SettableClock
 from tests.support.places import Backend, InMemory, InRedis
 from tests.support.redis import RedisServer, redis_server
-from ws_gateway.redis_health import connect
+from ws_gateway.redis_client import connect
 
 
 @pytest.fixture(scope="session")

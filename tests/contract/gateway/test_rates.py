@@ -11,8 +11,10 @@ from redis.asyncio import Redis
 
 from tests.support.clock import SettableClock
 from tests.support.redis import RedisServer
-from ws_gateway.limits.rates import MAX_KEYS, WINDOW_S, LocalWindow, RedisWindow, Window
-from ws_gateway.redis_health import connect
+from ws_gateway.limits.rates.contract import WINDOW_S, Window
+from ws_gateway.limits.rates.local import MAX_KEYS, LocalWindow
+from ws_gateway.limits.rates.redis import RedisWindow
+from ws_gateway.redis_client import connect
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ from playwright.sync_api import Dialog, FilePayload, Route, expect
 
 from tests.e2e.page.conftest import Visit
 from tests.e2e.page.stack import PHOTOS, Stack
-from tests.e2e.page.visitor import SUBMISSION, Visitor, jpeg
+from tests.e2e.page.visitor import SUBMISSION, Visitor, png
 from tests.support.api import token
 from tests.support.patience import PATIENCE
-from tests.support.photos import product_photo
+from tests.support.photos import cut_out
 
 MANY = 40
 # Without running tasks and known slots there is no estimate.
@@ -195,4 +195,4 @@ def names(visitor: Visitor) -> set[str]:
 def small_photo(number: int) -> FilePayload:
     """Return a distinct photo of some kilobytes."""
     shade = f"#{200 + number % 50:02x}{205 + number % 40:02x}{210 + number % 30:02x}"
-    return jpeg(f"{number:03}.jpg", product_photo(300, 225, "JPEG", shade))
+    return png(f"{number:03}.png", cut_out(300, 225, product=shade))

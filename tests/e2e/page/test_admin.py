@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.page.conftest import Visit
-from tests.e2e.page.stack import PHOTOS, Stack
+from tests.e2e.page.stack import PHOTOS, Stack, running_stack
 from tests.e2e.page.visitor import Visitor
 from tests.support.api import token
 from tests.support.patience import PATIENCE
+from tests.support.photos import cut_out
 
-PHOTO = (PHOTOS / "pink-cap.jpg").read_bytes()
-TORN = PHOTO[: len(PHOTO) // 2]
+PHOTO = cut_out()
+_WHOLE = (PHOTOS / "pink-cap.jpg").read_bytes()
+TORN = _WHOLE[: len(_WHOLE) // 2]
 """With a valid header, so that it is accepted, and fails in the engine."""
 TORN_CODE = "image_truncated"
 
@@ -31,7 +34,7 @@ def operator(visit: Visit, stack: Stack, **options: object) -> Visitor:
 
 def upload(stack: Stack, photo: bytes = PHOTO, user: str = "ann") -> None:
     headers = {"Authorization": f"Bearer {token(user)}"}
-    files = {"file": ("photo.jpg", photo, "image/jpeg")}
+    files = {"file": ("photo", photo)}
     response = httpx.post(f"{stack.url}/api/v2/tasks", headers=headers, files=files, timeout=PATIENCE)
     assert response.status_code == 202, response.text
 
@@ -61,11 +64,11 @@ def test_an_operator_pauses_the_queue_and_sees_what_waits_live(stack: Stack, vis
     expect(page.get_by_role("button", name="Pause All engines")).to_be_visible()
 
 
-def test_changes_arrive_over_the_socket(stack: Stack, visit: Visit) -> None:
-    ops = operator(visit, stack)
+def test_changes_arrive_over_the_socket(shared_stack: Stack, visit: Visit) -> None:
+    ops = operator(visit, shared_stack)
     ops.wire.hears("queue_changed")
     with ops.page.expect_request("**/api/v2/admin/overview"):
-        upload(stack)
+        upload(shared_stack)
 
 
 def test_an_engine_is_paused_by_itself(stack: Stack, visit: Visit) -> None:
@@ -112,9 +115,9 @@ def test_failures_are_grouped_and_requeued_after_a_count(stack: Stack, visit: Vi
     expect(group.get_by_role("cell").nth(0)).to_have_text("4")
 
 
-def test_others_are_asked_to_sign_in_as_operators(stack: Stack, visit: Visit) -> None:
+def test_others_are_asked_to_sign_in_as_operators(shared_stack: Stack, visit: Visit) -> None:
     guest = visit()
-    guest.page.goto(f"{stack.url}/admin")
+    guest.page.goto(f"{shared_stack.url}/admin")
     expect(guest.page.get_by_text("This page is for operators.")).to_be_visible()
     assert guest.barriers() == []
     assert "/api/v2/admin/users" not in guest.requests
@@ -126,35 +129,42 @@ def test_others_are_asked_to_sign_in_as_operators(stack: Stack, visit: Visit) ->
     expect(guest.page).to_have_title("whitebg · Operations")
 
 
-def test_a_user_who_is_no_operator_stays_signed_in(stack: Stack, visit: Visit) -> None:
+def test_a_user_who_is_no_operator_stays_signed_in(shared_stack: Stack, visit: Visit) -> None:
     ann = visit()
-    ann.page.goto(f"{stack.url}/#token={token('ann')}")
+    ann.page.goto(f"{shared_stack.url}/#token={token('ann')}")
     ann.sees_connection("Live")
 
-    ann.page.goto(f"{stack.url}/admin")
+    ann.page.goto(f"{shared_stack.url}/admin")
     expect(ann.page.get_by_text("This page is for operators.")).to_be_visible()
     expect(ann.page.get_by_text("session has ended")).to_be_hidden()
 
-    ann.page.goto(stack.url)
+    ann.page.goto(shared_stack.url)
     ann.sees_connection("Live")
     expect(ann.page.get_by_role("button", name="Sign out")).to_be_visible()
 
 
-def test_the_page_of_the_photos_loads_nothing_of_it(stack: Stack, visit: Visit) -> None:
+def test_the_page_of_the_photos_loads_nothing_of_it(visit: Visit) -> None:
     ann = visit().arrive()
     assert not [path for path in ann.requests if "AdminPage" in path or "/admin/" in path]
+
+
+@pytest.fixture(scope="module")
+def busy_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """One stack for all screens, with failures and finished tasks of several users."""
+    with running_stack(tmp_path_factory.mktemp("screens")) as stack:
+        for user in ("ann", "bob", "=a-very-long-name-of-a-user@some-department.example.com"):
+            upload(stack, TORN, user)
+            upload(stack, PHOTO, user)
+        yield stack
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(("width", "locale", "heading"), [(1440, "en-GB", "Queue"), (390, "zh-CN", "队列")])
 def test_the_page_fits_each_screen(
-    stack: Stack, visit: Visit, scheme: str, width: int, locale: str, heading: str
+    busy_stack: Stack, visit: Visit, scheme: str, width: int, locale: str, heading: str
 ) -> None:
-    for user in ("ann", "bob", "=a-very-long-name-of-a-user@some-department.example.com"):
-        upload(stack, TORN, user)
-        upload(stack, PHOTO, user)
     ops = visit(color_scheme=scheme, locale=locale, viewport={"width": width, "height": 900})
-    ops.page.goto(f"{stack.url}/admin#token={token('ops', scope='tasks admin')}")
+    ops.page.goto(f"{busy_stack.url}/admin#token={token('ops', scope='tasks admin')}")
     expect(ops.page.get_by_role("heading", name=heading, exact=True)).to_be_visible()
     expect(ops.page.locator("#errors")).to_be_visible()
     expect(ops.page.get_by_role("rowheader", name="bob")).to_be_visible()

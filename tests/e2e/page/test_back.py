@@ -148,8 +148,8 @@ def test_an_editor_asks_before_changes_are_lost(visit: Visit, button: str) -> No
     expect(dialog.get_by_role("button", name="Touch up")).to_be_visible()
 
 
-def test_back_closes_a_dialog_of_the_operators(stack: Stack, visit: Visit) -> None:
-    ops = operator(visit, stack)
+def test_back_closes_a_dialog_of_the_operators(shared_stack: Stack, visit: Visit) -> None:
+    ops = operator(visit, shared_stack)
     ops.page.get_by_role("button", name="Pause All engines").click()
     expect(ops.page.get_by_role("dialog")).to_be_visible()
     ops.page.go_back()

@@ -10,8 +10,9 @@ from playwright.sync_api import FilePayload, Route, WebSocketRoute, expect
 
 from tests.e2e.page.conftest import Visit
 from tests.e2e.page.stack import PHOTOS, Stack
-from tests.e2e.page.visitor import SUBMISSION, jpeg
+from tests.e2e.page.visitor import SUBMISSION, jpeg, png
 from tests.support.patience import PATIENCE
+from tests.support.photos import cut_out
 
 
 def eight_photos() -> list[FilePayload]:
@@ -86,13 +87,13 @@ def test_a_task_is_cancelled_in_one_tab_and_tried_again_in_the_other(stack: Stac
     # Without a worker, the task is sure to be in the queue when it is cancelled.
     stack.kill_service()
     stack.start_service(worker_slots="0")
-    ann.drop([jpeg(f"{n}.jpg", _photo("sandals")) for n in range(6)])
+    ann.drop([png(f"{n}.png", cut_out(300, 225)) for n in range(6)])
     other.sees(6)
-    ann.page.get_by_role("button", name="Cancel: 5.jpg").click()
+    ann.page.get_by_role("button", name="Cancel: 5.png").click()
 
     other.sees(1, "cancelled")
     other.picture("06-cancelled")
-    other.page.get_by_role("button", name="Try again: 5.jpg").click()
+    other.page.get_by_role("button", name="Try again: 5.png").click()
     # The new attempt takes the cancelled one's card.
     for tab in (ann, other):
         tab.sees(0, "cancelled")

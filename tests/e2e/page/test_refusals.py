@@ -6,9 +6,9 @@ from playwright.sync_api import expect
 
 from tests.e2e.page.conftest import Visit
 from tests.e2e.page.stack import PHOTOS, Stack
-from tests.e2e.page.visitor import jpeg
+from tests.e2e.page.visitor import png
 from tests.support.fake_gemini import gemini_in_a_thread, no_image
-from tests.support.photos import product_photo
+from tests.support.photos import cut_out
 
 
 def test_over_the_quota_photos_wait_in_the_page_and_go_on_by_themselves(stack: Stack, visit: Visit) -> None:
@@ -17,7 +17,7 @@ def test_over_the_quota_photos_wait_in_the_page_and_go_on_by_themselves(stack: S
     stack.start_service(worker_slots="0", pending_per_user="2")
     ann = visit().arrive()
 
-    ann.drop([jpeg(f"{n}.jpg", product_photo(300, 225, "JPEG")) for n in range(5)])
+    ann.drop([png(f"{n}.png", cut_out(300, 225)) for n in range(5)])
 
     ann.sees(2, "waiting")
     ann.sees(3, "held")
@@ -26,7 +26,7 @@ def test_over_the_quota_photos_wait_in_the_page_and_go_on_by_themselves(stack: S
     assert ann.barriers() == []
     ann.picture("13-quota", full=True)
     # A photo that waits in the page can be cancelled like any other.
-    ann.page.get_by_role("button", name="Cancel: 4.jpg").click()
+    ann.page.get_by_role("button", name="Cancel: 4.png").click()
     ann.sees(4)
     stack.kill_service()
     stack.start_service(pending_per_user="2")

@@ -17,9 +17,9 @@ from playwright.sync_api import FilePayload, Locator, expect
 
 from tests.e2e.page.conftest import Visit
 from tests.e2e.page.stack import PHOTOS, Stack
-from tests.e2e.page.visitor import Visitor, jpeg
+from tests.e2e.page.visitor import Visitor, jpeg, png
 from tests.support.api import token
-from tests.support.photos import product_photo
+from tests.support.photos import cut_out
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -27,8 +27,8 @@ MINUTES = 180.0
 NOTES = jpeg("notes.jpg", b"not a photo")
 
 
-def small(name: str, backdrop: str = "#d8dbe0") -> FilePayload:
-    return jpeg(name, product_photo(300, 225, "JPEG", backdrop))
+def small(name: str, product: str = "#b3261e") -> FilePayload:
+    return png(name, cut_out(300, 225, product=product))
 
 
 def focused(visitor: Visitor) -> str | None:
@@ -38,7 +38,7 @@ def focused(visitor: Visitor) -> str | None:
 
 def test_a_card_opens_the_results_that_are_in_view_now(visit: Visit) -> None:
     ann = visit().arrive()
-    ann.drop([small(name, f"#d{n}dbe0") for n, name in enumerate(("mug.jpg", "cup.jpg", "cap.jpg"))])
+    ann.drop([small(name, f"#d{n}2b10") for n, name in enumerate(("mug.png", "cup.png", "cap.png"))])
     ann.sees(3, "done", within=MINUTES)
     ann.page.get_by_placeholder("Search by name").fill("c")
     ann.sees(2, "done")
@@ -50,7 +50,7 @@ def test_a_card_opens_the_results_that_are_in_view_now(visit: Visit) -> None:
 def test_photos_are_reviewed_and_saved_by_keyboard_alone(stack: Stack, visit: Visit) -> None:
     ann = visit().arrive()
     page = ann.page
-    ann.drop([small(f"{n}.jpg", f"#d{n}dbe0") for n in range(4)])
+    ann.drop([small(f"{n}.png", f"#d{n}2b10") for n in range(4)])
     ann.sees(4, "done", within=MINUTES)
     stack.kill_service()  # Decisions don't depend on it.
     stack.start_service()
@@ -90,7 +90,7 @@ def test_photos_are_reviewed_and_saved_by_keyboard_alone(stack: Stack, visit: Vi
     page.get_by_role("button", name=f"Accept: {names[3]}").press("Enter")
     other.counts("Accepted", 3)
     with zipfile.ZipFile(Path(ann.saves("Download 3 accepted").path())) as archive:
-        accepted = {name.replace(".jpg", "-white.png") for name in (names[0], names[2], names[3])}
+        accepted = {name.replace(".png", "-white.png") for name in (names[0], names[2], names[3])}
         assert set(archive.namelist()) == {*accepted, "report.csv"}
         rows = list(csv.DictReader(io.StringIO(archive.read("report.csv").decode("utf-8-sig"))))
     assert {row["review"] for row in rows} == {"accepted"}
@@ -100,7 +100,7 @@ def test_photos_are_reviewed_and_saved_by_keyboard_alone(stack: Stack, visit: Vi
 def test_review_keys_work_whichever_control_has_the_focus_but_not_in_text(visit: Visit) -> None:
     ann = visit().arrive()
     page = ann.page
-    ann.drop([small(f"{n}.jpg", f"#d{n}dbe0") for n in range(2)])
+    ann.drop([small(f"{n}.png", f"#d{n}2b10") for n in range(2)])
     ann.sees(2, "done", within=MINUTES)
     page.locator(".card-picture").first.click()
     dialog = page.get_by_role("dialog")
@@ -135,7 +135,7 @@ def test_review_keys_work_whichever_control_has_the_focus_but_not_in_text(visit:
 def test_focus_goes_on_to_the_next_photo_when_a_decision_hides_one(visit: Visit) -> None:
     ann = visit().arrive()
     page = ann.page
-    ann.drop([small(f"{n}.jpg", f"#d{n}dbe0") for n in range(3)])
+    ann.drop([small(f"{n}.png", f"#d{n}2b10") for n in range(3)])
     ann.sees(3, "done", within=MINUTES)
     names = page.locator(".card-name").all_text_contents()
     page.locator(".card-picture").first.focus()
@@ -160,7 +160,7 @@ def test_focus_goes_on_to_the_next_photo_when_a_decision_hides_one(visit: Visit)
 def test_tasks_that_need_a_person_are_found_by_filters_in_a_stable_order(visit: Visit) -> None:
     ann = visit().arrive()
     page = ann.page
-    ann.drop([small("cup.jpg"), NOTES, small("bowl.jpg")])
+    ann.drop([small("cup.png"), NOTES, small("bowl.png")])
     ann.sees(2, "done", within=MINUTES)
     ann.counts("Failed", 1)
     ann.counts("In progress", 0)
@@ -168,11 +168,11 @@ def test_tasks_that_need_a_person_are_found_by_filters_in_a_stable_order(visit: 
     expect(page.locator(".card-name")).to_have_text(["notes.jpg"])
     page.get_by_role("button", name="All 3", exact=True).click()
     page.get_by_role("searchbox", name="Search by name").fill("BOWL")
-    expect(page.locator(".card-name")).to_have_text(["bowl.jpg"])
+    expect(page.locator(".card-name")).to_have_text(["bowl.png"])
     page.get_by_role("searchbox", name="Search by name").fill("")
     expect(page.locator(".card-name")).to_have_count(3)
     rejected, *order = page.locator(".card-name").all_text_contents()
-    assert (rejected, set(order)) == ("notes.jpg", {"bowl.jpg", "cup.jpg"})
+    assert (rejected, set(order)) == ("notes.jpg", {"bowl.png", "cup.png"})
     other = ann.another_tab().arrive()
     ann.arrive()
     for tab in (ann, other):  # The rejected file was never stored.
@@ -182,11 +182,11 @@ def test_tasks_that_need_a_person_are_found_by_filters_in_a_stable_order(visit: 
 def test_a_selection_is_made_for_other_markets_without_an_upload_and_deleted_with_undo(visit: Visit) -> None:
     ann = visit().arrive()
     page = ann.page
-    ann.drop([small("cup.jpg"), small("bowl.jpg")])
+    ann.drop([small("cup.png"), small("bowl.png")])
     ann.sees(2, "done", within=MINUTES)
     uploads = ann.uploads
-    page.get_by_role("checkbox", name="Select: cup.jpg").check()
-    page.get_by_role("checkbox", name="Select: bowl.jpg").click(modifiers=["Shift"])
+    page.get_by_role("checkbox", name="Select: cup.png").check()
+    page.get_by_role("checkbox", name="Select: bowl.png").click(modifiers=["Shift"])
     bar = page.get_by_role("region", name="2 photos selected")
     bar.get_by_role("button", name="Other options").click()
     dialog = page.get_by_role("dialog")
@@ -208,12 +208,12 @@ def test_a_selection_is_made_for_other_markets_without_an_upload_and_deleted_wit
     other = ann.another_tab().arrive()
     other.sees(6, "done")
     page.bring_to_front()
-    page.get_by_role("checkbox", name="Select: cup.jpg").first.check()
+    page.get_by_role("checkbox", name="Select: cup.png").first.check()
     page.get_by_role("button", name="Delete", exact=True).click()
     ann.sees(5)
     page.get_by_role("button", name="Undo").click()
     ann.sees(6)
-    page.get_by_role("checkbox", name="Select: cup.jpg").first.check()
+    page.get_by_role("checkbox", name="Select: cup.png").first.check()
     page.get_by_role("button", name="Delete", exact=True).click()
     ann.sees(5)
     other.sees(5)
@@ -300,7 +300,7 @@ def test_photo_and_result_lie_over_each_other_and_are_enlarged_together(visit: V
 
 def test_a_sign_in_link_opens_the_photos_of_its_user_and_a_sign_out_brings_the_guest_back(visit: Visit) -> None:
     ann = visit().arrive()
-    ann.drop([small("guest.jpg")])
+    ann.drop([small("guest.png")])
     ann.sees(1, "done", within=MINUTES)
     link = f"{ann.url}/#token={token('local')}"
 
@@ -310,12 +310,12 @@ def test_a_sign_in_link_opens_the_photos_of_its_user_and_a_sign_out_brings_the_g
     ann.sees_connection("Live")
     assert ann.page.url == f"{ann.url}/"
     ann.sees(0)
-    ann.drop([small("local.jpg")])
+    ann.drop([small("local.png")])
     ann.sees(1, "done", within=MINUTES)
     answer = httpx.get(f"{ann.url}/api/v2/tasks", headers={"Authorization": f"Bearer {token('local')}"}, timeout=30)
-    assert [task["filename"] for task in answer.json()["tasks"]] == ["local.jpg"]
+    assert [task["filename"] for task in answer.json()["tasks"]] == ["local.png"]
     ann.page.get_by_role("button", name="Sign out").click()
-    expect(ann.page.locator(".card-name")).to_have_text(["guest.jpg"])
+    expect(ann.page.locator(".card-name")).to_have_text(["guest.png"])
 
 
 def test_localhost_and_the_address_share_one_guest(visit: Visit) -> None:

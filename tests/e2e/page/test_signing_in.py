@@ -13,7 +13,7 @@ from tests.e2e.page.stack import PHOTOS, Stack
 from tests.e2e.page.visitor import Visitor
 from tests.support.api import token
 from tests.support.patience import PATIENCE
-from whitebg_process.tokens import CLOCK_SKEW
+from whitebg_process.token_lifetime import CLOCK_SKEW
 
 HEADING = "Sign in"
 

@@ -39,6 +39,11 @@ POLLING = re.compile(r"^/api/v2/(events|tasks/\d+/status)$")
 _NETWORK = re.compile(r"Failed to load resource|WebSocket connection to|ERR_CONNECTION|net::ERR")
 
 
+def png(name: str, content: bytes) -> FilePayload:
+    """Return a file in the form that a browser's input takes."""
+    return {"name": name, "mimeType": "image/png", "buffer": content}
+
+
 def jpeg(name: str, content: bytes) -> FilePayload:
     """Return a file in the form that a browser's input takes."""
     return {"name": name, "mimeType": "image/jpeg", "buffer": content}

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest_asyncio
 
-from generator_service.engines.jobs import JobPool
+from generator_service.engines.job_pool import JobPool
 from generator_service.engines.pool.pool import PoolSettings
 from tests.support.fake_gemini import FakeGemini
 

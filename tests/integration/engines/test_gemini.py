@@ -23,7 +23,7 @@ from generator_service.engines.base import Picture
 from generator_service.engines.gemini.engine import GeminiEngine
 from generator_service.engines.gemini.prompt import MARKETS
 from generator_service.engines.gemini_settings import CallObserver, GeminiSettings
-from generator_service.engines.jobs import JobPool
+from generator_service.engines.job_pool import JobPool
 from generator_service.ops.metrics import Metrics
 from tests.support import fake_gemini as wire
 from tests.support.fake_gemini import Answer, FakeGemini

@@ -11,7 +11,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from tests.integration.gateway.world import SECRET, Client, GatewayHarness, token_for
-from whitebg_process.tokens import CLOCK_SKEW
+from whitebg_process.token_lifetime import CLOCK_SKEW
 
 PAST = datetime(2020, 1, 1, tzinfo=UTC)
 

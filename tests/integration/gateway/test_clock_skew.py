@@ -11,7 +11,7 @@ from tests.integration.gateway.conftest import running
 from tests.integration.gateway.world import GatewayHarness
 from tests.support.clock import SkewedClock
 from tests.support.driven_service import DrivenService
-from whitebg_process.tokens import CLOCK_SKEW
+from whitebg_process.token_lifetime import CLOCK_SKEW
 from ws_gateway.auth.jwt import MintedToken
 from ws_gateway.settings import Settings
 

@@ -15,7 +15,7 @@ from tests.integration.gateway.world import Client, GatewayHarness, token_for
 from tests.support.driven_service import DrivenService
 from tests.support.patience import PATIENCE
 from whitebg.v1 import generator_service_pb2 as pb
-from whitebg_process.tokens import CLOCK_SKEW
+from whitebg_process.token_lifetime import CLOCK_SKEW
 from ws_gateway.settings import Settings
 from ws_gateway.upstream.client import ServiceClient
 from ws_gateway.upstream.errors import ServiceError

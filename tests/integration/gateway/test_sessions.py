@@ -24,7 +24,7 @@ from tests.integration.gateway.conftest import running
 from tests.integration.gateway.world import SECRET, Client, GatewayHarness, token_for
 from tests.support.clock import SkewedClock
 from tests.support.driven_service import DrivenService
-from whitebg_process.tokens import CLOCK_SKEW
+from whitebg_process.token_lifetime import CLOCK_SKEW
 from ws_gateway.limits.connections.contract import ConnectionSlot
 from ws_gateway.protocol.session import SessionLimits
 from ws_gateway.settings import Settings

@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from tests.support.clock import SettableClock
 from tests.support.places import InRedis
 from tests.support.redis import RedisServer, redis_server
-from ws_gateway.redis_health import connect
+from ws_gateway.redis_client import connect
 
 
 @pytest.fixture

@@ -19,7 +19,8 @@ from ws_gateway.limits.connections import redis as module
 from ws_gateway.limits.connections.contract import ConnectionLimiter, ConnectionSlot
 from ws_gateway.limits.connections.held import Held
 from ws_gateway.limits.connections.redis import RedisConnectionLimiter
-from ws_gateway.redis_health import RedisHealth, connect
+from ws_gateway.redis_client import connect
+from ws_gateway.redis_health import RedisHealth
 
 SHORT = timedelta(seconds=1)
 KEY = "whitebg:open:ann"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from redis.asyncio import Redis
 
-from ws_gateway.limits.rates import WINDOW_S, RedisWindow
+from ws_gateway.limits.rates.contract import WINDOW_S
+from ws_gateway.limits.rates.redis import RedisWindow
 
 
 async def uses(window: RedisWindow, key: str, limit: int, times: int) -> list[bool]:

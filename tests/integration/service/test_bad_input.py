@@ -241,7 +241,7 @@ async def test_a_file_name_is_cut_down_to_a_name(api: Api) -> None:
 
 async def test_a_photo_is_judged_by_its_bytes_not_by_its_name(api: Api) -> None:
     jpeg = io.BytesIO()
-    Image.open(io.BytesIO(TINY)).save(jpeg, "JPEG")
+    Image.open(io.BytesIO(TINY)).convert("RGB").save(jpeg, "JPEG")
 
     assert (await api.submit(jpeg.getvalue(), filename="mug.png")).input.format == "JPEG"
 

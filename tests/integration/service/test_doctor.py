@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 from psycopg import sql
 
-from generator_service.__main__ import adopt_images, run_doctor
 from generator_service.bootstrap import engine_settings
+from generator_service.command_line import adopt_images, run_doctor
 from generator_service.data_dir import data_dir_lock
 from generator_service.doctor import Finding, examine
 from generator_service.domain.clock import SystemClock

@@ -24,8 +24,10 @@ SERVICE = (
     "fastapi",
     "typer",
 )
-GATEWAY = ("PIL", "numpy", "sqlalchemy", "alembic", "authlib", "httpx2", "typer")
+GATEWAY = ("PIL", "numpy", "sqlalchemy", "alembic", "authlib", "httpx2", "redis", "typer", "opentelemetry.sdk")
 CLIENT = (
+    "cryptography",
+    "jwt",
     "PIL",
     "numpy",
     "pydantic",
@@ -56,11 +58,7 @@ def among(modules: set[str], *packages: str) -> list[str]:
 
 
 def test_a_service_imports_no_library_of_features_that_it_does_not_use(tmp_path: Path) -> None:
-    settings = {"worker_slots": "1", "pool_processes": "1"}
-    with service_process(tmp_path, SECRET, **settings) as service:
-        made = imported(service)
-    assert "alembic" in made  # It makes the tables.
-    with service_process(tmp_path, SECRET, **settings) as service:
+    with service_process(tmp_path, SECRET, worker_slots="1", pool_processes="1") as service:
         assert among(imported(service), *ANYWHERE, *SERVICE) == []
 
 
@@ -82,3 +80,20 @@ def test_the_doctor_imports_no_library_of_engines_that_are_not_set_up(tmp_path: 
     with program(doctor, data_dir=str(tmp_path), jwt_secret=SECRET, pool_processes="1") as command:
         assert command.wait() == 0
         assert among(imported(command), *ANYWHERE, "alembic") == []
+
+
+@pytest.mark.parametrize("runner", ["job_runner", "inspect_runner"])
+def test_an_engine_process_imports_nothing_of_the_service_around_it(runner: str) -> None:
+    target = ["--target", f"generator_service.engines.{runner}:perform", "--max-frame-bytes", "1000"]
+    with program([sys.executable, "-P", "-m", "generator_service.engines.pool.child_main", *target]) as child:
+        child.close_stdin()  # After its imports, it reads this as the end of its jobs.
+        assert child.wait() == 0
+        assert among(imported(child), "asyncio", "ssl", "pydantic", "grpc", "sqlalchemy") == []
+
+
+@pytest.mark.parametrize("process", ["generator_service", "ws_gateway"])
+def test_a_start_makes_no_full_garbage_collection(process: str) -> None:
+    script = f"import gc, {process}.__main__; print(gc.isenabled(), gc.get_stats()[2]['collections'])"
+    with program([sys.executable, "-P", "-c", script]) as start:
+        assert start.wait() == 0
+        assert start.lines[-1] == "True 0"

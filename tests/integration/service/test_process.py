@@ -217,7 +217,7 @@ def test_a_damaged_database_is_named(data_dir: Path, damage: Callable[[Path], No
 def test_what_an_ordinary_service_does_without_is_not_imported() -> None:
     """Importing any of these takes longer than most of the start-up."""
     unneeded = {"google.genai", "redis", "psycopg", "botocore", "cv2"}
-    script = f"import sys, generator_service.__main__; print(sorted({unneeded!r} & sys.modules.keys()))"
+    script = f"import sys, generator_service.command_line; print(sorted({unneeded!r} & sys.modules.keys()))"
     with program([sys.executable, "-P", "-c", script]) as process:
         assert process.wait() == 0, process.output
         assert process.output == "[]"

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 from alembic import command
+from alembic.autogenerate import compare_metadata
 from alembic.config import Config
+from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from pydantic import TypeAdapter
-from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy import Connection, Engine, create_engine, select, text
 
 from generator_service.domain.retry import RetryPolicy
 from generator_service.domain.task import Engine as TaskEngine
@@ -18,10 +24,12 @@ from generator_service.domain.task import InputInfo, TaskOptions
 from generator_service.store.limits import Limits
 from generator_service.store.migrate import migrate, revisions
 from generator_service.store.postgres import database_url
-from generator_service.store.sqlite import open_sqlite
+from generator_service.store.sqlite import BEGIN_TO_WRITE, open_sqlite
+from generator_service.store.tables import log_head, metadata
 from tests.contract.store.conftest import OpenStore
 from tests.support.backends import BACKENDS, Backend
 from tests.support.clock import SettableClock
+from tests.support.postgres import PostgresServer, programs
 from tests.support.store import PHOTO, RESULT, Commits, StoreHarness, audit, failure
 
 LATER_RELEASE = [
@@ -55,6 +63,101 @@ def test_the_names_of_the_migrations_are_their_revisions_in_order() -> None:
     assert newest_first == [*reversed(revisions())]
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def new_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], Engine]]:
+    """Create an empty database at each call."""
+    engines: list[Engine] = []
+
+    def create() -> Engine:
+        if request.param == "sqlite":
+            url = f"sqlite+pysqlite:///{tmp_path / f'{len(engines)}.db'}"
+        else:
+            server: PostgresServer = request.getfixturevalue("postgres")
+            url = str(database_url(server.url(server.create())))
+        engines.append(create_engine(url))
+        return engines[-1]
+
+    yield create
+    for engine in engines:
+        engine.dispose()
+
+
+@pytest.mark.filterwarnings("ignore:Skipped unsupported reflection of expression-based index")
+@pytest.mark.filterwarnings("ignore:autogenerate skipping metadata-specified expression-based index")
+def test_an_empty_database_gets_the_schema_that_all_migrations_together_make(
+    new_database: Callable[[], Engine],
+) -> None:
+    migrated, created = new_database(), new_database()
+    upgrade_to(migrated, "head")
+    migrate(created)
+    assert _schema(created) == _schema(migrated)
+    for engine in (migrated, created):
+        with engine.connect() as connection:
+            context = MigrationContext.configure(connection, opts={"compare_type": True})
+            assert compare_metadata(context, metadata) == []
+            assert context.get_current_revision() == revisions()[-1]
+
+
+def test_an_empty_database_begins_as_after_all_migrations(new_database: Callable[[], Engine]) -> None:
+    heads = []
+    for fill in (migrate, partial(upgrade_to, revision="head")):
+        engine = new_database()
+        fill(engine)
+        with engine.connect() as connection:
+            heads.append(connection.execute(select(log_head)).mappings().one())
+            others = [table for table in metadata.sorted_tables if table is not log_head]
+            assert [table.name for table in others if connection.execute(select(table)).first()] == []
+    created, migrated = heads
+    assert created["epoch"] != migrated["epoch"]
+    assert dict(created) | {"epoch": ""} == dict(migrated) | {"epoch": ""}
+
+
+def test_a_migration_that_fails_leaves_the_earlier_schema(
+    new_database: Callable[[], Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = new_database()
+    alone = BEGIN_TO_WRITE if engine.dialect.name == "sqlite" else None
+    upgrade_to(engine, "0013")
+    earlier = _schema(engine)
+
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("the power went")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("alembic.op.create_index", fail)
+        with pytest.raises(RuntimeError, match="the power went"):
+            migrate(engine, alone=alone)
+    assert _schema(engine) == earlier
+    migrate(engine, alone=alone)
+    assert _schema(engine) != earlier
+
+
+def _schema(engine: Engine) -> object:
+    """Return all of a database's schema in a form that does not depend on the statements that made it."""
+    if engine.dialect.name == "postgresql":
+        url = engine.url.set(drivername="postgresql").render_as_string()
+        dump = subprocess.run(
+            [programs() / "pg_dump", "--schema-only", url], check=True, capture_output=True, text=True
+        ).stdout
+        # Newer releases frame a dump with a random word.
+        return [line for line in dump.splitlines() if not line.startswith(("\\restrict", "\\unrestrict"))]
+    with engine.connect() as connection:
+
+        def rows(query: str, name: str) -> list[tuple[object, ...]]:
+            return [tuple(row) for row in connection.execute(text(query), {"name": name})]
+
+        made = "SELECT name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'"
+        return {
+            name: (
+                sorted(re.sub(r'[\s"()]', "", statement).split(",")),
+                rows("SELECT * FROM pragma_table_xinfo(:name)", name),
+                sorted(rows('SELECT "table", "from", "to", on_delete FROM pragma_foreign_key_list(:name)', name)),
+                rows("SELECT * FROM pragma_index_xinfo(:name)", name),
+            )
+            for name, statement in connection.execute(text(made))
+        }
+
+
 INSERT_TASK = """
 INSERT INTO tasks (user_id, state, seq, options, input, priority, timeout_us, max_attempts, attempt, created_at,
                    updated_at, run_at, progress, stage, fingerprint)
@@ -62,15 +165,10 @@ VALUES ('ann', :state, :seq, :options, :input, 0, 1000000, 4, 2, 1, 1, 1, 0, 'qu
 """
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
 def test_waiting_tasks_of_the_release_before_keep_their_engine_and_their_failures(
-    kind: str, request: pytest.FixtureRequest, tmp_path: Path
+    new_database: Callable[[], Engine],
 ) -> None:
-    if kind == "sqlite":
-        engine = create_engine(f"sqlite+pysqlite:///{tmp_path / 'old.db'}")
-    else:
-        server = request.getfixturevalue("postgres")
-        engine = create_engine(database_url(server.url(server.create())))
+    engine = new_database()
     upgrade_to(engine, "0003")
     with engine.begin() as connection:
         connection.execute(text("INSERT INTO users VALUES ('ann', 2, 0, 1, 1)"))
@@ -81,7 +179,6 @@ def test_waiting_tasks_of_the_release_before_keep_their_engine_and_their_failure
     migrate(engine)
     with engine.connect() as connection:
         rows = connection.execute(text("SELECT engine, failures, lost_leases, deadline FROM tasks ORDER BY seq")).all()
-    engine.dispose()
     assert [tuple(row) for row in rows] == [("gemini", 2, 0, None), ("auto", 1, 0, None)]
 
 

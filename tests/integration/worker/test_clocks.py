@@ -13,7 +13,7 @@ from generator_service.domain.breaker import Outage, engine_breaker
 from generator_service.domain.event import EventType
 from generator_service.domain.retry import RetryPolicy
 from generator_service.domain.task import Engine, WaitReason
-from generator_service.engines.jobs import JobPool
+from generator_service.engines.job_pool import JobPool
 from generator_service.engines.pool.pool import PoolSettings
 from generator_service.engines.registry import Engines
 from generator_service.images import Images

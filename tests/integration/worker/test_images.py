@@ -18,7 +18,7 @@ from generator_service.domain.presets import PictureSpec
 from generator_service.domain.routing import Routing
 from generator_service.domain.task import Engine, TaskState, WaitReason
 from generator_service.engines.base import Picture, ProgressReport
-from generator_service.engines.jobs import JobPool
+from generator_service.engines.job_pool import JobPool
 from generator_service.engines.pool.pool import PoolSettings
 from generator_service.engines.registry import Engines
 from generator_service.image_store import MARKER_KEY, ImageStoreGuard, Marker

@@ -12,7 +12,7 @@ from generator_service.blobs.local import LocalBlobStore
 from generator_service.domain.clock import SystemClock
 from generator_service.domain.event import EventType
 from generator_service.domain.task import Engine, TaskState
-from generator_service.engines.jobs import JobPool
+from generator_service.engines.job_pool import JobPool
 from generator_service.engines.pool.pool import PoolSettings
 from generator_service.engines.registry import Engines
 from generator_service.images import Images
@@ -23,9 +23,12 @@ from generator_service.worker.worker import Worker, WorkerSettings
 from tests.integration.worker.conftest import submitted
 from tests.support.api import SECRET, Api, open_channel, token
 from tests.support.patience import PATIENCE
+from tests.support.photos import product_photo
 from tests.support.processes import service_process
 from tests.support.slow_worker import SlowEngine
 
+PHOTO = product_photo(64, 48)
+"""Takes the engine half a second, so that no task ends before it is cancelled."""
 BURST = 24
 ROUNDS = 4
 
@@ -97,11 +100,11 @@ async def test_tasks_cancelled_as_they_are_submitted_leave_a_service_that_works(
             api = Api(channel, "ann", token("ann"))
 
             async def submit_and_cancel() -> None:
-                await api.cancel((await api.submit()).task_id)
+                await api.cancel((await api.submit(PHOTO)).task_id)
 
             for _ in range(ROUNDS):
                 # All at once: cancellations then follow claims within one iteration of the service's loop.
-                submitted = await asyncio.gather(*(api.submit() for _ in range(BURST)))
+                submitted = await asyncio.gather(*(api.submit(PHOTO) for _ in range(BURST)))
                 await asyncio.gather(*(api.cancel(task.task_id) for task in submitted))
                 await asyncio.gather(*(submit_and_cancel() for _ in range(BURST)))
             after = [await api.submit() for _ in range(2)]

@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl
 import pytest
 import yaml
 
-from generator_service.__main__ import PROCESSES
+from generator_service.command_line import PROCESSES
 from generator_service.ops.metrics_server import StateCollector
 from generator_service.settings import Settings as ServiceSettings
 from tests.support.nginx import nginx_configuration

@@ -9,7 +9,7 @@ import pytest
 
 from generator_service.domain.revocation import Revocation, RevocationList, Session, revocation_of
 from tests.support.clock import NOON
-from whitebg_process.tokens import CLOCK_SKEW, MAX_TOKEN_LIFETIME
+from whitebg_process.token_lifetime import CLOCK_SKEW, MAX_TOKEN_LIFETIME
 
 SECOND = timedelta(seconds=1)
 

@@ -11,7 +11,8 @@ from generator_service.domain.presets import PictureSpec
 from generator_service.domain.report import Report
 from generator_service.domain.task import Engine, OutputFormat
 from generator_service.engines.base import Picture, ProgressReport
-from generator_service.engines.jobs import JobPool, RenderJob
+from generator_service.engines.job_pool import JobPool
+from generator_service.engines.jobs import RenderJob
 from generator_service.engines.neural.engine import NeuralEngine
 from generator_service.engines.neural.settings import NeuralSettings
 from generator_service.engines.pool.pool import PoolSettings

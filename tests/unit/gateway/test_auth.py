@@ -10,7 +10,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from whitebg_process.tokens import CLOCK_SKEW, MAX_TOKEN_LIFETIME
+from whitebg_process.token_lifetime import CLOCK_SKEW, MAX_TOKEN_LIFETIME
 from ws_gateway.auth.image_urls import ImageUrls, Link, LinkRejected
 from ws_gateway.auth.jwt import Claims, TokenExpired, TokenRejected, Tokens
 from ws_gateway.clock import SystemClock

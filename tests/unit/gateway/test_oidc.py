@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
-from whitebg_process.tokens import CLOCK_SKEW
+from whitebg_process.token_lifetime import CLOCK_SKEW
 from whitebg_process.user_ids import GUEST_PREFIX
 from ws_gateway.auth.oidc.discovery import parse_metadata
 from ws_gateway.auth.oidc.flow import LIFETIME, FlowCookies, begin, cookie_name, safe_return_path

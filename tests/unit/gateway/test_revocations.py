@@ -9,7 +9,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from tests.support.clock import NOON, SettableClock
 from whitebg.v1 import generator_service_pb2 as pb
-from whitebg_process.tokens import CLOCK_SKEW
+from whitebg_process.token_lifetime import CLOCK_SKEW
 from ws_gateway.auth.revocations import Revocations
 
 SECOND = timedelta(seconds=1)

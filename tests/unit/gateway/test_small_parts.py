@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from whitebg.v1 import task_pb2
-from whitebg_process.tokens import CLOCK_SKEW
+from whitebg_process.token_lifetime import CLOCK_SKEW
 from ws_gateway.auth.image_urls import ImageUrls, Link, LinkExpired, LinkRejected
 from ws_gateway.auth.jwt import Claims
 from ws_gateway.clock import SystemClock

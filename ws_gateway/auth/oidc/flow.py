@@ -12,7 +12,8 @@ from datetime import UTC, datetime, timedelta
 
 import jwt
 
-from whitebg_process.tokens import CLOCK_SKEW, decode_with_any
+from whitebg_process.token_lifetime import CLOCK_SKEW
+from whitebg_process.tokens import decode_with_any
 from ws_gateway.auth.jwt import ALGORITHM
 from ws_gateway.auth.oidc.problems import SignInFailed, SignInProblem
 

@@ -9,7 +9,8 @@ import jwt
 from authlib.oidc.core import CodeIDToken
 from joserfc.errors import ClaimError, ExpiredTokenError, InvalidClaimError
 
-from whitebg_process.tokens import CLOCK_SKEW, decode_with_any
+from whitebg_process.token_lifetime import CLOCK_SKEW
+from whitebg_process.tokens import decode_with_any
 from ws_gateway.auth.oidc.problems import SignInFailed, SignInProblem
 
 ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA")

@@ -17,7 +17,8 @@ from ws_gateway.background import run_in_background
 from ws_gateway.limits.connections.contract import ConnectionSlot
 from ws_gateway.limits.connections.held import Held
 from ws_gateway.limits.connections.local import LocalConnectionLimiter
-from ws_gateway.redis_health import UNREACHABLE, RedisHealth
+from ws_gateway.redis_client import UNREACHABLE
+from ws_gateway.redis_health import RedisHealth
 
 AWAY_S = 1.0
 """Seconds between attempts to reach an unavailable server."""

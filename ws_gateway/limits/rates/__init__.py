@@ -1,0 +1,1 @@
+"""How often one client may do something."""
