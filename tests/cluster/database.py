@@ -15,7 +15,7 @@ from generator_service.store.limits import Limits
 from generator_service.store.postgres import open_postgres
 from generator_service.store.sql import SqlTaskStore
 from generator_service.store.tables import webhook_endpoints
-from tests.support.store import read_log
+from tests.support.store import read_log, whole_snapshot
 from tools.chaos.recorder import logged
 from tools.checker.history import Logged, Stored
 
@@ -47,7 +47,7 @@ async def stored_tasks(store: SqlTaskStore) -> Sequence[Stored]:
     """Read all tasks as records of the checker."""
     return [
         Stored(task_id=task.task_id, user=task.user_id, state=task.state.value, attempt=task.attempt, seq=task.seq)
-        for task in (await store.snapshot(None)).tasks
+        for task in (await whole_snapshot(store)).tasks
     ]
 
 

@@ -24,7 +24,7 @@ from tests.support.api import Api, long_token
 from tests.support.fake_gemini import gemini_in_a_thread, picture
 from tests.support.patience import PATIENCE
 from tests.support.photos import product_photo
-from tests.support.store import audit_counters, read_log, stored_bytes
+from tests.support.store import audit_counters, read_log, stored_bytes, whole_snapshot
 from tests.support.webhook_receiver import Receiver
 from tools.chaos.operations import receivers
 from tools.chaos.recorder import Recorder, logged
@@ -194,7 +194,7 @@ async def test_every_kind_of_process_is_killed_and_nothing_is_lost(
         assert await operator.pauses() == []
         images_lost = await audit_images(store, users, left)
         await audit_bucket(store, cluster, load.deleted)
-        await audit_counters(store, (await store.snapshot(None)).tasks)
+        await audit_counters(store, (await whole_snapshot(store)).tasks)
         listed = {user: {each["task_id"] for each in await users[user].listed()} for user in USERS}
         recorder.add(*log.events, *await stored_tasks(store))
 

@@ -1,4 +1,4 @@
-"""The gateway's memory of recent events: what it answers is what the service would answer, or later."""
+"""The gateway's memory of recent events: its answers are those of the service, or later ones."""
 
 from __future__ import annotations
 
