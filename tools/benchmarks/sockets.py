@@ -9,8 +9,8 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,8 @@ from tools.benchmarks.cpu import cpu_seconds, resident_kib
 
 PADDING = "x" * 400
 """Of a peer's message, which is then about as long as one of ours."""
+WARM_SECONDS = 1.0
+"""How long messages are sent before any is measured: the first have costs that later ones don't have."""
 AT_ONCE = 50
 """Handshakes under way at once."""
 
@@ -131,20 +133,23 @@ async def broadcast(peer: Broadcaster, *, users: int, per_second: float, seconds
                 if text is not None:
                     delays.append((time.time() - float(text.split()[0])) * 1e3)
 
-        reading = [asyncio.create_task(read(socket)) for socket in sockets]
-        cpu, began, messages = cpu_seconds(peer.server.pid), time.perf_counter(), int(per_second * seconds)
-        for number in range(messages):
-            if (ahead := number / per_second - (time.perf_counter() - began)) > 0:
-                # Not waiting for anything to happen: this is the pace.
-                await asyncio.sleep(ahead)
-            await sockets[number % users].send(peer.published(f"{time.time():.6f} {PADDING}"))
-        async with asyncio.timeout(60):
-            while len(delays) < messages:  # noqa: ASYNC110 (a signal for each frame would slow the client down)
-                await asyncio.sleep(0.05)
-        took = cpu_seconds(peer.server.pid) - cpu
-        for task in reading:
-            task.cancel()
-        await asyncio.gather(*reading, return_exceptions=True)
+        async def publish(messages: int) -> None:
+            delays.clear()
+            began = time.perf_counter()
+            for number in range(messages):
+                if (ahead := number / per_second - (time.perf_counter() - began)) > 0:
+                    # Not waiting for anything to happen: this is the pace.
+                    await asyncio.sleep(ahead)
+                await sockets[number % users].send(peer.published(f"{time.time():.6f} {PADDING}"))
+            async with asyncio.timeout(60):
+                while len(delays) < messages:  # noqa: ASYNC110 (a signal for each frame would slow the client down)
+                    await asyncio.sleep(0.05)
+
+        async with _running(map(read, sockets)):
+            await publish(int(per_second * WARM_SECONDS))
+            cpu, messages = cpu_seconds(peer.server.pid), int(per_second * seconds)
+            await publish(messages)
+            took = cpu_seconds(peer.server.pid) - cpu
     return Fanout(messages / seconds, delays, took / messages * 1e6, 0.0)
 
 
@@ -168,18 +173,35 @@ async def fanout(
                 if data["status"] == "pending" and "seq" in data:
                     delays.append(now * 1e3 - int(data["filename"]) / 1e3)
 
-        reading = [asyncio.create_task(read(socket)) for socket in sockets]
-        before = cpu_seconds(process.pid), cpu_seconds(service.pid)
-        service.send_line(f"{seconds} {per_second} {users}")
-        line = await asyncio.to_thread(service.wait_for, "driven 1:", within=seconds + 60)
-        events = 2 * int(line.split()[-1])
-        async with asyncio.timeout(60):
-            while received < events:  # noqa: ASYNC110 (a signal for each frame would slow the client down)
-                await asyncio.sleep(0.05)
-        after = cpu_seconds(process.pid), cpu_seconds(service.pid)
-        for task in reading:
-            task.cancel()
-        await asyncio.gather(*reading, return_exceptions=True)
+        async def change(round_number: int, seconds: float) -> int:
+            nonlocal received
+            received = 0
+            delays.clear()
+            service.send_line(f"{seconds} {per_second} {users}")
+            line = await asyncio.to_thread(service.wait_for, f"driven {round_number}:", within=seconds + 60)
+            events = 2 * int(line.split()[-1])
+            async with asyncio.timeout(60):
+                while received < events:  # noqa: ASYNC110 (a signal for each frame would slow the client down)
+                    await asyncio.sleep(0.05)
+            return events
+
+        async with _running(map(read, sockets)):
+            await change(1, WARM_SECONDS)
+            before = cpu_seconds(process.pid), cpu_seconds(service.pid)
+            events = await change(2, seconds)
+            after = cpu_seconds(process.pid), cpu_seconds(service.pid)
     return Fanout(
         events / seconds, delays, (after[0] - before[0]) / events * 1e6, (after[1] - before[1]) / events * 1e6
     )
+
+
+@asynccontextmanager
+async def _running(coroutines: Iterable[Coroutine[None, None, None]]) -> AsyncIterator[None]:
+    """Run these beside the block, and end them with it."""
+    tasks = [asyncio.ensure_future(each) for each in coroutines]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
