@@ -1,8 +1,9 @@
 """`python -m tools.benchmarks.driven`: the real service without a worker, and changes at the pace that stdin asks for.
 
-Each line of stdin is ``seconds per_second users``, the last two as often as wanted: for so long, tasks of the first so
-many users are created and cancelled in turn, so many changes a second. The answer to the first line is ``driven 1:``
-and how many tasks each created. A task's file name is the wall time at which its creation began, in microseconds.
+Each line of stdin is ``seconds per_second users padding``, the last three as often as wanted: for so long, tasks of the
+first so many users are created and cancelled in turn, so many changes a second. The answer to the first line is
+``driven 1:`` and how many tasks each created. A task's file name is the wall time at which its creation began, in
+microseconds, and so many further characters.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from whitebg_process.logs import configure_logs
 TICK = 0.01
 
 
-async def drive(running: Running, seconds: float, per_second: float, users: int) -> int:
+async def drive(running: Running, seconds: float, per_second: float, users: int, padding: int) -> int:
     """Create and cancel tasks at an even pace; return how many were created."""
     store = running.parts.store
     pace, ended = per_second / 2, time.monotonic() + seconds
@@ -33,7 +34,7 @@ async def drive(running: Running, seconds: float, per_second: float, users: int)
 
     async def change(user: str) -> None:
         new = new_task(user)
-        photo = replace(new.input, filename=str(time.time_ns() // 1000))
+        photo = replace(new.input, filename=f"{time.time_ns() // 1000} {'x' * padding}")
         made = await store.enqueue(replace(new, input=photo))
         await store.cancel(made.task.task_id, user)
 
@@ -60,8 +61,10 @@ async def main() -> None:
         while line := await reader.readline():
             number += 1
             seconds, *loads = map(float, line.split())
-            pairs = zip(loads[::2], loads[1::2], strict=True)
-            made = await asyncio.gather(*(drive(running, seconds, pace, int(users)) for pace, users in pairs))
+            triples = zip(loads[::3], loads[1::3], loads[2::3], strict=True)
+            made = await asyncio.gather(
+                *(drive(running, seconds, pace, int(users), int(padding)) for pace, users, padding in triples)
+            )
             print(f"driven {number}:", *made, flush=True)
 
 

@@ -52,7 +52,7 @@ def read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tools.crowd")
     parser.add_argument("--idle", type=int, default=10_000, help="sockets whose users have no tasks")
     parser.add_argument("--busy", type=int, default=5_000, help="sockets of users with changes; 0 skips this part")
-    parser.add_argument("--seconds", type=float, default=60.0, help="length of a round; there are four")
+    parser.add_argument("--seconds", type=float, default=75.0, help="length of a round; there are four")
     parser.add_argument("--storm", type=int, default=5_000, help="clients that lose their gateway; 0 skips this part")
     return parser.parse_args()
 
