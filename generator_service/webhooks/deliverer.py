@@ -71,11 +71,15 @@ class Deliverer:
         try:
             while True:
                 try:
-                    claimed = await self._claim()
+                    idle = not await self._claim()
+                    unused = idle and not await self._webhooks.endpoints()
                 except Exception:
                     logger.exception("claiming webhook endpoints failed; trying again")
-                    claimed = 0
-                if not claimed:
+                    idle, unused = True, False
+                if unused:
+                    # A claim at each commit would take a tenth of its time; a new endpoint is noticed soon enough.
+                    await asyncio.sleep(POLL_SECONDS)
+                elif idle:
                     await signal.wait(POLL_SECONDS)
         finally:
             signal.close()

@@ -15,6 +15,7 @@ from generator_service.domain.errors import WebhookNotFound
 from generator_service.domain.webhook import RETRY_AFTER, DeadLetter, Endpoint, Message, Secret, new_secret
 from generator_service.notifier.contract import Topic
 from generator_service.notifier.local import LocalNotifier
+from generator_service.webhooks import deliverer
 from generator_service.webhooks.deliverer import Deliverer
 from generator_service.webhooks.sender import Sender
 from tests.contract.store.conftest import OpenStore
@@ -49,8 +50,8 @@ async def delivering(
     """Deliver while the block runs; it gets the notifier that wakes the deliverer."""
     wake = LocalNotifier(asyncio.get_running_loop())
     sender = sender or Sender(allowed=LOOPBACK if allowed else (), allow_http=True)
-    deliverer = Deliverer(desk.store, sender, wake, desk.clock, owner=owner, lease_for=LEASE, heartbeat=heartbeat)
-    work = asyncio.create_task(deliverer.run())
+    made = Deliverer(desk.store, sender, wake, desk.clock, owner=owner, lease_for=LEASE, heartbeat=heartbeat)
+    work = asyncio.create_task(made.run())
     try:
         yield wake
     finally:
@@ -92,6 +93,33 @@ async def test_deliveries_are_signed_and_follow_the_log(desk: StoreHarness, rece
     assert all(each.signed_with(SECRET) for each in got)
     assert not any(each.signed_with(new_secret()) for each in got)
     assert [each.content["type"] for each in got] == ["task.completed"] * 4
+
+
+async def test_without_an_endpoint_commits_cause_no_claims(
+    desk: StoreHarness, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claims = 0
+    claim = desk.store.webhooks.claim
+
+    async def counted(*arguments: Any, **others: Any) -> Any:
+        nonlocal claims
+        claims += 1
+        return await claim(*arguments, **others)
+
+    monkeypatch.setattr(desk.store.webhooks, "claim", counted)
+    monkeypatch.setattr(deliverer, "POLL_SECONDS", 1000.0)
+    async with delivering(desk) as wake:
+        for _ in range(20):
+            await completed(desk)
+            wake.notify(Topic.LOG)
+    assert claims == 1
+    monkeypatch.setattr(deliverer, "POLL_SECONDS", 0.02)
+    async with delivering(desk):
+        await completed(desk)
+        await endpoint_at(desk, receiver.url)
+        task = await completed(desk)
+        got = await asyncio.to_thread(receiver.wait_for, lambda each: len(each) == 1)
+    assert [each.task_id for each in got] == [task]
 
 
 async def test_only_the_users_events_are_delivered(desk: StoreHarness, receiver: Receiver) -> None:
