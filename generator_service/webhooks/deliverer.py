@@ -77,7 +77,7 @@ class Deliverer:
                     logger.exception("claiming webhook endpoints failed; trying again")
                     idle, unused = True, False
                 if unused:
-                    # A claim at each commit would take a tenth of its time; a new endpoint is noticed soon enough.
+                    # A claim is a transaction of its own and would follow each commit; a new endpoint can wait so long.
                     await asyncio.sleep(POLL_SECONDS)
                 elif idle:
                     await signal.wait(POLL_SECONDS)
