@@ -134,11 +134,12 @@ async def measure_live(samples: Samples, folder: Path, rounds: int) -> None:
 async def measure_scale(samples: Samples, rounds: int) -> None:
     """Write to one PostgreSQL from several processes."""
     for _ in range(rounds):
-        for each in await scales(SECONDS):
-            system = f"whitebg, PostgreSQL, writers: {each.processes}"
-            samples.add(each.per_second, what="changes, 10 in a commit", unit="per second", system=system)
+        for each in await asyncio.to_thread(lambda: [*scales(SECONDS)]):
+            system = f"whitebg, PostgreSQL, writers: {each.processes}, tasks at once: {each.at_once}"
+            samples.add(each.per_second, what="changes", unit="per second", system=system)
             samples.add(each.database_us, what="processor time of a change, PostgreSQL", unit="µs", system=system)
             samples.add(each.writers_us, what="processor time of a change, its writer", unit="µs", system=system)
+            samples.add(each.kib_a_task, what="database of a task with its events", unit="KiB", system=system)
 
 
 async def measure_growth(samples: Samples, folder: Path, sizes: tuple[int, ...]) -> None:
