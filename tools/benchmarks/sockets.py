@@ -146,11 +146,12 @@ async def broadcast(peer: Broadcaster, *, users: int, per_second: float, seconds
                 while len(delays) < messages:  # noqa: ASYNC110 (a signal for each frame would slow the client down)
                     await asyncio.sleep(0.05)
 
-        async with _running(map(read, sockets)):
-            await publish(int(per_second * WARM_SECONDS))
-            cpu, messages = cpu_seconds(peer.server.pid), int(per_second * seconds)
-            await publish(messages)
-            took = cpu_seconds(peer.server.pid) - cpu
+        with no_collections():
+            async with running(map(read, sockets)):
+                await publish(int(per_second * WARM_SECONDS))
+                cpu, messages = cpu_seconds(peer.server.pid), int(per_second * seconds)
+                await publish(messages)
+                took = cpu_seconds(peer.server.pid) - cpu
     return Fanout(messages / seconds, delays, took / messages * 1e6, 0.0)
 
 
@@ -186,11 +187,12 @@ async def fanout(
                     await asyncio.sleep(0.05)
             return events
 
-        async with _running(map(read, sockets)):
-            await change(1, WARM_SECONDS)
-            before = cpu_seconds(process.pid), cpu_seconds(service.pid)
-            events = await change(2, seconds)
-            after = cpu_seconds(process.pid), cpu_seconds(service.pid)
+        with no_collections():
+            async with running(map(read, sockets)):
+                await change(1, WARM_SECONDS)
+                before = cpu_seconds(process.pid), cpu_seconds(service.pid)
+                events = await change(2, seconds)
+                after = cpu_seconds(process.pid), cpu_seconds(service.pid)
     return Fanout(
         events / seconds, delays, (after[0] - before[0]) / events * 1e6, (after[1] - before[1]) / events * 1e6
     )
@@ -210,13 +212,10 @@ def no_collections() -> Iterator[None]:
 
 
 @asynccontextmanager
-async def _running(coroutines: Iterable[Coroutine[None, None, None]]) -> AsyncIterator[None]:
-    """Run these beside the block, and end them with it."""
-    tasks = [asyncio.ensure_future(each) for each in coroutines]
-    try:
-        with no_collections():
-            yield
-    finally:
+async def running(coroutines: Iterable[Coroutine[None, None, None]]) -> AsyncIterator[None]:
+    """Run these beside the block, and end them with it; the first that fails ends both."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(each) for each in coroutines]
+        yield
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

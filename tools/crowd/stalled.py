@@ -5,22 +5,20 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-import re
 import socket
 import statistics
 import time
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from websockets.asyncio.client import ClientConnection, connect
 
-from tests.support.api import long_token, token
-from tests.support.http import http_client
+from tests.support.api import long_token
 from tests.support.processes import ServiceProcess
 from tools.benchmarks.cpu import cpu_seconds, resident_kib
-from tools.benchmarks.sockets import addresses, connected, driven_service, gateway, no_collections
+from tools.benchmarks.sockets import addresses, connected, driven_service, gateway, no_collections, running
+from tools.crowd.metric import metric
 from tools.crowd.storm import open_files
 
 PACE = 60.0
@@ -32,7 +30,8 @@ PADDING = 700
 STALL_S = (45.0, 55.0)
 """After such a time a stalled client connects again, as one on a bad line does, and stalls again."""
 TICKS = 0.05
-TOO_SLOW = 4101
+DROPPED = ("whitebg_ws_closes_total", {"code": "4101"})
+"""How many clients the gateway has given up for reading too slowly."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +72,7 @@ class Readers:
     events: int = 0
 
     async def read(self, connection: ClientConnection) -> None:
-        """Read until the socket is closed."""
+        """Read on and on; fail if the socket is closed."""
         async for text in connection:
             now = time.time()
             data = json.loads(text).get("data")
@@ -82,6 +81,7 @@ class Readers:
             self.events += 1
             if data["status"] == "pending":
                 self.delays_ms.append(now * 1e3 - int(data["filename"].split()[0]) / 1e3)
+        raise RuntimeError("a healthy socket was closed")
 
 
 async def compare(folder: Path, *, idle: int, busy: int, seconds: float) -> list[Round]:
@@ -94,14 +94,16 @@ async def compare(folder: Path, *, idle: int, busy: int, seconds: float) -> list
             # The users with changes come first; the first of them are those whose sockets stall.
             healthy = await connected(stack, everyone[few:busy], _answered)
             await connected(stack, everyone[busy:], _answered)
-            while await _metric(url, "whitebg_ws_connections_open") < idle + busy - few:  # noqa: ASYNC110 (its metric)
+            address = url.split("/")[2]
+            while await metric(address, "whitebg_ws_connections_open") < idle + busy - few:  # noqa: ASYNC110 (its metric)
                 await asyncio.sleep(TICKS)
             kib_each = (resident_kib(process.pid) - before) / (idle + busy - few)
             loads = f"{seconds} {PACE} {busy} 0 {STALLED_PACE * few} {few} {PADDING}"
             rounds = []
             for number, stalls in enumerate((False, True, False, True), start=1):
-                async with _few(url, few, stalls=stalls):
-                    dropped = await _dropped(url)
+                one = _stall if stalls else _drain
+                async with running(one(f"{url}?token={long_token(f'user-{each}')}") for each in range(few)):
+                    dropped = await metric(address, *DROPPED)
                     cpu, began = (cpu_seconds(process.pid), cpu_seconds(service.pid)), time.perf_counter()
                     service.send_line(loads)
                     with no_collections():
@@ -112,7 +114,7 @@ async def compare(folder: Path, *, idle: int, busy: int, seconds: float) -> list
                             stalled=few if stalls else 0,
                             delays_ms=readers.delays_ms,
                             missing=missing,
-                            dropped=await _dropped(url) - dropped,
+                            dropped=await metric(address, *DROPPED) - dropped,
                             kib_each=kib_each,
                             gateway_cores=(cpu_seconds(process.pid) - cpu[0]) / took,
                             service_cores=(cpu_seconds(service.pid) - cpu[1]) / took,
@@ -126,55 +128,20 @@ async def _read_all(
 ) -> tuple[Readers, int]:
     """Read the healthy sockets until all changes have arrived; return also how many did not, within a minute."""
     readers = Readers()
-    reading = [asyncio.create_task(readers.read(connection)) for connection in healthy]
-    line = await asyncio.to_thread(service.wait_for, f"driven {number}:", within=seconds + 120)
-    # Its users take turns, those that may stall first; a task is two changes.
-    turns, rest = divmod(int(line.split()[2]), few + len(healthy))
-    expected = 2 * (turns * len(healthy) + max(0, rest - few))
-    deadline = time.perf_counter() + 60
-    while readers.events < expected and time.perf_counter() < deadline:  # noqa: ASYNC110 (a signal for each frame costs)
-        await asyncio.sleep(TICKS)
-    for task in reading:
-        task.cancel()
-    ends = await asyncio.gather(*reading, return_exceptions=True)
-    if closed := [end for end in ends if not isinstance(end, asyncio.CancelledError)]:
-        raise RuntimeError(f"{len(closed)} healthy sockets were closed: {closed[0]!r}")
+    async with running(map(readers.read, healthy)):
+        line = await asyncio.to_thread(service.wait_for, f"driven {number}:", within=seconds + 120)
+        # Its users take turns, those that may stall first; a task is two changes.
+        turns, rest = divmod(int(line.split()[2]), few + len(healthy))
+        expected = 2 * (turns * len(healthy) + max(0, rest - few))
+        deadline = time.perf_counter() + 60
+        while readers.events < expected and time.perf_counter() < deadline:  # noqa: ASYNC110 (a signal a frame costs)
+            await asyncio.sleep(TICKS)
     return readers, expected - readers.events
 
 
 async def _answered(connection: ClientConnection) -> None:
     """Return once the gateway has answered; a ping of the protocol would oblige the client to send more of them."""
     await (await connection.ping())
-
-
-async def _dropped(url: str) -> int:
-    """Return how many clients the gateway has given up for reading too slowly."""
-    return await _metric(url, f'whitebg_ws_closes_total{{code="{TOO_SLOW}"}}')
-
-
-async def _metric(url: str, name: str) -> int:
-    """Return a metric of the gateway, 0 if it is not there."""
-    async with http_client() as http:
-        address = f"http://{url.split('/')[2]}/metrics"
-        text = (await http.get(address, headers={"Authorization": f"Bearer {token('root', scope='admin')}"})).text
-    found = re.search(rf"^{re.escape(name)} (\S+)$", text, re.MULTILINE)
-    return 0 if found is None else round(float(found[1]))
-
-
-@asynccontextmanager
-async def _few(url: str, count: int, *, stalls: bool) -> AsyncIterator[None]:
-    """Keep the sockets of the first users open, stalled or read; fail if one of them did."""
-    one = _stall if stalls else _drain
-    tasks = [asyncio.create_task(one(f"{url}?token={long_token(f'user-{number}')}")) for number in range(count)]
-    try:
-        yield
-        for task in tasks:
-            if task.done():
-                task.result()
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _drain(url: str) -> None:

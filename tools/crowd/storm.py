@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-import re
 import resource
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,9 +18,10 @@ from websockets.exceptions import ConnectionClosed, InvalidMessage
 from websockets.typing import Subprotocol
 
 from tests.support.api import SECRET, Api, open_channel, token
-from tests.support.http import http_client
 from tests.support.patience import PATIENCE
-from tests.support.processes import Program, free_port, program, service_process
+from tests.support.processes import free_port, service_process
+from tools.benchmarks.sockets import gateway
+from tools.crowd.metric import metric
 
 USERS = 100
 WITHIN = 240.0
@@ -43,9 +42,9 @@ class Client:
     seqs: list[int] = field(default_factory=list)
     attempts: int = 0
 
-    async def join(self, port: int) -> None:
+    async def join(self, gateway: str) -> None:
         """Connect, and receive the missed messages."""
-        url = f"ws://127.0.0.1:{port}/ws/notifications?token={self.token}&since={self.cursor}"
+        url = f"{gateway}?token={self.token}&since={self.cursor}"
         delay = 0.5
         while True:
             self.attempts += 1
@@ -64,11 +63,11 @@ class Client:
             else:
                 return
 
-    async def return_to(self, port: int) -> None:
+    async def return_to(self, gateway: str) -> None:
         """Wait for the delay announced by the old gateway, then join."""
         assert self.retry_after_ms is not None
         await asyncio.sleep(self.retry_after_ms / 1000)
-        await self.join(port)
+        await self.join(gateway)
 
     async def see_off(self) -> int | None:
         """Read until the gateway closes; return the close code."""
@@ -103,7 +102,7 @@ class Storm:
     """How long the first connections took."""
     returned_s: float
     """From the return of the gateway until the last client was in sync."""
-    reads: dict[str, float]
+    reads: dict[str, int]
     """Histories that the service sent meanwhile, by where they came from."""
 
     @property
@@ -123,29 +122,19 @@ def open_files(count: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
-@contextmanager
-def gateway(grpc_target: str, port: int) -> Iterator[Program]:
-    """Run a gateway while the block runs."""
-    settings = {
-        "http_port": str(port),
-        "grpc_target": grpc_target,
-        "jwt_secret": SECRET,
-        # All clients have the same address here, and a user of the test has many windows open.
-        "connections_per_minute": "0",
-        "connections_per_address": "0",
-        "connections_per_user": "0",
-        "drain_timeout": "PT60S",
-    }
-    with program([sys.executable, "-m", "ws_gateway"], **settings) as process:
-        process.wait_for("listening on")
-        yield process
+CLIENTS_OF_ONE_ADDRESS = {"connections_per_user": "0", "drain_timeout": "PT60S"}
+"""Settings of a gateway whose users have many windows open, all of which it sends elsewhere."""
 
 
 async def storm(folder: Path, count: int) -> Storm:
     """Let so many clients of `USERS` users lose their gateway, miss an event of each user, and return to another."""
     users = [f"user{number}" for number in range(USERS)]
-    port, metrics_port = free_port(), free_port()
-    metrics = f"http://127.0.0.1:{metrics_port}"
+    metrics_port = free_port()
+
+    async def reads() -> dict[str, int]:
+        name, address = "whitebg_replays_total", f"127.0.0.1:{metrics_port}"
+        return {source: await metric(address, name, {"source": source}) for source in ("memory", "database")}
+
     with (
         open_files(4 * count),
         service_process(folder, SECRET, worker_slots="0", metrics_port=str(metrics_port)) as service,
@@ -155,36 +144,29 @@ async def storm(folder: Path, count: int) -> Storm:
         tokens = {user: token(user) for user in users}
         clients = [Client(user, tokens[user], f"{epoch}:0") for _ in range(count // USERS) for user in users]
         async with asyncio.timeout(WITHIN):
-            with gateway(service.target, port) as first:
+            with gateway(service, **CLIENTS_OF_ONE_ADDRESS) as (first, url):
                 began = perf_counter()
                 for start in range(0, count, JOINING):
-                    await asyncio.gather(*(client.join(port) for client in clients[start : start + JOINING]))
+                    await asyncio.gather(*(client.join(url) for client in clients[start : start + JOINING]))
                 joined = perf_counter() - began
                 first.terminate()
                 codes = await asyncio.gather(*(client.see_off() for client in clients))
                 first.wait(60)
         await _submit_for_all(service.target, users)
-        before = await _counter(metrics, "whitebg_replays_total")
+        before = await reads()
         for client in clients:
             client.seqs.clear()
             client.attempts = 0
         async with asyncio.timeout(WITHIN):
-            with gateway(service.target, port) as second:
+            with gateway(service, **CLIENTS_OF_ONE_ADDRESS) as (second, url):
                 began = perf_counter()
-                await asyncio.gather(*(client.return_to(port) for client in clients))
+                await asyncio.gather(*(client.return_to(url) for client in clients))
                 returned = perf_counter() - began
-                after = await _counter(metrics, "whitebg_replays_total")
+                after = await reads()
                 await asyncio.gather(*(client.leave() for client in clients))
                 second.terminate()
                 second.wait(60)
     return Storm(clients, set(codes), joined, returned, {source: after[source] - before[source] for source in after})
-
-
-async def _counter(url: str, name: str) -> dict[str, float]:
-    """Return a counter of the service by its label."""
-    async with http_client() as http:
-        text = (await http.get(f"{url}/metrics", timeout=30)).text
-    return {label: float(value) for label, value in re.findall(rf'^{name}\{{\w+="(\w+)"\}} (\S+)$', text, re.MULTILINE)}
 
 
 async def _submit_for_all(target: str, users: list[str]) -> None:
