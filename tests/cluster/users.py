@@ -13,7 +13,6 @@ import httpx
 
 from tests.support.api import long_token
 from tools.chaos.recorder import Recorder
-from tools.checker.history import Called
 from tools.cluster.topology import Topology
 
 AGAIN_SECONDS = 0.2
@@ -111,15 +110,5 @@ class User:
             return repr(error)
         return answer if answer.status_code < 500 else f"{answer.status_code} {answer.text}"
 
-    def _record(self, operation: str, began: float, outcome: str, *, key: str = "", task_id: int = 0) -> None:
-        self.recorder.add(
-            Called(
-                user=self.name,
-                operation=operation,
-                began=began,
-                at=time.time(),
-                outcome=outcome,
-                key=key,
-                task_id=task_id,
-            )
-        )
+    def _record(self, operation: str, began: float, outcome: str, **details: Any) -> None:
+        self.recorder.called(self.name, operation, began, outcome, **details)

@@ -6,6 +6,7 @@ import asyncio
 import random
 import time
 from dataclasses import dataclass, field
+from typing import Any
 
 import grpc
 import httpx
@@ -14,7 +15,7 @@ from grpc import aio
 from tests.support.api import QUICK, Api
 from tests.support.photos import product_photo
 from tools.chaos.recorder import Recorder, state_name
-from tools.checker.history import Admitted, Called, Readiness, Revoked
+from tools.checker.history import Admitted, Readiness, Revoked
 from whitebg.v1 import generator_service_pb2 as pb
 
 PHOTO = product_photo(64, 48)
@@ -106,30 +107,8 @@ class Caller:
         else:
             self._record("get", began, "ok", task_id=task_id, state=state_name(task.state), seq=task.seq)
 
-    def _record(
-        self,
-        operation: str,
-        began: float,
-        outcome: str,
-        *,
-        key: str = "",
-        task_id: int = 0,
-        state: str = "",
-        seq: int = 0,
-    ) -> None:
-        self.recorder.add(
-            Called(
-                user=self.api.user,
-                operation=operation,
-                began=began,
-                at=time.time(),
-                outcome=outcome,
-                key=key,
-                task_id=task_id,
-                state=state,
-                seq=seq,
-            )
-        )
+    def _record(self, operation: str, began: float, outcome: str, **details: Any) -> None:
+        self.recorder.called(self.api.user, operation, began, outcome, **details)
 
     @staticmethod
     def _outcome(error: aio.AioRpcError) -> str:

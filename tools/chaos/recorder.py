@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
-from tools.checker.history import Logged, Moved, Received, Record, Shown, SnapshotBegun, SnapshotEnded, to_line
+from tools.checker.history import Called, Logged, Moved, Received, Record, Shown, SnapshotBegun, SnapshotEnded, to_line
 from whitebg.v1 import event_pb2, task_pb2
 
 _TYPES = {event_pb2.EVENT_TYPE_TIMED_OUT: "timeout"}
@@ -31,6 +31,10 @@ class Recorder:
         for record in records:
             self.records.append(record)
             self.file.write(to_line(record) + "\n")
+
+    def called(self, user: str, operation: str, began: float, outcome: str, **details: Any) -> None:
+        """Add a call that has just ended; ``details`` are further fields of `Called`."""
+        self.add(Called(user=user, operation=operation, began=began, at=time.time(), outcome=outcome, **details))
 
     def close(self) -> None:
         """Write out the file."""

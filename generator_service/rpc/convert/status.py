@@ -193,12 +193,7 @@ def _(error: errors.CursorGap) -> Problem:
 
 
 @problem.register
-def _(error: errors.SlowConsumer) -> Problem:
-    return Problem(Code.RESOURCE_EXHAUSTED, "SLOW_CONSUMER", str(error), retry_after=RETRY_SOON)
-
-
-@problem.register
-def _(error: errors.SlowSnapshot) -> Problem:
+def _(error: errors.SlowConsumer | errors.SlowSnapshot) -> Problem:
     return Problem(Code.RESOURCE_EXHAUSTED, "SLOW_CONSUMER", str(error), retry_after=RETRY_SOON)
 
 

@@ -114,7 +114,7 @@ async def test_a_snapshot_comes_oldest_first_in_pages_of_one_head(five: StoreHar
 
 
 async def test_a_snapshot_without_tasks_has_one_page_with_the_head(five: StoreHarness) -> None:
-    async with pages_of(five, "nobody") as reading:
+    async with pages_of(five, "unknown") as reading:
         (page,) = [page async for page in reading]
     assert (page.tasks, page.revision, page.head.position) == ([], 6, 0)
 

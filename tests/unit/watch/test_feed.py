@@ -162,8 +162,8 @@ async def test_a_replay_to_the_head_does_not_share_a_look_that_began_before_it(l
 
 async def test_a_replay_to_the_head_fails_with_the_database(log: LogDouble) -> None:
     process = await Process(log).start()
-    log.failure = OSError("the database is away")
-    with pytest.raises(OSError, match="the database is away"):
+    log.failure = OSError("the database is unavailable")
+    with pytest.raises(OSError, match="the database is unavailable"):
         await to_head(process, WatchRequest(scope=ANN, after=UserCursor("e1", 1), stop_at_head=True))
     log.failure = None
     assert seqs(await to_head(process, WatchRequest(scope=ANN, after=UserCursor("e1", 1), stop_at_head=True)))
