@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -72,12 +72,18 @@ class Gateway:
 
 USERS_AT_ONCE = 4
 """Users that it takes to hold all slots for uploads."""
+FIRST_CONTACT_S = 3.0
+"""How long a start waits for the service, in seconds: without it the page and ``/readyz`` can be served, no more."""
 REVOKED = Close(CloseCode.UNAUTHENTICATED, "the session was revoked; sign in again")
 
 
 @asynccontextmanager
 async def run_gateway(settings: Settings, clock: Clock, metrics: Metrics) -> AsyncIterator[Gateway]:
-    """Connect to the service, and to other gateways where there are some; keep watching both within the block."""
+    """Connect to the service, and to other gateways where there are some; keep watching both within the block.
+
+    Tokens can be checked from the start of the block, unless the service is away: a load balancer that sees the port
+    open sends requests at once.
+    """
     async with open_shared_state(settings, clock, metrics) as shared, _run(settings, clock, metrics, shared) as gateway:
         yield gateway
 
@@ -138,6 +144,9 @@ async def _run(settings: Settings, clock: Clock, metrics: Metrics, shared: Share
         metrics.certificates(expiry, expiry.of)
     watching = asyncio.create_task(hub.run(), name="hub")
     try:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FIRST_CONTACT_S):
+                await hub.tried.wait()
         yield Gateway(
             settings=settings,
             clock=clock,

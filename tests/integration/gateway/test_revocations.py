@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,6 +17,7 @@ from tests.support.driven_service import DrivenService
 from tests.support.patience import PATIENCE
 from whitebg.v1 import generator_service_pb2 as pb
 from whitebg_process.token_lifetime import CLOCK_SKEW
+from ws_gateway.app import create_app
 from ws_gateway.settings import Settings
 from ws_gateway.upstream.client import ServiceClient
 from ws_gateway.upstream.errors import ServiceError
@@ -99,6 +101,30 @@ async def test_a_list_that_can_t_be_read_is_asked_for_again(
     async with running(service, settings) as world:
         assert failures == -1
         assert await status(world, token_for("ann")) == 200
+
+
+async def test_tokens_can_be_checked_as_soon_as_a_gateway_listens(
+    service: DrivenService, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An upgrade of a gateway rejects nobody: a load balancer that sees the port open sends requests at once."""
+    listed, asked, go_on = ServiceClient.list_revocations, asyncio.Event(), asyncio.Event()
+
+    async def late(self: ServiceClient, after: int) -> pb.ListRevocationsResponse:
+        asked.set()
+        await go_on.wait()
+        return await listed(self, after)
+
+    monkeypatch.setattr(ServiceClient, "list_revocations", late)
+    app = create_app(settings)
+    async with AsyncExitStack() as stack:
+        start = asyncio.create_task(stack.enter_async_context(app.router.lifespan_context(app)))
+        async with asyncio.timeout(PATIENCE):
+            await asked.wait()
+        assert not start.done()
+        go_on.set()
+        async with asyncio.timeout(PATIENCE):
+            await start
+        assert app.state.gateway.revocations.known
 
 
 async def test_a_service_that_can_t_be_reached_has_ended_nothing(world: GatewayHarness) -> None:
