@@ -73,6 +73,8 @@ class Engine(StrEnum):
     LOCAL = "local"
     GEMINI = "gemini"
     NEURAL = "neural"
+    REMBG = NEURAL
+    """Deprecated: the contract's former name of NEURAL."""
 
     @classmethod
     def _missing_(cls, value: object) -> Engine | None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Json, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Json, WithJsonSchema, field_validator
 from pydantic_core import from_json
 
 from whitebg.v1 import task_pb2
-from whitebg_process.proto_enums import names, numbers
+from whitebg_process.proto_enums import names
+from whitebg_process.proto_fields import MessageFields
 
 
 class EngineName(StrEnum):
@@ -48,14 +48,8 @@ class ShadowName(StrEnum):
     CONTACT = "contact"
 
 
-_ENGINE = numbers(EngineName, task_pb2.Engine)
 ENGINE_NAMES = {task_pb2.ENGINE_UNSPECIFIED: "auto", **names(task_pb2.Engine)}
-_FORMAT = {
-    name: task_pb2.OutputFormat.Value(f"OUTPUT_FORMAT_{name.name.replace('JPG', 'JPEG')}") for name in FormatName
-}
 FORMAT_NAMES = names(task_pb2.OutputFormat)
-_CONTENT, _CONTENT_NAME = numbers(ContentName, task_pb2.Content), names(task_pb2.Content)
-_SHADOW, _SHADOW_NAME = numbers(ShadowName, task_pb2.Shadow), names(task_pb2.Shadow)
 
 
 class RegionOut(BaseModel):
@@ -69,11 +63,10 @@ class RegionOut(BaseModel):
     @classmethod
     def of(cls, region: task_pb2.Region) -> RegionOut:
         """Read a region of the service."""
-        return cls(left=region.left, top=region.top, right=region.right, bottom=region.bottom)
+        return _REGION.read(region)
 
-    def to_proto(self) -> task_pb2.Region:
-        """Return the region as the service takes it."""
-        return task_pb2.Region(**self.model_dump())
+
+_REGION = MessageFields(RegionOut, task_pb2.Region)
 
 
 class HintKindName(StrEnum):
@@ -90,19 +83,6 @@ class HintOut(BaseModel):
 
     kind: HintKindName
     region: RegionOut
-
-    @classmethod
-    def of(cls, hint: task_pb2.Hint) -> HintOut:
-        """Read a hint of the service."""
-        return cls(kind=_HINT_KIND_NAME[hint.kind], region=RegionOut.of(hint.region))
-
-    def to_proto(self) -> task_pb2.Hint:
-        """Return the hint as the service takes it."""
-        return task_pb2.Hint(kind=_HINT_KIND[self.kind], region=self.region.to_proto())
-
-
-_HINT_KIND = numbers(HintKindName, task_pb2.HintKind)
-_HINT_KIND_NAME = {value: name for name, value in _HINT_KIND.items()}
 
 
 def _from_form(value: object) -> object:
@@ -139,26 +119,10 @@ class PictureOptions(BaseModel):
         None, description="Region of the photo that is shown, as JSON in a form; null: the whole product"
     )
 
-    def to_proto(self, hints: Sequence[HintOut] = ()) -> task_pb2.TaskOptions:
-        """Return the options as the service takes them."""
-        return task_pb2.TaskOptions(
-            engine=_ENGINE[self.engine],
-            preset=self.preset,
-            format=task_pb2.OUTPUT_FORMAT_UNSPECIFIED if self.format is None else _FORMAT[self.format],
-            size_px=self.size_px or 0,
-            fill=self.fill or 0.0,
-            margin=self.margin,
-            background=self.background,
-            shadow=_SHADOW[self.shadow],
-            content=_CONTENT[self.content],
-            prompt=self.prompt,
-            hints=[hint.to_proto() for hint in hints],
-            rotation=self.rotation,
-            move_x=self.move_x,
-            move_y=self.move_y,
-            scale=self.scale,
-            crop=None if self.crop is None else self.crop.to_proto(),
-        )
+    @field_validator("format")
+    @classmethod
+    def _contract_name(cls, value: FormatName | None) -> FormatName | None:
+        return FormatName.JPEG if value is FormatName.JPG else value
 
 
 _MORE_OPTIONS = {
@@ -192,47 +156,43 @@ class OptionsForm(PictureOptions):
 
     def outputs(self) -> list[task_pb2.TaskOptions]:
         """Return the options of all pictures as the service takes them, the form's own first."""
-        return [each.to_proto(self.hints) for each in (self, *self.more_options)]
+        messages = [_ASKED.write(each) for each in (self, *self.more_options)]
+        for message in messages:
+            message.hints.extend(map(_HINT.write, self.hints))
+        return messages
+
+
+_ASKED = MessageFields(PictureOptions, task_pb2.TaskOptions)
+_HINT = MessageFields(HintOut, task_pb2.Hint)
 
 
 class OptionsOut(BaseModel):
     """The requested options; null where the preset determines the value, or there is no crop."""
 
-    engine: str
-    preset: str
-    format: str | None
-    size_px: int | None
-    fill: float | None
-    margin: float | None
-    background: str | None
-    shadow: str
-    content: str
-    prompt: str
-    hints: list[HintOut] = Field(description="Regions that are product or backdrop for sure")
-    rotation: float
-    move_x: float
-    move_y: float
-    scale: float
-    crop: RegionOut | None
+    # All are in each answer, although they have defaults: those of a message without the field.
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
+
+    engine: str = "auto"
+    preset: str = "custom"
+    format: str | None = None
+    size_px: int | None = None
+    fill: float | None = None
+    margin: float | None = None
+    background: str | None = None
+    shadow: str = "none"
+    content: str = "picture"
+    prompt: str = ""
+    hints: list[HintOut] = Field([], description="Regions that are product or backdrop for sure")
+    rotation: float = 0.0
+    move_x: float = 0.0
+    move_y: float = 0.0
+    scale: float = 1.0
+    crop: RegionOut | None = None
 
     @classmethod
     def of(cls, options: task_pb2.TaskOptions) -> OptionsOut:
         """Read the options of the service."""
-        return cls(
-            engine=ENGINE_NAMES[options.engine],
-            preset=options.preset or "custom",
-            format=FORMAT_NAMES.get(options.format),
-            size_px=options.size_px or None,
-            fill=options.fill or None,
-            margin=options.margin if options.HasField("margin") else None,
-            background=options.background or None,
-            shadow=_SHADOW_NAME.get(options.shadow, "none"),
-            content=_CONTENT_NAME.get(options.content, "picture"),
-            prompt=options.prompt,
-            hints=[HintOut.of(hint) for hint in options.hints],
-            rotation=options.rotation,
-            move_x=options.move_x,
-            move_y=options.move_y,
-            scale=options.scale or 1.0,
-            crop=RegionOut.of(options.crop) if options.HasField("crop") else None,
-        )
+        return _SHOWN.read(options)
+
+
+_SHOWN = MessageFields(OptionsOut, task_pb2.TaskOptions)

@@ -32,15 +32,19 @@ def numbers(members: type[_Member], proto: ProtoEnum[_Number_co]) -> dict[_Membe
         ValueError: the contract lacks a member.
 
     """
-    return {each: proto.Value(f"{_prefix(proto)}{each.name}") for each in members if each.name != "UNKNOWN"}
+    return {each: proto.Value(f"{_prefix(proto.DESCRIPTOR)}{each.name}") for each in members if each.name != "UNKNOWN"}
 
 
 def names(proto: ProtoEnum[int]) -> Mapping[int, str]:
     """Return the lower-case name of each number of an enum but that of ``UNSPECIFIED``, without the enum's prefix."""
-    prefix = _prefix(proto)
-    values = proto.DESCRIPTOR.values_by_number
-    return {number: value.name.removeprefix(prefix).lower() for number, value in values.items() if number}
+    return {number: name.lower() for number, name in value_names(proto.DESCRIPTOR).items()}
 
 
-def _prefix(proto: ProtoEnum[int]) -> str:
-    return proto.DESCRIPTOR.values_by_number[0].name.removesuffix("UNSPECIFIED")
+def value_names(enum: EnumDescriptor) -> dict[int, str]:
+    """Return the name of each number of an enum but that of ``UNSPECIFIED``, without the enum's prefix."""
+    prefix = _prefix(enum)
+    return {value.number: value.name.removeprefix(prefix) for value in enum.values if value.number}
+
+
+def _prefix(enum: EnumDescriptor) -> str:
+    return enum.values_by_number[0].name.removesuffix("UNSPECIFIED")

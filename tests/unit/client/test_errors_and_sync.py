@@ -118,7 +118,7 @@ def test_options_go_there_and_back() -> None:
         prompt="soft light",
     )
     assert options_from_proto(options_to_proto(options)) == options
-    with pytest.raises(ValueError, match="is not an engine to ask for"):
+    with pytest.raises(ValueError, match="can't be asked for; use one of auto, local"):
         options_to_proto(models.TaskOptions(engine=models.Engine.UNKNOWN))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
@@ -38,7 +38,10 @@ from generator_service.watch.feed import Bookmark, Item, QueueChanged, SnapshotB
 from generator_service.watch.queue_positions import QueueView
 from tests.support.clock import NOON, SettableClock
 from tests.support.store import LEASE, RESULT, new_task, queue_of
+from whitebg import models
+from whitebg.convert.options import options_from_proto, options_to_proto
 from whitebg.v1 import event_pb2, generator_service_pb2, task_pb2
+from ws_gateway.http.options import OptionsOut, PictureOptions
 
 REQUESTED = generator_service_pb2.SNAPSHOT_REASON_REQUESTED
 VIEW = QueueView(SettableClock(), 1, running_per_user=4, queue_time=lambda: NOON)
@@ -51,8 +54,6 @@ VIEW = QueueView(SettableClock(), 1, running_per_user=4, queue_time=lambda: NOON
         (list(Engine), picture_options.ENGINES, task_pb2.Engine),
         (list(WaitReason), messages.WAIT_REASONS, task_pb2.WaitReason),
         (list(OutputFormat), picture_options.FORMATS, task_pb2.OutputFormat),
-        (list(Content), picture_options.CONTENTS, task_pb2.Content),
-        (list(Shadow), picture_options.SHADOWS, task_pb2.Shadow),
         (list(Verdict), messages.VERDICTS, task_pb2.Verdict),
         (list(ResultVerdict), messages.RESULT_VERDICTS, task_pb2.ResultVerdict),
         (list(EventType), messages.EVENT_TYPES, event_pb2.EventType),
@@ -271,6 +272,34 @@ def test_unknown_numbers_are_refused_with_their_field() -> None:
     with pytest.raises(InvalidRequest, match=r"options\.shadow: 99"):
         picture_options.options_from(task_pb2.TaskOptions(shadow=99))  # type: ignore[arg-type]  # as above
     assert picture_options.options_from(task_pb2.TaskOptions()) == TaskOptions()
+    with pytest.raises(InvalidRequest, match=r"options\.hints\[0\]\.region: is missing"):
+        picture_options.options_from(task_pb2.TaskOptions(hints=[task_pb2.Hint(kind=task_pb2.HINT_KIND_KEEP)]))
+
+
+@pytest.mark.parametrize("of", [TaskOptions, models.TaskOptions, OptionsOut, PictureOptions])
+def test_an_option_of_the_contract_is_an_option_everywhere(of: type[object]) -> None:
+    # The hints of a form are in it once, for all of its pictures.
+    elsewhere = {"hints"} if of is PictureOptions else set()
+    contract = {field.name for field in task_pb2.TaskOptions.DESCRIPTOR.fields}
+    assert set(get_type_hints(of)) - {"model_config"} | elsewhere >= contract
+
+
+@pytest.mark.parametrize(
+    ("name", "enum"),
+    [
+        ("engine", task_pb2.Engine),
+        ("format", task_pb2.OutputFormat),
+        ("content", task_pb2.Content),
+        ("shadow", task_pb2.Shadow),
+    ],
+)
+def test_every_value_of_an_option_is_read_by_service_and_client(name: str, enum: EnumTypeWrapper) -> None:
+    for number in set(enum.values()) - {0, task_pb2.ENGINE_REMBG if name == "engine" else 0}:
+        message = task_pb2.TaskOptions()
+        setattr(message, name, number)
+        service = picture_options.options(picture_options.options_from(message))
+        client = options_to_proto(options_from_proto(message))
+        assert (getattr(service, name), getattr(client, name)) == (number, number)
 
 
 def test_a_preset_arrives_whole() -> None:

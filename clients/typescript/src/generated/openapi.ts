@@ -1424,9 +1424,15 @@ export interface components {
          * @description The requested options; null where the preset determines the value, or there is no crop.
          */
         OptionsOut: {
-            /** Engine */
+            /**
+             * Engine
+             * @default auto
+             */
             engine: string;
-            /** Preset */
+            /**
+             * Preset
+             * @default custom
+             */
             preset: string;
             /** Format */
             format: string | null;
@@ -1438,24 +1444,46 @@ export interface components {
             margin: number | null;
             /** Background */
             background: string | null;
-            /** Shadow */
+            /**
+             * Shadow
+             * @default none
+             */
             shadow: string;
-            /** Content */
+            /**
+             * Content
+             * @default picture
+             */
             content: string;
-            /** Prompt */
+            /**
+             * Prompt
+             * @default
+             */
             prompt: string;
             /**
              * Hints
              * @description Regions that are product or backdrop for sure
+             * @default []
              */
             hints: components["schemas"]["HintOut"][];
-            /** Rotation */
+            /**
+             * Rotation
+             * @default 0
+             */
             rotation: number;
-            /** Move X */
+            /**
+             * Move X
+             * @default 0
+             */
             move_x: number;
-            /** Move Y */
+            /**
+             * Move Y
+             * @default 0
+             */
             move_y: number;
-            /** Scale */
+            /**
+             * Scale
+             * @default 1
+             */
             scale: number;
             crop: components["schemas"]["RegionOut"] | null;
         };
