@@ -65,7 +65,7 @@ def gateway(service: ServiceProcess, **settings: str) -> Iterator[tuple[Program,
         "failed_handshakes_per_minute": "0",
     }
     with program([sys.executable, "-m", "ws_gateway"], **required | settings) as process:
-        process.wait_for("connected to the service")
+        process.wait_for("listening on http")
         yield process, f"ws://127.0.0.1:{port}/ws/notifications"
 
 
