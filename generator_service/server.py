@@ -101,6 +101,9 @@ WATCH_GRACE_SECONDS = 2.0
 MAX_CALLS = 20_000
 """Limit of concurrent calls, including watches, of which there may be thousands."""
 
+PREFILL_EVENTS = 1_000
+"""Events that a start reads into memory, each at 60 µs: clients that were connected before the stop need the latest."""
+
 SERVER_OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
@@ -298,7 +301,7 @@ async def _start_tail(
     listeners = [ring.extend, view.fold, watchers.push, parts.readiness.on_events]
     listeners += [worker.notice] if worker else []
     tail = LogTail(store, wake, listeners=listeners, on_gap=reset, committed=parts.committed)
-    await tail.start(prefill=settings.ring_events)
+    await tail.start(prefill=min(PREFILL_EVENTS, settings.ring_events))
     # Earlier events were logged and counted by the processes that published them.
     tail.join(StatusLog(view.known, asyncio.get_running_loop().call_soon).tell)
     tail.join(lambda events: metrics.told(events, parts.clock.now()))

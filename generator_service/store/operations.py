@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Row, and_, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Row, and_, delete, func, or_, select, update
 
 from generator_service.domain import transitions
 from generator_service.domain.breaker import BLOBS, Breaker, Outage, engine_breaker
@@ -337,21 +337,15 @@ def compact(uow: UnitOfWork, retention: Retention) -> int:
     """Delete a chunk of events that need not be kept; return how many. Zero means that nothing is left to do."""
     recent = uow.now - retention.events_for
     oldest = min(recent, uow.now - retention.tasks_for)
-    oldest_kept = and_(events.c.user_id == users.c.user_id, events.c.seq == users.c.compacted_seq + 1)
     idle = ~select(tasks.c.task_id).where(tasks.c.user_id == users.c.user_id).exists()
     candidates = uow.query(
         select(users.c.user_id)
         .where(
             or_(
-                users.c.seq - users.c.compacted_seq > retention.events_per_user,
-                select(events.c.revision).where(oldest_kept, events.c.occurred_at < oldest).exists(),
-                and_(
-                    idle,
-                    or_(
-                        users.c.seq == users.c.compacted_seq,
-                        select(events.c.revision).where(oldest_kept, events.c.occurred_at < recent).exists(),
-                    ),
-                ),
+                _begins_before(oldest),
+                # Of most users all is recent: to read each of them would hold up other writes.
+                and_(users.c.seq - users.c.compacted_seq > retention.events_per_user, _begins_before(recent)),
+                and_(idle, or_(users.c.seq == users.c.compacted_seq, _begins_before(recent))),
             )
         )
         .order_by(users.c.user_id)
@@ -373,6 +367,12 @@ def compact(uow: UnitOfWork, retention: Retention) -> int:
         if deleted >= COMPACT_CHUNK:
             break
     return deleted
+
+
+def _begins_before(cutoff: datetime) -> ColumnElement[bool]:
+    """Return whether a user's oldest event is older than that."""
+    oldest_kept = and_(events.c.user_id == users.c.user_id, events.c.seq == users.c.compacted_seq + 1)
+    return select(events.c.revision).where(oldest_kept, events.c.occurred_at < cutoff).exists()
 
 
 def probe(uow: UnitOfWork) -> None:

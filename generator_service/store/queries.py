@@ -24,6 +24,7 @@ from generator_service.store.views import EventPage, Head, QueueCounts, QueueSna
 
 _RUN_TIMES = select(tasks.c.run_at).where(tasks.c.state == TaskState.PENDING.value)
 _TERMINAL = [state.value for state in TERMINAL_STATES]
+_LIVE = [state.value for state in TaskState if state not in TERMINAL_STATES]
 
 
 def log_position(connection: Connection) -> Head:
@@ -189,7 +190,8 @@ def snapshot(connection: Connection, user_id: str | None, page_size: int) -> Ite
 def unfinished(connection: Connection) -> QueueSnapshot:
     """Read all tasks that are not terminal, and whose turn it is."""
     head = connection.execute(statements.LOG_HEAD).one()
-    live = select(tasks).where(tasks.c.state.not_in(_TERMINAL)).order_by(tasks.c.task_id)
+    # By name: an index leads to these few, and not to what is not one of the others.
+    live = select(tasks).where(tasks.c.state.in_(_LIVE)).order_by(tasks.c.task_id)
     turns = select(users.c.user_id, users.c.served).where(
         or_(users.c.pending > 0, users.c.served > head.started - CREDIT)
     )

@@ -130,7 +130,7 @@ class _Names:
 
 
 class _Same:
-    """What is the same in both."""
+    """A value of the same type in both."""
 
     def read(self, value: Any, path: str) -> Any:
         del path

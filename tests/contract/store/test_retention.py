@@ -17,6 +17,7 @@ from generator_service.domain.task import TaskState
 from generator_service.notifier.local import LocalNotifier
 from generator_service.store import operations
 from generator_service.store.contract import Retention
+from generator_service.store.unit_of_work import UnitOfWork
 from generator_service.watch.feed import (
     Batch,
     Bookmark,
@@ -66,6 +67,28 @@ async def test_recent_events_stay_however_many(desk: StoreHarness) -> None:
     desk.clock.advance(timedelta(hours=20))
     assert await desk.store.compact(KEEP_3) == 5
     assert await _all_kept_above(desk, "ann") == (5, list(range(6, 16)))
+
+
+async def test_users_of_whom_nothing_may_go_are_not_looked_at(
+    desk: StoreHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To lock and read each of a thousand busy users took a second, in which nothing else was written."""
+    for user in ("ann", "bob"):
+        for _ in range(5):
+            await desk.add(user)
+    desk.clock.advance(timedelta(hours=23))
+    compacted = []
+
+    def compact_user(_uow: UnitOfWork, user_id: str, *_limits: object) -> int:
+        compacted.append(user_id)
+        return 0
+
+    monkeypatch.setattr(operations, "_compact_user", compact_user)
+    assert await desk.store.compact(KEEP_3) == 0
+    assert compacted == []
+    desk.clock.advance(timedelta(hours=2))
+    await desk.store.compact(KEEP_3)
+    assert set(compacted) == {"ann", "bob"}
 
 
 async def test_only_a_whole_beginning_goes_though_the_clock_ran_backwards(desk: StoreHarness) -> None:
