@@ -21,7 +21,7 @@ from generator_service.data_dir import DataDirError, DataDirInUse, data_dir_lock
 from generator_service.domain.errors import EngineError
 from generator_service.domain.presets import PictureSpec
 from generator_service.domain.readiness import disk_full
-from generator_service.domain.task import Engine, OutputFormat
+from generator_service.domain.task_options import Engine, OutputFormat
 from generator_service.engines.base import CheckableEngine, ImageEngine
 from generator_service.engines.neural.files import ModelFolder
 from generator_service.engines.neural.models import ModelUnusable

@@ -15,7 +15,7 @@ from pydantic import Field, IPvAnyNetwork, SecretStr, ValidationInfo, field_vali
 from pydantic_settings import NoDecode
 
 from generator_service.blobs.bucket import Bucket, Keys
-from generator_service.domain.task import Engine
+from generator_service.domain.task_options import Engine
 from generator_service.tls import ServerFiles
 from whitebg_process.settings import ProcessSettings, split_secrets
 

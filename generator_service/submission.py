@@ -16,16 +16,8 @@ from generator_service.domain import fingerprints
 from generator_service.domain.errors import ImageNotFound, ImageRejected, InvalidRequest, WhitebgError
 from generator_service.domain.filename import shortened
 from generator_service.domain.presets import resolve
-from generator_service.domain.task import (
-    MAX_PRIORITY,
-    MIN_PRIORITY,
-    Engine,
-    InputInfo,
-    MaskInfo,
-    NewTask,
-    Task,
-    TaskOptions,
-)
+from generator_service.domain.task import MAX_PRIORITY, MIN_PRIORITY, InputInfo, MaskInfo, NewTask, Task
+from generator_service.domain.task_options import Engine, TaskOptions
 from generator_service.engines.inspector import Inspector
 from generator_service.engines.registry import Engines
 from generator_service.images import Images, NewImage

@@ -13,7 +13,7 @@ import cv2
 from PIL import Image
 
 from generator_service.domain.presets import resolve
-from generator_service.domain.task import OutputFormat, TaskOptions
+from generator_service.domain.task_options import OutputFormat, TaskOptions
 from generator_service.imaging.render import RenderedPicture, render
 
 ROOT = Path(__file__).parent.parent

@@ -22,7 +22,7 @@ from rich.table import Table
 from generator_service.domain.errors import ImageRejected
 from generator_service.domain.presets import PRESETS, resolve
 from generator_service.domain.report import Report, Verdict
-from generator_service.domain.task import Shadow, TaskOptions
+from generator_service.domain.task_options import Shadow, TaskOptions
 from generator_service.imaging.cutting.cutout import find_outline, full_alpha
 from generator_service.imaging.cutting.network import own_network
 from generator_service.imaging.render import finish

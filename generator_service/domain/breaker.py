@@ -13,7 +13,8 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum, StrEnum
 
 from generator_service.domain.retry import RetryPolicy
-from generator_service.domain.task import Engine, WaitReason
+from generator_service.domain.task import WaitReason
+from generator_service.domain.task_options import Engine
 
 BLOBS = "blobs"
 """Name of the image store's breaker."""

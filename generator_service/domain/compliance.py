@@ -8,7 +8,7 @@ from generator_service.domain.cutout_checks import cutout_checks
 from generator_service.domain.measurements import Measurements
 from generator_service.domain.presets import PRESETS, PictureSpec, Preset
 from generator_service.domain.report import Check, Report, Verdict, check_of
-from generator_service.domain.task import CUSTOM_PRESET, Content, OutputFormat
+from generator_service.domain.task_options import CUSTOM_PRESET, Content, OutputFormat
 
 FILL_TOLERANCE = 0.02
 MAX_OFF_CENTRE = 0.02

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from generator_service.domain.task import Engine
+from generator_service.domain.task_options import Engine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from generator_service.domain.task import Engine
+from generator_service.domain.task_options import Engine
 
 MAX_RUNNING = 10_000
 MAX_PER_MINUTE = 60_000

@@ -20,7 +20,7 @@ from datetime import timedelta
 from enum import Enum
 from functools import lru_cache
 
-from generator_service.domain.task import Engine, TaskOptions
+from generator_service.domain.task_options import Engine, TaskOptions
 
 VERSION = "v1"
 

@@ -9,7 +9,7 @@ from generator_service.domain.errors import InvalidRequest
 from generator_service.domain.finding import Region
 from generator_service.domain.hints import MAX_HINTS, Hint
 from generator_service.domain.position import AUTOMATIC, MAX_MOVE, MAX_ROTATION, MAX_SCALE, MIN_SCALE, Position
-from generator_service.domain.task import CUSTOM_PRESET, Content, OutputFormat, Shadow, TaskOptions
+from generator_service.domain.task_options import CUSTOM_PRESET, Content, OutputFormat, Shadow, TaskOptions
 
 MIN_SIZE_PX, MAX_SIZE_PX = 100, 10_000
 MAX_AUTO_SIZE_PX = 5000

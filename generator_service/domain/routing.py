@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 
 from generator_service.domain.breaker import BLOBS, PAUSE, Access, Breaker, engine_breaker, pause_name
 from generator_service.domain.retry import RetryPolicy
-from generator_service.domain.task import Engine, Task, stored_names
+from generator_service.domain.task import Task
+from generator_service.domain.task_options import Engine, stored_names
 
 AUTO_CUTTING = "auto_cutting"
 """Request for an automatically chosen engine that applies the task's mask or hints."""

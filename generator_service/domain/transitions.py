@@ -14,7 +14,6 @@ from generator_service.domain.errors import InvalidTransition
 from generator_service.domain.event import EventType
 from generator_service.domain.task import (
     TERMINAL_STATES,
-    Engine,
     NewTask,
     ResultInfo,
     Review,
@@ -23,6 +22,7 @@ from generator_service.domain.task import (
     TaskState,
     WaitReason,
 )
+from generator_service.domain.task_options import Engine
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     # For typing only: that module imports this one.
-    from generator_service.domain.task import Engine
+    from generator_service.domain.task_options import Engine
 
 DELETED_USERS = ""
 """User under whom the usage of deleted users is counted; no user has this name."""

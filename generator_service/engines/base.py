@@ -10,7 +10,7 @@ from generator_service.domain.finding import Finding
 from generator_service.domain.placement import Placement
 from generator_service.domain.presets import PictureSpec
 from generator_service.domain.report import Report
-from generator_service.domain.task import Engine, OutputFormat
+from generator_service.domain.task_options import Engine, OutputFormat
 
 ProgressReport = Callable[[int, str], None]
 """Called with percent (0 to 100, never falling) and stage, from the event loop's thread."""

@@ -7,7 +7,7 @@ import warnings
 
 from PIL import Image
 
-from generator_service.domain.task import Engine
+from generator_service.domain.task_options import Engine
 from generator_service.engines.base import Picture, ProgressReport
 from generator_service.engines.jobs import RenderJob, ShrinkJob
 from generator_service.imaging.cutting.network import Prior, own_network

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from generator_service.domain.errors import EngineError, ImageRejected
 from generator_service.domain.presets import PictureSpec
-from generator_service.domain.task import Engine
+from generator_service.domain.task_options import Engine
 from generator_service.engines.base import Picture, ProgressReport
 from generator_service.engines.job_pool import JobPool
 from generator_service.engines.jobs import RenderJob

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
-from generator_service.domain.task import Engine
+from generator_service.domain.task_options import Engine
 from generator_service.domain.usage import Usage
 from generator_service.engines.work_timeout import WorkTimeout
 

@@ -9,7 +9,7 @@ from typing import Self
 
 from generator_service.domain.engine_info import EngineInfo
 from generator_service.domain.errors import InvalidRequest
-from generator_service.domain.task import Engine
+from generator_service.domain.task_options import Engine
 from generator_service.engines.base import ImageEngine
 from generator_service.engines.gemini_settings import CallObserver, GeminiSettings
 from generator_service.engines.job_pool import JobPool

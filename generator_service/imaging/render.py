@@ -16,7 +16,7 @@ from generator_service.domain.measurements import Measurements
 from generator_service.domain.placement import Placement
 from generator_service.domain.presets import PictureSpec
 from generator_service.domain.report import Report
-from generator_service.domain.task import Content, OutputFormat, Shadow
+from generator_service.domain.task_options import Content, OutputFormat, Shadow
 from generator_service.imaging.box import bounding_box
 from generator_service.imaging.checks.evidence import gather
 from generator_service.imaging.checks.likeness import Product

@@ -14,7 +14,8 @@ from generator_service.domain.breaker import Breaker
 from generator_service.domain.engine_limit import EngineLimit
 from generator_service.domain.event import TaskEvent
 from generator_service.domain.routing import AUTO_CUTTING
-from generator_service.domain.task import Engine, Task, stored_names
+from generator_service.domain.task import Task
+from generator_service.domain.task_options import Engine, stored_names
 from generator_service.domain.usage import DayUsage
 from generator_service.domain.worker_info import WorkerInfo
 from generator_service.store import api_keys, metering, overview, queue_control, rows, worker_rows

@@ -11,7 +11,8 @@ from generator_service.domain.api_key import ApiKey
 from generator_service.domain.breaker import Breaker
 from generator_service.domain.engine_limit import EngineLimit
 from generator_service.domain.event import TaskEvent
-from generator_service.domain.task import Engine, Task, TaskState
+from generator_service.domain.task import Task, TaskState
+from generator_service.domain.task_options import Engine
 from generator_service.domain.usage import DayUsage
 from generator_service.domain.worker_info import WorkerInfo
 from generator_service.store.limits import UserLimits

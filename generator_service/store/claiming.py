@@ -10,7 +10,8 @@ from generator_service.domain import transitions
 from generator_service.domain.breaker import Access, Breaker
 from generator_service.domain.event import EventType
 from generator_service.domain.routing import Routing
-from generator_service.domain.task import Engine, Task
+from generator_service.domain.task import Task
+from generator_service.domain.task_options import Engine
 from generator_service.store import statements
 from generator_service.store.contract import Claimant
 from generator_service.store.limits import Limits

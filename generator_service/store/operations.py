@@ -1,4 +1,4 @@
-"""Every write, as a function of a unit of work: read, decide in the domain, write.
+"""Writes that change tasks, each a function of a unit of work: read, decide in the domain, write.
 
 An operation validates its request before its first change (see `UnitOfWork`).
 """
@@ -9,15 +9,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
-
-from sqlalchemy import ColumnElement, Row, and_, delete, func, or_, select, update
 
 from generator_service.domain import transitions
 from generator_service.domain.breaker import BLOBS, Breaker, Outage, engine_breaker
 from generator_service.domain.errors import (
     BatchClosed,
-    BatchNotFound,
     EngineError,
     IdempotencyConflict,
     LeaseLost,
@@ -39,13 +35,10 @@ from generator_service.domain.task import (
 )
 from generator_service.domain.usage import Usage
 from generator_service.store import image_records, rows, statements
-from generator_service.store.contract import Beat, DeletedTasks, Enqueued, Retention, ReviewedTasks
+from generator_service.store.contract import Beat, DeletedTasks, Enqueued, ReviewedTasks
 from generator_service.store.limits import Limits
-from generator_service.store.tables import events, tasks, users
 from generator_service.store.unit_of_work import UnitOfWork
 
-COMPACT_CHUNK = 1000
-SETTLE_CHUNK = 200
 WORKER_STOPPED = Outage(
     reason=WaitReason.WORKER_STOPPED, code="worker_stopped", message="the worker shut down; the task runs again"
 )
@@ -231,47 +224,6 @@ def cancel_unfinished(uow: UnitOfWork, task_ids: Collection[int]) -> None:
             uow.update_task(task, EventType.CANCELLED, transitions.cancel(task, at=uow.now))
 
 
-def close_batch(uow: UnitOfWork, user_id: str, batch_id: str) -> None:
-    """Close a batch."""
-    match uow.batches.closed(user_id, batch_id):
-        case None:
-            raise BatchNotFound(batch_id)
-        case False:
-            uow.batches.close(user_id, batch_id)
-
-
-def settle_batches(uow: UnitOfWork) -> int:
-    """Finish and delete batches whose last task was ended or deleted by an older release, which knows no batches."""
-    found = uow.query(statements.UNSETTLED_BATCHES, {"at_most": SETTLE_CHUNK}).all()
-    if not found:
-        return 0
-    free = _lock_free_users(uow, found)
-    settled = [row for row in found if row.user_id in free]
-    for row in settled:
-        uow.batches.settle(row.user_id, row.batch_id)
-    return len(settled) + uow.query(statements.DELETE_BATCHES_WITHOUT_USER).rowcount
-
-
-def close_idle_batches(uow: UnitOfWork, idle: timedelta) -> int:
-    """Close batches to which no task was added for so long."""
-    idle_ones = {"before": uow.now - idle, "at_most": SETTLE_CHUNK}
-    found = uow.query(statements.IDLE_BATCHES, idle_ones).all()
-    if not found:
-        return 0
-    free = _lock_free_users(uow, found)
-    # Read again under the lock: a task may have been added since.
-    closed = [row for row in uow.query(statements.IDLE_BATCHES, idle_ones) if row.user_id in free]
-    for row in closed:
-        uow.batches.close(row.user_id, row.batch_id)
-    return len(closed)
-
-
-def _lock_free_users(uow: UnitOfWork, found: Sequence[Row[Any]]) -> set[str]:
-    """Lock the users of these rows; those whom another process is changing are left to the next time."""
-    names = sorted({row.user_id for row in found})
-    return set(uow.users.adopt(uow.query(statements.LOCK_FREE_USERS, {"names": names})))
-
-
 def delete_tasks(uow: UnitOfWork, task_ids: Collection[int], user_id: str | None) -> DeletedTasks:
     """Delete tasks; those that have not ended are cancelled first."""
     found = [task for task in uow.read_tasks(dict.fromkeys(task_ids)) if user_id in {None, task.user_id}]
@@ -333,48 +285,6 @@ def end_overdue(uow: UnitOfWork) -> list[Task]:
     ]
 
 
-def compact(uow: UnitOfWork, retention: Retention) -> int:
-    """Delete a chunk of events that need not be kept; return how many. Zero means that nothing is left to do."""
-    recent = uow.now - retention.events_for
-    oldest = min(recent, uow.now - retention.tasks_for)
-    idle = ~select(tasks.c.task_id).where(tasks.c.user_id == users.c.user_id).exists()
-    candidates = uow.query(
-        select(users.c.user_id)
-        .where(
-            or_(
-                _begins_before(oldest),
-                # Of most users all is recent: to read each of them would hold up other writes.
-                and_(users.c.seq - users.c.compacted_seq > retention.events_per_user, _begins_before(recent)),
-                and_(idle, or_(users.c.seq == users.c.compacted_seq, _begins_before(recent))),
-            )
-        )
-        .order_by(users.c.user_id)
-    ).scalars()
-    deleted = 0
-    for user_id in candidates.all():
-        # One whom another process is changing is left to the next time.
-        free = uow.query(statements.FREE_USER, {"user_id": user_id}).one_or_none()
-        if free is None:
-            continue
-        # Of a user who deleted all tasks, no event is kept for longer than others need it, and then no row.
-        has_tasks = uow.query(statements.ANY_TASK, {"user_id": user_id}).first() is not None
-        cutoffs = (free.seq, oldest if has_tasks else recent), (free.seq - retention.events_per_user, recent)
-        for through, cutoff in cutoffs:
-            if deleted < COMPACT_CHUNK:
-                deleted += _compact_user(uow, user_id, through, cutoff, COMPACT_CHUNK - deleted)
-        if not has_tasks and uow.query(statements.ANY_EVENT, {"user_id": user_id}).first() is None:
-            uow.users.forget(user_id)
-        if deleted >= COMPACT_CHUNK:
-            break
-    return deleted
-
-
-def _begins_before(cutoff: datetime) -> ColumnElement[bool]:
-    """Return whether a user's oldest event is older than that."""
-    oldest_kept = and_(events.c.user_id == users.c.user_id, events.c.seq == users.c.compacted_seq + 1)
-    return select(events.c.revision).where(oldest_kept, events.c.occurred_at < cutoff).exists()
-
-
 def probe(uow: UnitOfWork) -> None:
     """Write something that changes nothing."""
     uow.touch()
@@ -383,23 +293,6 @@ def probe(uow: UnitOfWork) -> None:
 def renew_epoch(uow: UnitOfWork, seen: str) -> None:
     """Give the log a new epoch, unless another process did so first."""
     uow.renew_log(seen)
-
-
-def _compact_user(uow: UnitOfWork, user_id: str, through: int, cutoff: datetime, limit: int) -> int:
-    of_user = and_(events.c.user_id == user_id, events.c.seq <= through)
-    # Only a whole prefix may be deleted: events above ``compacted_seq`` are complete.
-    first_kept = uow.query(select(func.min(events.c.seq)).where(of_user, events.c.occurred_at >= cutoff)).scalar_one()
-    if first_kept is not None:
-        of_user = and_(of_user, events.c.seq < first_kept)
-    oldest = select(events.c.revision, events.c.seq).where(of_user).order_by(events.c.seq).limit(limit)
-    doomed = uow.query(oldest).all()
-    if not doomed:
-        return 0
-    revisions = [row.revision for row in doomed]
-    uow.query(delete(events).where(events.c.revision.in_(revisions)))
-    uow.query(update(users).where(users.c.user_id == user_id).values(compacted_seq=max(row.seq for row in doomed)))
-    uow.compacted(max(revisions))
-    return len(doomed)
 
 
 def forget(uow: UnitOfWork, task_ids: Collection[int]) -> None:

@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, and_, case, func, not_, select
 
 from generator_service.domain.routing import AUTO_CUTTING
-from generator_service.domain.task import Engine, Task, TaskState
+from generator_service.domain.task import Task, TaskState
+from generator_service.domain.task_options import Engine
 from generator_service.store import rows, statements, worker_rows
 from generator_service.store.admin_contract import EngineQueue, FailureGroup, Overview
 from generator_service.store.blob_names import FieldOf

@@ -14,7 +14,8 @@ from generator_service.domain.breaker import Breaker, pause_name
 from generator_service.domain.engine_limit import EngineLimit
 from generator_service.domain.errors import TaskNotFound
 from generator_service.domain.event import EventType
-from generator_service.domain.task import Engine, Task, TaskState
+from generator_service.domain.task import Task, TaskState
+from generator_service.domain.task_options import Engine
 from generator_service.store import metering, rows, statements
 from generator_service.store.limits import UserLimits
 from generator_service.store.tables import api_keys, tasks, user_limits, webhook_dead_letters, webhook_endpoints

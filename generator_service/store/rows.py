@@ -15,16 +15,8 @@ from generator_service.domain.breaker import Breaker, is_pause
 from generator_service.domain.engine_limit import EngineLimit
 from generator_service.domain.event import EventType, TaskEvent
 from generator_service.domain.routing import request_of
-from generator_service.domain.task import (
-    Engine,
-    InputInfo,
-    Review,
-    Task,
-    TaskError,
-    TaskOptions,
-    TaskState,
-    WaitReason,
-)
+from generator_service.domain.task import InputInfo, Review, Task, TaskError, TaskState, WaitReason
+from generator_service.domain.task_options import Engine, TaskOptions
 from generator_service.domain.transitions import DELETED
 from generator_service.domain.usage import Usage
 from generator_service.store.limits import UserLimits

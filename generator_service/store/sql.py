@@ -24,7 +24,7 @@ from generator_service.domain.revocation import NewRevocation, Revocation
 from generator_service.domain.routing import WaitPolicy
 from generator_service.domain.task import Lease, NewTask, ResultInfo, Review, Task, TaskState
 from generator_service.domain.usage import Usage
-from generator_service.store import claiming, image_records, operations, queries, revoking
+from generator_service.store import batch_closing, claiming, compaction, image_records, operations, queries, revoking
 from generator_service.store.admin import SqlAdminStore
 from generator_service.store.backend import Backend
 from generator_service.store.claiming import CommitClaims
@@ -233,7 +233,7 @@ class SqlTaskStore:
     async def compact(self, retention: Retention) -> int:
         """Delete events that need not be kept, in chunks, so that other writes get in between."""
         deleted = 0
-        while chunk := await self._write(partial(operations.compact, retention=retention)):
+        while chunk := await self._write(partial(compaction.compact, retention=retention)):
             deleted += chunk
         return deleted
 
@@ -289,18 +289,18 @@ class SqlTaskStore:
     async def close_batch(self, user_id: str, batch_id: str) -> None:
         """Close a batch."""
         await self._write(
-            partial(operations.close_batch, user_id=user_id, batch_id=batch_id),
+            partial(batch_closing.close_batch, user_id=user_id, batch_id=batch_id),
             users=[user_id],
             batches=[(user_id, batch_id)],
         )
 
     async def settle_batches(self) -> int:
         """Finish and delete batches that an older release left."""
-        return await self._write(operations.settle_batches)
+        return await self._write(batch_closing.settle_batches)
 
     async def close_idle_batches(self, idle: timedelta) -> int:
         """Close batches to which no task was added for so long."""
-        return await self._write(partial(operations.close_idle_batches, idle=idle))
+        return await self._write(partial(batch_closing.close_idle_batches, idle=idle))
 
     async def cancel_unfinished(self, task_ids: Collection[int]) -> None:
         """Cancel those of these tasks that have not ended."""

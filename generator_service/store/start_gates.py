@@ -11,7 +11,7 @@ from sqlalchemy import Connection, CursorResult, Executable
 
 from generator_service.domain.breaker import Breaker
 from generator_service.domain.engine_limit import EngineLimit
-from generator_service.domain.task import Engine
+from generator_service.domain.task_options import Engine
 from generator_service.store import rows, statements
 
 Query = Callable[[Executable], CursorResult[Any]]

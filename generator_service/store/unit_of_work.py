@@ -14,7 +14,8 @@ from generator_service.domain import transitions
 from generator_service.domain.batch import Batch
 from generator_service.domain.clock import Clock
 from generator_service.domain.event import EventType, TaskEvent
-from generator_service.domain.task import Engine, NewTask, Task, TaskState
+from generator_service.domain.task import NewTask, Task, TaskState
+from generator_service.domain.task_options import Engine
 from generator_service.domain.usage import Usage, day_of
 from generator_service.store import rows, statements
 from generator_service.store.backend import Backend

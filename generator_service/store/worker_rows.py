@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from generator_service.domain.task import Engine
+from generator_service.domain.task_options import Engine
 from generator_service.domain.worker_info import WorkerInfo
 from generator_service.store.queue_clock import QueueClock
 from generator_service.store.tables import workers

@@ -12,7 +12,8 @@ from generator_service.domain.breaker import FOREVER, Breaker
 from generator_service.domain.clock import Clock
 from generator_service.domain.event import EventType, TaskEvent
 from generator_service.domain.routing import Routing, request_of
-from generator_service.domain.task import Engine, Progress, Task, TaskError, TaskState, WaitReason
+from generator_service.domain.task import Progress, Task, TaskError, TaskState, WaitReason
+from generator_service.domain.task_options import Engine
 from generator_service.store.limits import UserLimits
 from generator_service.store.views import QueueSnapshot
 from generator_service.watch.queue_state import QueueState

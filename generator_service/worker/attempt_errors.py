@@ -9,7 +9,8 @@ from __future__ import annotations
 from generator_service.blobs.contract import BlobStoreUnavailable
 from generator_service.domain.breaker import BLOBS, Outage, engine_breaker
 from generator_service.domain.errors import EngineError, EngineUnavailable, WhitebgError
-from generator_service.domain.task import Engine, WaitReason
+from generator_service.domain.task import WaitReason
+from generator_service.domain.task_options import Engine
 from generator_service.store.reconnect import DatabaseUnavailable
 from generator_service.store.writer import StoreBusy, StoreClosed
 

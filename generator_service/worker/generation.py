@@ -13,7 +13,8 @@ from generator_service.domain.errors import EngineError, EngineUnavailable, Inva
 from generator_service.domain.finding import Finding
 from generator_service.domain.presets import PictureSpec, resolve
 from generator_service.domain.routing import Route, Routing
-from generator_service.domain.task import Engine, ResultInfo, Task
+from generator_service.domain.task import ResultInfo, Task
+from generator_service.domain.task_options import Engine
 from generator_service.engines.base import Picture, ProgressReport
 from generator_service.engines.registry import Engines
 from generator_service.image_store import ImageStoreGuard

@@ -8,7 +8,7 @@ from functools import partial
 from generator_service.command_line import run_until_stopped
 from generator_service.domain.presets import PictureSpec
 from generator_service.domain.report import Report
-from generator_service.domain.task import Engine, OutputFormat
+from generator_service.domain.task_options import Engine, OutputFormat
 from generator_service.engines.base import Picture, ProgressReport
 from generator_service.engines.job_pool import JobPool
 from generator_service.engines.pool.pool import PoolSettings

@@ -18,18 +18,8 @@ from generator_service.domain.event import TaskEvent
 from generator_service.domain.finding import Finding, Region
 from generator_service.domain.placement import Placement
 from generator_service.domain.report import Check, Report, Verdict
-from generator_service.domain.task import (
-    Engine,
-    InputInfo,
-    Lease,
-    MaskInfo,
-    NewTask,
-    OutputFormat,
-    ResultInfo,
-    Task,
-    TaskOptions,
-    TaskState,
-)
+from generator_service.domain.task import InputInfo, Lease, MaskInfo, NewTask, ResultInfo, Task, TaskState
+from generator_service.domain.task_options import Engine, OutputFormat, TaskOptions
 from generator_service.store.contract import TaskStore
 from generator_service.store.sql import SqlTaskStore
 from generator_service.store.tables import users

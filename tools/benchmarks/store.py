@@ -11,7 +11,8 @@ from pathlib import Path
 
 from generator_service.domain.clock import SystemClock
 from generator_service.domain.retry import RetryPolicy
-from generator_service.domain.task import Engine, InputInfo, NewTask, OutputFormat, ResultInfo, TaskOptions
+from generator_service.domain.task import InputInfo, NewTask, ResultInfo
+from generator_service.domain.task_options import Engine, OutputFormat, TaskOptions
 from generator_service.store.contract import TaskStore
 from generator_service.store.limits import Limits
 from generator_service.store.sqlite import open_sqlite

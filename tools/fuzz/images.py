@@ -28,7 +28,7 @@ from PIL import Image, ImageCms
 
 from generator_service.domain.errors import EngineError, ImageRejected
 from generator_service.domain.presets import resolve
-from generator_service.domain.task import Engine, TaskOptions
+from generator_service.domain.task_options import Engine, TaskOptions
 from generator_service.engines.job_pool import JobPool
 from generator_service.engines.jobs import RenderJob, ShrinkJob
 from generator_service.engines.pool.pool import PoolSettings

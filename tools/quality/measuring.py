@@ -16,7 +16,7 @@ from PIL import Image
 from generator_service.domain.errors import ImageRejected
 from generator_service.domain.presets import resolve
 from generator_service.domain.report import Verdict
-from generator_service.domain.task import TaskOptions
+from generator_service.domain.task_options import TaskOptions
 from generator_service.imaging.cutting.calibration import TRUSTED
 from generator_service.imaging.cutting.confidence import touches_frame
 from generator_service.imaging.cutting.fusion import WORKING_SIDE

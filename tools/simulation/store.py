@@ -14,7 +14,8 @@ from generator_service.domain.breaker import Outage, engine_breaker
 from generator_service.domain.errors import LeaseLost, WhitebgError
 from generator_service.domain.event import EventType, TaskEvent
 from generator_service.domain.retry import RetryPolicy
-from generator_service.domain.task import Engine, Lease, Review, Task, TaskState, WaitReason
+from generator_service.domain.task import Lease, Review, Task, TaskState, WaitReason
+from generator_service.domain.task_options import Engine
 from generator_service.store.limits import Limits
 from generator_service.store.sql import SqlTaskStore
 from generator_service.store.sqlite import open_sqlite

@@ -20,7 +20,7 @@ from google.genai.types import (
 from generator_service.domain.errors import EngineError, ImageRejected
 from generator_service.domain.finding import Finding
 from generator_service.domain.presets import PictureSpec
-from generator_service.domain.task import Engine
+from generator_service.domain.task_options import Engine
 from generator_service.engines.base import Picture, ProgressReport
 from generator_service.engines.gemini import http as gemini_http
 from generator_service.engines.gemini.pace import Pace

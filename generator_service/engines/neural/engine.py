@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from generator_service.domain.errors import EngineError, ImageRejected
 from generator_service.domain.presets import PictureSpec
-from generator_service.domain.task import Engine
+from generator_service.domain.task_options import Engine
 from generator_service.engines.base import ImageEngine, Picture, ProgressReport
 from generator_service.engines.job_pool import JobPool
 from generator_service.engines.jobs import RenderJob

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from generator_service.domain.task import Engine
+from generator_service.domain.task_options import Engine
 from generator_service.engines import job_runner
 from generator_service.engines.base import Picture, ProgressReport
 from generator_service.engines.jobs import RenderJob

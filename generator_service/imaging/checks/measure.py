@@ -13,7 +13,7 @@ from generator_service.domain.finding import Region
 from generator_service.domain.measurements import CutoutMeasurements, Measurements
 from generator_service.domain.placement import Placement
 from generator_service.domain.presets import PictureSpec
-from generator_service.domain.task import Content
+from generator_service.domain.task_options import Content
 from generator_service.imaging.box import Box, bounding_box
 from generator_service.imaging.checks.evidence import Evidence
 from generator_service.imaging.checks.fragments import parts_and_specks, torn_holes

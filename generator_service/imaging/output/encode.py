@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms, PngImagePlugin
 
 from generator_service.domain.finding import Finding
-from generator_service.domain.task import OutputFormat
+from generator_service.domain.task_options import OutputFormat
 from generator_service.imaging.scaling import scaled_down
 from generator_service.imaging.source.density import DEFAULT_DPI
 

@@ -9,7 +9,8 @@ from generator_service.domain.api_key import ApiKey, generate
 from generator_service.domain.breaker import FOREVER, PAUSE, Breaker
 from generator_service.domain.engine_limit import MAX_PER_MINUTE, MAX_RUNNING, EngineLimit
 from generator_service.domain.errors import InvalidRequest
-from generator_service.domain.task import MAX_PRIORITY, MIN_PRIORITY, Engine, TaskState
+from generator_service.domain.task import MAX_PRIORITY, MIN_PRIORITY, TaskState
+from generator_service.domain.task_options import Engine
 from generator_service.domain.worker_info import WorkerInfo
 from generator_service.rpc.auth import MAX_USER_ID_LENGTH, Scope, usable_name
 from generator_service.rpc.convert import messages, picture_options

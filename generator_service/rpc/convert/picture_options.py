@@ -8,7 +8,7 @@ from generator_service.domain.engine_info import EngineInfo
 from generator_service.domain.errors import InvalidRequest
 from generator_service.domain.finding import Region
 from generator_service.domain.presets import Preset
-from generator_service.domain.task import Engine, OutputFormat, TaskOptions
+from generator_service.domain.task_options import Engine, OutputFormat, TaskOptions
 from whitebg.v1 import generator_service_pb2, task_pb2
 from whitebg_process.proto_enums import numbers
 from whitebg_process.proto_fields import InvalidField, MessageFields

@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from google.protobuf.duration_pb2 import Duration
 
 from generator_service.domain.errors import InvalidRequest
-from generator_service.domain.task import Engine
+from generator_service.domain.task_options import Engine
 from generator_service.domain.usage import DayUsage, day_of
 from generator_service.rpc.convert import picture_options
 from whitebg.v1 import usage_pb2

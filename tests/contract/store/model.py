@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from generator_service.domain.breaker import BLOBS, Breaker, Outage, engine_breaker
 from generator_service.domain.event import EventType
 from generator_service.domain.routing import WaitPolicy
-from generator_service.domain.task import TERMINAL_STATES, Engine, Review, TaskState
+from generator_service.domain.task import TERMINAL_STATES, Review, TaskState
+from generator_service.domain.task_options import Engine
 from generator_service.store.contract import Retention
 from generator_service.store.limits import Limits
 from tests.support.clock import NOON

@@ -9,7 +9,8 @@ from generator_service.domain.breaker import Outage, engine_breaker
 from generator_service.domain.finding import Region
 from generator_service.domain.hints import Hint, HintKind
 from generator_service.domain.routing import Routing, WaitPolicy
-from generator_service.domain.task import Engine, NewTask, TaskOptions, WaitReason
+from generator_service.domain.task import NewTask, WaitReason
+from generator_service.domain.task_options import Engine, TaskOptions
 from tests.contract.store.conftest import OpenStore
 from tests.support.store import MASK, StoreHarness, audit, new_task
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from generator_service.domain.task import Engine
+from generator_service.domain.task_options import Engine
 from generator_service.domain.worker_info import WorkerInfo
 from tests.contract.store.conftest import OpenStore
 from tests.support.store import StoreHarness

@@ -29,7 +29,8 @@ from generator_service.domain.errors import LeaseLost, WhitebgError
 from generator_service.domain.event import EventType
 from generator_service.domain.retry import RetryPolicy
 from generator_service.domain.routing import Routing, WaitPolicy
-from generator_service.domain.task import Engine, Lease, Review, Task, TaskState, WaitReason
+from generator_service.domain.task import Lease, Review, Task, TaskState, WaitReason
+from generator_service.domain.task_options import Engine
 from generator_service.store.contract import Beat, Retention
 from generator_service.store.limits import Limits
 from tests.contract.store.model import Model

@@ -6,7 +6,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 from generator_service.domain.errors import EngineError
-from generator_service.domain.task import Engine, Task
+from generator_service.domain.task import Task
+from generator_service.domain.task_options import Engine
 from generator_service.store.admin_contract import EngineQueue, Overview
 from tests.support.store import RESULT, StoreHarness, new_task
 

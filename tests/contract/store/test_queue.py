@@ -9,7 +9,8 @@ import pytest
 from generator_service.domain.errors import InvalidTransition, TaskNotFound
 from generator_service.domain.retry import RetryPolicy
 from generator_service.domain.routing import WaitPolicy
-from generator_service.domain.task import Engine, TaskState, WaitReason
+from generator_service.domain.task import TaskState, WaitReason
+from generator_service.domain.task_options import Engine
 from generator_service.store.limits import Limits
 from tests.contract.store.conftest import OpenStore
 from tests.support.store import LEASE, RESULT, StoreHarness, audit, failure, new_task

@@ -18,7 +18,8 @@ from generator_service.domain.errors import (
 )
 from generator_service.domain.event import EventType
 from generator_service.domain.routing import Routing, WaitPolicy
-from generator_service.domain.task import Engine, Task, TaskState, WaitReason
+from generator_service.domain.task import Task, TaskState, WaitReason
+from generator_service.domain.task_options import Engine
 from generator_service.store.admin_contract import TaskFilter
 from generator_service.store.limits import Limits, UserLimits
 from generator_service.watch.queue_positions import QueueView

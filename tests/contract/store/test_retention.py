@@ -15,7 +15,7 @@ from generator_service.domain.errors import CursorGap, GapReason
 from generator_service.domain.event import TaskEvent
 from generator_service.domain.task import TaskState
 from generator_service.notifier.local import LocalNotifier
-from generator_service.store import operations
+from generator_service.store import compaction
 from generator_service.store.contract import Retention
 from generator_service.store.unit_of_work import UnitOfWork
 from generator_service.watch.feed import (
@@ -83,7 +83,7 @@ async def test_users_of_whom_nothing_may_go_are_not_looked_at(
         compacted.append(user_id)
         return 0
 
-    monkeypatch.setattr(operations, "_compact_user", compact_user)
+    monkeypatch.setattr(compaction, "_compact_user", compact_user)
     assert await desk.store.compact(KEEP_3) == 0
     assert compacted == []
     desk.clock.advance(timedelta(hours=2))
@@ -116,7 +116,7 @@ async def test_the_whole_log_says_up_to_where_it_has_holes(desk: StoreHarness) -
 
 
 async def test_compaction_in_chunks_does_all_of_it(desk: StoreHarness, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(operations, "COMPACT_CHUNK", 4)
+    monkeypatch.setattr(compaction, "COMPACT_CHUNK", 4)
     for user in ("ann", "bob", "cho"):
         for _ in range(9):
             await desk.add(user)

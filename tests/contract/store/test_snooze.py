@@ -12,7 +12,8 @@ from generator_service.domain.breaker import BLOBS, Condition, Outage, engine_br
 from generator_service.domain.errors import LeaseLost
 from generator_service.domain.event import EventType
 from generator_service.domain.routing import Routing, WaitPolicy
-from generator_service.domain.task import Engine, ResultInfo, Task, TaskState, WaitReason
+from generator_service.domain.task import ResultInfo, Task, TaskState, WaitReason
+from generator_service.domain.task_options import Engine
 from generator_service.store.contract import Beat
 from tests.contract.store.conftest import OpenStore
 from tests.support.store import LEASE, RESULT, StoreHarness, audit, failure, lease, new_task

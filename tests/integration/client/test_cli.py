@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from generator_service.domain.presets import PRESETS
-from generator_service.domain.task import Content, Shadow, TaskState
+from generator_service.domain.task import TaskState
+from generator_service.domain.task_options import Content, Shadow
 from tests.integration.client.conftest import PHOTO, RunCli, names
 from tests.support.driven_service import DrivenService
 from tests.support.patience import PATIENCE

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from generator_service.domain.presets import resolve
-from generator_service.domain.task import TaskOptions
+from generator_service.domain.task_options import TaskOptions
 from generator_service.imaging.cutting.calibration import TRUSTED
 from generator_service.imaging.output.encode import border_is
 from generator_service.imaging.render import render

@@ -18,7 +18,8 @@ from PIL import Image
 from generator_service.domain.errors import EngineError, EngineUnavailable
 from generator_service.domain.presets import PRESETS, PictureSpec
 from generator_service.domain.report import Report
-from generator_service.domain.task import CUSTOM_PRESET, Engine, OutputFormat, WaitReason
+from generator_service.domain.task import WaitReason
+from generator_service.domain.task_options import CUSTOM_PRESET, Engine, OutputFormat
 from generator_service.engines.base import Picture
 from generator_service.engines.gemini.engine import GeminiEngine
 from generator_service.engines.gemini.prompt import MARKETS

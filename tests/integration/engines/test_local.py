@@ -9,7 +9,7 @@ from PIL import Image
 
 from generator_service.domain.errors import EngineError
 from generator_service.domain.presets import PictureSpec
-from generator_service.domain.task import Engine, OutputFormat
+from generator_service.domain.task_options import Engine, OutputFormat
 from generator_service.engines.job_pool import JobPool
 from generator_service.engines.local import LocalEngine
 from tests.support.photos import product_photo

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from generator_service.domain.presets import PRESETS
-from generator_service.domain.task import Content, Shadow
+from generator_service.domain.task_options import Content, Shadow
 from tests.integration.gateway.conftest import running
 from tests.integration.gateway.world import GatewayHarness
 from tests.support.driven_service import PICTURE, THUMBNAIL, DrivenService

@@ -22,7 +22,7 @@ from generator_service.data_dir import data_dir_lock
 from generator_service.doctor import Finding, examine
 from generator_service.domain.clock import SystemClock
 from generator_service.domain.retry import RetryPolicy
-from generator_service.domain.task import Engine
+from generator_service.domain.task_options import Engine
 from generator_service.engines.gemini_settings import GeminiSettings
 from generator_service.engines.neural.settings import NeuralSettings
 from generator_service.engines.pool.pool import PoolSettings

@@ -14,7 +14,7 @@ from grpc import aio
 from pydantic import SecretStr
 
 from generator_service.domain.presets import MAX_PROMPT_LENGTH
-from generator_service.domain.task import TaskOptions
+from generator_service.domain.task_options import TaskOptions
 from generator_service.rpc.convert import pages
 from generator_service.server import Running, running_service
 from generator_service.settings import Settings

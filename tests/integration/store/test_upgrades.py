@@ -19,8 +19,9 @@ from pydantic import TypeAdapter
 from sqlalchemy import Connection, Engine, create_engine, select, text
 
 from generator_service.domain.retry import RetryPolicy
-from generator_service.domain.task import Engine as TaskEngine
-from generator_service.domain.task import InputInfo, TaskOptions
+from generator_service.domain.task import InputInfo
+from generator_service.domain.task_options import Engine as TaskEngine
+from generator_service.domain.task_options import TaskOptions
 from generator_service.store.limits import Limits
 from generator_service.store.migrate import migrate, revisions
 from generator_service.store.postgres import database_url

@@ -12,7 +12,8 @@ from generator_service.blobs.local import LocalBlobStore
 from generator_service.domain.breaker import Outage, engine_breaker
 from generator_service.domain.event import EventType
 from generator_service.domain.retry import RetryPolicy
-from generator_service.domain.task import Engine, WaitReason
+from generator_service.domain.task import WaitReason
+from generator_service.domain.task_options import Engine
 from generator_service.engines.job_pool import JobPool
 from generator_service.engines.pool.pool import PoolSettings
 from generator_service.engines.registry import Engines

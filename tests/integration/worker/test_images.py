@@ -16,7 +16,8 @@ from generator_service.domain.clock import SystemClock
 from generator_service.domain.errors import EngineError
 from generator_service.domain.presets import PictureSpec
 from generator_service.domain.routing import Routing
-from generator_service.domain.task import Engine, TaskState, WaitReason
+from generator_service.domain.task import TaskState, WaitReason
+from generator_service.domain.task_options import Engine
 from generator_service.engines.base import Picture, ProgressReport
 from generator_service.engines.job_pool import JobPool
 from generator_service.engines.pool.pool import PoolSettings

@@ -11,7 +11,8 @@ import pytest
 from generator_service.blobs.local import LocalBlobStore
 from generator_service.domain.clock import SystemClock
 from generator_service.domain.event import EventType
-from generator_service.domain.task import Engine, TaskState
+from generator_service.domain.task import TaskState
+from generator_service.domain.task_options import Engine
 from generator_service.engines.job_pool import JobPool
 from generator_service.engines.pool.pool import PoolSettings
 from generator_service.engines.registry import Engines

@@ -18,20 +18,8 @@ from generator_service.domain.finding import Region
 from generator_service.domain.presets import PRESETS
 from generator_service.domain.report import Verdict
 from generator_service.domain.revocation import Revocation
-from generator_service.domain.task import (
-    Content,
-    Engine,
-    OutputFormat,
-    Progress,
-    Review,
-    Shadow,
-    Task,
-    TaskError,
-    TaskOptions,
-    TaskState,
-    WaitReason,
-    stored_names,
-)
+from generator_service.domain.task import Progress, Review, Task, TaskError, TaskState, WaitReason
+from generator_service.domain.task_options import Content, Engine, OutputFormat, Shadow, TaskOptions, stored_names
 from generator_service.domain.verdict import ResultVerdict
 from generator_service.rpc.convert import messages, picture_options
 from generator_service.watch.feed import Bookmark, Item, QueueChanged, SnapshotBegin, SnapshotEnd

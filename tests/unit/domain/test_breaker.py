@@ -13,7 +13,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from generator_service.domain.breaker import BLOBS, Access, Breaker, Condition, Outage, engine_breaker
 from generator_service.domain.retry import RetryPolicy
 from generator_service.domain.routing import Routing
-from generator_service.domain.task import Engine, WaitReason
+from generator_service.domain.task import WaitReason
+from generator_service.domain.task_options import Engine
 from tests.support.clock import NOON
 
 SECOND = timedelta(seconds=1)

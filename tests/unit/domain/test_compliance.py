@@ -13,7 +13,7 @@ from generator_service.domain.compliance import judge
 from generator_service.domain.measurements import CutoutMeasurements, Measurements
 from generator_service.domain.presets import PRESETS, resolve
 from generator_service.domain.report import Report, Verdict
-from generator_service.domain.task import Content, OutputFormat, TaskOptions
+from generator_service.domain.task_options import Content, OutputFormat, TaskOptions
 
 CLEAN = CutoutMeasurements(torn=0.0, edge_width=1.3, ghosts=0.0, holes=0, openings=0.0, shadow=0.0, lost=0.0)
 GOOD = Measurements(

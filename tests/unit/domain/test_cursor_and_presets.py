@@ -14,7 +14,7 @@ from generator_service.domain.errors import BadCursor, InvalidRequest
 from generator_service.domain.finding import Region
 from generator_service.domain.hints import Hint, HintKind
 from generator_service.domain.presets import PRESETS, PictureSpec, Preset, resolve
-from generator_service.domain.task import Content, Engine, OutputFormat, Shadow, TaskOptions
+from generator_service.domain.task_options import Content, Engine, OutputFormat, Shadow, TaskOptions
 
 EPOCHS = st.text("0123456789abcdef", min_size=1, max_size=64)
 POSITIONS = st.integers(0, 10**18 - 1)

@@ -12,7 +12,7 @@ import pytest
 from generator_service.domain import fingerprints
 from generator_service.domain.finding import Region
 from generator_service.domain.hints import Hint, HintKind
-from generator_service.domain.task import Content, Engine, OutputFormat, Shadow, TaskOptions
+from generator_service.domain.task_options import Content, Engine, OutputFormat, Shadow, TaskOptions
 
 PHOTO = "ab" * 32
 

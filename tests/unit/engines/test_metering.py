@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from generator_service.domain.task import Engine
+from generator_service.domain.task_options import Engine
 from generator_service.domain.usage import Usage
 from generator_service.engines.metering import AttemptMeter, count_call, count_tokens
 from generator_service.engines.work_timeout import WorkTimeout, waiting

@@ -9,7 +9,7 @@ import pytest
 from generator_service.domain.errors import EngineError
 from generator_service.domain.presets import PictureSpec
 from generator_service.domain.report import Report
-from generator_service.domain.task import Engine, OutputFormat
+from generator_service.domain.task_options import Engine, OutputFormat
 from generator_service.engines.base import Picture, ProgressReport
 from generator_service.engines.job_pool import JobPool
 from generator_service.engines.jobs import RenderJob

@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from generator_service.domain.errors import InvalidRequest
-from generator_service.domain.task import Engine
+from generator_service.domain.task_options import Engine
 from generator_service.engines.gemini_settings import GeminiSettings
 from generator_service.engines.neural.settings import NeuralSettings
 from generator_service.engines.registry import DEFAULT_ORDER, Engines, EngineSettings

@@ -13,7 +13,7 @@ from PIL import Image
 
 from generator_service.domain.finding import Finding
 from generator_service.domain.presets import PictureSpec
-from generator_service.domain.task import Content, OutputFormat, Shadow
+from generator_service.domain.task_options import Content, OutputFormat, Shadow
 
 Pixels = NDArray[np.uint8]
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from generator_service.domain.task import Content, OutputFormat, Shadow
+from generator_service.domain.task_options import Content, OutputFormat, Shadow
 from generator_service.imaging.output.encode import border_is, encode
 from generator_service.imaging.output.shadow import contact_shadow
 from generator_service.imaging.render import render

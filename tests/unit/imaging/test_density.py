@@ -8,7 +8,7 @@ import pillow_heif
 import pytest
 from PIL import Image
 
-from generator_service.domain.task import Content, OutputFormat
+from generator_service.domain.task_options import Content, OutputFormat
 from generator_service.imaging.render import render
 from generator_service.imaging.source.decode import decode
 from generator_service.imaging.source.density import read_dpi

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from generator_service.domain.errors import ImageRejected
-from generator_service.domain.task import OutputFormat
+from generator_service.domain.task_options import OutputFormat
 from generator_service.imaging.cutting import cutout
 from generator_service.imaging.cutting.calibration import TRUSTED
 from generator_service.imaging.cutting.cutout import find_outline, full_alpha

@@ -10,7 +10,7 @@ import pytest
 
 from generator_service.domain.presets import PRESETS, resolve
 from generator_service.domain.report import Report, Verdict
-from generator_service.domain.task import Content, OutputFormat, Shadow, TaskOptions
+from generator_service.domain.task_options import Content, OutputFormat, Shadow, TaskOptions
 from generator_service.imaging.checks.fringe import FULL_SIDE, pale_share
 from generator_service.imaging.checks.likeness import Product, likeness, sharpness
 from generator_service.imaging.cutting.segment import shrink

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
-from generator_service.domain.task import Engine
+from generator_service.domain.task_options import Engine
 from generator_service.settings import Settings as ServiceSettings
 from whitebg.cli.app import app
 from whitebg_process.durations import parse_duration

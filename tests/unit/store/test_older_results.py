@@ -8,7 +8,7 @@ from dataclasses import replace
 from generator_service.domain import transitions
 from generator_service.domain.event import EventType, TaskEvent
 from generator_service.domain.finding import Finding
-from generator_service.domain.task import Engine, TaskOptions
+from generator_service.domain.task_options import Engine, TaskOptions
 from generator_service.store import older_results, rows
 from generator_service.store.older_results import TASK, result_from_json, task_from_json
 from tests.support.clock import NOON

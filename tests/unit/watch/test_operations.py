@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import cast
 
 from generator_service.domain.breaker import Breaker, pause_name
-from generator_service.domain.task import Engine
+from generator_service.domain.task_options import Engine
 from generator_service.domain.worker_info import WorkerInfo
 from generator_service.store.admin_contract import AdminStore
 from generator_service.watch.operations import OperationsWatch

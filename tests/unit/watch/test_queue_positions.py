@@ -13,7 +13,8 @@ from generator_service.domain.breaker import BLOBS, Breaker, Outage, engine_brea
 from generator_service.domain.event import EventType, TaskEvent
 from generator_service.domain.retry import RetryPolicy
 from generator_service.domain.routing import Routing
-from generator_service.domain.task import Engine, Progress, Task, WaitReason
+from generator_service.domain.task import Progress, Task, WaitReason
+from generator_service.domain.task_options import Engine
 from generator_service.store.queue_clock import SteadyClock
 from generator_service.watch import queue_positions
 from generator_service.watch.position_publisher import PositionUpdates
