@@ -8,12 +8,11 @@ from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
 from typing import Any
 
 import grpc
 from grpc import aio
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health, health_pb2_grpc
 
 from generator_service.batching import Batches
 from generator_service.blobs.contract import BlobStoreUnavailable
@@ -28,10 +27,10 @@ from generator_service.ops import tracing
 from generator_service.ops.disk_space import DiskGuard
 from generator_service.ops.metrics import Metrics
 from generator_service.ops.metrics_server import PortInUse, Probes, StateCollector, reasons_of, serve_metrics
-from generator_service.ops.readiness import ReadinessMonitor
 from generator_service.rpc.admin.servicer import AdminServicer
 from generator_service.rpc.admin.webhooks import WebhookAdmin
 from generator_service.rpc.auth import Authenticator
+from generator_service.rpc.health_servicer import HealthServicer
 from generator_service.rpc.interceptors import CallInterceptor, Limits
 from generator_service.rpc.receiving import MAX_MESSAGE_BYTES
 from generator_service.rpc.reflection import enable_reflection
@@ -128,7 +127,7 @@ class Running:
     parts: Components
     feeds: Feeds
     server: aio.Server
-    health: health.aio.HealthServicer
+    health: HealthServicer
     background: Sequence[asyncio.Task[None]]
     """Long-running background tasks."""
     metrics_port: int | None = None
@@ -250,25 +249,26 @@ async def running_service(
             probes = Probes(lambda: reasons_of(parts.readiness, taking_calls), asyncio.get_running_loop())
             metrics_port = await serve_metrics(settings, metrics, stack, probes)
             port = await _listen(settings, server, credentials)
-            parts.readiness.on_change(partial(_publish_health, healthy, parts.readiness))
-            await _publish_health(healthy, parts.readiness)
+            parts.readiness.on_change(lambda: healthy.publish(serving=not parts.readiness.reasons))
+            healthy.publish(serving=not parts.readiness.reasons)
             taking_calls.set()
             yield Running(port, parts, feeds, server, healthy, [*background, *working], metrics_port)
         finally:
             logger.info("draining")
             taking_calls.clear()
-            await healthy.enter_graceful_shutdown()
+            healthy.stop()
             if worker is not None:
                 worker.drain()
-            await asyncio.gather(_stop(server, watchers, settings), *working, return_exceptions=True)
+            await asyncio.gather(_stop(server, watchers, healthy, settings), *working, return_exceptions=True)
             logger.info("drained")
 
 
-async def _stop(server: aio.Server, watchers: Watchers, settings: Settings) -> None:
+async def _stop(server: aio.Server, watchers: Watchers, healthy: HealthServicer, settings: Settings) -> None:
     """Take no more calls, and let those under way end; watches don't end on their own."""
     stopping = asyncio.create_task(server.stop(settings.drain.total_seconds()))
     await asyncio.wait({stopping}, timeout=WATCH_GRACE_SECONDS)
     watchers.close()
+    healthy.close()
     await stopping
 
 
@@ -350,7 +350,7 @@ def _maintenance(
 
 def _server(
     settings: Settings, secret: str, servicer: Servicer, admin: AdminServicer, metrics: Metrics, clock: Clock
-) -> tuple[aio.Server, health.aio.HealthServicer]:
+) -> tuple[aio.Server, HealthServicer]:
     authenticator = Authenticator(
         secret,
         settings.jwt_audience,
@@ -371,7 +371,7 @@ def _server(
     server = aio.server(interceptors=interceptors, options=options, maximum_concurrent_rpcs=MAX_CALLS)
     generator_service_pb2_grpc.add_GeneratorServiceServicer_to_server(servicer, server)
     admin_service_pb2_grpc.add_AdminServiceServicer_to_server(admin, server)
-    healthy = health.aio.HealthServicer()
+    healthy = HealthServicer(("", SERVICE_NAME))
     health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
     enable_reflection((SERVICE_NAME, ADMIN_SERVICE_NAME, health.SERVICE_NAME), server)
     return server, healthy
@@ -393,12 +393,6 @@ async def _listen(
     await server.start()
     logger.info("serving", extra={"address": f"{host}:{port}", "data_dir": str(settings.data_dir)})
     return port
-
-
-async def _publish_health(healthy: health.aio.HealthServicer, readiness: ReadinessMonitor) -> None:
-    status = health_pb2.HealthCheckResponse
-    for name in ("", SERVICE_NAME):
-        await healthy.set(name, status.NOT_SERVING if readiness.reasons else status.SERVING)
 
 
 async def _cancel(background: Sequence[asyncio.Task[None]]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -31,7 +31,7 @@ PROBE_KEY = "probe/readiness"
 
 UNKNOWN = NotReady("unknown", "the state of this process can't be determined; see its log")
 
-Listener = Callable[[], Awaitable[None]]
+Listener = Callable[[], None]
 
 
 class ReadinessMonitor:
@@ -120,7 +120,7 @@ class ReadinessMonitor:
             if not self.reasons:
                 logger.info("ready again")
             for listener in self._on_change:
-                await listener()
+                listener()
 
     async def _try_database(self) -> str | None:
         """Read the queue and write to the database; return why the database is unavailable."""
