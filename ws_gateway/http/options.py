@@ -60,14 +60,6 @@ class RegionOut(BaseModel):
     right: float
     bottom: float
 
-    @classmethod
-    def of(cls, region: task_pb2.Region) -> RegionOut:
-        """Read a region of the service."""
-        return _REGION.read(region)
-
-
-_REGION = MessageFields(RegionOut, task_pb2.Region)
-
 
 class HintKindName(StrEnum):
     """What a region of the photo is: product that is kept, or backdrop that is dropped."""

@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 
 from whitebg.v1 import task_pb2
 from whitebg_process.proto_enums import names
+from whitebg_process.proto_fields import MessageFields
 from ws_gateway.http.options import ENGINE_NAMES, RegionOut
 
 
@@ -28,23 +29,6 @@ class ReportOut(BaseModel):
     passed: bool = Field(description="Whether no check failed")
     checks: list[CheckOut]
 
-    @classmethod
-    def of(cls, report: task_pb2.ComplianceReport) -> ReportOut:
-        """Read a report of the service."""
-        checks = [
-            CheckOut.model_validate(
-                {
-                    "name": check.name,
-                    "verdict": names(task_pb2.Verdict)[check.verdict],
-                    "value": check.value if check.HasField("value") else None,
-                    "limit": check.limit,
-                    "message": check.message,
-                }
-            )
-            for check in report.checks
-        ]
-        return cls(preset=report.preset, passed=report.passed, checks=checks)
-
 
 class FindingOut(BaseModel):
     """Something about a result that a person should check or know."""
@@ -52,15 +36,6 @@ class FindingOut(BaseModel):
     code: str = Field(description="Stable; the proto's Finding lists them", examples=["product_touches_frame"])
     message: str = Field(description="The problem and its remedy, in English, for a person")
     region: RegionOut | None = Field(description="Where in the photo; null where it concerns all of it")
-
-    @classmethod
-    def of(cls, finding: task_pb2.Finding) -> FindingOut:
-        """Read a finding of the service."""
-        return cls(
-            code=finding.code,
-            message=finding.message,
-            region=RegionOut.of(finding.region) if finding.HasField("region") else None,
-        )
 
 
 class PlacementOut(BaseModel):
@@ -76,17 +51,10 @@ class PlacementOut(BaseModel):
     photo_height: int
     rotation: float
 
-    @classmethod
-    def of(cls, placement: task_pb2.Placement) -> PlacementOut:
-        """Read a placement of the service."""
-        return cls(
-            scale=placement.scale,
-            x=placement.x,
-            y=placement.y,
-            photo_width=placement.photo_width,
-            photo_height=placement.photo_height,
-            rotation=placement.rotation,
-        )
+
+_REPORT = MessageFields(ReportOut, task_pb2.ComplianceReport)
+_FINDING = MessageFields(FindingOut, task_pb2.Finding)
+_PLACEMENT = MessageFields(PlacementOut, task_pb2.Placement)
 
 
 class ResultOut(BaseModel):
@@ -125,15 +93,15 @@ class ResultOut(BaseModel):
             fill=result.fill,
             warnings=list(result.warnings),
             findings=_findings(result),
-            placement=PlacementOut.of(result.placement) if result.HasField("placement") else None,
+            placement=_PLACEMENT.read(result.placement) if result.HasField("placement") else None,
             # Services before 0.2 don't state a verdict: a person should look.
             verdict=cast("Any", names(task_pb2.ResultVerdict).get(result.verdict, "needs_review")),
             verdict_reasons=list(result.verdict_reasons),
-            report=ReportOut.of(result.report) if result.HasField("report") else None,
+            report=_REPORT.read(result.report) if result.HasField("report") else None,
         )
 
 
 def _findings(result: task_pb2.ResultInfo) -> list[FindingOut]:
     if not result.findings:  # Services before 0.2 send sentences only.
         return [FindingOut(code="unknown", message=each, region=None) for each in result.warnings]
-    return [FindingOut.of(each) for each in result.findings]
+    return [_FINDING.read(each) for each in result.findings]

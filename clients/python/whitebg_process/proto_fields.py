@@ -36,9 +36,9 @@ class _Codec(Protocol):
 class MessageFields(Generic[_Value, _Message]):
     """Converts between instances of a class, annotated field by field, and messages.
 
-    - A zero of the message is the class's default where it has one; None is the message's zero.
+    - A zero of the message is the class's default where it has one; None is the message's zero, or an unset field.
     - Enums are matched by the names of their members, and other classes by their fields in turn. A field annotated with
-      ``str`` gets the lower-case name of an enum's value.
+      ``str``, or literals of it, gets the lower-case name of an enum's value.
     - Fields that only one of the two has are left alone.
     - A number that the enum lacks, as a newer peer may send, is its member ``UNKNOWN``. Without such a member it is the
       default, or an error if ``strict``.
@@ -54,6 +54,7 @@ class MessageFields(Generic[_Value, _Message]):
         self._codecs = {name: _codec(field, hints[name], strict) for name, field in fields.items() if name in hints}
         parameters = inspect.signature(cls).parameters
         self._required = {name for name in self._codecs if parameters[name].default is inspect.Parameter.empty}
+        self._nullable = {name for name in self._required if fields[name].has_presence and _allows_none(hints[name])}
 
     def read(self, message: _Message, path: str = "") -> _Value:
         """Return the instance that a message describes. ``path`` names the message in errors.
@@ -63,11 +64,11 @@ class MessageFields(Generic[_Value, _Message]):
 
         """
         found = {field.name: value for field, value in message.ListFields() if field.name in self._codecs}
-        for name in self._required - found.keys():
+        values: dict[str, Any] = dict.fromkeys(self._nullable)
+        for name in self._required - self._nullable - found.keys():
             if self._strict and isinstance(self._codecs[name], MessageFields):
                 raise InvalidField(_join(path, name), "is missing")
             found[name] = getattr(message, name)
-        values: dict[str, Any] = {}
         for name, value in found.items():
             try:
                 values[name] = self._codecs[name].read(value, _join(path, name))
@@ -171,6 +172,10 @@ def _classes(hint: Any) -> Iterator[type]:
             yield from _classes(argument)
     elif isinstance(hint, type) and hint is not type(None):
         yield hint
+
+
+def _allows_none(hint: Any) -> bool:
+    return type(None) in get_args(hint)
 
 
 def _join(path: str, name: str) -> str:

@@ -58,6 +58,14 @@ class Shown(BaseModel):
     crop: Region | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """Without defaults."""
+
+    code: str
+    region: Region | None
+
+
 OPTIONS = MessageFields(Options, task_pb2.TaskOptions)
 STRICT = MessageFields(Options, task_pb2.TaskOptions, strict=True)
 REGION = Region(left=0.0, top=0.25, right=0.5, bottom=1.0)
@@ -90,6 +98,12 @@ def test_a_field_without_a_default_may_be_zero() -> None:
     assert OPTIONS.read(task_pb2.TaskOptions(crop=task_pb2.Region(right=0.5))).crop == Region(
         left=0, top=0, right=0.5, bottom=0
     )
+
+
+def test_a_field_without_a_default_that_is_unset_is_none() -> None:
+    found = MessageFields(Found, task_pb2.Finding)
+    assert found.read(task_pb2.Finding(code="x")) == Found(code="x", region=None)
+    assert found.read(found.write(Found(code="", region=REGION))) == Found(code="", region=REGION)
 
 
 def test_an_alias_is_read_and_never_written() -> None:

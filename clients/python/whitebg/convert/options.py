@@ -14,7 +14,6 @@ ENGINES = inverse(numbers(models.Engine, task_pb2.Engine)) | {
 }
 FORMATS = inverse(numbers(models.OutputFormat, task_pb2.OutputFormat))
 _OPTIONS = MessageFields(models.TaskOptions, task_pb2.TaskOptions)
-_REGION = MessageFields(models.Region, task_pb2.Region)
 
 
 def options_to_proto(options: models.TaskOptions) -> task_pb2.TaskOptions:
@@ -30,11 +29,6 @@ def options_to_proto(options: models.TaskOptions) -> task_pb2.TaskOptions:
 def options_from_proto(options: task_pb2.TaskOptions) -> models.TaskOptions:
     """Convert options; a field's zero becomes its default."""
     return _OPTIONS.read(options)
-
-
-def region_from_proto(region: task_pb2.Region) -> models.Region:
-    """Convert a region of the photo."""
-    return _REGION.read(region)
 
 
 def preset_from_proto(preset: generator_service_pb2.Preset) -> models.Preset:

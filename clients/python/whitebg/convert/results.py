@@ -6,13 +6,16 @@ from pathlib import PurePosixPath, PureWindowsPath
 
 from whitebg import models
 from whitebg.convert.common import inverse
-from whitebg.convert.options import ENGINES, region_from_proto
+from whitebg.convert.options import ENGINES
 from whitebg.v1 import generator_service_pb2, task_pb2
 from whitebg_process.proto_enums import numbers
+from whitebg_process.proto_fields import MessageFields
 
-_VERDICTS = inverse(numbers(models.Verdict, task_pb2.Verdict))
 _RESULT_VERDICTS = inverse(numbers(models.ResultVerdict, task_pb2.ResultVerdict))
 _KINDS_OUT = numbers(models.ImageKind, generator_service_pb2.ImageKind)
+_FINDING = MessageFields(models.Finding, task_pb2.Finding)
+_PLACEMENT = MessageFields(models.Placement, task_pb2.Placement)
+_REPORT = MessageFields(models.ComplianceReport, task_pb2.ComplianceReport)
 
 
 def kind_to_proto(kind: models.ImageKind) -> generator_service_pb2.ImageKind.ValueType:
@@ -31,54 +34,18 @@ def result_from_proto(result: task_pb2.ResultInfo) -> models.ResultInfo:
         fill=result.fill,
         confidence=result.confidence if result.HasField("confidence") else None,
         findings=_findings(result),
-        placement=_placement(result.placement) if result.HasField("placement") else None,
+        placement=_PLACEMENT.read(result.placement) if result.HasField("placement") else None,
         verdict=_RESULT_VERDICTS.get(result.verdict, models.ResultVerdict.UNKNOWN),
         verdict_reasons=tuple(result.verdict_reasons),
-        report=_report(result.report) if result.HasField("report") else None,
+        report=_REPORT.read(result.report) if result.HasField("report") else None,
         mask_size_bytes=result.mask_size_bytes,
-    )
-
-
-def _placement(placement: task_pb2.Placement) -> models.Placement:
-    return models.Placement(
-        scale=placement.scale,
-        x=placement.x,
-        y=placement.y,
-        photo_width=placement.photo_width,
-        photo_height=placement.photo_height,
-        rotation=placement.rotation,
     )
 
 
 def _findings(result: task_pb2.ResultInfo) -> tuple[models.Finding, ...]:
     if not result.findings:  # Services before 0.2 send sentences only.
         return tuple(models.Finding(code="unknown", message=each) for each in result.warnings)
-    return tuple(_finding(each) for each in result.findings)
-
-
-def _finding(finding: task_pb2.Finding) -> models.Finding:
-    return models.Finding(
-        code=finding.code,
-        message=finding.message,
-        region=region_from_proto(finding.region) if finding.HasField("region") else None,
-    )
-
-
-def _report(report: task_pb2.ComplianceReport) -> models.ComplianceReport:
-    return models.ComplianceReport(
-        preset=report.preset,
-        passed=report.passed,
-        checks=tuple(
-            models.ComplianceCheck(
-                name=check.name,
-                verdict=_VERDICTS.get(check.verdict, models.Verdict.UNKNOWN),
-                value=check.value if check.HasField("value") else None,
-                limit=check.limit,
-                message=check.message,
-            )
-            for check in report.checks
-        ),
-    )
+    return tuple(_FINDING.read(each) for each in result.findings)
 
 
 def image_info_from_proto(info: generator_service_pb2.ImageInfo) -> models.ImageInfo:
