@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from generator_service.domain.errors import ImageRejected
+from generator_service.domain.finding import Finding
 from generator_service.domain.hints import Hint
 from generator_service.imaging.cutting.border import model_backdrop
 from generator_service.imaging.cutting.calibration import TRUSTED
-from generator_service.imaging.cutting.confidence import odds_of_good
-from generator_service.imaging.cutting.cutout import Outline, find_outline, hinted, judged
-from generator_service.imaging.cutting.fusion import WORKING_SIDE, overlap
+from generator_service.imaging.cutting.confidence import doubtful, odds_of_good
+from generator_service.imaging.cutting.cutout import Outline, hinted, judged, weigh
+from generator_service.imaging.cutting.doubts import doubts
+from generator_service.imaging.cutting.fusion import WORKING_SIDE, gather, overlap, resized
 from generator_service.imaging.cutting.network import Prior, own_network
 from generator_service.imaging.cutting.segment import Mask, Segmentation, shrink
 from generator_service.imaging.source.decode import Photo
@@ -40,8 +42,9 @@ def choose(photo: Photo, prior: Prior, *, compare: bool, hints: Sequence[Hint] =
 
     """
     alpha = prior(photo.rgb)
+    evidence = gather(photo.rgb, own_network())
     try:
-        local = find_outline(photo, prior=own_network(), hints=hints)
+        local = weigh(photo, evidence, hints)
     except ImageRejected:
         local = None
     mask, notices = hinted(alpha >= _PRODUCT, photo, hints)
@@ -51,14 +54,18 @@ def choose(photo: Photo, prior: Prior, *, compare: bool, hints: Sequence[Hint] =
                 "image_no_product", "neither the network nor the local engine finds a product; use a plainer backdrop"
             )
         return Choice(outline=local, by_network=False)
-    second = local.coarse.mask if local is not None and local.coarse is not None else None
-    if local is not None and compare and _local_is_better(mask, local):
+    # What the colours and the own network contradict is uncertain in the mask of any network.
+    uncertain = doubts(resized(alpha >= _PRODUCT, evidence.small.shape), evidence)
+    if local is not None and compare and _local_is_better(mask, uncertain, local):
         return Choice(outline=local, by_network=False)
+    second = local.coarse.mask if local is not None and local.coarse is not None else None
     found = Segmentation(mask=mask, backdrop=model_backdrop(shrink(photo.rgb, WORKING_SIDE)))
     odds = None if second is None else odds_of_good(overlap(mask, second))
-    return Choice(outline=judged(photo, found, odds, (), notices, hints), by_network=True)
+    return Choice(outline=judged(photo, found, odds, uncertain, notices, hints), by_network=True)
 
 
-def _local_is_better(mask: Mask, local: Outline) -> bool:
-    """Return whether the network contradicts a local outline that other signs confirm."""
-    return local.coarse is not None and local.confidence >= TRUSTED and overlap(mask, local.coarse.mask) < _AGREEING
+def _local_is_better(mask: Mask, uncertain: Sequence[Finding], local: Outline) -> bool:
+    """Return whether a local outline that is trusted, as several signs confirm it, contradicts the network's mask."""
+    if local.coarse is None or local.confidence < TRUSTED:
+        return False
+    return doubtful(uncertain) or overlap(mask, local.coarse.mask) < _AGREEING

@@ -14,7 +14,7 @@ from generator_service.domain.finding import Finding
 from generator_service.domain.hints import Hint
 from generator_service.imaging.cutting.confidence import LOW, agreement_of_fusion, judge, odds_of_good
 from generator_service.imaging.cutting.doubts import doubts
-from generator_service.imaging.cutting.fusion import WORKING_SIDE, fuse, gather
+from generator_service.imaging.cutting.fusion import WORKING_SIDE, Evidence, fuse, gather
 from generator_service.imaging.cutting.ghosts import without_faint_pieces
 from generator_service.imaging.cutting.hints import apply_hints, kept
 from generator_service.imaging.cutting.matte import matte
@@ -55,7 +55,12 @@ def find_outline(photo: Photo, *, prior: Prior | None, hints: Sequence[Hint] = (
     """
     if photo.alpha is not None:
         return Outline(coarse=None, confidence=1.0, findings=())
-    found, odds, uncertain = _colours_alone(photo) if prior is None else _fused(photo, prior)
+    return weigh(photo, None if prior is None else gather(photo.rgb, prior), hints)
+
+
+def weigh(photo: Photo, evidence: Evidence | None, hints: Sequence[Hint] = ()) -> Outline:
+    """Find the product in a photo without transparency of its own by what is known about it; see `find_outline`."""
+    found, odds, uncertain = _colours_alone(photo) if evidence is None else _fused(evidence)
     mask, notices = hinted(found.mask, photo, hints)
     if found.mask.any() and not mask.any():
         raise ImageRejected("image_no_product", "the hints leave no product; drop less, or keep more")
@@ -107,8 +112,7 @@ def _colours_alone(photo: Photo) -> tuple[Segmentation, float | None, tuple[Find
     return segment(shrink(photo.rgb, WORKING_SIDE)), None, ()
 
 
-def _fused(photo: Photo, prior: Prior) -> tuple[Segmentation, float | None, tuple[Finding, ...]]:
-    evidence = gather(photo.rgb, prior)
+def _fused(evidence: Evidence) -> tuple[Segmentation, float | None, tuple[Finding, ...]]:
     found = fuse(evidence)
     odds = odds_of_good(agreement_of_fusion(found.mask, evidence))
     return found, odds, doubts(found.mask, evidence)

@@ -58,6 +58,24 @@ def test_a_sharp_network_that_contradicts_a_trusted_outline_gives_way_where_the_
     assert choose(photo, always(half), compare=False).by_network
 
 
+def test_what_only_the_network_sees_is_doubted_though_the_masks_agree(
+    scene: tuple[Photo, NDArray[np.float32]],
+) -> None:
+    photo, product = scene
+    more = product.copy()
+    more[10:30, 10:30] = 1.0
+    doubted = choose(photo, always(more), compare=False)
+    assert doubted.by_network
+    assert doubted.outline.confidence < TRUSTED
+    found = {finding.code: finding.region for finding in doubted.outline.findings}
+    region = found["several_items"]
+    assert region is not None
+    assert region.right < 0.2
+    compared = choose(photo, always(more), compare=True)
+    assert not compared.by_network
+    assert compared.outline.confidence >= TRUSTED
+
+
 def test_where_the_network_finds_nothing_the_local_outline_is_taken(
     scene: tuple[Photo, NDArray[np.float32]],
 ) -> None:
