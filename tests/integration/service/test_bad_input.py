@@ -115,14 +115,21 @@ async def test_a_webp_that_breaks_off_is_refused_at_once(api: Api) -> None:
     ("fields", "field", "said"),
     [
         pytest.param({"options": options(preset="bazaar")}, "options.preset", "known are custom, amazon", id="preset"),
-        pytest.param({"options": options(engine=99)}, "options.engine", "99 is not an engine", id="engine"),
+        pytest.param(
+            {"options": options(engine=99)},
+            "options.engine",
+            "99 is not one of AUTO, LOCAL, GEMINI, NEURAL",
+            id="engine",
+        ),
         pytest.param(
             {"options": options(engine=task_pb2.ENGINE_GEMINI)},
             "options.engine",
             "gemini needs WHITEBG_GEMINI_API_KEY",
             id="engine that is not set up",
         ),
-        pytest.param({"options": options(format=77)}, "options.format", "77 is not an output format", id="format"),
+        pytest.param(
+            {"options": options(format=77)}, "options.format", "77 is not one of PNG, JPEG, WEBP", id="format"
+        ),
         pytest.param({"options": options(size_px=99)}, "options.size_px", "99 is not within 100 to 10000", id="size"),
         pytest.param({"options": options(size_px=-5)}, "options.size_px", "-5", id="negative size"),
         pytest.param({"options": options(fill=1.01)}, "options.fill", "1.01 is not within 0.3 to 1", id="fill"),
