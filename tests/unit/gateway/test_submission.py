@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from whitebg.v1 import generator_service_pb2 as pb
+from whitebg.v1 import task_pb2
+from ws_gateway.http.options import OptionsForm
 from ws_gateway.upstream.submission import encoded
 
 REQUEST = pb.SubmitTaskRequest(user_id="ann", filename="杯.png", idempotency_key="k", reuse=True)
@@ -47,3 +49,18 @@ def test_encoded_holds_one_copy_of_the_photo(tmp_path: Path) -> None:
             tracemalloc.stop()
     # What a growing buffer reserves is no copy.
     assert size < peak < 1.5 * size
+
+
+def test_the_other_name_of_jpeg_and_the_hints_reach_every_picture_of_a_form() -> None:
+    form = OptionsForm.model_validate(
+        {
+            "format": "jpg",
+            "hints": '[{"kind": "drop", "region": {"left": 0, "top": 0.2, "right": 0.5, "bottom": 0.6}}]',
+            "more_options": '[{"preset": "jd", "format": "jpg", "margin": 0}]',
+        }
+    )
+    first, second = form.outputs()
+    assert (first.format, second.format) == (task_pb2.OUTPUT_FORMAT_JPEG, task_pb2.OUTPUT_FORMAT_JPEG)
+    assert first.hints == second.hints
+    assert (first.hints[0].kind, first.hints[0].region.right) == (task_pb2.HINT_KIND_DROP, 0.5)
+    assert (first.HasField("margin"), second.HasField("margin")) == (False, True)
