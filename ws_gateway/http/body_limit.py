@@ -65,6 +65,8 @@ def _too_slow(received: int) -> Problem:
         "body_too_slow",
         f"the request body arrived too slowly, {received} bytes so far; at least {MIN_BYTES_PER_SECOND} bytes a second "
         "are needed: send it again over a faster connection, or send a smaller photo",
+        # The rest of the body would keep the connection for as long as an idle one may stay open.
+        headers={"Connection": "close"},
     )
 
 
