@@ -45,7 +45,7 @@ class HealthServicer(Contract):  # type: ignore[misc]  # the package has no type
     async def Check(self, request: HealthCheckRequest, context: Context) -> HealthCheckResponse:  # noqa: N802  gRPC's name
         """Answer with the status; NOT_FOUND for a service that is not known."""
         if request.service not in self._services:
-            await context.abort(grpc.StatusCode.NOT_FOUND, f"there is no service {request.service!r} here")
+            await context.abort(grpc.StatusCode.NOT_FOUND, f"there is no service {request.service[:80]!r} here")
         return HealthCheckResponse(status=self._status)
 
     async def Watch(  # noqa: N802  gRPC's name

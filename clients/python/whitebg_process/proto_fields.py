@@ -121,13 +121,14 @@ class _Names:
 
     def __init__(self, enum: EnumDescriptor) -> None:
         self._names = {number: name.lower() for number, name in value_names(enum).items()}
+        self._numbers = {name: number for number, name in self._names.items()}
 
     def read(self, value: int, path: str) -> str:
         del path
         return self._names.get(value, "unknown")
 
     def write(self, value: str) -> int:
-        return next(number for number, name in self._names.items() if name == value)
+        return self._numbers[value]
 
 
 class _Same:
