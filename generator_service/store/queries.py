@@ -190,7 +190,7 @@ def snapshot(connection: Connection, user_id: str | None, page_size: int) -> Ite
 def unfinished(connection: Connection) -> QueueSnapshot:
     """Read all tasks that are not terminal, and whose turn it is."""
     head = connection.execute(statements.LOG_HEAD).one()
-    # By name: an index leads to these few, and not to what is not one of the others.
+    # By their names: an index serves these, and no condition that excludes the others.
     live = select(tasks).where(tasks.c.state.in_(_LIVE)).order_by(tasks.c.task_id)
     turns = select(users.c.user_id, users.c.served).where(
         or_(users.c.pending > 0, users.c.served > head.started - CREDIT)

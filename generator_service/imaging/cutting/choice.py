@@ -54,7 +54,7 @@ def choose(photo: Photo, prior: Prior, *, compare: bool, hints: Sequence[Hint] =
                 "image_no_product", "neither the network nor the local engine finds a product; use a plainer backdrop"
             )
         return Choice(outline=local, by_network=False)
-    # What the colours and the own network contradict is uncertain in the mask of any network.
+    # Where the colours and the own network contradict it, the mask of any network is uncertain.
     uncertain = doubts(resized(alpha >= _PRODUCT, evidence.small.shape), evidence)
     if local is not None and compare and _local_is_better(mask, uncertain, local):
         return Choice(outline=local, by_network=False)

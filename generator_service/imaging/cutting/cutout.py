@@ -59,7 +59,7 @@ def find_outline(photo: Photo, *, prior: Prior | None, hints: Sequence[Hint] = (
 
 
 def weigh(photo: Photo, evidence: Evidence | None, hints: Sequence[Hint] = ()) -> Outline:
-    """Find the product in a photo without transparency of its own by what is known about it; see `find_outline`."""
+    """Find the product in a photo without transparency of its own from the evidence; see `find_outline`."""
     found, odds, uncertain = _colours_alone(photo) if evidence is None else _fused(evidence)
     mask, notices = hinted(found.mask, photo, hints)
     if found.mask.any() and not mask.any():
