@@ -1,6 +1,7 @@
 """``python -m tools.simulation --schedules 1000000 --seed 1``: `make simulate`, on all cores.
 
-Most schedules run the pure parts, session and client; one in 100 the feeds, and one in 1,000 the store on SQLite. A
+Most schedules run the pure parts, session and client; one in 50 the revocations, one in 100 the feeds, and one in 1,000
+the store on SQLite. A
 seed that fails is printed with its shortest schedule, which can be pasted into a test.
 """
 
@@ -18,6 +19,7 @@ from pathlib import Path
 
 from tools.simulation.client import ClientWorld
 from tools.simulation.feed import FeedWorld
+from tools.simulation.revocation import RevocationWorld
 from tools.simulation.schedule import World, search
 from tools.simulation.session import SessionWorld
 from tools.simulation.store import StoreWorld
@@ -29,6 +31,7 @@ MEMORY = Path("/dev/shm")  # noqa: S108 (a fresh folder within it)
 WORLDS: dict[str, tuple[Callable[[Path], World], int]] = {
     "session": (lambda _: SessionWorld(), 2),
     "client": (lambda _: ClientWorld(), 2),
+    "revocation": (lambda _: RevocationWorld(), 50),
     "feed": (lambda _: FeedWorld(), 100),
     "store": (StoreWorld, 1000),
 }

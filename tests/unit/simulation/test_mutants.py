@@ -27,12 +27,14 @@ from generator_service.webhooks.deliverer import Deliverer
 from tools.checker.violation import Guarantee
 from tools.simulation.client import ClientWorld
 from tools.simulation.feed import FeedWorld
+from tools.simulation.revocation import RevocationWorld
 from tools.simulation.schedule import Found, World, search
 from tools.simulation.session import SessionWorld
 from tools.simulation.store import StoreWorld
 from whitebg import models
 from whitebg.convert.updates import updates_from_proto
 from whitebg.v1 import generator_service_pb2 as pb
+from ws_gateway.auth.revocations import Revocations
 from ws_gateway.protocol.cursor import UserCursor
 from ws_gateway.protocol.messages import Page
 from ws_gateway.protocol.session import Session
@@ -210,3 +212,19 @@ def test_a_snapshot_that_is_not_announced(monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setattr(Session, "_begin", silent)
     found_in(SessionWorld(), seeds=2000)
+
+
+def test_a_revocation_that_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Revocations, "covers", lambda _self, **_token: False)
+    assert Guarantee.REVOKED.value in str(found_in(RevocationWorld(), seeds=200))
+
+
+def test_a_gap_in_the_revocations_that_is_not_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    take = Revocations.take
+
+    def trusting(self: Revocations, revocation: pb.Revocation) -> bool:
+        take(self, revocation)
+        return True
+
+    monkeypatch.setattr(Revocations, "take", trusting)
+    assert Guarantee.REVOKED.value in str(found_in(RevocationWorld(), seeds=500))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tools.simulation.client import ClientWorld
 from tools.simulation.feed import FeedWorld
+from tools.simulation.revocation import RevocationWorld
 from tools.simulation.schedule import Step, make_schedule, search, shrink
 from tools.simulation.session import SessionWorld
 from tools.simulation.store import StoreWorld
@@ -28,6 +29,10 @@ def test_a_message_that_is_sent_again_just_before_its_ack_arrives() -> None:
 
 def test_clients_break_no_guarantee() -> None:
     assert search(ClientWorld(), first=1, schedules=300) is None
+
+
+def test_revocations_break_no_guarantee() -> None:
+    assert search(RevocationWorld(), first=1, schedules=1000) is None
 
 
 def test_feeds_break_no_guarantee() -> None:
