@@ -250,7 +250,6 @@ async def running_service(
             metrics_port = await serve_metrics(settings, metrics, stack, probes)
             port = await _listen(settings, server, credentials)
             parts.readiness.on_change(lambda: healthy.publish(serving=not parts.readiness.reasons))
-            healthy.publish(serving=not parts.readiness.reasons)
             taking_calls.set()
             yield Running(port, parts, feeds, server, healthy, [*background, *working], metrics_port)
         finally:

@@ -81,8 +81,8 @@ REVOKED = Close(CloseCode.UNAUTHENTICATED, "the session was revoked; sign in aga
 async def run_gateway(settings: Settings, clock: Clock, metrics: Metrics) -> AsyncIterator[Gateway]:
     """Connect to the service, and to other gateways where there are some; keep watching both within the block.
 
-    Tokens can be checked from the start of the block, unless the service is away: a load balancer that sees the port
-    open sends requests at once.
+    Tokens can be checked from the start of the block, unless the service is unavailable: a load balancer that sees the
+    port open sends requests at once.
     """
     async with open_shared_state(settings, clock, metrics) as shared, _run(settings, clock, metrics, shared) as gateway:
         yield gateway

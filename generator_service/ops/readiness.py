@@ -84,8 +84,9 @@ class ReadinessMonitor:
         self._detector.on_events(events)
 
     def on_change(self, listener: Listener) -> None:
-        """Call the listener whenever this process becomes ready or stops being ready."""
+        """Call the listener now, and whenever this process becomes ready or stops being ready."""
         self._on_change.append(listener)
+        listener()
 
     async def run(self) -> None:
         """Observe until cancelled."""

@@ -1,7 +1,7 @@
 """The standard health service (grpc.health.v1), by which load balancers and clients choose where to send calls.
 
-That of grpcio-health-checking (1.81) tells its watchers nothing more once one of them has left, and has no end for
-them: a stop would wait for each until its time is up.
+That of grpcio-health-checking (1.81) stops notifying the other watchers once one of them has left, and can't end a
+watch: a stop would wait for each until its time is up.
 """
 
 from __future__ import annotations

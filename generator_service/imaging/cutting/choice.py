@@ -65,7 +65,7 @@ def choose(photo: Photo, prior: Prior, *, compare: bool, hints: Sequence[Hint] =
 
 
 def _local_is_better(mask: Mask, uncertain: Sequence[Finding], local: Outline) -> bool:
-    """Return whether a local outline that is trusted, as several signs confirm it, contradicts the network's mask."""
+    """Return whether a trusted local outline goes before the network's mask: that is doubtful, or contradicts it."""
     if local.coarse is None or local.confidence < TRUSTED:
         return False
     return doubtful(uncertain) or overlap(mask, local.coarse.mask) < _AGREEING

@@ -106,7 +106,7 @@ async def test_a_list_that_can_t_be_read_is_asked_for_again(
 async def test_tokens_can_be_checked_as_soon_as_a_gateway_listens(
     service: DrivenService, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An upgrade of a gateway rejects nobody: a load balancer that sees the port open sends requests at once."""
+    """An upgrade of a gateway rejects no request: a load balancer that sees the port open sends requests at once."""
     listed, asked, go_on = ServiceClient.list_revocations, asyncio.Event(), asyncio.Event()
 
     async def late(self: ServiceClient, after: int) -> pb.ListRevocationsResponse:
