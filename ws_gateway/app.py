@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -50,15 +51,19 @@ from ws_gateway.telemetry.metrics_server import serving_metrics
 _MAX_BODY = 64 * 1024
 
 
-def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
-    """Make the application; it connects to the service when it starts. Its parts are in ``app.state.gateway``."""
+def create_app(settings: Settings, clock: Clock | None = None, leaving: asyncio.Event | None = None) -> FastAPI:
+    """Make the application; it connects to the service when it starts. Its parts are in ``app.state.gateway``.
+
+    Once ``leaving`` is set, a start waits for the service no longer.
+    """
     clock = clock or SystemClock()
+    leaving = leaving or asyncio.Event()
     figures = Metrics()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with (
-            run_gateway(settings, clock, figures) as gateway,
+            run_gateway(settings, clock, figures, leaving) as gateway,
             serving_metrics(settings.metrics_host, settings.metrics_port, figures) as port,
         ):
             app.state.gateway, app.state.metrics_port = gateway, port

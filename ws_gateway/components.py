@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -72,20 +72,35 @@ class Gateway:
 
 USERS_AT_ONCE = 4
 """Users that it takes to hold all slots for uploads."""
-FIRST_CONTACT_S = 3.0
-"""How long a start waits for the service, in seconds: without it the page and ``/readyz`` can be served, no more."""
+FIRST_CONTACT_S = 10.0
+"""How long a start waits for the service, in seconds: long enough for one that starts at the same time. Without it, the
+page and ``/readyz`` can be served, no more."""
 REVOKED = Close(CloseCode.UNAUTHENTICATED, "the session was revoked; sign in again")
 
 
 @asynccontextmanager
-async def run_gateway(settings: Settings, clock: Clock, metrics: Metrics) -> AsyncIterator[Gateway]:
+async def run_gateway(
+    settings: Settings, clock: Clock, metrics: Metrics, leaving: asyncio.Event
+) -> AsyncIterator[Gateway]:
     """Connect to the service, and to other gateways where there are some; keep watching both within the block.
 
     Tokens can be checked from the start of the block, unless the service is unavailable: a load balancer that sees the
-    port open sends requests at once.
+    port open sends requests at once. Once ``leaving`` is set, the start waits for it no longer.
     """
-    async with open_shared_state(settings, clock, metrics) as shared, _run(settings, clock, metrics, shared) as gateway:
+    async with (
+        open_shared_state(settings, clock, metrics) as shared,
+        _run(settings, clock, metrics, shared) as gateway,
+    ):
+        await _first_contact(gateway.revocations, leaving)
         yield gateway
+
+
+async def _first_contact(revocations: Revocations, leaving: asyncio.Event) -> None:
+    waits = [asyncio.create_task(revocations.until_known(FIRST_CONTACT_S)), asyncio.create_task(leaving.wait())]
+    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    for each in waits:
+        each.cancel()
+    await asyncio.gather(*waits, return_exceptions=True)
 
 
 def _provider(settings: Settings, clock: Clock) -> Provider | None:
@@ -144,9 +159,6 @@ async def _run(settings: Settings, clock: Clock, metrics: Metrics, shared: Share
         metrics.certificates(expiry, expiry.of)
     watching = asyncio.create_task(hub.run(), name="hub")
     try:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(FIRST_CONTACT_S):
-                await hub.tried.wait()
         yield Gateway(
             settings=settings,
             clock=clock,

@@ -47,9 +47,11 @@ class CannotListen(Exception):
 class Server(uvicorn.Server):
     """uvicorn that asks its sockets to resume elsewhere before it closes them."""
 
-    def __init__(self, config: uvicorn.Config, app: FastAPI, drain_timeout: float) -> None:
+    def __init__(self, config: uvicorn.Config, app: FastAPI, drain_timeout: float, leaving: asyncio.Event) -> None:
         super().__init__(config)
         self._app = app
+        self._leaving = leaving
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._drain_timeout = drain_timeout
         self.listening = asyncio.Event()
         """Set once connections are taken."""
@@ -61,6 +63,7 @@ class Server(uvicorn.Server):
             CannotListen: the address can't be used; uvicorn has logged the reason.
 
         """
+        self._loop = asyncio.get_running_loop()
         try:
             await super().startup(sockets)
         except SystemExit:
@@ -72,6 +75,17 @@ class Server(uvicorn.Server):
             host = f"[{self.config.host}]" if ":" in self.config.host else self.config.host
             log.info("listening on http://%s:%d", host, self.port)
             self.listening.set()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Stop on a signal, whether the start is over or not."""
+        super().handle_exit(sig, frame)
+        self.leave()
+
+    def leave(self) -> None:
+        """Stop, also while the start still waits; from any thread."""
+        self.should_exit = True
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._leaving.set)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Accept no more connections, drain the open ones, and end requests within the configured time."""
@@ -101,7 +115,8 @@ class Server(uvicorn.Server):
 
 def make_server(settings: Settings, clock: Clock | None = None) -> Server:
     """Make the server, not yet running. ``clock`` defaults to the machine's."""
-    app = create_app(settings, clock)
+    leaving = asyncio.Event()
+    app = create_app(settings, clock, leaving)
     drain = settings.drain_timeout.total_seconds()
     config = uvicorn.Config(
         SecurityHeaders(app),
@@ -122,7 +137,7 @@ def make_server(settings: Settings, clock: Clock | None = None) -> Server:
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=max(1, round(drain)),
     )
-    return Server(config, app, drain)
+    return Server(config, app, drain, leaving)
 
 
 def serve(settings: Settings) -> None:
@@ -136,7 +151,7 @@ def serve(settings: Settings) -> None:
 
     def stop() -> None:
         log.info("standard input ended; shutting down")
-        server.should_exit = True
+        server.leave()
 
     if settings.exit_on_stdin_eof:
         on_end_of_input(stop)

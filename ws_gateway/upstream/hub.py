@@ -73,8 +73,6 @@ class Hub:
         """Whether the stream from the service is open."""
         self.available = True
         """Whether the service is reported as available to clients."""
-        self.tried = asyncio.Event()
-        """Set once the first stream has brought something or failed: whether tokens can be checked is known."""
         self.positioned = asyncio.Event()
         """Set once the hub has a position in the log: from then on it reports every gap."""
         self.lag = 0.0
@@ -133,7 +131,6 @@ class Hub:
                     self._metrics.hub_broke()
                 self.connected = False
                 self._begin_loss()
-                self.tried.set()
             self._failures += 1
             await asyncio.sleep(_BACKOFF.delay(self._failures))
 
@@ -189,7 +186,6 @@ class Hub:
         if not self.connected:
             self.connected = True
             self._failures = 0
-            self.tried.set()
             self._report_service(available=True)
             log.info("connected to the service")
 

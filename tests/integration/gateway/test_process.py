@@ -18,6 +18,7 @@ from tests.integration.gateway.world import SECRET, Client, token_for
 from tests.support.driven_service import DrivenService
 from tests.support.http import http_client
 from tests.support.patience import PATIENCE
+from ws_gateway.components import FIRST_CONTACT_S
 
 
 class Process:
@@ -30,13 +31,17 @@ class Process:
 
     async def ready(self) -> None:
         """Read the log until it contains the listening address."""
+        self.base = (await self.logged(r"listening on http://([\w.:]+)"))[1]
+
+    async def logged(self, pattern: str) -> re.Match[str]:
+        """Read the log until it contains the pattern."""
         assert self.process.stderr is not None
         async with asyncio.timeout(PATIENCE):
-            while not (found := re.search(r"listening on http://([\w.:]+)", self.log)):
+            while not (found := re.search(pattern, self.log)):
                 line = await self.process.stderr.readline()
                 assert line, f"the gateway ended early:\n{self.log}"
                 self.log += line.decode()
-            self.base = found[1]
+            return found
 
     async def ended(self) -> int:
         """Return the exit status, with the rest of the log read."""
@@ -78,6 +83,15 @@ async def greeted(running: Process, token: str) -> Client:
     client = Client(socket)
     assert (await client.next())["type"] == "hello"
     return client
+
+
+async def test_a_start_that_waits_for_the_service_can_be_stopped(service: DrivenService) -> None:
+    await service.stop()
+    async with gateway(service) as running:
+        await running.logged("service unavailable")
+        running.process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(FIRST_CONTACT_S / 2):
+            assert await running.ended() == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

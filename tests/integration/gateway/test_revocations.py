@@ -127,6 +127,22 @@ async def test_tokens_can_be_checked_as_soon_as_a_gateway_listens(
         assert app.state.gateway.revocations.known
 
 
+async def test_a_gateway_that_starts_before_its_service_listens_once_that_is_there(
+    service: DrivenService, settings: Settings
+) -> None:
+    """With several gateways on one port, any that listens gets requests."""
+    await service.stop()
+    app = create_app(settings)
+    async with AsyncExitStack() as stack:
+        start = asyncio.create_task(stack.enter_async_context(app.router.lifespan_context(app)))
+        await asyncio.wait([start], timeout=0.5)
+        assert not start.done()
+        await service.start()
+        async with asyncio.timeout(PATIENCE):
+            await start
+        assert app.state.gateway.revocations.known
+
+
 async def test_a_service_that_can_t_be_reached_has_ended_nothing(world: GatewayHarness) -> None:
     token = token_for("ann", jti="s1")
     async with world.open_raw(f"?token={token}") as socket:
