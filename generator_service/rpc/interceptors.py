@@ -21,13 +21,14 @@ from generator_service.ops.metrics import Metrics
 from generator_service.rpc.auth import Authenticator, Caller, Scope
 from generator_service.rpc.convert.status import Problem, problem
 from generator_service.rpc.convert.texts import require_no_nul
+from generator_service.rpc.message_parts import bounded
 from generator_service.rpc.open_services import bound_requests
 from generator_service.rpc.receiving import Context, Receiver
 
 logger = logging.getLogger(__name__)
 
 SERVICE_PREFIX = "/whitebg.v1."
-UPLOAD = "/SubmitTask"
+UPLOADS = "/SubmitTask", "/SubmitTasks"
 MAX_REQUEST_ID = 64
 _caller: ContextVar[Caller] = ContextVar("caller")
 _request_id: ContextVar[str] = ContextVar("request_id", default="")
@@ -61,6 +62,18 @@ def request_id() -> str:
     return _request_id.get()
 
 
+def problem_of(error: Exception, method: str) -> Problem:
+    """Return the status of any error of a method; an unexpected one is logged with an incident number."""
+    found = problem(error)
+    if found is None:
+        incident = secrets.token_hex(4)
+        extra = {"method": method, "incident": incident, "request_id": request_id()}
+        logger.error("call failed unexpectedly", exc_info=error, extra=extra)
+        text = f"something unexpected went wrong; the service's log has it under incident {incident}"
+        found = Problem(grpc.StatusCode.INTERNAL, "INTERNAL", text)
+    return found
+
+
 class CallInterceptor(aio.ServerInterceptor):
     """Authenticates calls of our own services, bounds their requests and converts their errors to rich statuses.
 
@@ -92,17 +105,14 @@ class CallInterceptor(aio.ServerInterceptor):
             return None
         if not method.startswith(SERVICE_PREFIX):
             return bound_requests(handler, self._open)
-        receiver = self._uploads if method.endswith(UPLOAD) else self._requests
+        receiver = self._uploads if method.endswith(UPLOADS) else self._requests
+        parse = bounded(method, handler.request_deserializer)
         if handler.response_streaming:
             return grpc.stream_stream_rpc_method_handler(
-                self._stream(method, receiver, handler.unary_stream),
-                handler.request_deserializer,
-                handler.response_serializer,
+                self._stream(method, receiver, handler.unary_stream), parse, handler.response_serializer
             )
         return grpc.stream_unary_rpc_method_handler(
-            self._unary(method, receiver, handler.unary_unary),
-            handler.request_deserializer,
-            handler.response_serializer,
+            self._unary(method, receiver, handler.unary_unary), parse, handler.response_serializer
         )
 
     def _unary(
@@ -175,13 +185,7 @@ class _Call:
 
     def fail(self, error: Exception) -> None:
         """Set the call's status to that of an error; log unexpected errors with an incident number."""
-        found = problem(error)
-        if found is None:
-            incident = secrets.token_hex(4)
-            extra = {"method": self.method, "incident": incident, "request_id": request_id()}
-            logger.error("call failed unexpectedly", exc_info=error, extra=extra)
-            text = f"something unexpected went wrong; the service's log has it under incident {incident}"
-            found = Problem(grpc.StatusCode.INTERNAL, "INTERNAL", text)
+        found = problem_of(error, self.method)
         self.code, self.reason = found.code, found.reason
         found.apply(self.context)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -25,7 +26,7 @@ from generator_service.ops.readiness import ReadinessMonitor
 from generator_service.rpc.auth import Caller, Scope
 from generator_service.rpc.convert import messages, picture_options, requests, usage
 from generator_service.rpc.convert.pages import first_page, split
-from generator_service.rpc.interceptors import caller, request_id
+from generator_service.rpc.interceptors import caller, problem_of, request_id
 from generator_service.store.contract import TaskStore
 from generator_service.submission import Submissions
 from generator_service.watch.feed import Batch, Feeds, check_cursor
@@ -58,11 +59,29 @@ class Servicer(generator_service_pb2_grpc.GeneratorServiceServicer):
 
     async def SubmitTask(self, request: pb.SubmitTaskRequest, context: Context) -> pb.SubmitTaskResponse:  # noqa: N802, ARG002
         """Store a photo and queue it."""
+        taking = self._submit(request)
+        del request  # With it, the memory of one of two copies of the photo.
+        return await taking
+
+    async def SubmitTasks(self, request: pb.SubmitTasksRequest, context: Context) -> pb.SubmitTasksResponse:  # noqa: N802, ARG002
+        """Store and queue many photos, independently of each other."""
+        requests.check_submissions(request)
+        results = [self._submit_one_of_many(each) for each in request.requests]
+        del request
+        return pb.SubmitTasksResponse(results=await asyncio.gather(*results))
+
+    async def _submit_one_of_many(self, request: pb.SubmitTaskRequest) -> pb.SubmitTaskResult:
+        try:
+            return pb.SubmitTaskResult(submitted=await self._submit(request))
+        except Exception as error:  # noqa: BLE001 (as in an interceptor: every error is returned to the caller)
+            return pb.SubmitTaskResult(error=problem_of(error, "SubmitTasks").submit_task_error())
+
+    async def _submit(self, request: pb.SubmitTaskRequest) -> pb.SubmitTaskResponse:
         who = caller()
         if request.priority > 0:
             who.require(Scope.SERVICE)
         submission = requests.submission(request, who.acting_for(request.user_id), now=self.clock.now())
-        del request  # With it, the memory of one of two copies of the photo.
+        del request
         first, *others = enqueued = await self.submissions.take(submission)
         # Further log lines carry the task's id; this one links it to the request.
         for each in enqueued:

@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from generator_service.domain.errors import WhitebgError
 from generator_service.domain.task import NewTask
 from generator_service.submission import Submission
-from tests.support.api import SECRET, TINY, Api, open_channel, refusal, token
+from tests.support.api import SECRET, TINY, Api, open_channel, refusal, submit_request, token
 from tests.support.driven_service import DrivenService
 from tests.support.patience import PATIENCE
 
@@ -82,6 +82,16 @@ async def test_a_photo_that_is_rejected_by_the_store_is_freed(api: Api) -> None:
 
     await rejected(api.submit(TINY), "QUOTA_EXCEEDED")
     await rejected(api.submit(TINY, filename="other.png", priority=-1, idempotency_key="first"), "IDEMPOTENCY_CONFLICT")
+
+    await nothing_remains()
+
+
+@pytest.mark.usefixtures("no_collector")
+async def test_photos_that_are_rejected_within_a_call_are_freed(api: Api) -> None:
+    await api.submit(TINY)
+
+    results = await api.submit_many(submit_request(b"%PDF" + bytes(1000)), submit_request(TINY))
+    assert [each.error.reason for each in results] == ["IMAGE_NOT_RECOGNISED", "QUOTA_EXCEEDED"]
 
     await nothing_remains()
 

@@ -113,6 +113,11 @@ class Watch:
                 continue
 
 
+def submit_request(image: bytes | None = TINY, **fields: Any) -> pb.SubmitTaskRequest:
+    """Return a request for a quick picture."""
+    return pb.SubmitTaskRequest(**{"options": QUICK} | ({} if image is None else {"image": image}) | fields)
+
+
 class Api:
     """One caller of the service."""
 
@@ -126,9 +131,13 @@ class Api:
         return (await self.submission(image, **fields)).task
 
     async def submission(self, image: bytes | None = TINY, **fields: Any) -> pb.SubmitTaskResponse:
-        asked = {"options": QUICK} | ({} if image is None else {"image": image}) | fields
-        request = pb.SubmitTaskRequest(**asked)
+        request = submit_request(image, **fields)
         return await self.stub.SubmitTask(request, metadata=self.metadata, timeout=PATIENCE, wait_for_ready=True)
+
+    async def submit_many(self, *requests: pb.SubmitTaskRequest) -> list[pb.SubmitTaskResult]:
+        request = pb.SubmitTasksRequest(requests=requests)
+        answer = await self.stub.SubmitTasks(request, metadata=self.metadata, timeout=PATIENCE, wait_for_ready=True)
+        return list(answer.results)
 
     async def get(self, task_id: int, **fields: Any) -> task_pb2.Task:
         request = pb.GetTaskRequest(task_id=task_id, **fields)

@@ -21,6 +21,8 @@ from tools.benchmarks.work import burst, noop_service, paced
 ROOT = Path(__file__).parents[2]
 PEERS = ROOT / ".venv" / "peers" / "bin" / "python"
 """The peers' own environment; `make bench` makes it."""
+MANY = 250
+"""Submissions in one call, where there are several."""
 REDIS_OPTIONS = ("--bind", "127.0.0.1", "--save", "", "--appendonly", "yes", "--daemonize", "no")
 
 
@@ -42,6 +44,8 @@ class Queue(Protocol):
     name: str
     durability: str
     """When an acknowledged task survives a power cut."""
+    bursts_only: bool
+    """Whether it takes many tasks in one call, so that a steady pace is no use of it."""
 
     async def run(self, tasks: int, per_second: float) -> Run:
         """Take tasks through; ``per_second`` 0 is a burst."""
@@ -51,9 +55,13 @@ class Queue(Protocol):
 class Whitebg:
     """Our service, with three images of 3 kB for each task."""
 
-    def __init__(self, name: str, durability: str, service: ServiceProcess, *others: Program) -> None:
-        self.name = name
+    def __init__(
+        self, name: str, durability: str, service: ServiceProcess, *others: Program, per_call: int = 1
+    ) -> None:
+        self.name = name if per_call == 1 else f"{name}, {per_call} in a call"
         self.durability = durability
+        self.bursts_only = per_call > 1
+        self._per_call = per_call
         self._service = service
         self._others = others
 
@@ -63,13 +71,15 @@ class Whitebg:
         if per_second:
             delays, seconds = await paced(self._service, tasks, per_second)
         else:
-            delays, seconds = [], (await burst(self._service, tasks)).seconds
+            delays, seconds = [], (await burst(self._service, tasks, self._per_call)).seconds
         after = sum(cpu_seconds(each.pid) for each in (self._service, *self._others))
         return Run(tasks, seconds, after - before, tuple(delays))
 
 
 class Peer:
     """A library's worker, and `peer_queues` as its client."""
+
+    bursts_only = False
 
     def __init__(self, name: str, durability: str, kind: str, address: str, *programs: Program) -> None:
         self.name = name
@@ -107,11 +117,12 @@ def queues() -> Iterator[list[Queue]]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="whitebg-bench-")))
         synced = "each commit is synced"
         sqlite = stack.enter_context(noop_service(folder / "sqlite"))
-        found.append(Whitebg("whitebg, SQLite", synced, sqlite))
+        found += (Whitebg("whitebg, SQLite", synced, sqlite, per_call=each) for each in (1, MANY))
         postgres = stack.enter_context(postgres_server(durable=True))
         url = postgres.url(postgres.create())
         ours = stack.enter_context(noop_service(folder / "postgres", database_url=url, inline_image_kib="64"))
-        found.append(Whitebg("whitebg, PostgreSQL", synced, ours, postgres.process))
+        name = "whitebg, PostgreSQL"
+        found += (Whitebg(name, synced, ours, postgres.process, per_call=each) for each in (1, MANY))
         if not PEERS.exists():
             print(f"no peers: {PEERS} is missing; run make bench", file=sys.stderr)
         else:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.api import SECRET, Api, Watch, open_channel, token
+from tests.support.api import SECRET, Api, Watch, open_channel, submit_request, token
 from tests.support.processes import ServiceProcess
 from tools.benchmarks.cpu import cpu_seconds
 from tools.benchmarks.photos import PHOTO
@@ -49,7 +49,7 @@ def noop_service(data_dir: Path, **settings: str) -> Iterator[ServiceProcess]:
         process.close()
 
 
-async def burst(service: ServiceProcess, tasks: int) -> Burst:
+async def burst(service: ServiceProcess, tasks: int, per_call: int = 1) -> Burst:
     """Submit so many tasks as fast as they are taken; return when a watcher has seen the end of each."""
     async with open_channel(service.target) as channel:
         apis = [Api(channel, f"user-{number}", token(f"user-{number}")) for number in range(USERS)]
@@ -57,13 +57,19 @@ async def burst(service: ServiceProcess, tasks: int) -> Burst:
         async with watcher.watch(all_users=True) as watch:
             seen = asyncio.create_task(_ended(watch, tasks))
             cpu, began = cpu_seconds(service.pid), time.perf_counter()
-            numbers = iter(range(tasks))
+            calls = iter(range(0, tasks, per_call))
 
             async def submit() -> None:
-                for number in numbers:
-                    await apis[number % USERS].submit(PHOTO, options=OPTIONS)
+                for number in calls:
+                    api = apis[number // per_call % USERS]
+                    if per_call == 1:
+                        await api.submit(PHOTO, options=OPTIONS)
+                    else:
+                        requests = [submit_request(PHOTO, options=OPTIONS)] * min(per_call, tasks - number)
+                        results = await api.submit_many(*requests)
+                        assert all(each.HasField("submitted") for each in results)
 
-            await asyncio.gather(*(submit() for _ in range(CALLS)))
+            await asyncio.gather(*(submit() for _ in range(-(-CALLS // per_call))))
             await seen
             return Burst(tasks, time.perf_counter() - began, cpu_seconds(service.pid) - cpu)
 

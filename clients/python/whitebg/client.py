@@ -6,7 +6,6 @@ import asyncio
 import io
 import os
 import tempfile
-import uuid
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import aclosing
 from datetime import datetime, timedelta
@@ -16,11 +15,11 @@ from types import TracebackType
 from typing import BinaryIO, Self, cast, overload
 
 from whitebg import errors
-from whitebg.convert.options import engine_from_proto, options_to_proto, preset_from_proto
+from whitebg.convert.options import engine_from_proto, preset_from_proto
 from whitebg.convert.queue import stats_from_proto
 from whitebg.convert.results import image_info_from_proto, kind_to_proto
 from whitebg.convert.tasks import batch_from_proto, review_to_proto, state_to_proto, task_from_proto
-from whitebg.files import Photo, StrPath, copy_to, read_mask, read_photo
+from whitebg.files import Photo, StrPath, copy_to
 from whitebg.models import (
     Batch,
     DeletedTasks,
@@ -35,12 +34,15 @@ from whitebg.models import (
     ReviewedTasks,
     SnapshotEnd,
     SnapshotTask,
+    Submission,
+    SubmissionResult,
     Task,
     TaskEvent,
     TaskOptions,
     TaskState,
     WatchUpdate,
 )
+from whitebg.submitting import submit, submit_many
 from whitebg.transfer import AtomicFile, fetch
 from whitebg.v1 import generator_service_pb2 as pb
 from whitebg.watch import OnRetry, WatchRequest, follow
@@ -158,11 +160,43 @@ class AsyncClient:
             TypeError: the image or the mask is neither bytes nor a path nor a binary file.
 
         """
-        data, name = await asyncio.to_thread(read_photo, image, filename)
-        request = _submission(options, idempotency_key, user_id, priority, task_timeout, run_at)
-        request.image, request.filename, request.reuse, request.batch_id = data, name, reuse, batch_id or ""
-        request.mask = await asyncio.to_thread(read_mask, mask)
-        return task_from_proto((await self._wire.call(self._wire.stub.SubmitTask, request)).task)
+        submission = Submission(
+            image,
+            options or TaskOptions(),
+            filename=filename,
+            idempotency_key=idempotency_key,
+            user_id=user_id,
+            priority=priority,
+            task_timeout=task_timeout,
+            run_at=run_at,
+            reuse=reuse,
+            mask=mask,
+            batch_id=batch_id,
+        )
+        (task,) = await submit(self._wire, submission)
+        return task
+
+    def submit_many(self, submissions: Iterable[Submission]) -> AsyncGenerator[SubmissionResult]:
+        """Send many photos, several in one call, and yield what became of each, in order: faster than a call for each.
+
+        ::
+
+            photos = [Submission(path) for path in Path("photos").glob("*.jpg")]
+            async for result in client.submit_many(photos):
+                print(result.submission.image, result.error or result.task.task_id)
+
+        They are independent: one that is rejected does not affect the others. A file is read when its turn comes. What
+        was yielded with tasks is durable. To repeat an interrupted run safely, name the ``idempotency_key`` of each.
+
+        Args:
+            submissions: the photos with their options, any number.
+
+        Raises:
+            WhitebgError: a call failed as a whole; those that were not yielded may have been taken or not.
+            TypeError: an image or a mask is neither bytes nor a path nor a binary file.
+
+        """
+        return submit_many(self._wire, submissions, self._backoff)
 
     async def submit_outputs(
         self,
@@ -211,16 +245,22 @@ class AsyncClient:
         """
         if not outputs:
             raise ValueError("there are no outputs; name the options of at least one picture")
-        request = _submission(outputs[0], idempotency_key, user_id, priority, task_timeout, run_at)
-        request.more_options.extend(options_to_proto(each) for each in outputs[1:])
-        if isinstance(image, int):
-            request.source_task_id, request.filename, request.drop_source_mask = image, filename or "", drop_mask
-        else:
-            request.image, request.filename = await asyncio.to_thread(read_photo, image, filename)
-        request.reuse, request.batch_id = reuse, batch_id or ""
-        request.mask = await asyncio.to_thread(read_mask, mask)
-        answer = await self._wire.call(self._wire.stub.SubmitTask, request)
-        return [task_from_proto(task) for task in (answer.task, *answer.more_tasks)]
+        submission = Submission(
+            image,
+            outputs[0],
+            more_options=outputs[1:],
+            filename=filename,
+            idempotency_key=idempotency_key,
+            user_id=user_id,
+            priority=priority,
+            task_timeout=task_timeout,
+            run_at=run_at,
+            reuse=reuse,
+            mask=mask,
+            drop_mask=drop_mask,
+            batch_id=batch_id,
+        )
+        return await submit(self._wire, submission)
 
     async def resubmit(
         self,
@@ -262,11 +302,21 @@ class AsyncClient:
             TypeError: the mask is neither bytes nor a path nor a binary file.
 
         """
-        request = _submission(options, idempotency_key, user_id, priority, task_timeout, run_at)
-        request.source_task_id, request.reuse, request.drop_source_mask = source_task_id, reuse, drop_mask
-        request.batch_id = batch_id or ""
-        request.mask = await asyncio.to_thread(read_mask, mask)
-        return task_from_proto((await self._wire.call(self._wire.stub.SubmitTask, request)).task)
+        submission = Submission(
+            source_task_id,
+            options or TaskOptions(),
+            idempotency_key=idempotency_key,
+            user_id=user_id,
+            priority=priority,
+            task_timeout=task_timeout,
+            run_at=run_at,
+            reuse=reuse,
+            mask=mask,
+            drop_mask=drop_mask,
+            batch_id=batch_id,
+        )
+        (task,) = await submit(self._wire, submission)
+        return task
 
     async def get(self, task_id: int, *, user_id: str | None = None) -> Task:
         """Return a task as it stands.
@@ -633,32 +683,6 @@ class AsyncClient:
     async def stats(self) -> QueueStats:
         """Return the state of the queue; needs the scope ``admin`` or ``service``."""
         return stats_from_proto(await self._wire.call(self._wire.stub.GetQueueStats, pb.GetQueueStatsRequest()))
-
-
-def _submission(
-    options: TaskOptions | None,
-    idempotency_key: str | None,
-    user_id: str | None,
-    priority: int,
-    task_timeout: timedelta | None,
-    run_at: datetime | None,
-) -> pb.SubmitTaskRequest:
-    try:
-        request = pb.SubmitTaskRequest(
-            user_id=user_id or "",
-            options=options_to_proto(options or TaskOptions()),
-            idempotency_key=idempotency_key or str(uuid.uuid4()),
-            priority=priority,
-        )
-    except UnicodeEncodeError as error:
-        raise errors.InvalidRequest(f"{error.object!r} is not valid Unicode; remove the lone surrogates") from error
-    if task_timeout is not None:
-        request.timeout.FromTimedelta(task_timeout)
-    if run_at is not None:
-        if run_at.utcoffset() is None:
-            raise errors.InvalidRequest(f"run_at: {run_at} has no time zone; add one, such as UTC")
-        request.run_at.FromDatetime(run_at)
-    return request
 
 
 def _image_request(task_id: int, kind: ImageKind, user_id: str | None) -> pb.DownloadImageRequest:

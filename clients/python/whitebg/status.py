@@ -12,6 +12,7 @@ from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 
 from whitebg import errors
+from whitebg.v1 import generator_service_pb2 as pb
 
 _DETAILS_KEY = "grpc-status-details-bin"
 _DOMAIN = "whitebg"
@@ -27,6 +28,8 @@ _SIMPLE: dict[grpc.StatusCode, type[errors.WhitebgError]] = {
     grpc.StatusCode.FAILED_PRECONDITION: errors.WrongState,
     grpc.StatusCode.DEADLINE_EXCEEDED: errors.DeadlineExceeded,
 }
+
+_CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 
 @dataclass(slots=True)
@@ -64,8 +67,19 @@ def _read_detail(found: _Details, detail: Any) -> None:
 
 def error_from_rpc(error: grpc.aio.AioRpcError, target: str) -> errors.WhitebgError:
     """Turn a failed call into an error with a remedy. ``target`` is the address that was called."""
-    code, details = error.code(), _read_details(error)
-    message = error.details() or code.name.replace("_", " ").lower()
+    return _error(error.code(), error.details() or "", _read_details(error), target)
+
+
+def error_of_submission(error: pb.SubmitTaskError, target: str) -> errors.WhitebgError:
+    """Turn the error of one of many submissions into the one that a call of its own would have raised."""
+    violations = [errors.FieldViolation(error.field, error.message)] if error.field else []
+    retry_after = error.retry_after.ToTimedelta().total_seconds() if error.HasField("retry_after") else None
+    details = _Details(error.reason, dict(error.metadata), violations, retry_after)
+    return _error(_CODES.get(error.code, grpc.StatusCode.UNKNOWN), error.message, details, target)
+
+
+def _error(code: grpc.StatusCode, message: str, details: _Details, target: str) -> errors.WhitebgError:
+    message = message or code.name.replace("_", " ").lower()
     reason, metadata = details.reason, details.metadata
     transport = code in {grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN} and not reason
     if transport and any(sign in message for sign in _BROKEN_TRANSPORT):

@@ -244,6 +244,7 @@ class Client:
 
     ready = blocking(AsyncClient.ready)
     submit = blocking(AsyncClient.submit)
+    submit_many = blocking_iter(AsyncClient.submit_many)
     submit_outputs = blocking(AsyncClient.submit_outputs)
     resubmit = blocking(AsyncClient.resubmit)
     get = blocking(AsyncClient.get)

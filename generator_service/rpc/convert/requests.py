@@ -28,6 +28,8 @@ TASKS_PER_PAGE, MAX_TASKS_PER_PAGE = 50, 500
 EVENTS_PER_PAGE, MAX_EVENTS_PER_PAGE = 500, 1000
 MAX_REVOCATIONS_PER_PAGE = 1000
 MAX_SKIP = 100_000
+MAX_SUBMITTED_TASKS = 256
+"""So that the response stays below gRPC's 4 MiB with the longest prompts."""
 MAX_WATCHED_TASKS = 1000
 MAX_DELETED_TASKS = 1000
 MAX_REVIEWED_TASKS = 1000
@@ -78,6 +80,18 @@ def submission(request: pb.SubmitTaskRequest, user_id: str, *, now: datetime) ->
         more_options=tuple(picture_options.options_from(each) for each in request.more_options),
         delay=max(timedelta(), (_time(request, "run_at") or now) - now),
     )
+
+
+def check_submissions(request: pb.SubmitTasksRequest) -> None:
+    """Check how many pictures are requested.
+
+    Raises:
+        InvalidRequest: none, or too many.
+
+    """
+    pictures = sum(1 + len(each.more_options) for each in request.requests)
+    if not 1 <= pictures <= MAX_SUBMITTED_TASKS:
+        raise InvalidRequest("requests", f"ask for {pictures} pictures; 1 to {MAX_SUBMITTED_TASKS} are taken at once")
 
 
 def task_query(request: pb.ListTasksRequest) -> TaskQuery:

@@ -22,6 +22,7 @@ from generator_service.store.reconnect import DatabaseUnavailable
 from generator_service.store.unavailable import LASTING
 from generator_service.store.writer import StoreBusy, StoreClosed
 from generator_service.watch.feed import LogBroken
+from whitebg.v1 import generator_service_pb2 as pb
 
 DOMAIN = "whitebg"
 NO_AUTOMATIC_RETRY = ("grpc-retry-pushback-ms", "-1")
@@ -68,6 +69,21 @@ class Problem:
             packed.append(item)
         number = code_pb2.Code.Value(self.code.name)
         return rpc_status.to_status(status_pb2.Status(code=number, message=self.message, details=packed))
+
+    def submit_task_error(self) -> pb.SubmitTaskError:
+        """Return the same as the result of one of many submissions."""
+        delay = None
+        if self.retry_after is not None:
+            delay = duration_pb2.Duration()
+            delay.FromTimedelta(self.retry_after)
+        return pb.SubmitTaskError(
+            code=code_pb2.Code.Value(self.code.name),
+            message=self.message,
+            reason=self.reason,
+            metadata=self.metadata,
+            field=self.field_violation[0] if self.field_violation else "",
+            retry_after=delay,
+        )
 
     def apply(self, context: ServicerContext[Any, Any]) -> None:
         """Set this as the status of a call.

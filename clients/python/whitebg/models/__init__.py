@@ -27,6 +27,7 @@ from whitebg.models.results import (
     ResultVerdict,
     Verdict,
 )
+from whitebg.models.submissions import Submission, SubmissionResult
 from whitebg.models.tasks import (
     TERMINAL_STATES,
     Batch,
@@ -88,6 +89,8 @@ __all__ = [
     "SnapshotEnd",
     "SnapshotReason",
     "SnapshotTask",
+    "Submission",
+    "SubmissionResult",
     "Task",
     "TaskError",
     "TaskEvent",

@@ -46,6 +46,11 @@ class GeneratorServiceStub(object):
                 request_serializer=whitebg_dot_v1_dot_generator__service__pb2.SubmitTaskRequest.SerializeToString,
                 response_deserializer=whitebg_dot_v1_dot_generator__service__pb2.SubmitTaskResponse.FromString,
                 _registered_method=True)
+        self.SubmitTasks = channel.unary_unary(
+                '/whitebg.v1.GeneratorService/SubmitTasks',
+                request_serializer=whitebg_dot_v1_dot_generator__service__pb2.SubmitTasksRequest.SerializeToString,
+                response_deserializer=whitebg_dot_v1_dot_generator__service__pb2.SubmitTasksResponse.FromString,
+                _registered_method=True)
         self.GetTask = channel.unary_unary(
                 '/whitebg.v1.GeneratorService/GetTask',
                 request_serializer=whitebg_dot_v1_dot_generator__service__pb2.GetTaskRequest.SerializeToString,
@@ -164,6 +169,18 @@ class GeneratorServiceServicer(object):
         RESOURCE_EXHAUSTED: the user's limit of waiting tasks (QUOTA_EXCEEDED) or of stored bytes
         (STORAGE_QUOTA_EXCEEDED) is reached. UNAVAILABLE: such as DISK_FULL, or a database that rejects writes. Both
         carry a RetryInfo with the time to wait before a retry.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SubmitTasks(self, request, context):
+        """Submits many photos in one call, each as SubmitTask does and independently of the others: one that is rejected does
+        not affect the rest. Saves time with small photos, of which hundreds fit into a call. With an `idempotency_key` in
+        each of the requests, the call can be repeated safely.
+
+        INVALID_ARGUMENT: no picture is requested, or more than 256. UNAVAILABLE: the service can't receive the call now;
+        nothing is stored.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -343,6 +360,11 @@ def add_GeneratorServiceServicer_to_server(servicer, server):
                     request_deserializer=whitebg_dot_v1_dot_generator__service__pb2.SubmitTaskRequest.FromString,
                     response_serializer=whitebg_dot_v1_dot_generator__service__pb2.SubmitTaskResponse.SerializeToString,
             ),
+            'SubmitTasks': grpc.unary_unary_rpc_method_handler(
+                    servicer.SubmitTasks,
+                    request_deserializer=whitebg_dot_v1_dot_generator__service__pb2.SubmitTasksRequest.FromString,
+                    response_serializer=whitebg_dot_v1_dot_generator__service__pb2.SubmitTasksResponse.SerializeToString,
+            ),
             'GetTask': grpc.unary_unary_rpc_method_handler(
                     servicer.GetTask,
                     request_deserializer=whitebg_dot_v1_dot_generator__service__pb2.GetTaskRequest.FromString,
@@ -473,6 +495,33 @@ class GeneratorService(object):
             '/whitebg.v1.GeneratorService/SubmitTask',
             whitebg_dot_v1_dot_generator__service__pb2.SubmitTaskRequest.SerializeToString,
             whitebg_dot_v1_dot_generator__service__pb2.SubmitTaskResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SubmitTasks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/whitebg.v1.GeneratorService/SubmitTasks',
+            whitebg_dot_v1_dot_generator__service__pb2.SubmitTasksRequest.SerializeToString,
+            whitebg_dot_v1_dot_generator__service__pb2.SubmitTasksResponse.FromString,
             options,
             channel_credentials,
             insecure,
