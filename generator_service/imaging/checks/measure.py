@@ -59,7 +59,8 @@ def measure(
     ``evidence`` is the photo with its alpha; None if the file has its own alpha and so no backdrop to compare with.
     """
     side = pixels.shape[0]
-    shown = _shown(pixels, canvas.alpha, spec)
+    apart = difference(pixels, spec.background) if spec.content is Content.PICTURE else None
+    shown = _shown(pixels, apart, canvas.alpha, spec)
     box = bounding_box(shown) or Box(0, 0, side, side)
     picture = None if spec.content is Content.MASK else _on_background(pixels, spec)
     small = None if picture is None else shrink(picture, FULL_SIDE)
@@ -68,7 +69,7 @@ def measure(
     return Measurements(
         border=border_difference(pixels, border),
         white_border=border_difference(pixels, _WHITE) if pixels.ndim == 3 and pixels.shape[2] == 3 else 0,
-        near_white=_near_background(pixels, spec) if spec.content is Content.PICTURE else None,
+        near_white=None if apart is None else float(np.mean(apart <= _NEAR)),
         fill=min(1.0, box.longest / side),
         off_centre=max(abs(box.left + box.right - side), abs(box.top + box.bottom - side)) / (2.0 * side),
         side=side,
@@ -105,16 +106,15 @@ def _region(mask: Mask | None) -> Region | None:
     return None if mask is None else region_of(mask)
 
 
-def _shown(pixels: Pixels, alpha: Pixels, spec: PictureSpec) -> Mask:
-    """Mark where product is to be seen; its shadow does not count."""
-    match spec.content:
-        case Content.MASK:
-            shown: Mask = pixels > _SHOWN
-        case Content.TRANSPARENT:
-            shown = np.logical_and(pixels[:, :, 3] > _SHOWN, alpha > 0)
-        case Content.PICTURE:
-            shown = np.logical_and(difference(pixels, spec.background) > _SHOWN, alpha > 0)
-    return shown
+def _shown(pixels: Pixels, apart: Pixels | None, alpha: Pixels, spec: PictureSpec) -> Mask:
+    """Mark where product is to be seen; its shadow does not count.
+
+    ``apart`` is the difference of a picture on a background from it.
+    """
+    if apart is None:
+        apart = pixels if spec.content is Content.MASK else pixels[:, :, 3]
+    shown: Mask = apart > _SHOWN
+    return shown if spec.content is Content.MASK else np.logical_and(shown, alpha > 0)
 
 
 def _on_background(pixels: Pixels, spec: PictureSpec) -> Pixels:
@@ -124,10 +124,6 @@ def _on_background(pixels: Pixels, spec: PictureSpec) -> Pixels:
     share = pixels[:, :, 3:].astype(np.float32) / 255.0
     over = pixels[:, :, :3] * share + np.array(spec.background, np.float32) * (1.0 - share)
     return np.asarray(np.rint(over), np.uint8)
-
-
-def _near_background(pixels: Pixels, spec: PictureSpec) -> float:
-    return float(np.mean(difference(pixels, spec.background) <= _NEAR))
 
 
 def _sharpness(

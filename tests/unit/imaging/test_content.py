@@ -147,3 +147,29 @@ def test_a_large_png_holds_its_pixels() -> None:
     pixels = np.full((2048, 2048, 3), 255, np.uint8)
     pixels[500:1500, 400:1600] = np.random.default_rng(0).integers(0, 256, (1000, 1200, 3), np.uint8)
     assert np.array_equal(decoded(encode(pixels, OutputFormat.PNG, WHITE, None).data), pixels)
+
+
+@pytest.mark.parametrize("max_bytes", [None, 60_000, 9_000])
+@pytest.mark.parametrize(
+    ("output", "channels"),
+    [
+        *((OutputFormat.PNG, channels) for channels in (1, 3, 4)),
+        *((OutputFormat.WEBP, channels) for channels in (1, 3, 4)),
+        *((OutputFormat.JPEG, channels) for channels in (1, 3)),
+    ],
+)
+def test_what_the_report_judges_is_what_a_viewer_sees(
+    output: OutputFormat, max_bytes: int | None, channels: int
+) -> None:
+    """Also where the colours are reduced to a palette for a limit."""
+    pixels = np.zeros((200, 200, channels), np.uint8) if channels == 4 else np.full((200, 200, channels), 255, np.uint8)
+    noise = np.random.default_rng(1).integers(0, 256, (100, 100, channels), np.uint8)
+    pixels[50:150, 50:150] = noise
+    pixels = pixels[:, :, 0] if channels == 1 else pixels
+    background = (0, 0, 0, 0) if channels == 4 else WHITE[:channels]
+    file = encode(pixels, output, background, max_bytes)
+    with Image.open(io.BytesIO(file.data)) as image:
+        seen = np.asarray(image.convert({1: "L", 3: "RGB", 4: "RGBA"}[channels]))
+    assert np.array_equal(file.pixels, seen)
+    if output is OutputFormat.PNG and channels == 3:
+        assert np.array_equal(seen, pixels) is (max_bytes != 9_000), "the smallest limit needs a palette"
