@@ -21,6 +21,7 @@ MAX_SPECKS = 3
 MIN_SHARPNESS = 0.5
 MAX_FRAME_TOUCH = 0.01
 MIN_LIKENESS = 0.55
+WHITE_BORDER = "exactly 255, 255, 255"
 FULL = 0.97
 """Fill above which the product reaches the border intentionally."""
 
@@ -36,7 +37,11 @@ def judge(measured: Measurements, spec: PictureSpec) -> Report:
 
 
 def _background(measured: Measurements, spec: PictureSpec, preset: Preset) -> Iterator[Check]:
-    white = preset.white and spec.content is Content.PICTURE
+    white = preset.white and not (preset.transparent and spec.content is Content.TRANSPARENT)
+    if white and spec.content is not Content.PICTURE:
+        message = "This market asks for a picture on white; leave the content out, or choose another preset."
+        yield check_of("border", None, WHITE_BORDER, good=False, message=message)
+        return
     difference = measured.white_border if white else measured.border
     wished = preset.name == CUSTOM_PRESET and (spec.fill > FULL or not spec.position.automatic)
     if white and spec.background != (255, 255, 255):
@@ -48,7 +53,7 @@ def _background(measured: Measurements, spec: PictureSpec, preset: Preset) -> It
     yield check_of(
         "border",
         difference,
-        "exactly 255, 255, 255" if white else "exactly the background",
+        WHITE_BORDER if white else "exactly the background",
         good=difference == 0,
         message=message,
         otherwise=Verdict.WARNED if wished else Verdict.FAILED,

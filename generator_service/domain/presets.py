@@ -48,6 +48,8 @@ class Preset:
     formats: frozenset[OutputFormat] = frozenset(OutputFormat)
     white: bool = True
     """Whether the background must be exactly 255, 255, 255."""
+    transparent: bool = False
+    """Whether a transparent background is accepted where it must be white."""
 
 
 _SELLERS_GUIDES = "sellers' guides; the market's own page needs a seller's login, so check it before a large upload"
@@ -130,6 +132,7 @@ PRESETS: dict[str, Preset] = {
             max_bytes=16_000_000,
             sizes_px=(500, 8000),
             fills=(0.75, 0.9),
+            transparent=True,
         ),
     )
 }

@@ -130,6 +130,21 @@ def test_of_a_mask_only_the_file_and_its_geometry_are_judged() -> None:
     assert report.passed
 
 
+@pytest.mark.parametrize("content", [Content.MASK, Content.TRANSPARENT])
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_market_that_asks_for_white_takes_no_mask_and_no_transparency(preset: str, content: Content) -> None:
+    made = replace(GOOD, near_white=None, white_border=0, border=0)
+    (border,) = (
+        check
+        for check in judge(made, resolve(TaskOptions(preset=preset, content=content))).checks
+        if check.name == "border"
+    )
+    # Google takes pictures with a transparent background.
+    accepted = not PRESETS[preset].white or (preset == "google_merchant" and content is Content.TRANSPARENT)
+    assert (border.verdict is Verdict.PASSED) == accepted
+    assert accepted or (border.value, border.limit) == (None, "exactly 255, 255, 255")
+
+
 def test_a_position_by_hand_is_measured_against_the_market_and_the_request() -> None:
     moved = replace(GOOD, off_centre=0.1, fill=0.6)
     request = TaskOptions(move_x=0.1, scale=0.7, fill=0.86)
