@@ -83,7 +83,7 @@ async def linked_image(
     gateway: InGateway,
     credentials: Bearer,
     user: Annotated[str, Query(max_length=255, description="The owner, as in the signed link")] = "",
-    exp: Annotated[int, Query(ge=0, description="When the link expires, in Unix seconds")] = 0,
+    exp: Annotated[int, Query(ge=0, le=2**40, description="When the link expires, in Unix seconds")] = 0,
     sid: Annotated[str, Query(max_length=255, description="The session that the link was given to")] = "",
     iat: Annotated[int | None, Query(ge=0, le=2**40, description="When its token was issued, in Unix seconds")] = None,
     sig: Annotated[str, Query(max_length=100, description="The link's signature")] = "",

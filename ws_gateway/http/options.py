@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Json, WithJsonSchema, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, FailFast, Field, Json, WithJsonSchema, field_validator
 from pydantic_core import from_json
 
 from whitebg.v1 import task_pb2
@@ -117,6 +117,9 @@ class PictureOptions(BaseModel):
         return FormatName.JPEG if value is FormatName.JPG else value
 
 
+MAX_HINTS = 64
+MAX_MORE_OPTIONS = 19
+"""The service's own limits, here so that a list that is too long is rejected before anything is made of it."""
 _MORE_OPTIONS = {
     "type": "string",
     "default": "[]",
@@ -130,7 +133,7 @@ class OptionsForm(PictureOptions):
     """Options of one or several pictures, as form fields."""
 
     hints: Annotated[
-        Json[list[HintOut]],
+        Json[Annotated[list[HintOut], Field(max_length=MAX_HINTS), FailFast()]],
         WithJsonSchema(
             {
                 "type": "string",
@@ -142,9 +145,10 @@ class OptionsForm(PictureOptions):
             }
         ),
     ] = Field("[]", validate_default=True)
-    more_options: Annotated[Json[list[PictureOptions]], WithJsonSchema(_MORE_OPTIONS)] = Field(
-        "[]", validate_default=True
-    )
+    more_options: Annotated[
+        Json[Annotated[list[PictureOptions], Field(max_length=MAX_MORE_OPTIONS), FailFast()]],
+        WithJsonSchema(_MORE_OPTIONS),
+    ] = Field("[]", validate_default=True)
 
     def outputs(self) -> list[task_pb2.TaskOptions]:
         """Return the options of all pictures as the service takes them, the form's own first."""

@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 RETRY_AFTER_S = 2
 """Seconds until a retry where the service is unavailable and gives no time itself."""
+MAX_DETAILS = 20
+"""Invalid fields that are named; a request of 16 KiB can have thousands."""
 
 
 class ProblemDetail(BaseModel):
@@ -170,7 +172,8 @@ def install(app: FastAPI) -> None:
 
 
 def invalid(fields: list[tuple[str, str]]) -> Problem:
-    """Report the invalid fields of a request, each with the reason."""
+    """Report the invalid fields of a request, each with the reason; of very many, the first."""
+    fields = fields[:MAX_DETAILS]
     return Problem(
         HTTPStatus.UNPROCESSABLE_ENTITY,
         "invalid_request",

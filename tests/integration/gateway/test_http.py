@@ -376,6 +376,12 @@ class TestImages:
             answer = await world.http.get(changed)
             assert (answer.status_code, answer.json()["error"]["code"]) == (403, "bad_signature")
 
+    async def test_numbers_that_are_out_of_range_are_named(self, world: GatewayHarness) -> None:
+        await self.link(world)
+        for changed in ("exp=18446744073709551616", "exp=1000&iat=9999999999999"):
+            answer = await world.http.get(f"/images/1/result?user=ann&{changed}&sig=x")
+            assert (answer.status_code, answer.json()["error"]["code"]) == (422, "invalid_request")
+
     async def test_an_old_link_is_gone(self, world: GatewayHarness) -> None:
         await self.link(world)
         signature = world.server.gateway.image_urls.sign(Link(task_id=1, kind="result", user_id="ann", expires=1000))
@@ -473,3 +479,15 @@ class TestOperations:
         assert answer.headers["X-Request-ID"] == "abc-1"
         forged = await world.http.get("/healthz", headers={"X-Request-ID": "a b"})
         assert forged.headers["X-Request-ID"] not in ("", "a b")
+
+
+async def test_every_whole_number_of_a_request_has_a_range(world: GatewayHarness) -> None:
+    """Without one, a number beyond 64 bits fails somewhere behind, with 500."""
+    document = (await world.http.get("/openapi.json")).json()
+    for path, methods in document["paths"].items():
+        for method, route in methods.items():
+            for parameter in route.get("parameters", []):
+                kinds = parameter["schema"].get("anyOf", [parameter["schema"]])
+                for kind in (each for each in kinds if each.get("type") == "integer"):
+                    bounds = kind.keys() & {"maximum", "exclusiveMaximum"}
+                    assert bounds, f"{method} {path}: {parameter['name']}"

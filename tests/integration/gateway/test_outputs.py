@@ -51,3 +51,20 @@ async def test_outputs_that_can_not_be_read_are_refused(world: GatewayHarness) -
     too_many = await submit(world, [{}] * 20)
     assert (too_many.status_code, too_many.json()["error"]["details"][0]["field"]) == (422, "more_options")
     assert await world.service.tasks("ann") == []
+
+
+async def test_lists_that_are_too_long_are_rejected_before_anything_is_made_of_them(world: GatewayHarness) -> None:
+    """Each hint applies to each output: 16 KiB of either were a million messages."""
+    region = '{"kind":"keep","region":{"left":0,"top":0,"right":1,"bottom":1}}'
+    hints = f"[{','.join([region] * 240)}]"
+    for form, field in (
+        ({"more": [{}] * 4000, "hints": hints}, "hints"),
+        ({"more": [{}] * 4000}, "more_options"),
+        ({"more": [1] * 4000}, "more_options"),
+        ({"more": [{str(number): 1 for number in range(1000)}]}, "more_options"),
+    ):
+        answer = await submit(world, form.pop("more"), **form)
+        assert answer.status_code == 422
+        assert answer.json()["error"]["details"][0]["field"].startswith(field)
+        assert len(answer.content) < 10_000
+    assert await world.service.tasks("ann") == []
