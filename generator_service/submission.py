@@ -238,9 +238,7 @@ class Submissions:
             raise InvalidRequest(
                 "user_id", f"has {len(submission.user_id)} characters; 1 to {MAX_USER_ID_LENGTH} are allowed"
             )
-        if len(submission.more_options) >= MAX_OUTPUTS:
-            asked = f"asks for {len(submission.more_options)} more pictures"
-            raise InvalidRequest("more_options", f"{asked}; at most {MAX_OUTPUTS - 1} are allowed")
+        check_pictures(len(submission.more_options))
         for options in submission.outputs:
             resolve(options)
             self.engines.require(options.engine)
@@ -281,6 +279,17 @@ class Submissions:
         except BlobMissing:
             why = "it is not in the blob store any more; submit the photo itself"
             raise ImageNotFound(task.task_id, kind, why) from None
+
+
+def check_pictures(more: int) -> None:
+    """Check how many further pictures of a photo are requested.
+
+    Raises:
+        InvalidRequest: more than `MAX_OUTPUTS`, the first included.
+
+    """
+    if more >= MAX_OUTPUTS:
+        raise InvalidRequest("more_options", f"asks for {more} more pictures; at most {MAX_OUTPUTS - 1} are allowed")
 
 
 def _key_of_output(key: str | None, number: int) -> str | None:

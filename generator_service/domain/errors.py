@@ -166,6 +166,13 @@ class Overloaded(WhitebgError):
         super().__init__(f"{waiting} requests already wait to be received; try again in 1 s")
 
 
+class TooManyStreams(WhitebgError):
+    """The account has as many streams open as it may."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"{limit} streams of this account are open, the limit; close some, or watch all with one")
+
+
 class RequestIncomplete(WhitebgError):
     """The request did not arrive in time."""
 

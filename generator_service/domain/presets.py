@@ -229,6 +229,17 @@ def _check_position(options: TaskOptions) -> None:
             raise InvalidRequest(f"options.{name}", f"{value:g} is not within {least:g} to {most:g}{unit}")
 
 
+def check_hints(count: int) -> None:
+    """Check how many hints a picture has.
+
+    Raises:
+        InvalidRequest: more than `MAX_HINTS`.
+
+    """
+    if count > MAX_HINTS:
+        raise InvalidRequest("options.hints", f"there are {count} hints; at most {MAX_HINTS} are allowed")
+
+
 def _check_content(options: TaskOptions) -> None:
     if options.content is Content.PICTURE:
         return
@@ -241,8 +252,7 @@ def _check_content(options: TaskOptions) -> None:
 
 
 def _check_hints(options: TaskOptions) -> None:
-    if len(options.hints) > MAX_HINTS:
-        raise InvalidRequest("options.hints", f"there are {len(options.hints)} hints; at most {MAX_HINTS} are allowed")
+    check_hints(len(options.hints))
     for number, hint in enumerate(options.hints):
         _check_region(hint.region, f"options.hints[{number}].region")
     if options.hints and options.engine.generative:

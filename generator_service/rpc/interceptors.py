@@ -6,7 +6,9 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -16,7 +18,7 @@ from typing import Any, Self
 import grpc
 from grpc import aio
 
-from generator_service.domain.errors import InvalidRequest
+from generator_service.domain.errors import InvalidRequest, TooManyStreams
 from generator_service.ops.metrics import Metrics
 from generator_service.rpc.auth import Authenticator, Caller, Scope
 from generator_service.rpc.convert.status import Problem, problem
@@ -28,8 +30,11 @@ from generator_service.rpc.receiving import Context, Receiver
 logger = logging.getLogger(__name__)
 
 SERVICE_PREFIX = "/whitebg.v1."
-UPLOADS = "/SubmitTask", "/SubmitTasks"
+SUBMIT_MANY = "/SubmitTasks"
+UPLOADS = "/SubmitTask", SUBMIT_MANY
 MAX_REQUEST_ID = 64
+MAX_STREAMS = 200
+"""Open streams of one account: each event of a user costs time for each of the user's watches."""
 _caller: ContextVar[Caller] = ContextVar("caller")
 _request_id: ContextVar[str] = ContextVar("request_id", default="")
 
@@ -91,6 +96,8 @@ class CallInterceptor(aio.ServerInterceptor):
         limits = limits or Limits()
         self._uploads = Receiver(limits.upload_bytes, limits.upload_timeout)
         self._requests = Receiver(limits.upload_bytes, limits.request_timeout)
+        self._streams: Counter[str | None] = Counter()
+        """Open streams by account."""
         self._open = Receiver(limits.upload_bytes, limits.open_timeout)
 
     async def intercept_service(
@@ -124,7 +131,7 @@ class CallInterceptor(aio.ServerInterceptor):
                     self._identify(context)
                     async with receiver.share(_account()) as share:
                         # No variable holds the request: its handler controls how long it stays in memory.
-                        return await call(_required(await receiver.receive(context, share)), context)
+                        return await call(_required(method, await receiver.receive(context, share)), context)
                 except Exception as error:  # noqa: BLE001 (every error ends here, as a status)
                     observed.fail(error)
                     return None
@@ -138,14 +145,27 @@ class CallInterceptor(aio.ServerInterceptor):
             with _Call(method, context, self._metrics, streams=True) as observed:
                 try:
                     self._identify(context)
-                    async with receiver.share(_account()) as share:
-                        request = _required(await receiver.receive(context, share))
-                    async for response in call(request, context):
-                        yield response
+                    with self._counted(_account()):
+                        async with receiver.share(_account()) as share:
+                            request = _required(method, await receiver.receive(context, share))
+                        async for response in call(request, context):
+                            yield response
                 except Exception as error:  # noqa: BLE001 (every error ends here, as a status)
                     observed.fail(error)
 
         return run
+
+    @contextmanager
+    def _counted(self, account: str | None) -> Iterator[None]:
+        if self._streams[account] >= MAX_STREAMS and account is not None:
+            raise TooManyStreams(MAX_STREAMS)
+        self._streams[account] += 1
+        try:
+            yield
+        finally:
+            self._streams[account] -= 1
+            if not self._streams[account]:
+                del self._streams[account]
 
     def _identify(self, context: Context) -> None:
         metadata = _metadata(context)
@@ -190,8 +210,8 @@ class _Call:
         found.apply(self.context)
 
 
-def _required(request: Any) -> Any:
-    """Return a request that was received.
+def _required(method: str, request: Any) -> Any:
+    """Return a request that was received. Of many submissions, each one is checked by itself.
 
     Raises:
         InvalidRequest: the client ended the call without one, or a text in it contains NUL.
@@ -199,7 +219,8 @@ def _required(request: Any) -> Any:
     """
     if request is aio.EOF:
         raise InvalidRequest("request", "is missing; send one message")
-    require_no_nul(request)
+    if not method.endswith(SUBMIT_MANY):
+        require_no_nul(request)
     return request
 
 

@@ -26,6 +26,7 @@ from generator_service.ops.readiness import ReadinessMonitor
 from generator_service.rpc.auth import Caller, Scope
 from generator_service.rpc.convert import messages, picture_options, requests, usage
 from generator_service.rpc.convert.pages import first_page, split
+from generator_service.rpc.convert.texts import require_no_nul
 from generator_service.rpc.interceptors import caller, problem_of, request_id
 from generator_service.store.contract import TaskStore
 from generator_service.submission import Submissions
@@ -72,6 +73,7 @@ class Servicer(generator_service_pb2_grpc.GeneratorServiceServicer):
 
     async def _submit_one_of_many(self, request: pb.SubmitTaskRequest) -> pb.SubmitTaskResult:
         try:
+            require_no_nul(request)
             return pb.SubmitTaskResult(submitted=await self._submit(request))
         except Exception as error:  # noqa: BLE001 (as in an interceptor: every error is returned to the caller)
             return pb.SubmitTaskResult(error=problem_of(error, "SubmitTasks").submit_task_error())

@@ -49,7 +49,7 @@ async def submit_many(
     """
     async for group in _groups(submissions):
         requests = [each.request for each in group if isinstance(each.request, pb.SubmitTaskRequest)]
-        responses = iter(await _send(wire, requests, backoff))
+        responses = iter(await _send_all(wire, requests, backoff))
         for each in group:
             found = each.request if isinstance(each.request, OSError | errors.WhitebgError) else next(responses)
             if isinstance(found, pb.SubmitTaskResponse):
@@ -84,6 +84,25 @@ async def _groups(submissions: Iterable[Submission]) -> AsyncIterator[Sequence[_
         tasks, size = tasks + more, size + larger
     if group:
         yield group
+
+
+async def _send_all(
+    wire: Wire, requests: Sequence[pb.SubmitTaskRequest], backoff: Backoff
+) -> Sequence[pb.SubmitTaskResponse | errors.WhitebgError]:
+    """Send requests in one call, or in smaller ones if the service rejects that as a whole, such as for many hints.
+
+    Raises:
+        WhitebgError: a call failed.
+
+    """
+    try:
+        return await _send(wire, requests, backoff)
+    except errors.InvalidRequest as error:
+        if len(requests) == 1:
+            return [error]
+        middle = len(requests) // 2
+        halves = [await _send_all(wire, half, backoff) for half in (requests[:middle], requests[middle:])]
+        return [result for half in halves for result in half]
 
 
 async def _send(
@@ -124,7 +143,8 @@ async def _read(submission: Submission) -> pb.SubmitTaskRequest:
     """Return the request of a submission, with its files read.
 
     Raises:
-        InvalidRequest: a file is too large or empty, a text is not valid Unicode, or a time has no time zone.
+        InvalidRequest: a file is too large or empty, a text is not valid Unicode, a time has no time zone, or a value
+            can't be sent.
         OSError: a file can't be read.
         TypeError: the image or the mask is neither bytes nor a path nor a binary file.
 
@@ -140,17 +160,19 @@ async def _read(submission: Submission) -> pb.SubmitTaskRequest:
             drop_source_mask=submission.drop_mask,
             batch_id=submission.batch_id or "",
         )
+        if isinstance(submission.image, int):
+            request.source_task_id, request.filename = submission.image, submission.filename or ""
     except UnicodeEncodeError as error:
         raise errors.InvalidRequest(f"{error.object!r} is not valid Unicode; remove the lone surrogates") from error
+    except ValueError as error:
+        raise errors.InvalidRequest(f"an option, the priority or the task can't be sent: {error}") from error
     if submission.task_timeout is not None:
         request.timeout.FromTimedelta(submission.task_timeout)
     if submission.run_at is not None:
         if submission.run_at.utcoffset() is None:
             raise errors.InvalidRequest(f"run_at: {submission.run_at} has no time zone; add one, such as UTC")
         request.run_at.FromDatetime(submission.run_at)
-    if isinstance(submission.image, int):
-        request.source_task_id, request.filename = submission.image, submission.filename or ""
-    else:
+    if not isinstance(submission.image, int):
         request.image, request.filename = await asyncio.to_thread(read_photo, submission.image, submission.filename)
     request.mask = await asyncio.to_thread(read_mask, submission.mask)
     return request

@@ -14,12 +14,13 @@ from google.protobuf.duration_pb2 import Duration
 from generator_service.domain.batch import check_batch_id
 from generator_service.domain.cursor import Cursor, LogCursor, UserCursor
 from generator_service.domain.errors import ImageNotFound, InvalidRequest
+from generator_service.domain.presets import check_hints
 from generator_service.domain.revocation import NewRevocation, Session, revocation_of
 from generator_service.domain.task import Review, Task, TaskState
 from generator_service.rpc.auth import MAX_USER_ID_LENGTH, usable_name
 from generator_service.rpc.convert import messages, picture_options
 from generator_service.rpc.convert.times import duration_from, time_from
-from generator_service.submission import Submission
+from generator_service.submission import Submission, check_pictures
 from generator_service.watch.feed import OnGap, WatchRequest
 from generator_service.watch.watchers import Scope
 from whitebg.v1 import generator_service_pb2 as pb
@@ -59,9 +60,13 @@ def submission(request: pb.SubmitTaskRequest, user_id: str, *, now: datetime) ->
     """Read a request for a task; ``now`` is the wall time.
 
     Raises:
-        InvalidRequest: an option is unknown, or the batch's name or a time can't be used.
+        InvalidRequest: an option is unknown, there are too many pictures or hints, or the batch's name or a time can't
+            be used.
 
     """
+    check_pictures(len(request.more_options))
+    for each in (request.options, *request.more_options):
+        check_hints(len(each.hints))
     source = request.WhichOneof("source")
     timeout = duration_from(request.timeout, "timeout") if request.HasField("timeout") else None
     return Submission(

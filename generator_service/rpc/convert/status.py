@@ -193,6 +193,11 @@ def _(error: errors.Overloaded) -> Problem:
 
 
 @problem.register
+def _(error: errors.TooManyStreams) -> Problem:
+    return Problem(Code.RESOURCE_EXHAUSTED, "TOO_MANY_STREAMS", str(error), retry_after=RETRY_SOON)
+
+
+@problem.register
 def _(error: errors.RequestIncomplete) -> Problem:
     return Problem(Code.DEADLINE_EXCEEDED, "REQUEST_INCOMPLETE", str(error))
 

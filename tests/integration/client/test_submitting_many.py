@@ -11,7 +11,7 @@ import pytest
 from tests.integration.client.conftest import PHOTO, QUICK, SECRET, running, token
 from tests.support.driven_service import DrivenService
 from tests.support.patience import PATIENCE
-from whitebg import Client, Submission, TaskOptions, TaskState, errors
+from whitebg import Client, Hint, HintKind, Region, Submission, TaskOptions, TaskState, errors
 from whitebg.client import AsyncClient
 
 
@@ -42,6 +42,22 @@ async def test_what_became_of_each_is_told_in_order(client: AsyncClient, server:
     assert again[0].task.task_id == cupped.task.task_id, "by its key"
     assert (await client.wait(cupped.task.task_id)).state is TaskState.COMPLETED
     assert len({task.task_id for each in results for task in each.tasks}) == len(await server.tasks("ann"))
+
+
+async def test_one_that_no_call_can_hold_does_not_stop_the_others(client: AsyncClient) -> None:
+    hints = (Hint(kind=HintKind.KEEP, region=Region(left=0.1, top=0.1, right=0.9, bottom=0.9)),) * 64
+    photos = [
+        Submission(PHOTO),
+        Submission(PHOTO, more_options=[TaskOptions()] * 300),
+        Submission(PHOTO, priority=2**40),
+        Submission(PHOTO, TaskOptions(size_px=2**40)),
+        Submission(2**70),
+        *([Submission(PHOTO, TaskOptions(hints=hints))] * 200),
+    ]
+    first, *wrong = [each async for each in client.submit_many(photos)]
+    assert first.task.task_id
+    assert all(isinstance(each.error, errors.InvalidRequest) for each in wrong[:4])
+    assert [each.error for each in wrong[4:]] == [None] * 200
 
 
 async def test_any_number_is_sent_and_read_as_it_goes(client: AsyncClient, server: DrivenService) -> None:

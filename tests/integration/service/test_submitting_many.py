@@ -36,6 +36,9 @@ async def test_one_that_is_rejected_has_the_error_of_a_call_of_its_own(connect: 
         submit_request(user_id="somebody"),
         submit_request(priority=5),
         submit_request(batch_id="not a name"),
+        submit_request(filename="a\0b.png"),
+        submit_request(more_options=[task_pb2.TaskOptions()] * 20),
+        submit_request(options=task_pb2.TaskOptions(hints=[task_pb2.Hint()] * 65)),
     ]
     alone = [await refusal(api.stub.SubmitTask(each, metadata=api.metadata)) for each in wrong]
 

@@ -177,9 +177,10 @@ class GeneratorServiceServicer(object):
     def SubmitTasks(self, request, context):
         """Submits many photos in one call, each as SubmitTask does and independently of the others: one that is rejected does
         not affect the rest. Saves time with small photos, of which hundreds fit into a call. With an `idempotency_key` in
-        each of the requests, the call can be repeated safely.
+        each of the requests, the call can be repeated safely. The tasks are created in no particular order.
 
-        INVALID_ARGUMENT: no picture is requested, or more than 256. UNAVAILABLE: the service can't receive the call now;
+        INVALID_ARGUMENT: no picture is requested, or more than 256, or the requests have more than 50,000 fields in all
+        (7 for each hint). UNAVAILABLE: the service can't receive the call now;
         nothing is stored.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -264,7 +265,8 @@ class GeneratorServiceServicer(object):
         the cursor of the last response.
 
         OUT_OF_RANGE: the cursor can't be resumed and `on_gap` is FAIL; ErrorInfo contains oldest, head and epoch.
-        RESOURCE_EXHAUSTED: the reader is too slow; its cursor still resumes exactly, and a snapshot begins again.
+        RESOURCE_EXHAUSTED: the reader is too slow (SLOW_CONSUMER); its cursor still resumes exactly, and a snapshot begins
+        again. Or 200 streams of the account are open (TOO_MANY_STREAMS).
         INVALID_ARGUMENT: the text is no cursor, or a cursor of the other scope.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

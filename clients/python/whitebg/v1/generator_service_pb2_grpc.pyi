@@ -55,9 +55,10 @@ class GeneratorServiceStub:
     SubmitTasks: _grpc.UnaryUnaryMultiCallable[_generator_service_pb2.SubmitTasksRequest, _generator_service_pb2.SubmitTasksResponse]
     """Submits many photos in one call, each as SubmitTask does and independently of the others: one that is rejected does
     not affect the rest. Saves time with small photos, of which hundreds fit into a call. With an `idempotency_key` in
-    each of the requests, the call can be repeated safely.
+    each of the requests, the call can be repeated safely. The tasks are created in no particular order.
 
-    INVALID_ARGUMENT: no picture is requested, or more than 256. UNAVAILABLE: the service can't receive the call now;
+    INVALID_ARGUMENT: no picture is requested, or more than 256, or the requests have more than 50,000 fields in all
+    (7 for each hint). UNAVAILABLE: the service can't receive the call now;
     nothing is stored.
     """
     GetTask: _grpc.UnaryUnaryMultiCallable[_generator_service_pb2.GetTaskRequest, _generator_service_pb2.GetTaskResponse]
@@ -102,7 +103,8 @@ class GeneratorServiceStub:
     the cursor of the last response.
 
     OUT_OF_RANGE: the cursor can't be resumed and `on_gap` is FAIL; ErrorInfo contains oldest, head and epoch.
-    RESOURCE_EXHAUSTED: the reader is too slow; its cursor still resumes exactly, and a snapshot begins again.
+    RESOURCE_EXHAUSTED: the reader is too slow (SLOW_CONSUMER); its cursor still resumes exactly, and a snapshot begins
+    again. Or 200 streams of the account are open (TOO_MANY_STREAMS).
     INVALID_ARGUMENT: the text is no cursor, or a cursor of the other scope.
     """
     ListEvents: _grpc.UnaryUnaryMultiCallable[_generator_service_pb2.ListEventsRequest, _generator_service_pb2.ListEventsResponse]
@@ -171,9 +173,10 @@ class GeneratorServiceAsyncStub(GeneratorServiceStub):
     SubmitTasks: _aio.UnaryUnaryMultiCallable[_generator_service_pb2.SubmitTasksRequest, _generator_service_pb2.SubmitTasksResponse]  # type: ignore[assignment]
     """Submits many photos in one call, each as SubmitTask does and independently of the others: one that is rejected does
     not affect the rest. Saves time with small photos, of which hundreds fit into a call. With an `idempotency_key` in
-    each of the requests, the call can be repeated safely.
+    each of the requests, the call can be repeated safely. The tasks are created in no particular order.
 
-    INVALID_ARGUMENT: no picture is requested, or more than 256. UNAVAILABLE: the service can't receive the call now;
+    INVALID_ARGUMENT: no picture is requested, or more than 256, or the requests have more than 50,000 fields in all
+    (7 for each hint). UNAVAILABLE: the service can't receive the call now;
     nothing is stored.
     """
     GetTask: _aio.UnaryUnaryMultiCallable[_generator_service_pb2.GetTaskRequest, _generator_service_pb2.GetTaskResponse]  # type: ignore[assignment]
@@ -218,7 +221,8 @@ class GeneratorServiceAsyncStub(GeneratorServiceStub):
     the cursor of the last response.
 
     OUT_OF_RANGE: the cursor can't be resumed and `on_gap` is FAIL; ErrorInfo contains oldest, head and epoch.
-    RESOURCE_EXHAUSTED: the reader is too slow; its cursor still resumes exactly, and a snapshot begins again.
+    RESOURCE_EXHAUSTED: the reader is too slow (SLOW_CONSUMER); its cursor still resumes exactly, and a snapshot begins
+    again. Or 200 streams of the account are open (TOO_MANY_STREAMS).
     INVALID_ARGUMENT: the text is no cursor, or a cursor of the other scope.
     """
     ListEvents: _aio.UnaryUnaryMultiCallable[_generator_service_pb2.ListEventsRequest, _generator_service_pb2.ListEventsResponse]  # type: ignore[assignment]
@@ -296,9 +300,10 @@ class GeneratorServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_generator_service_pb2.SubmitTasksResponse, _abc.Awaitable[_generator_service_pb2.SubmitTasksResponse]]:
         """Submits many photos in one call, each as SubmitTask does and independently of the others: one that is rejected does
         not affect the rest. Saves time with small photos, of which hundreds fit into a call. With an `idempotency_key` in
-        each of the requests, the call can be repeated safely.
+        each of the requests, the call can be repeated safely. The tasks are created in no particular order.
 
-        INVALID_ARGUMENT: no picture is requested, or more than 256. UNAVAILABLE: the service can't receive the call now;
+        INVALID_ARGUMENT: no picture is requested, or more than 256, or the requests have more than 50,000 fields in all
+        (7 for each hint). UNAVAILABLE: the service can't receive the call now;
         nothing is stored.
         """
 
@@ -397,7 +402,8 @@ class GeneratorServiceServicer(metaclass=_abc_1.ABCMeta):
         the cursor of the last response.
 
         OUT_OF_RANGE: the cursor can't be resumed and `on_gap` is FAIL; ErrorInfo contains oldest, head and epoch.
-        RESOURCE_EXHAUSTED: the reader is too slow; its cursor still resumes exactly, and a snapshot begins again.
+        RESOURCE_EXHAUSTED: the reader is too slow (SLOW_CONSUMER); its cursor still resumes exactly, and a snapshot begins
+        again. Or 200 streams of the account are open (TOO_MANY_STREAMS).
         INVALID_ARGUMENT: the text is no cursor, or a cursor of the other scope.
         """
 
