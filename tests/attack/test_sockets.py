@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import zlib
+from contextlib import suppress
 
 import pytest
 from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
 
 from tests.integration.gateway.conftest import running
 from tests.integration.gateway.world import Client, GatewayHarness, token_for
 from tests.support.driven_service import DrivenService
 from tests.support.patience import PATIENCE
 from ws_gateway.settings import Settings
+from ws_gateway.websocket.transport import FRAMES_AT_ONCE
 
 
 async def test_a_flood_of_failed_handshakes(service: DrivenService, settings: Settings) -> None:
@@ -66,3 +69,42 @@ async def test_a_frame_that_is_too_long(world: GatewayHarness, size: int) -> Non
             await client.socket.send("x" * size)
             assert await client.close_code() in {4004, 1009}
         await other.settled()
+
+
+@pytest.mark.parametrize("flood", ["message", "ping", "fragment"])
+async def test_more_frames_than_a_client_has_reason_to_send(world: GatewayHarness, flood: str) -> None:
+    """An account floods the gateway with frames: its socket is closed, and the others stay."""
+    async with world.open("bob") as bob, world.open_raw(f"?token={token_for('ann')}") as socket:
+        await Client(socket).settled()
+
+        async def send() -> None:
+            for number in range(20 * FRAMES_AT_ONCE):
+                if flood == "message":
+                    await socket.send('{"type":"ping"}')
+                elif flood == "ping":
+                    await socket.ping(str(number))
+                else:
+                    await socket.send([""] * 10)
+
+        async def read() -> None:
+            async for _ in socket:
+                continue
+
+        # The close frame is lost where the flood is still under way.
+        with suppress(ConnectionClosed):
+            await asyncio.gather(read(), send())
+        assert await Client(socket).close_code() in {1006, 4101}
+        await bob.settled()
+
+
+async def test_acks_of_all_messages_are_never_too_many(world: GatewayHarness) -> None:
+    async with world.open_raw(f"?token={token_for('ann')}&ack=1") as socket:
+        client = Client(socket)
+        await world.service.submit_many("ann", 3 * FRAMES_AT_ONCE)
+        seen = 0
+        while seen < 3 * FRAMES_AT_ONCE:
+            message = await client.next()
+            if message["type"] == "task_update" and "id" in message:
+                await client.send(type="ack", message_id=message["id"])
+                seen += 1
+        await client.settled()

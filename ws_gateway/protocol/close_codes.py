@@ -29,7 +29,7 @@ class CloseCode(IntEnum):
     TOKEN_EXPIRED = 4010
     """The token ran out: get a new one, then come back."""
     TOO_SLOW = 4101
-    """The client does not read, or never acks."""
+    """The client does not read, never acks, or sends too many frames."""
     SILENT = 4102
     """A client that keeps a heartbeat sent nothing for 60 s.
 

@@ -14,8 +14,10 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.exceptions import InvalidState
-from websockets.frames import CloseCode
+from websockets.frames import CloseCode, Frame
 from websockets.http11 import Request
+
+from ws_gateway.protocol import close_codes
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGISendEvent
@@ -25,6 +27,13 @@ _LINGER_S = 5.0
 _KERNEL_BYTES = 64 * 1024
 """Bytes that the operating system takes ahead of what the line can send. By default it takes megabytes of a client
 that does not read: they cost memory, reach a slow client late, and delay a ping beyond the wait for its answer."""
+FRAMES_AT_ONCE = 300
+"""Frames that a client may send at once, control frames included."""
+_FRAMES_PER_SECOND = 20
+_FRAMES_PER_SENT = 2
+"""Further ones for each message that it was sent: it acknowledges each."""
+_MOST_FRAMES = 10_000
+_TOO_MANY_FRAMES = f"too many frames: more than {_FRAMES_PER_SECOND} a second besides acks"
 
 
 class Wire(Protocol):
@@ -56,6 +65,9 @@ class WireProtocol(WebSocketsSansIOProtocol):
     """
 
     _abort_timer: asyncio.TimerHandle | None = None
+    _frames = float(FRAMES_AT_ONCE)
+    """Frames that the client may still send."""
+    _counted_at = 0.0
 
     def handle_connect(self, event: Request) -> None:
         """Begin to serve a handshake."""
@@ -71,6 +83,47 @@ class WireProtocol(WebSocketsSansIOProtocol):
         if self.conn.handshake_exc is not None and not self.handshake_complete and not self.transport.is_closing():
             self.transport.write(b"".join(self.conn.data_to_send()))
             self.transport.close()
+
+    def handle_text(self, event: Frame) -> None:
+        """Take in a text frame."""
+        if self._may_send():
+            super().handle_text(event)
+
+    def handle_bytes(self, event: Frame) -> None:
+        """Take in a binary frame."""
+        if self._may_send():
+            super().handle_bytes(event)
+
+    def handle_cont(self, event: Frame) -> None:
+        """Take in a continuation frame."""
+        if self._may_send():
+            super().handle_cont(event)
+
+    def handle_ping(self) -> None:
+        """Answer a ping."""
+        if self._may_send():
+            super().handle_ping()
+
+    def handle_pong(self, event: Frame) -> None:
+        """Take in a pong."""
+        if self._may_send():
+            super().handle_pong(event)
+
+    def _may_send(self) -> bool:
+        """Count a frame; close if there are more than a client of the protocol has reason to send."""
+        if self.close_sent:
+            return False
+        now = self.loop.time()
+        if self._frames < FRAMES_AT_ONCE:
+            gained = (now - self._counted_at) * _FRAMES_PER_SECOND
+            self._frames = min(float(FRAMES_AT_ONCE), self._frames + gained)
+        self._counted_at = now
+        self._frames -= 1.0
+        if self._frames >= 0.0:
+            return True
+        self.conn.send_close(close_codes.CloseCode.TOO_SLOW, _TOO_MANY_FRAMES)
+        self.handle_parser_exception()
+        return False
 
     def send_receive_event_to_app(self) -> None:
         """Pass a message on, or close: uvicorn would log damaged text of a client as an error, with a traceback."""
@@ -93,6 +146,7 @@ class WireProtocol(WebSocketsSansIOProtocol):
                 self.conn.send_text(text.encode())
         except InvalidState:
             raise WebSocketDisconnect(1006) from None
+        self._frames = min(_MOST_FRAMES, self._frames + _FRAMES_PER_SENT * len(texts))
         self.transport.write(b"".join(self.conn.data_to_send()))
 
     async def send(self, message: ASGISendEvent) -> None:
