@@ -16,7 +16,7 @@ from whitebg.cli.naming import result_file
 from whitebg.client import AsyncClient
 from whitebg.models import ImageKind, Review, Task
 from whitebg_process.printable import printable
-from whitebg_process.result_files import REPORT_NAME, NamePattern, file_names, report_text
+from whitebg_process.result_files import REPORT_NAME, FreeNames, NamePattern, report_text
 
 
 class OutputNames:
@@ -31,6 +31,7 @@ class OutputNames:
         self._folder = folder
         self._force = force
         self._given: set[str] = set()
+        self._names = FreeNames()
         self._lock = threading.Lock()  # Pictures are saved from several threads.
 
     def reserve(self, stem: str, content_type: str, kind: ImageKind = ImageKind.RESULT) -> Path:
@@ -56,11 +57,7 @@ class OutputNames:
 
     def _reserve(self, folder: Path, stem: str, suffix: str, content_type: str) -> Path:
         with self._lock:
-            for name in file_names(stem, suffix, content_type):
-                path = folder / name
-                if self._take(path):
-                    return path
-        raise AssertionError("file_names does not end")
+            return self._names.first(folder, stem, suffix, content_type, self._take)
 
     def _take(self, path: Path) -> bool:
         key = str(path).casefold()  # Some file systems take names that differ in case for the same.
