@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from rich.console import Console
@@ -15,6 +16,7 @@ from whitebg.cli.connection import Connection, connected
 from whitebg.cli.naming import result_file
 from whitebg.client import AsyncClient
 from whitebg.models import ImageKind, Review, Task
+from whitebg.transfer import finish_in_thread
 from whitebg_process.printable import printable
 from whitebg_process.result_files import REPORT_NAME, FreeNames, NamePattern, report_text
 
@@ -86,16 +88,22 @@ async def save_result(
     """
     content_type = "image/png" if kind is ImageKind.MASK else task.result.content_type if task.result else ""
     if isinstance(stem, Path):
-        path = await asyncio.to_thread(names.reserve_path, stem, content_type)
+        reserve = partial(names.reserve_path, stem, content_type)
     else:
-        path = await asyncio.to_thread(names.reserve, stem, content_type, kind)
+        reserve = partial(names.reserve, stem, content_type, kind)
+    path = await finish_in_thread(reserve, _remove_empty)
     try:
         return await client.download(task.task_id, path, kind)
     except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            if path.stat().st_size == 0:
-                path.unlink()  # The empty file that held the name.
+        _remove_empty(path)
         raise
+
+
+def _remove_empty(path: Path) -> None:
+    """Remove the empty file that held a name."""
+    with contextlib.suppress(FileNotFoundError):
+        if path.stat().st_size == 0:
+            path.unlink()
 
 
 async def save_results(
