@@ -104,7 +104,7 @@ class NamePattern:
         for part in PurePosixPath(self.text).parts:
             filled = _FORBIDDEN.sub("_", printable(_FIELD.sub(lambda match: values[match[1]], part))).strip()
             # A photo may be named "..", too.
-            # A character takes a byte at least: what is cut here, no file system would take.
+            # Longer names are shortened to so many bytes later, and a character takes at least one.
             parts.append(filled[:MAX_NAME_BYTES] if filled.strip(".") else "photo")
         return PurePosixPath(*parts)
 

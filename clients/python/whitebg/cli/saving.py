@@ -14,6 +14,7 @@ from rich.text import Text
 from whitebg import errors
 from whitebg.cli.connection import Connection, connected
 from whitebg.cli.naming import result_file
+from whitebg.cli.problems import Problem, file_problem
 from whitebg.client import AsyncClient
 from whitebg.models import ImageKind, Review, Task
 from whitebg.transfer import finish_in_thread
@@ -74,6 +75,19 @@ class OutputNames:
         return True
 
 
+async def make_folder(out: Path) -> None:
+    """Make the folder of ``--out`` if it is missing.
+
+    Raises:
+        Problem: it can't be made.
+
+    """
+    try:
+        await asyncio.to_thread(out.mkdir, parents=True, exist_ok=True)
+    except OSError as error:
+        raise Problem(f"the folder {out} can't be made: {error.strerror}", "name another with --out") from error
+
+
 async def save_result(
     client: AsyncClient, task: Task, names: OutputNames, stem: str | Path, kind: ImageKind = ImageKind.RESULT
 ) -> Path:
@@ -121,11 +135,16 @@ async def save_results(
 
     Without ``task_ids``, all that the owner has accepted, earliest first. With ``report``, write ``report.csv`` with
     the verdicts of those that were saved.
+
+    Raises:
+        Problem: nothing answers, or ``out`` can't be made, or the report can't be written.
+        WhitebgError: the service refuses us altogether.
+
     """
     fine = True
     lines: list[tuple[str, ...]] = []
     names = OutputNames(out, force=force)
-    await asyncio.to_thread(out.mkdir, parents=True, exist_ok=True)
+    await make_folder(out)
     async with connected(service) as client:
         if not task_ids:
             accepted = [task.task_id async for task in client.list_tasks(review=Review.ACCEPTED, page_size=500)]
@@ -136,13 +155,21 @@ async def save_results(
                 saved = result_file(task)
                 stem = Path(pattern.path(saved, number)) if pattern else Path(task.input.filename).stem or str(task_id)
                 path = await save_result(client, task, names, stem, kind)
-                lines.append(saved.report_line(PurePosixPath(path.relative_to(out).as_posix())))
-                console.print(Text(str(path)), soft_wrap=True)
             except (errors.NotFound, errors.TaskFailed, errors.DownloadFailed) as error:
                 fine = False
                 console.print(Text(error.message, style="red"), soft_wrap=True)
+            except OSError as error:
+                fine = False
+                problem = f"task {task_id} can't be saved: {file_problem(error)}"
+                console.print(Text(problem, style="red"), soft_wrap=True)
+            else:
+                lines.append(saved.report_line(PurePosixPath(path.relative_to(out).as_posix())))
+                console.print(Text(str(path)), soft_wrap=True)
     if report:
         file = out / REPORT_NAME
-        await asyncio.to_thread(file.write_text, report_text(lines), encoding="utf-8", newline="")
+        try:
+            await asyncio.to_thread(file.write_text, report_text(lines), encoding="utf-8", newline="")
+        except OSError as error:
+            raise Problem(f"{file} can't be written: {error.strerror}", "remove it, or name another --out") from error
         console.print(Text(str(file)), soft_wrap=True)
     return fine
