@@ -86,10 +86,10 @@ def _whole(info: ImageInfo | None, received: int) -> ImageInfo:
 
 
 async def finish_in_thread(work: Callable[[], _Made], release: Callable[[_Made], object] | None = None) -> _Made:
-    """Run ``work`` in a thread and return what it made, waiting for its end even when cancelled.
+    """Run ``work`` in a thread and return its result, waiting for its end even when cancelled.
 
     A thread can't be cancelled: without this, it would go on with files that its caller has closed, or make one that
-    no code removes. When cancelled, what was made is passed to ``release``.
+    no code removes. When cancelled, the result is passed to ``release``.
     """
     future = asyncio.get_running_loop().run_in_executor(None, work)
     try:

@@ -327,3 +327,21 @@ async def test_full_output_is_a_line(cli: RunCli, extra: tuple[str, ...]) -> Non
     assert stderr.startswith("error: ")
     assert "No space left on device" in stderr
     assert "OSError" not in stderr
+
+
+async def test_refused_cursor_is_not_offered_for_resuming(cli: RunCli) -> None:
+    async with cli("watch", "--since", "xyz") as process:
+        _, stderr = await _finish(process)
+    assert process.returncode == 1
+    assert "xyz" in stderr
+    assert "resume with" not in stderr
+
+
+async def test_past_start_is_mentioned_and_jpeg_is_jpg(cli: RunCli, photos: Path, tmp_path: Path) -> None:
+    options = ("--out", str(tmp_path / "out"), "--at", "2020-01-01T08:00", "--format", "jpeg")
+    async with cli("submit", str(photos / "a.png"), *options) as process:
+        _, stderr = await _finish(process)
+    assert (process.returncode, stderr.splitlines()[0]) == (
+        0,
+        "note: 2020-01-01 08:00 of --at is past; the photos start at once",
+    )

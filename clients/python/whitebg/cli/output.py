@@ -43,7 +43,7 @@ def to_json(value: Any, stream: IO[str], default: Callable[[Any], object] | None
 
 @contextlib.contextmanager
 def flushed() -> Iterator[None]:
-    """Write out what the block has printed.
+    """Flush the output of the block.
 
     Raises:
         Problem: the standard output can't be written, such as for a full disk.
