@@ -125,7 +125,7 @@ class FreeNames:
     def first(self, folder: _Path, stem: str, suffix: str, content_type: str, take: Callable[[_Path], bool]) -> _Path:
         """Return the first path in ``folder`` that ``take`` accepts. The stem is shortened to what file systems take.
 
-        Names that ``take`` accepted or refused must stay taken. Whatever it raises is raised.
+        Names that ``take`` accepted or refused must stay taken. Its errors are raised.
         """
         extension = _EXTENSIONS.get(content_type, ".img")
         for digits in count():
