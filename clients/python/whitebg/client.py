@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import aclosing
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
@@ -43,7 +44,7 @@ from whitebg.models import (
     WatchUpdate,
 )
 from whitebg.submitting import submit, submit_many
-from whitebg.transfer import AtomicFile, fetch
+from whitebg.transfer import AtomicFile, fetch, finish_in_thread
 from whitebg.v1 import generator_service_pb2 as pb
 from whitebg.watch import OnRetry, WatchRequest, follow
 from whitebg.wire import Tls, Token, Wire
@@ -595,11 +596,11 @@ class AsyncClient:
             return None
         to = Path(to)
         is_folder = await asyncio.to_thread(to.is_dir)
-        file = await asyncio.to_thread(AtomicFile, to if is_folder else to.parent)
+        file = await finish_in_thread(partial(AtomicFile, to if is_folder else to.parent), AtomicFile.discard)
         try:
             info = await self._fetch(request, file.sink)
             path = to / info.filename if is_folder else to
-            await asyncio.to_thread(file.commit, path)
+            await finish_in_thread(partial(file.commit, path))
         finally:
             file.discard()
         return path

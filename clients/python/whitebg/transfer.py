@@ -8,8 +8,9 @@ import os
 import tempfile
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from whitebg import errors
 from whitebg.convert.results import image_info_from_proto
@@ -17,6 +18,8 @@ from whitebg.models import ImageInfo
 from whitebg.v1 import generator_service_pb2 as pb
 from whitebg.watch import RETRYABLE
 from whitebg_process.backoff import Backoff
+
+_Made = TypeVar("_Made")
 
 MAX_BARREN_TRIES = 8
 """Streams in a row that may break without a single new byte."""
@@ -51,11 +54,11 @@ async def fetch(
                         now = image_info_from_proto(response.info)
                         if info is not None and now.etag != info.etag:
                             info, received = None, 0
-                            await asyncio.to_thread(_rewind, sink)
+                            await finish_in_thread(partial(_rewind, sink))
                             break
                         info = now
                     if response.chunk:
-                        await asyncio.to_thread(sink.write, response.chunk)
+                        await finish_in_thread(partial(sink.write, response.chunk))
                         received += len(response.chunk)
                         barren = 0
                 else:
@@ -80,6 +83,24 @@ def _whole(info: ImageInfo | None, received: int) -> ImageInfo:
     if received != info.size_bytes:
         raise errors.DownloadFailed(f"{received} bytes of the image came, {info.size_bytes} were announced; try again")
     return info
+
+
+async def finish_in_thread(work: Callable[[], _Made], release: Callable[[_Made], object] | None = None) -> _Made:
+    """Run ``work`` in a thread and return its result, waiting for its end even when cancelled.
+
+    A thread can't be cancelled: without this, it would go on with files that its caller has closed, or make one that
+    no code removes. When cancelled, the result is passed to ``release``.
+    """
+    future = asyncio.get_running_loop().run_in_executor(None, work)
+    try:
+        return await asyncio.shield(future)
+    except asyncio.CancelledError:
+        while not future.done():
+            with contextlib.suppress(asyncio.CancelledError):  # It is raised below.
+                await asyncio.wait([future])
+        if future.exception() is None and release is not None:
+            release(future.result())
+        raise
 
 
 class AtomicFile:

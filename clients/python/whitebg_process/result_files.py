@@ -6,10 +6,11 @@ import csv
 import io
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import count
-from pathlib import PurePosixPath
+from pathlib import PurePath, PurePosixPath
+from typing import TypeVar
 
 from whitebg_process.csv_cells import text_cell
 from whitebg_process.printable import printable
@@ -31,6 +32,7 @@ REPORT_HEAD = (
 )
 MAX_NAME_BYTES = 255
 """Longest file name that the common file systems take."""
+_Path = TypeVar("_Path", bound=PurePath)
 _EXTENSIONS = {"image/png": ".png", "image/jpeg": ".jpg", "image/webp": ".webp"}
 _FIELD = re.compile(r"\{(\w*)\}")
 _FORBIDDEN = re.compile(r'[\\/:*?"<>|]')
@@ -102,19 +104,42 @@ class NamePattern:
         for part in PurePosixPath(self.text).parts:
             filled = _FORBIDDEN.sub("_", printable(_FIELD.sub(lambda match: values[match[1]], part))).strip()
             # A photo may be named "..", too.
-            parts.append(filled if filled.strip(".") else "photo")
+            # Longer names are shortened to so many bytes later, and a character takes at least one.
+            parts.append(filled[:MAX_NAME_BYTES] if filled.strip(".") else "photo")
         return PurePosixPath(*parts)
 
 
-def file_names(stem: str, suffix: str, content_type: str) -> Iterator[str]:
-    """Yield the names of a file in the order of preference: numbered ``-2``, ``-3`` … after the first.
+class FreeNames:
+    """The first free name of each file, numbered ``-2``, ``-3`` … where it is taken.
 
-    The stem is shortened to what file systems take.
+    A name that was tried is not tried again: a thousand equal files take about a thousand tries.
     """
-    extension = _EXTENSIONS.get(content_type, ".img")
-    for number in count(1):
-        end = f"{suffix}{extension}" if number == 1 else f"{suffix}-{number}{extension}"
-        yield f"{_shorten(stem, MAX_NAME_BYTES - len(end))}{end}"
+
+    def __init__(self) -> None:
+        self._tried: dict[tuple[str, str, int], int] = {}
+        """How many numbers were tried, by path without number, end of the name, and digits of the numbers.
+
+        Stems that are shortened alike have the same names for all numbers of as many digits.
+        """
+
+    def first(self, folder: _Path, stem: str, suffix: str, content_type: str, take: Callable[[_Path], bool]) -> _Path:
+        """Return the first path in ``folder`` that ``take`` accepts. The stem is shortened to what file systems take.
+
+        Names that ``take`` accepted or refused must stay taken. Its errors are raised.
+        """
+        extension = _EXTENSIONS.get(content_type, ".img")
+        for digits in count():
+            numbers = range(max(2, 10 ** (digits - 1)), 10**digits) if digits else range(1, 2)
+            length = len(suffix) + len(extension) + (digits + len("-") if digits else 0)
+            short = _shorten(stem, MAX_NAME_BYTES - length)
+            key = (f"{folder}/{short}".casefold(), f"{suffix}{extension}", digits)
+            for tried in range(self._tried.get(key, 0), len(numbers)):
+                end = f"{suffix}-{numbers[tried]}{extension}" if digits else f"{suffix}{extension}"
+                taken = take(path := folder / f"{short}{end}")
+                self._tried[key] = tried + 1
+                if taken:
+                    return path
+        raise AssertionError("there is always another number")
 
 
 class ArchiveNames:
@@ -122,16 +147,18 @@ class ArchiveNames:
 
     def __init__(self) -> None:
         self._taken = {REPORT_NAME}
+        self._names = FreeNames()
 
     def reserve(self, path: PurePosixPath, content_type: str) -> PurePosixPath:
         """Return a free path for one without extension; folders are shortened to what file systems take."""
         folder = PurePosixPath(*(_shorten(part, MAX_NAME_BYTES) for part in path.parent.parts))
-        for name in file_names(path.name, "", content_type):
-            free = folder / name
-            if (key := str(free).casefold()) not in self._taken:
-                self._taken.add(key)
-                return free
-        raise AssertionError("file_names does not end")
+        return self._names.first(folder, path.name, "", content_type, self._take)
+
+    def _take(self, path: PurePosixPath) -> bool:
+        key = str(path).casefold()
+        free = key not in self._taken
+        self._taken.add(key)
+        return free
 
 
 def report_text(lines: Iterable[tuple[str, ...]]) -> str:
@@ -146,6 +173,10 @@ def report_text(lines: Iterable[tuple[str, ...]]) -> str:
 
 def _shorten(stem: str, length: int) -> str:
     """Return the part of ``stem`` that takes at most ``length`` bytes as a file name."""
-    while len(os.fsencode(stem)) > length:
-        stem = stem[:-1]
-    return stem
+    encoded = os.fsencode(stem[: length + 1])
+    if len(encoded) <= length:
+        return stem
+    short = os.fsdecode(encoded[:length])
+    while not stem.startswith(short):  # At most three bytes of a character that was cut.
+        short = short[:-1]
+    return short

@@ -265,3 +265,83 @@ async def test_force_keeps_every_picture_of_equal_names(cli: RunCli, tmp_path: P
     assert names(tmp_path / "named") == ["custom", "report.csv"]
     assert names(tmp_path / "named" / "custom") == ["cap-001.png", "cap-002.png"]
     assert len((tmp_path / "named" / "report.csv").read_text().splitlines()) == 3
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("download", "--out", "out", "99999999999999999999"),
+        ("redo", "--out", "out", str(2**63)),
+        ("delete", str(2**63)),
+        ("cancel", "0"),
+        ("review", "accept", "1", str(2**63)),
+    ],
+)
+async def test_id_out_of_range_is_a_usage_error(cli: RunCli, command: tuple[str, ...]) -> None:
+    async with cli(*command) as process:
+        _, stderr = await _finish(process)
+    assert process.returncode == 2
+    assert "Invalid value for 'ID...'" in stderr
+    assert "Traceback" not in stderr
+
+
+@pytest.fixture
+async def finished(cli: RunCli, photos: Path, tmp_path: Path) -> None:
+    """A task 1 whose picture is ready."""
+    async with cli("submit", str(photos / "a.png"), "--out", str(tmp_path / "first")) as process:
+        await _finish(process)
+    assert process.returncode == 0
+
+
+@pytest.mark.usefixtures("finished")
+@pytest.mark.parametrize(
+    ("extra", "problem"),
+    [
+        (("--out", "{here}/file"), "the folder {here}/file can't be made: File exists"),
+        (("--out", "/proc/x"), "the folder /proc/x can't be made: No such file or directory"),
+        (("--out", "{here}", "--name", "file/x"), "task 1 can't be saved: {here}/file: File exists"),
+        (("--out", "{here}/out", "--report"), "{here}/out/report.csv can't be written: Is a directory"),
+    ],
+)
+async def test_folder_that_can_not_be_written_is_a_line(
+    cli: RunCli, tmp_path: Path, extra: tuple[str, ...], problem: str
+) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "out" / "report.csv").mkdir(parents=True)
+    async with cli("download", "1", *(each.replace("{here}", str(tmp_path)) for each in extra)) as process:
+        stdout, stderr = await _finish(process)
+    assert process.returncode == 1
+    assert problem.replace("{here}", str(tmp_path)) in stdout + stderr
+    assert "Traceback" not in stderr
+
+
+@pytest.mark.usefixtures("finished")
+@pytest.mark.parametrize("extra", [(), ("--json",)])
+async def test_full_output_is_a_line(cli: RunCli, extra: tuple[str, ...]) -> None:
+    with FileIO("/dev/full", "w") as full:
+        async with cli("list", *extra, stdout=full.fileno()) as process:
+            assert process.stderr is not None
+            stderr = (await asyncio.wait_for(process.stderr.read(), PATIENCE)).decode()
+            await asyncio.wait_for(process.wait(), PATIENCE)
+    assert process.returncode == 1
+    assert stderr.startswith("error: ")
+    assert "No space left on device" in stderr
+    assert "OSError" not in stderr
+
+
+async def test_refused_cursor_is_not_offered_for_resuming(cli: RunCli) -> None:
+    async with cli("watch", "--since", "xyz") as process:
+        _, stderr = await _finish(process)
+    assert process.returncode == 1
+    assert "xyz" in stderr
+    assert "resume with" not in stderr
+
+
+async def test_past_start_is_mentioned_and_jpeg_is_jpg(cli: RunCli, photos: Path, tmp_path: Path) -> None:
+    options = ("--out", str(tmp_path / "out"), "--at", "2020-01-01T08:00", "--format", "jpeg")
+    async with cli("submit", str(photos / "a.png"), *options) as process:
+        _, stderr = await _finish(process)
+    assert (process.returncode, stderr.splitlines()[0]) == (
+        0,
+        "note: 2020-01-01 08:00 of --at is past; the photos start at once",
+    )

@@ -76,6 +76,15 @@ def test_arguments_become_photos_each_once(tmp_path: Path) -> None:
     ]
 
 
+def test_argument_that_is_no_ordinary_file_is_called_so(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo.png")
+    problems = [str(each) for each in expand([str(tmp_path / "fifo.png"), "/dev/zero", "-"])]
+    assert [problem.split(";")[0] for problem in problems] == [
+        *["this is no ordinary file"] * 2,
+        "standard input is not read",
+    ]
+
+
 def test_names_are_taken_and_numbered(tmp_path: Path) -> None:
     taken = [OutputNames(tmp_path, force=False).reserve("cup", "image/jpeg").name for _ in range(3)]
     assert taken == ["cup-white.jpg", "cup-white-2.jpg", "cup-white-3.jpg"]

@@ -107,7 +107,8 @@ def main() -> None:
     """Run the command line and exit with its code."""
     output.escape_unencodable()
     try:
-        app()
+        with output.flushed():
+            app()
     except Problem as problem:
         problem.show(output.console(stderr=True))
         sys.exit(1)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from whitebg import errors, models
+from whitebg.cli.problems import file_problem
 from whitebg.cli.saving import OutputNames, save_result
 from whitebg.client import AsyncClient
 
@@ -194,7 +195,7 @@ class Batch:
         except errors.WhitebgError as error:
             problem = error.message
         except OSError as error:
-            problem = f"{error.filename or label}: {error.strerror or error}"
+            problem = file_problem(error, label)
         outcome = Outcome(photo=label, task=followed.task if followed else None, saved=saved, problem=problem)
         self._reporter.finished(key, outcome)
         return outcome

@@ -20,7 +20,27 @@ Presets = Annotated[
         "--preset", help="Marketplace preset, such as amazon; may be repeated: one picture each, of one upload."
     ),
 ]
-Format = Annotated[OutputFormat | None, typer.Option("--format", help="The picture's file format.")]
+
+
+def format_of(text: str) -> OutputFormat:
+    """Return the format that ``--format`` gives.
+
+    Raises:
+        typer.BadParameter: there is no such format.
+
+    """
+    try:
+        return OutputFormat({"jpeg": "jpg"}.get(text.lower(), text.lower()))
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no format; known are {', '.join(OutputFormat)}") from None
+
+
+Format = Annotated[
+    OutputFormat | None,
+    typer.Option(
+        "--format", parser=format_of, metavar=f"[{'|'.join(OutputFormat)}]", help="The picture's file format."
+    ),
+]
 Size = Annotated[int | None, typer.Option(min=100, max=10_000, help="Side of the picture in pixels.")]
 Fill = Annotated[float | None, typer.Option(min=0.3, max=1.0, help="Share of the side the product takes.")]
 Margin = Annotated[float | None, typer.Option(min=0.0, max=0.35, help="Margin per side (alternative to --fill).")]

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from io import TextIOWrapper
 from typing import IO, Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
+from whitebg.cli.problems import Problem
 from whitebg_process.printable import CONTROL, printable
 
 _ESCAPED = re.compile(f"[{CONTROL}\ud800-\udfff]")
@@ -36,6 +39,27 @@ def to_json(value: Any, stream: IO[str], default: Callable[[Any], object] | None
     unicode = (getattr(stream, "encoding", None) or "utf-8").lower().replace("-", "") == "utf8"
     text = json.dumps(value, default=default, ensure_ascii=not unicode)
     return _ESCAPED.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+@contextlib.contextmanager
+def flushed() -> Iterator[None]:
+    """Flush the output of the block.
+
+    Raises:
+        Problem: the standard output can't be written, such as for a full disk.
+
+    """
+    try:
+        yield
+    finally:
+        try:
+            if sys.stdout is not None:
+                sys.stdout.flush()
+        except OSError as error:
+            # The interpreter flushes once more at its end, and would print a traceback.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            if not isinstance(error, BrokenPipeError):
+                raise Problem(f"standard output: {error.strerror}", "free some space, or send it elsewhere") from error
 
 
 def escape_unencodable() -> None:

@@ -51,4 +51,6 @@ def _expand_one(argument: str) -> list[Path] | NoPhotos:
     if glob.has_magic(argument):
         matches = sorted(p for p in map(Path, glob.glob(str(path), recursive=True)) if p.is_file())  # noqa: PTH207 - takes absolute patterns too
         return matches or NoPhotos(argument, "nothing matches this pattern")
-    return NoPhotos(argument, "no such file")
+    if argument == "-":
+        return NoPhotos(argument, "standard input is not read; save the photo as a file, and name that")
+    return NoPhotos(argument, "this is no ordinary file; copy the photo to one" if path.exists() else "no such file")

@@ -62,13 +62,18 @@ def submit(
         hints=opt.hints_of(keep, drop),
     )
     options = replace(options, **opt.position_of(rotate, move, scale, crop))
+    now = datetime.now().astimezone()
+    run_at = None if at is None else opt.start_of(at, now)
     service = connection(context)
+    if run_at is not None and run_at < now:
+        note = f"note: {run_at:%Y-%m-%d %H:%M} of --at is past; the photos start at once"
+        output.console(stderr=True).print(note, soft_wrap=True)
     how = Job(
         out=out,
         options=options,
         presets=preset or (),
         mask=mask,
-        run_at=None if at is None else opt.start_of(at, datetime.now().astimezone()),
+        run_at=run_at,
         force=force,
         reuse=reuse,
         as_json=as_json,

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import os
+
 from rich.console import Console
 from rich.text import Text
 
+from whitebg_process.printable import printable
+
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
+
+
+def file_problem(error: OSError, otherwise: str = "") -> str:
+    """Return the problem with a file in one line: its name, or ``otherwise`` if the error has none, and the reason."""
+    name = printable(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else otherwise
+    reason = error.strerror or str(error)
+    return f"{name}: {reason}" if name else reason
 
 
 class Problem(Exception):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from rich.console import Console
@@ -13,10 +14,12 @@ from rich.text import Text
 from whitebg import errors
 from whitebg.cli.connection import Connection, connected
 from whitebg.cli.naming import result_file
+from whitebg.cli.problems import Problem, file_problem
 from whitebg.client import AsyncClient
 from whitebg.models import ImageKind, Review, Task
+from whitebg.transfer import finish_in_thread
 from whitebg_process.printable import printable
-from whitebg_process.result_files import REPORT_NAME, NamePattern, file_names, report_text
+from whitebg_process.result_files import REPORT_NAME, FreeNames, NamePattern, report_text
 
 
 class OutputNames:
@@ -31,6 +34,7 @@ class OutputNames:
         self._folder = folder
         self._force = force
         self._given: set[str] = set()
+        self._names = FreeNames()
         self._lock = threading.Lock()  # Pictures are saved from several threads.
 
     def reserve(self, stem: str, content_type: str, kind: ImageKind = ImageKind.RESULT) -> Path:
@@ -56,11 +60,7 @@ class OutputNames:
 
     def _reserve(self, folder: Path, stem: str, suffix: str, content_type: str) -> Path:
         with self._lock:
-            for name in file_names(stem, suffix, content_type):
-                path = folder / name
-                if self._take(path):
-                    return path
-        raise AssertionError("file_names does not end")
+            return self._names.first(folder, stem, suffix, content_type, self._take)
 
     def _take(self, path: Path) -> bool:
         key = str(path).casefold()  # Some file systems take names that differ in case for the same.
@@ -73,6 +73,19 @@ class OutputNames:
                 return False
         self._given.add(key)
         return True
+
+
+async def make_folder(out: Path) -> None:
+    """Make the folder of ``--out`` if it is missing.
+
+    Raises:
+        Problem: it can't be made.
+
+    """
+    try:
+        await asyncio.to_thread(out.mkdir, parents=True, exist_ok=True)
+    except OSError as error:
+        raise Problem(f"the folder {out} can't be made: {error.strerror}", "name another with --out") from error
 
 
 async def save_result(
@@ -89,16 +102,22 @@ async def save_result(
     """
     content_type = "image/png" if kind is ImageKind.MASK else task.result.content_type if task.result else ""
     if isinstance(stem, Path):
-        path = await asyncio.to_thread(names.reserve_path, stem, content_type)
+        reserve = partial(names.reserve_path, stem, content_type)
     else:
-        path = await asyncio.to_thread(names.reserve, stem, content_type, kind)
+        reserve = partial(names.reserve, stem, content_type, kind)
+    path = await finish_in_thread(reserve, _remove_empty)
     try:
         return await client.download(task.task_id, path, kind)
     except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            if path.stat().st_size == 0:
-                path.unlink()  # The empty file that held the name.
+        _remove_empty(path)
         raise
+
+
+def _remove_empty(path: Path) -> None:
+    """Remove the empty file that held a name."""
+    with contextlib.suppress(FileNotFoundError):
+        if path.stat().st_size == 0:
+            path.unlink()
 
 
 async def save_results(
@@ -116,11 +135,16 @@ async def save_results(
 
     Without ``task_ids``, all that the owner has accepted, earliest first. With ``report``, write ``report.csv`` with
     the verdicts of those that were saved.
+
+    Raises:
+        Problem: nothing answers, or ``out`` can't be made, or the report can't be written.
+        WhitebgError: the service refuses us altogether.
+
     """
     fine = True
     lines: list[tuple[str, ...]] = []
     names = OutputNames(out, force=force)
-    await asyncio.to_thread(out.mkdir, parents=True, exist_ok=True)
+    await make_folder(out)
     async with connected(service) as client:
         if not task_ids:
             accepted = [task.task_id async for task in client.list_tasks(review=Review.ACCEPTED, page_size=500)]
@@ -131,13 +155,21 @@ async def save_results(
                 saved = result_file(task)
                 stem = Path(pattern.path(saved, number)) if pattern else Path(task.input.filename).stem or str(task_id)
                 path = await save_result(client, task, names, stem, kind)
-                lines.append(saved.report_line(PurePosixPath(path.relative_to(out).as_posix())))
-                console.print(Text(str(path)), soft_wrap=True)
             except (errors.NotFound, errors.TaskFailed, errors.DownloadFailed) as error:
                 fine = False
                 console.print(Text(error.message, style="red"), soft_wrap=True)
+            except OSError as error:
+                fine = False
+                problem = f"task {task_id} can't be saved: {file_problem(error)}"
+                console.print(Text(problem, style="red"), soft_wrap=True)
+            else:
+                lines.append(saved.report_line(PurePosixPath(path.relative_to(out).as_posix())))
+                console.print(Text(str(path)), soft_wrap=True)
     if report:
         file = out / REPORT_NAME
-        await asyncio.to_thread(file.write_text, report_text(lines), encoding="utf-8", newline="")
+        try:
+            await asyncio.to_thread(file.write_text, report_text(lines), encoding="utf-8", newline="")
+        except OSError as error:
+            raise Problem(f"{file} can't be written: {error.strerror}", "remove it, or name another --out") from error
         console.print(Text(str(file)), soft_wrap=True)
     return fine

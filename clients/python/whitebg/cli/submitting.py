@@ -20,6 +20,7 @@ from whitebg.cli.connection import Connection, connected
 from whitebg.cli.display import LiveReporter, print_summary, reporter_for
 from whitebg.cli.photo_arguments import NoPhotos, expand
 from whitebg.cli.problems import Problem
+from whitebg.cli.saving import make_folder
 from whitebg.client import AsyncClient
 from whitebg.models import Content, Engine, HintKind, Shadow, TaskOptions
 
@@ -52,7 +53,7 @@ async def submit_photos(connection: Connection, arguments: list[str], job: Job, 
         WhitebgError: the service refuses us altogether.
 
     """
-    await _make_folder(job.out)
+    await make_folder(job.out)
     photos = await asyncio.to_thread(lambda: list(expand(arguments)))
     _check_mask(job, len(photos))
     async with connected(connection) as client:
@@ -67,7 +68,7 @@ async def redo_tasks(connection: Connection, task_ids: list[int], job: Job, cons
         WhitebgError: the service refuses us altogether.
 
     """
-    await _make_folder(job.out)
+    await make_folder(job.out)
     _check_mask(job, len(task_ids))
     async with connected(connection) as client:
         items = [await _version(client, task_id, job) for task_id in dict.fromkeys(task_ids)]
@@ -123,13 +124,6 @@ async def _run(client: AsyncClient, items: Sequence[Item], job: Job, console: Co
     if not job.as_json:
         print_summary(console, outcomes)
     return all(outcome.ok for outcome in outcomes)
-
-
-async def _make_folder(out: Path) -> None:
-    try:
-        await asyncio.to_thread(out.mkdir, parents=True, exist_ok=True)
-    except OSError as error:
-        raise Problem(f"the folder {out} can't be made: {error.strerror}", "name another with --out") from error
 
 
 def _check_mask(job: Job, photos: int) -> None:

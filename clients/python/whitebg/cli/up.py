@@ -252,7 +252,8 @@ def _sign_in(http_url: str, folder: DataDir, console: Console) -> list[tuple[str
     """Return the link to the command line's own photos, for a terminal only: it holds a token, and logs must not."""
     secret = folder.secret()
     if secret is None or not console.is_terminal:
-        return [("sign in", "the page shows the photos of `whitebg submit` too, if opened by `whitebg token --link`")]
+        command = f"whitebg token --link --data-dir {shlex.quote(str(folder.path))}"
+        return [("sign in", f"the page shows the photos of `whitebg submit` too, if opened by `{command}`")]
     return [("sign in", sign_in_link(http_url, secret))]
 
 

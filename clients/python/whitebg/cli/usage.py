@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from whitebg.cli import output
@@ -65,16 +65,21 @@ def _show(found: Sequence[usage_pb2.DayUsage], csv: Path | None, *, as_json: boo
         for each in found:
             console.file.write(output.to_json(usage_row(each), console.file) + "\n")
     else:
-        table = Table(
-            "day", "user", "photos", "results", "engine s", "Gemini calls", "tokens", "MiB in", "MiB out", box=None
-        )
-        for each in found:
-            seconds = sum(spent.time.ToTimedelta().total_seconds() for spent in each.engine_times)
-            tokens = each.gemini_input_tokens + each.gemini_output_tokens
-            amounts = (each.photos, each.results, f"{seconds:.1f}", each.gemini_calls, tokens)
-            sizes = (f"{size / 2**20:.1f}" for size in (each.bytes_in, each.bytes_out))
-            table.add_row(*map(Text, map(str, (each.day, each.user_id, *amounts, *sizes))))
-        console.print(table)
+        console.print(usage_table(found))
+
+
+def usage_table(found: Iterable[usage_pb2.DayUsage]) -> Table:
+    """Return usage as a table; a narrow one folds its columns, but never a day."""
+    table = Table(Column("day", min_width=len("2026-12-01"), no_wrap=True), box=None)
+    for heading in ("user", "photos", "results", "engine s", "Gemini calls", "tokens", "MiB in", "MiB out"):
+        table.add_column(heading, overflow="fold")
+    for each in found:
+        seconds = sum(spent.time.ToTimedelta().total_seconds() for spent in each.engine_times)
+        tokens = each.gemini_input_tokens + each.gemini_output_tokens
+        amounts = (each.photos, each.results, f"{seconds:.1f}", each.gemini_calls, tokens)
+        sizes = (f"{size / 2**20:.1f}" for size in (each.bytes_in, each.bytes_out))
+        table.add_row(*map(Text, map(str, (each.day, each.user_id, *amounts, *sizes))))
+    return table
 
 
 def _write(found: Sequence[usage_pb2.DayUsage], csv: Path) -> None:

@@ -39,6 +39,9 @@ async def watch(connection: Connection, *, since: str | None, all_users: bool, a
                             live.update(table.render())
                         elif text := line(update):
                             console.print(Text(text), soft_wrap=True)
+    except errors.InvalidRequest:
+        cursor = ""  # It was refused.
+        raise
     finally:
         if cursor:
             notes.print(Text(f"resume with --since {cursor}"), soft_wrap=True)
