@@ -140,15 +140,15 @@ function Review({ photo, hasKeys, earlier, total, onStep, onDecide, onReprocess,
   const decide = (next: Decision) => {
     if (isLatest) onDecide(photo, decision === next ? null : next);
   };
-  useKeys((event) => {
+  useKeys((key, event) => {
     if (event.ctrlKey || event.metaKey) return;
-    if (event.key === "ArrowRight" || event.key === "j") onStep(1);
-    else if (event.key === "ArrowLeft" || event.key === "k") onStep(-1);
-    else if (event.key === "a") decide("accepted");
-    else if (event.key === "r" || event.key === "x") decide("rejected");
-    else if (event.key === "e" && correctable) onEdit("mask");
-    else if (event.key === "p" && correctable) onEdit("position");
-    else if (event.key === "b") setBackdrop(backdrop === "result" ? "checks" : backdrop === "checks" ? "dark" : "result");
+    if (key === "ArrowRight" || key === "j") onStep(1);
+    else if (key === "ArrowLeft" || key === "k") onStep(-1);
+    else if (key === "a") decide("accepted");
+    else if (key === "r" || key === "x") decide("rejected");
+    else if (key === "e" && correctable) onEdit("mask");
+    else if (key === "p" && correctable) onEdit("position");
+    else if (key === "b") setBackdrop(backdrop === "result" ? "checks" : backdrop === "checks" ? "dark" : "result");
     else return;
     event.preventDefault();
   }, hasKeys);
