@@ -72,8 +72,9 @@ export function PhotoDialog(props: Props) {
       size={1180}
       fullScreen={narrow}
       returnFocus={false}
-      closeOnEscape={!isEditing}
-      closeOnClickOutside={!isEditing}
+      // A dialog in front has the key: both hear it.
+      closeOnEscape={!props.covered}
+      closeOnClickOutside={!isEditing && !props.covered}
     >
       {shown === null ? null : isEditing ? (
         <Part waiting={<Loader type="dots" className="touchup-empty" role="status" aria-label={texts.touchUp.loading} />}>
@@ -131,11 +132,12 @@ function Review({ photo, hasKeys, earlier, total, onStep, onDecide, onReprocess,
   const { decision } = photo;
   const [backdrop, setBackdrop] = useState<Backdrop>("result");
   const [older, setOlder] = useState<string | null>(null);
-  const [copied, setCopied] = useState<boolean | null>(null);
+  const [copy, setCopy] = useState<{ key: string; succeeded: boolean } | null>(null);
   const versions = [photo, ...earlier];
   const shown = versions.find(({ key }) => key === older) ?? photo;
   const isLatest = shown === photo;
-  const correctable = shown.detail?.mask_url != null;
+  const correctable = isLatest && shown.detail?.mask_url != null;
+  const copied = copy?.key === shown.key ? copy.succeeded : null;
   const result = shown.result ?? "";
   const decide = (next: Decision) => {
     if (isLatest) onDecide(photo, decision === next ? null : next);
@@ -215,7 +217,7 @@ function Review({ photo, hasKeys, earlier, total, onStep, onDecide, onReprocess,
           onUnreadable={() => undefined}
         />
         <div className="compare-save">
-          {correctable && isLatest ? (
+          {correctable ? (
             <>
               <Button className="compare-grow" px={10} variant="default" leftSection={<IconBrush size={18} aria-hidden="true" />} onClick={() => onEdit("mask")}>
                 {texts.touchUp.open}
@@ -249,8 +251,8 @@ function Review({ photo, hasKeys, earlier, total, onStep, onDecide, onReprocess,
             label={copied === true ? words.copied : copied === false ? words.notCopied : words.copy}
             onClick={() => {
               copyPicture(result).then(
-                () => setCopied(true),
-                () => setCopied(false),
+                () => setCopy({ key: shown.key, succeeded: true }),
+                () => setCopy({ key: shown.key, succeeded: false }),
               );
             }}
           />

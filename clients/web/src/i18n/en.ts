@@ -191,6 +191,8 @@ export const en = {
       ["R", "Reject"],
       ["E", "Touch up, in the comparison"],
       ["P", "Position and crop, in the comparison"],
+      ["E R D K M", "Choose a tool, in the touch-up"],
+      ["[ ]", "Change the brush size, in the touch-up"],
       ["B", "Change the backdrop, in the comparison"],
       ["+ - 0", "Zoom in, zoom out, show all"],
       ["Space", "Select"],
