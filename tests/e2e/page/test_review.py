@@ -133,6 +133,21 @@ def test_review_keys_work_whichever_control_has_the_focus_but_not_in_text(visit:
     expect(page.get_by_role("button", name="Accepted", exact=False)).to_have_count(0)
 
 
+def test_a_deletion_is_carried_out_when_the_tab_is_closed(visit: Visit) -> None:
+    ann = visit().arrive()
+    ann.drop([small("mug.png", "#d12b10"), small("cup.png", "#d22b10")])
+    ann.sees(2, "done", within=MINUTES)
+    ann.page.get_by_role("checkbox", name="Select: mug.png").check()
+    ann.page.get_by_role("button", name="Delete", exact=True).click()
+    ann.sees(1)
+    other = ann.another_tab().arrive()
+    other.sees(2, "done")  # It could still be undone.
+    ann.page.close(run_before_unload=True)
+    expect(other.page.locator(".card-name")).to_have_text(["cup.png"])
+    other.arrive()
+    expect(other.page.locator(".card-name")).to_have_text(["cup.png"])
+
+
 def test_focus_goes_on_to_the_next_photo_when_a_decision_hides_one(visit: Visit) -> None:
     ann = visit().arrive()
     page = ann.page

@@ -14,7 +14,7 @@ export class Work {
   readonly removals: Removals;
 
   constructor(private readonly world: World) {
-    this.removals = new Removals((taskIds) => world.client.delete(taskIds), this.#report);
+    this.removals = new Removals((taskIds) => world.client.delete(taskIds, { keepalive: true }), this.#report);
   }
 
   cancel(photos: readonly Photo[]): void {
