@@ -2,14 +2,15 @@ import { expect, test } from "vitest";
 
 import { en } from "../src/i18n/en";
 import { zh } from "../src/i18n/zh";
-import { DEFAULT_PATTERN, fromPattern, inFolders } from "../src/model/download";
+import { DEFAULT_PATTERN, exampleOf, fromPattern, inFolders } from "../src/model/download";
 import { findingsBeside, findingText } from "../src/model/findings";
 import { Numbers } from "../src/model/numbers";
 import { areOwn, DEFAULTS, formOf, parseOptions } from "../src/model/options";
+import { PhotoList } from "../src/model/photos";
 import { kindOf } from "../src/model/problem";
 import { type Check, checkLines } from "../src/model/report";
 import { waitOf } from "../src/model/standing";
-import { detail } from "./support";
+import { detail, task } from "./support";
 
 const check = (name: string, value: number | null, limit: string, verdict: Check["verdict"] = "passed"): Check => ({
   name,
@@ -184,6 +185,13 @@ test("the example of a name in a ZIP fills in the fields, and shows the folder o
   expect(named("cup.jpg", inFolders("{name}", [{ market: "jd" }, { market: "amazon" }]))).toBe("jd/cup");
   expect(inFolders("{market}-{name}", [{ market: "jd" }, { market: "amazon" }])).toBe("{market}-{name}");
   expect(inFolders("{name}", [{ market: "jd" }, { market: "jd" }])).toBe("{name}");
+});
+
+test("the example has the extension of the first picture whose type is known", () => {
+  const made = (id: number, type: string) => ({ ...task(id), detail: detail(id, { result: { ...RESULT, content_type: type, report: null } }) });
+  const example = (...tasks: ReturnType<typeof task>[]) => exampleOf(DEFAULT_PATTERN, new PhotoList().of([], tasks));
+  expect([example(made(1, "image/png")), example(made(1, "image/jpeg"))]).toEqual(["cup-white.png", "cup-white.jpg"]);
+  expect(example({ ...task(2), detail: null })).toBe("cup-white");
 });
 
 test("a wait names its reason and end, with the date unless it ends today", () => {
