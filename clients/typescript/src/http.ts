@@ -303,7 +303,7 @@ export class HttpClient {
     newTask: NewTaskOptions,
     more: Query = {},
   ): Promise<Submitted> {
-    const { idempotencyKey = uuid(), mask, hints = [], moreOptions = [], batchId, runAt, signal, timeoutMs, ...options } = newTask;
+    const { idempotencyKey = uuid(), mask, hints = [], moreOptions = [], batchId, runAt, signal, timeoutMs, keepalive, ...options } = newTask;
     for (const [name, value] of Object.entries(options)) {
       // eslint-disable-next-line @typescript-eslint/no-unnecessary-condition -- JavaScript callers may pass null
       if (value !== null && value !== undefined) form.append(name, typeof value === "object" ? JSON.stringify(value) : String(value));
@@ -314,7 +314,7 @@ export class HttpClient {
     if (moreOptions.length > 0) form.append("more_options", JSON.stringify(moreOptions));
     const headers = { "Idempotency-Key": idempotencyKey };
     const sent = bytes + (mask?.size ?? 0);
-    const limits = { signal, timeoutMs: timeoutMs ?? this.#timeoutMs + sent / SLOWEST_BYTES_PER_MS };
+    const limits = { signal, keepalive, timeoutMs: timeoutMs ?? this.#timeoutMs + sent / SLOWEST_BYTES_PER_MS };
     const query = queryOf({ ...more, batch_id: batchId, run_at: runAt?.toISOString() });
     const init = { body: form, headers };
     const answer = await this.#call<TaskDetail & Partial<Submitted>>("POST", `/api/v2/tasks${path}${query}`, init, limits);
@@ -336,7 +336,8 @@ export class HttpClient {
   ): Promise<T> {
     return this.#within(options, async (signal) => {
       const { token, onTokenRefused } = this.#options;
-      const send = async (value: string): Promise<T> => read(await this.#send(method, path, { ...init, signal }, value));
+      const request = { ...init, signal, keepalive: options?.keepalive ?? false };
+      const send = async (value: string): Promise<T> => read(await this.#send(method, path, request, value));
       const first = await token();
       try {
         return await send(first);

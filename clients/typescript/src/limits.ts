@@ -7,6 +7,8 @@ export interface CallOptions {
   signal?: AbortSignal | undefined;
   /** Milliseconds after which the call rejects with an `ApiError` of the code `timed_out`. */
   timeoutMs?: number | undefined;
+  /** Whether the request goes on when the page is closed; its body has at most 64 KiB then. */
+  keepalive?: boolean | undefined;
 }
 
 export interface Limits {

@@ -36,6 +36,16 @@ const CALLS: Record<string, (http: HttpClient, options: { signal?: AbortSignal; 
   image: (http, options) => http.image("/images/5/result?sig=x", options),
 };
 
+test("a request with keepalive goes on when the page is closed, others end with it", async () => {
+  const fetch = vi.fn<typeof globalThis.fetch>(() => Promise.resolve(Response.json(detail(5))));
+  const http = new HttpClient({ baseUrl: "http://gateway.test", token: () => "session", fetch });
+  await http.delete([5], { keepalive: true });
+  await http.delete([5]);
+  await http.createVersion(5, { keepalive: true });
+  expect(fetch.mock.calls.map(([, init]) => init?.keepalive)).toEqual([true, false, true]);
+  expect([...(fetch.mock.calls[2]?.[1]?.body as FormData).keys()]).toEqual(["hints"]);
+});
+
 describe.each(Object.entries(CALLS))("%s", (_, call) => {
   const never: typeof fetch = (_url, init) =>
     new Promise((_resolve, reject) => init?.signal?.addEventListener("abort", () => reject(init.signal?.reason as Error)));

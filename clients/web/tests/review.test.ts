@@ -172,6 +172,22 @@ test("a deletion hides its photos at once, is carried out after a pause, and can
   vi.useRealTimers();
 });
 
+test("a page that is left carries out its deletions at once, each once", async () => {
+  vi.useFakeTimers();
+  const deleted: number[][] = [];
+  const removals = new Removals((ids) => Promise.resolve(deleted.push([...ids])), (error) => expect.unreachable(String(error)));
+  removals.add([1, 2]);
+  removals.add([3]);
+  removals.add([4]);
+  removals.undo();
+  removals.finish();
+  expect(deleted).toEqual([[1, 2], [3]]); // Within the event: nothing runs after it.
+  await vi.advanceTimersByTimeAsync(2 * UNDO_MS);
+  expect(deleted).toEqual([[1, 2], [3]]);
+  expect([removals.read().length, removals.undoable]).toEqual([0, 0]);
+  vi.useRealTimers();
+});
+
 test("a range goes from the last selected photo, in either direction", () => {
   const selection = new Selection();
   const order = ["a", "b", "c", "d"];

@@ -2,14 +2,15 @@ import { expect, test } from "vitest";
 
 import { en } from "../src/i18n/en";
 import { zh } from "../src/i18n/zh";
-import { DEFAULT_PATTERN, fromPattern, inFolders } from "../src/model/download";
+import { DEFAULT_PATTERN, exampleOf, fromPattern, inFolders } from "../src/model/download";
 import { findingsBeside, findingText } from "../src/model/findings";
 import { Numbers } from "../src/model/numbers";
 import { areOwn, DEFAULTS, formOf, parseOptions } from "../src/model/options";
+import { PhotoList } from "../src/model/photos";
 import { kindOf } from "../src/model/problem";
 import { type Check, checkLines } from "../src/model/report";
 import { waitOf } from "../src/model/standing";
-import { detail } from "./support";
+import { detail, task } from "./support";
 
 const check = (name: string, value: number | null, limit: string, verdict: Check["verdict"] = "passed"): Check => ({
   name,
@@ -45,11 +46,11 @@ const CHECKS = [
   check("lost", 0.05, "at most 0.012", "warned"),
 ];
 
-function lines(checks: Check[], words = en, tag = "en", background: string | null = null) {
+function lines(checks: Check[], words = en, tag = "en", background: string | null = null, content = "picture") {
   const report = { preset: "amazon", passed: false, checks };
   const size = { width: 2000, height: 2000, size_bytes: 312_345, fill: 0.86 };
   const result = { engine: "local", content_type: "image/jpeg", ...size, confidence: 0.9, warnings: [], findings: [], placement: null, ...READY, report };
-  const options = { ...detail(1).options, background };
+  const options = { ...detail(1).options, background, content };
   return checkLines(detail(1, { result, options }), words.report, new Numbers(tag));
 }
 
@@ -62,7 +63,7 @@ test("every check is said with its value beside its rule, the worst first", () =
     ["In one piece", "6 parts", "1 to 4"],
     ["No holes torn in", "5 small holes", "at most 3"],
     ["Nothing missing", "Cut away: 5% of the product’s area", "at most 1.2%"],
-    ["White border", "Exactly white (255, 255, 255) all around", "exactly 255, 255, 255"],
+    ["Clean border", "Exactly white (255, 255, 255) all around", "exactly 255, 255, 255"],
     ["Background removed", "42% of the picture is plain background", "at least 5%"],
     ["Product fills", "86% of the frame", "at least 85%"],
     ["In the middle", "0.1% off the middle", "at most 2%"],
@@ -97,6 +98,17 @@ test("the remedy follows from the cause", () => {
   expect([border?.measured, border?.advice]).toEqual(["Off by up to 12 of 255", en.report.advice.borderColour]);
   const [own] = lines([check("border", 0, "exactly the background")], en, "en", "#ffeedd");
   expect([own?.measured, own?.asked]).toEqual([en.report.measured.borderColour, en.report.asked.background]);
+});
+
+test("neither a mask nor a transparent picture is said to be white", () => {
+  for (const words of [en, zh]) {
+    for (const content of ["mask", "transparent"]) {
+      const [taken] = lines([check("border", 0, "exactly the background")], words, "en", null, content);
+      expect([taken?.measured, taken?.asked]).toEqual([words.report.measured.borderColour, words.report.asked.background]);
+      const [refused] = lines([check("border", null, "exactly 255, 255, 255", "failed")], words, "en", null, content);
+      expect(refused).toMatchObject({ measured: "", asked: words.report.asked.white, advice: words.report.advice.borderContent });
+    }
+  }
 });
 
 test("anything goes where there is no limit, and a check of a later server is shown as it says it", () => {
@@ -173,6 +185,13 @@ test("the example of a name in a ZIP fills in the fields, and shows the folder o
   expect(named("cup.jpg", inFolders("{name}", [{ market: "jd" }, { market: "amazon" }]))).toBe("jd/cup");
   expect(inFolders("{market}-{name}", [{ market: "jd" }, { market: "amazon" }])).toBe("{market}-{name}");
   expect(inFolders("{name}", [{ market: "jd" }, { market: "jd" }])).toBe("{name}");
+});
+
+test("the example has the extension of the first picture whose type is known", () => {
+  const made = (id: number, type: string) => ({ ...task(id), detail: detail(id, { result: { ...RESULT, content_type: type, report: null } }) });
+  const example = (...tasks: ReturnType<typeof task>[]) => exampleOf(DEFAULT_PATTERN, new PhotoList().of([], tasks));
+  expect([example(made(1, "image/png")), example(made(1, "image/jpeg"))]).toEqual(["cup-white.png", "cup-white.jpg"]);
+  expect(example({ ...task(2), detail: null })).toBe("cup-white");
 });
 
 test("a wait names its reason and end, with the date unless it ends today", () => {

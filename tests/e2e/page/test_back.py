@@ -128,23 +128,31 @@ def test_back_leaves_an_editor_and_asks_before_changes_are_lost(visit: Visit) ->
     at_own_entry(ann)
 
 
-@pytest.mark.parametrize("button", ["Close", "Cancel"])
-def test_an_editor_asks_before_changes_are_lost(visit: Visit, button: str) -> None:
+@pytest.mark.parametrize("way", ["Close", "Cancel", "Escape"])
+def test_an_editor_asks_before_changes_are_lost(visit: Visit, way: str) -> None:
     ann = visit(**PHONE)
     dialog = opened(ann)
+
+    def leave() -> None:
+        if way == "Escape":
+            ann.page.keyboard.press("Escape")
+        else:
+            dialog.get_by_role("button", name=way).click()
+
     stage = dialog.locator(".touchup-stage")
     dialog.get_by_role("button", name="Touch up").click()
     expect(stage).to_be_visible()
     stroke(ann, stage, (0.4, 0.4), (0.6, 0.4))
     with ann.page.expect_event("dialog"):
         ann.page.once("dialog", lambda question: question.dismiss())
-        dialog.get_by_role("button", name=button).click()
+        leave()
     expect(dialog.get_by_role("button", name="Make new version")).to_be_enabled()
     ann.page.once("dialog", lambda question: question.accept())
-    dialog.get_by_role("button", name=button).click()
+    leave()
     expect(dialog.get_by_role("button", name="Touch up")).to_be_visible()
     dialog.get_by_role("button", name="Touch up").click()
-    dialog.get_by_role("button", name=button).click()
+    expect(dialog.get_by_role("button", name="Touch up")).to_have_count(0)
+    leave()
     expect(dialog.get_by_role("button", name="Touch up")).to_be_visible()
 
 

@@ -47,7 +47,7 @@ def test_the_options_are_made_and_what_breaks_the_rule_is_said_first(visit: Visi
     expect(lines).to_have_count(len(page.evaluate(REPORT)["checks"]))
     for at, words in enumerate(
         (
-            ["White border", "exactly 255, 255, 255", "Off by up to 63 of 255", "Choose white as the background."],
+            ["Clean border", "exactly 255, 255, 255", "Off by up to 63 of 255", "Choose white as the background."],
             ["Size", "1000 to 10000 px", "600 × 600 px", "Choose a size in this range."],
             ["Format", "PNG or JPEG", "WebP", "Choose a format that is taken."],
         )

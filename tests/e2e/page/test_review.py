@@ -59,7 +59,7 @@ def test_photos_are_reviewed_and_saved_by_keyboard_alone(stack: Stack, visit: Vi
     page.locator(".card-picture").first.focus()
     assert focused(ann) == f"Compare: {names[0]}"
     page.keyboard.press("ArrowRight")
-    page.keyboard.press("x")
+    page.keyboard.press("X")  # as with Caps Lock
     ann.counts("Rejected", 1)
     page.keyboard.press("ArrowLeft")
     page.keyboard.press("Enter")
@@ -114,7 +114,7 @@ def test_review_keys_work_whichever_control_has_the_focus_but_not_in_text(visit:
     expect(dialog.locator(".position-frame")).to_be_visible()
     dialog.get_by_role("button", name="Cancel").click()
     dialog.get_by_text("Dark", exact=True).click()
-    page.keyboard.press("r")
+    page.keyboard.press("R")  # as with Caps Lock
     expect(dialog.get_by_role("heading", name=names[1])).to_be_visible()
     # The keys of a dialog behind another one rest.
     dialog.get_by_role("button", name="Other options").click()
@@ -123,6 +123,7 @@ def test_review_keys_work_whichever_control_has_the_focus_but_not_in_text(visit:
     page.keyboard.press("a")
     page.keyboard.press("Escape")
     expect(reprocess).to_have_count(0)
+    expect(dialog.get_by_role("heading", name=names[1])).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)
     page.get_by_role("searchbox", name="Search by name").press_sequentially("rar")
@@ -130,6 +131,21 @@ def test_review_keys_work_whichever_control_has_the_focus_but_not_in_text(visit:
     page.get_by_role("searchbox", name="Search by name").fill("")
     ann.counts("Rejected", 1)
     expect(page.get_by_role("button", name="Accepted", exact=False)).to_have_count(0)
+
+
+def test_a_deletion_is_carried_out_when_the_tab_is_closed(visit: Visit) -> None:
+    ann = visit().arrive()
+    ann.drop([small("mug.png", "#d12b10"), small("cup.png", "#d22b10")])
+    ann.sees(2, "done", within=MINUTES)
+    ann.page.get_by_role("checkbox", name="Select: mug.png").check()
+    ann.page.get_by_role("button", name="Delete", exact=True).click()
+    ann.sees(1)
+    other = ann.another_tab().arrive()
+    other.sees(2, "done")  # It could still be undone.
+    ann.page.close(run_before_unload=True)
+    expect(other.page.locator(".card-name")).to_have_text(["cup.png"])
+    other.arrive()
+    expect(other.page.locator(".card-name")).to_have_text(["cup.png"])
 
 
 def test_focus_goes_on_to_the_next_photo_when_a_decision_hides_one(visit: Visit) -> None:

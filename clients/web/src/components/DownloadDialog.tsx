@@ -4,7 +4,7 @@ import { ApiError } from "@whitebg/client";
 import { useState } from "react";
 
 import { useTexts } from "../i18n";
-import { DEFAULT_PATTERN, fromPattern, inFolders, storedPattern, storePattern } from "../model/download";
+import { DEFAULT_PATTERN, exampleOf, storedPattern, storePattern } from "../model/download";
 import type { Photo } from "../model/photos";
 import { Dialog } from "./Dialog";
 
@@ -25,7 +25,6 @@ export function DownloadDialog({ photos, onClose, onSave }: Props) {
   const [problem, setProblem] = useState<string | null>(null);
   const [count, setCount] = useState(0);
   if (photos !== null && photos.length !== count) setCount(photos.length);
-  const sample = photos?.[0];
   const save = async () => {
     if (photos === null) return;
     storePattern(pattern);
@@ -61,9 +60,7 @@ export function DownloadDialog({ photos, onClose, onSave }: Props) {
           placeholder={DEFAULT_PATTERN}
           onChange={(event) => setPattern(event.currentTarget.value)}
         />
-        {sample === undefined ? null : (
-          <p className="muted small">{words.sample(`${fromPattern(inFolders(pattern || DEFAULT_PATTERN, photos ?? []), sample, 1)}.jpg`)}</p>
-        )}
+        {photos === null ? null : <p className="muted small">{words.sample(exampleOf(pattern || DEFAULT_PATTERN, photos))}</p>}
         <p className="muted small">{words.text}</p>
         {progress === null ? null : <Progress size={6} value={progress} aria-label={words.progress} />}
         {problem === null ? null : (

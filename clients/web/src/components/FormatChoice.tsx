@@ -1,24 +1,25 @@
 import type { Preset } from "@whitebg/client";
 
 import { useTexts } from "../i18n";
-import { FORMATS, type Options } from "../model/options";
+import { FORMATS, type Options, usualFormat } from "../model/options";
 import { Segments } from "./Segments";
 
 const FORMAT_NAMES = { png: "PNG", jpeg: "JPEG", webp: "WebP" };
 
 interface Props {
   format: Options["format"];
+  content: Options["content"];
   preset: Preset | null;
   onChange: (format: Options["format"]) => void;
 }
 
 /** The format of the pictures. */
-export function FormatChoice({ format, preset, onChange }: Props) {
+export function FormatChoice({ format, content, preset, onChange }: Props) {
   const words = useTexts().options;
   return (
     <Segments
       label={words.format}
-      hint={format === "" && preset !== null ? formatName(preset.format) : null}
+      hint={format === "" && preset !== null ? formatName(usualFormat(content, preset)) : null}
       value={format}
       values={FORMATS}
       names={{ "": words.asPreset, ...FORMAT_NAMES }}

@@ -7,7 +7,7 @@ import { useId, useState } from "react";
 
 import { type Texts, useLanguage } from "../i18n";
 import { Numbers } from "../model/numbers";
-import { ENGINES, isSize, MAX_PROMPT, type Options, SHADOWS, SIZES, USUAL_FILL, WHITE } from "../model/options";
+import { ENGINES, isSize, marketsAgainst, MAX_PROMPT, type Options, SHADOWS, SIZES, USUAL_FILL, WHITE } from "../model/options";
 import { FormatChoice } from "./FormatChoice";
 import type { OptionsProps } from "./OptionsPanel";
 import { Segments } from "./Segments";
@@ -30,7 +30,7 @@ export function OptionsFields({ options, presets, engines, onChange, withFormat 
   const set = (change: Partial<Options>) => onChange({ ...options, ...change });
   return (
     <>
-      {withFormat ? <FormatChoice format={options.format} preset={preset} onChange={(format) => set({ format })} /> : null}
+      {withFormat ? <FormatChoice format={options.format} content={options.content} preset={preset} onChange={(format) => set({ format })} /> : null}
       <NativeSelect
         label={words.engine}
         value={options.engine}
@@ -81,12 +81,13 @@ export function OptionsFields({ options, presets, engines, onChange, withFormat 
         onChange={(event) => set({ content: event.currentTarget.checked ? "mask" : "picture" })}
       />
       {white || transparent || maskOnly ? null : (
-        <Colour
-          colour={options.background}
-          against={preset?.pure_white === true ? words.colourAgainst(words.presets[options.preset]) : null}
-          onChange={(background) => set({ background })}
-        />
+        <Colour colour={options.background} onChange={(background) => set({ background })} />
       )}
+      {marketsAgainst(options, presets).map((market) => (
+        <p key={market} className="colour-against small">
+          {words.colourAgainst(words.presets[market])}
+        </p>
+      ))}
     </>
   );
 }
@@ -149,7 +150,7 @@ function Size({ size, preset, onChange }: { size: number | null; preset: Preset 
   );
 }
 
-function Colour({ colour, against, onChange }: { colour: string; against: string | null; onChange: (colour: string) => void }) {
+function Colour({ colour, onChange }: { colour: string; onChange: (colour: string) => void }) {
   const words = useLanguage().texts.options;
   return (
     <div className="colour">
@@ -160,7 +161,6 @@ function Colour({ colour, against, onChange }: { colour: string; against: string
         onChange={(event) => onChange(event.currentTarget.value.toLowerCase())}
       />
       <span className="colour-code">{colour.toUpperCase()}</span>
-      {against === null ? null : <span className="colour-against small">{against}</span>}
     </div>
   );
 }

@@ -4,7 +4,7 @@ import { useState } from "react";
 
 import { useLanguage } from "../i18n";
 import { Numbers } from "../model/numbers";
-import { areOwn, DEFAULTS, isPreset, type Options, PRESETS, type PresetName } from "../model/options";
+import { areOwn, DEFAULTS, isPreset, type Options, PRESETS, type PresetName, usualFormat } from "../model/options";
 import { FormatChoice, formatName } from "./FormatChoice";
 import { Part, part } from "./Part";
 
@@ -37,7 +37,7 @@ export function OptionsPanel({ options, presets, engines, onChange }: OptionsPro
             ? "\u00a0"
             : words.presetMakes(
                 preset.size_px === null ? null : String(preset.size_px),
-                formatName(preset.format),
+                formatName(usualFormat(options.content, preset)),
                 numbers.percent(preset.fill),
               )
         }
@@ -45,7 +45,7 @@ export function OptionsPanel({ options, presets, engines, onChange }: OptionsPro
         onChange={(event) => isPreset(event.currentTarget.value) && set({ preset: event.currentTarget.value })}
         data={PRESETS.map((value) => ({ value, label: words.presets[value] }))}
       />
-      <FormatChoice format={options.format} preset={preset} onChange={(format) => set({ format })} />
+      <FormatChoice format={options.format} content={options.content} preset={preset} onChange={(format) => set({ format })} />
       {more ? (
         <>
           <Markets preset={options.preset} also={options.also} onChange={(also) => set({ also })} />

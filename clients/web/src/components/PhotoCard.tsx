@@ -5,7 +5,7 @@ import { type DragEvent, memo, type ReactNode, useState } from "react";
 import { type Texts, useLanguage, useTexts } from "../i18n";
 import type { Decision } from "../model/decisions";
 import { downloadUrl } from "../model/links";
-import { doubtOf, type Photo } from "../model/photos";
+import { doubtOf, extensionOf, type Photo } from "../model/photos";
 import type { ProblemKind } from "../model/problem";
 import { standing } from "../model/standing";
 
@@ -59,6 +59,8 @@ export const PhotoCard = memo(function PhotoCard({ photo, selected, current, mar
   const busy = isBusy(photo);
   const named = (action: string) => texts.action.for(action, name);
   const tabIndex = current ? 0 : -1;
+  // A refused file is not on the server.
+  const removal = photo.taskId === null ? texts.action.remove : texts.review.remove;
   return (
     <article
       className="card"
@@ -116,9 +118,9 @@ export const PhotoCard = memo(function PhotoCard({ photo, selected, current, mar
               {texts.action.retry}
             </Small>
           ) : null}
-          {phase === "failed" && photo.taskId === null ? (
-            <Small tabIndex={tabIndex} label={named(texts.action.remove)} icon={<IconX size={16} />} onClick={() => actions.remove(photo)}>
-              {texts.action.remove}
+          {phase === "failed" ? (
+            <Small tabIndex={tabIndex} label={named(removal)} icon={<IconX size={16} />} onClick={() => actions.remove(photo)}>
+              {removal}
             </Small>
           ) : null}
           {phase === "done" && result !== null ? (
@@ -230,7 +232,7 @@ function dragOut({ dataTransfer }: DragEvent, { result, detail, name }: Photo): 
   if (result === null) return;
   const url = downloadUrl(result);
   const type = detail?.result?.content_type ?? "image/png";
-  const file = `${name.replace(/\.[^.]*$/, "").replaceAll(":", "_")}-white.${type.replace("image/", "").replace("jpeg", "jpg")}`;
+  const file = `${name.replace(/\.[^.]*$/, "").replaceAll(":", "_")}-white${extensionOf(type)}`;
   dataTransfer.setData("DownloadURL", `${type}:${file}:${url}`);
   dataTransfer.setData("text/uri-list", url);
 }

@@ -72,8 +72,9 @@ export function PhotoDialog(props: Props) {
       size={1180}
       fullScreen={narrow}
       returnFocus={false}
-      closeOnEscape={!isEditing}
-      closeOnClickOutside={!isEditing}
+      // A dialog in front has the key: both hear it.
+      closeOnEscape={!props.covered}
+      closeOnClickOutside={!isEditing && !props.covered}
     >
       {shown === null ? null : isEditing ? (
         <Part waiting={<Loader type="dots" className="touchup-empty" role="status" aria-label={texts.touchUp.loading} />}>
@@ -131,24 +132,25 @@ function Review({ photo, hasKeys, earlier, total, onStep, onDecide, onReprocess,
   const { decision } = photo;
   const [backdrop, setBackdrop] = useState<Backdrop>("result");
   const [older, setOlder] = useState<string | null>(null);
-  const [copied, setCopied] = useState<boolean | null>(null);
+  const [copy, setCopy] = useState<{ key: string; succeeded: boolean } | null>(null);
   const versions = [photo, ...earlier];
   const shown = versions.find(({ key }) => key === older) ?? photo;
   const isLatest = shown === photo;
-  const correctable = shown.detail?.mask_url != null;
+  const correctable = isLatest && shown.detail?.mask_url != null;
+  const copied = copy?.key === shown.key ? copy.succeeded : null;
   const result = shown.result ?? "";
   const decide = (next: Decision) => {
     if (isLatest) onDecide(photo, decision === next ? null : next);
   };
-  useKeys((event) => {
+  useKeys((key, event) => {
     if (event.ctrlKey || event.metaKey) return;
-    if (event.key === "ArrowRight" || event.key === "j") onStep(1);
-    else if (event.key === "ArrowLeft" || event.key === "k") onStep(-1);
-    else if (event.key === "a") decide("accepted");
-    else if (event.key === "r" || event.key === "x") decide("rejected");
-    else if (event.key === "e" && correctable) onEdit("mask");
-    else if (event.key === "p" && correctable) onEdit("position");
-    else if (event.key === "b") setBackdrop(backdrop === "result" ? "checks" : backdrop === "checks" ? "dark" : "result");
+    if (key === "ArrowRight" || key === "j") onStep(1);
+    else if (key === "ArrowLeft" || key === "k") onStep(-1);
+    else if (key === "a") decide("accepted");
+    else if (key === "r" || key === "x") decide("rejected");
+    else if (key === "e" && correctable) onEdit("mask");
+    else if (key === "p" && correctable) onEdit("position");
+    else if (key === "b") setBackdrop(backdrop === "result" ? "checks" : backdrop === "checks" ? "dark" : "result");
     else return;
     event.preventDefault();
   }, hasKeys);
@@ -215,7 +217,7 @@ function Review({ photo, hasKeys, earlier, total, onStep, onDecide, onReprocess,
           onUnreadable={() => undefined}
         />
         <div className="compare-save">
-          {correctable && isLatest ? (
+          {correctable ? (
             <>
               <Button className="compare-grow" px={10} variant="default" leftSection={<IconBrush size={18} aria-hidden="true" />} onClick={() => onEdit("mask")}>
                 {texts.touchUp.open}
@@ -249,8 +251,8 @@ function Review({ photo, hasKeys, earlier, total, onStep, onDecide, onReprocess,
             label={copied === true ? words.copied : copied === false ? words.notCopied : words.copy}
             onClick={() => {
               copyPicture(result).then(
-                () => setCopied(true),
-                () => setCopied(false),
+                () => setCopy({ key: shown.key, succeeded: true }),
+                () => setCopy({ key: shown.key, succeeded: false }),
               );
             }}
           />

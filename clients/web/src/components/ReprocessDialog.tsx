@@ -48,7 +48,7 @@ export function ReprocessDialog({ photos, presets, engines, onClose, onStart }: 
       </fieldset>
       <div className="options options-plain">
         <OptionsFields
-          options={{ ...options, preset: markets[0] ?? "custom" }}
+          options={{ ...options, preset: markets[0] ?? "custom", also: markets.slice(1) }}
           presets={presets}
           engines={engines}
           onChange={setOptions}
@@ -60,7 +60,7 @@ export function ReprocessDialog({ photos, presets, engines, onClose, onStart }: 
         </Button>
         <Button
           disabled={photos === null || markets.length === 0}
-          onClick={() => onStart(photos ?? [], markets.map((preset) => ({ ...options, preset })))}
+          onClick={() => onStart(photos ?? [], markets.map((preset) => ({ ...options, preset, also: [] })))}
         >
           {words.start(count * markets.length)}
         </Button>

@@ -22,7 +22,7 @@ import { PhotosHead } from "./PhotosHead";
 import { type BulkActions, SelectionBar } from "./SelectionBar";
 import { Toolbar } from "./Toolbar";
 import { UndoBar } from "./UndoBar";
-import { useLeaveWarning, useOnline } from "./useBrowser";
+import { useLeaveWarning, useOnline, usePageHide } from "./useBrowser";
 import { useGridKeys } from "./useGridKeys";
 import { usePhotos } from "./usePhotos";
 import { useReview } from "./useReview";
@@ -62,6 +62,7 @@ export function Studio({ world }: { world: World }) {
   const review = useReview({ shown, visible, earlier }, grid, setCurrent);
   const online = useOnline();
   useLeaveWarning(isUnsent || isUndelivered);
+  usePageHide(work.removals.finish);
 
   const order = visible.map(({ key }) => key);
   const actions = useStable<Actions>({

@@ -6,6 +6,11 @@ const TYPED = "textarea, select, [contenteditable=true], input:not([type=checkbo
 const MOVED = "input[type=radio], input[type=range], [role=slider], [role=radio]";
 const MOVES: ReadonlySet<string> = new Set(["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End", "PageUp", "PageDown"]);
 
+/** Return the key of an event by its name; a letter in lower case, also with Caps Lock. */
+export function keyOf({ key }: Pick<KeyboardEvent, "key">): string {
+  return key.length === 1 ? key.toLowerCase() : key;
+}
+
 /** Return whether an event comes from within a dialog, which has shortcuts of its own. */
 export function isInDialog(target: EventTarget | null): boolean {
   return target instanceof Element && target.closest("[role=dialog]") !== null;

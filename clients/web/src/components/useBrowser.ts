@@ -25,3 +25,11 @@ export function useLeaveWarning(needed: boolean): void {
     return () => window.removeEventListener("beforeunload", ask);
   }, [needed]);
 }
+
+/** Call `act` when the page is closed, reloaded or left, or put away by a phone; `act` must stay the same. */
+export function usePageHide(act: () => void): void {
+  useEffect(() => {
+    window.addEventListener("pagehide", act);
+    return () => window.removeEventListener("pagehide", act);
+  }, [act]);
+}

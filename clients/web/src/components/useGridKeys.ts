@@ -25,8 +25,8 @@ interface Keys {
 }
 
 export function useGridKeys(keys: Keys): void {
-  useKeys((event) => {
-    if (!isInDialog(event.target) && onKey(event, keys)) event.preventDefault();
+  useKeys((key, event) => {
+    if (!isInDialog(event.target) && onKey(key, event, keys)) event.preventDefault();
   }, keys.enabled);
   useFocusKept(keys);
 }
@@ -44,20 +44,20 @@ function useFocusKept({ enabled, visible, current, grid }: Keys): void {
 }
 
 /** Return whether the key was used. */
-function onKey(event: KeyboardEvent, keys: Keys): boolean {
+function onKey(key: string, event: KeyboardEvent, keys: Keys): boolean {
   const { visible, current, grid } = keys;
   const onCard = event.target instanceof HTMLElement && event.target.closest(".card") !== null;
-  const at = visible.findIndex(({ key }) => key === current);
+  const at = visible.findIndex((each) => each.key === current);
   const photo = visible[at];
   if (event.ctrlKey || event.metaKey) {
-    if (event.key !== "a" || !onCard) return false;
+    if (key !== "a" || event.shiftKey || !onCard) return false;
     keys.onSelectAll();
     return true;
   }
   const columns = grid.current?.columns ?? 1;
-  const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns, ArrowUp: -columns, j: 1, k: -1 }[event.key];
+  const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns, ArrowUp: -columns, j: 1, k: -1 }[key];
   if (step !== undefined) {
-    if (!onCard && event.key.startsWith("Arrow") && event.target !== document.body) return false;
+    if (!onCard && key.startsWith("Arrow") && event.target !== document.body) return false;
     const next = visible[at < 0 ? 0 : Math.min(visible.length - 1, Math.max(0, at + step))];
     if (next === undefined || (next === photo && onCard)) return false;
     if (event.shiftKey && photo !== undefined) {
@@ -67,7 +67,7 @@ function onKey(event: KeyboardEvent, keys: Keys): boolean {
     grid.current?.focus(next.key);
     return true;
   }
-  switch (event.key) {
+  switch (key) {
     case "?":
       keys.onShortcuts();
       return true;
@@ -79,14 +79,14 @@ function onKey(event: KeyboardEvent, keys: Keys): boolean {
       return false;
   }
   if (onCard && photo !== undefined && onPicture(event.target)) {
-    if (event.key === " ") keys.onSelect(photo, event.shiftKey);
-    else if (event.key === "Enter") keys.onOpen(photo);
-    if (event.key === " " || event.key === "Enter") return true;
+    if (key === " ") keys.onSelect(photo, event.shiftKey);
+    else if (key === "Enter") keys.onOpen(photo);
+    if (key === " " || key === "Enter") return true;
   }
   // Decisions apply to photos that are marked as such: the selected ones, or the one whose card has the focus.
   const targets = keys.selected.length > 0 ? keys.selected : onCard && photo !== undefined ? [photo] : [];
   if (targets.length === 0) return false;
-  switch (event.key) {
+  switch (key) {
     case "Delete":
       keys.onRemove(targets);
       return true;

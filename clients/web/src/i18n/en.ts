@@ -191,6 +191,8 @@ export const en = {
       ["R", "Reject"],
       ["E", "Touch up, in the comparison"],
       ["P", "Position and crop, in the comparison"],
+      ["E R D K M", "Choose a tool, in the touch-up"],
+      ["[ ]", "Change the brush size, in the touch-up"],
       ["B", "Change the backdrop, in the comparison"],
       ["+ - 0", "Zoom in, zoom out, show all"],
       ["Space", "Select"],
@@ -288,7 +290,7 @@ export const en = {
   },
   report: {
     checks: {
-      border: "White border",
+      border: "Clean border",
       near_white: "Background removed",
       fill: "Product fills",
       centring: "In the middle",
@@ -312,7 +314,7 @@ export const en = {
     },
     measured: {
       borderWhite: "Exactly white (255, 255, 255) all around",
-      borderColour: "Exactly the background colour all around",
+      borderColour: "Nothing but background all around",
       borderOff: (steps: string) => `Off by up to ${steps} of 255`,
       near_white: (share: string) => `${share} of the picture is plain background`,
       fill: (share: string) => `${share} of the frame`,
@@ -336,7 +338,7 @@ export const en = {
     },
     asked: {
       white: "exactly 255, 255, 255",
-      background: "exactly the background colour",
+      background: "nothing but background",
       atLeast: (value: string) => `at least ${value}`,
       atMost: (value: string) => `at most ${value}`,
       range: (low: string, high: string) => `${low} to ${high}`,
@@ -345,6 +347,7 @@ export const en = {
     advice: {
       border: "The border is not clean. Choose PNG, or let the product fill less.",
       borderColour: "Choose white as the background.",
+      borderContent: "This market takes a picture on white only. Choose “White” as the background, and not only the mask.",
       near_white: "Hardly any background is left. See whether the backdrop was removed.",
       fill: "Set “Product fills” to a value in this range.",
       centringMoved: "It was moved by hand. Check that the marketplace takes it.",

@@ -191,6 +191,8 @@ export const zh: Texts = {
       ["R", "不采用"],
       ["E", "修边（对比时）"],
       ["P", "在对比中调整位置和裁剪"],
+      ["E R D K M", "选择工具（修边时）"],
+      ["[ ]", "调整画笔大小（修边时）"],
       ["B", "更换背景（对比时）"],
       ["+ - 0", "放大、缩小、显示全部"],
       ["Space", "选择"],
@@ -288,7 +290,7 @@ export const zh: Texts = {
   },
   report: {
     checks: {
-      border: "四周纯白",
+      border: "四周干净",
       near_white: "背景已去除",
       fill: "主体占比",
       centring: "居中",
@@ -312,7 +314,7 @@ export const zh: Texts = {
     },
     measured: {
       borderWhite: "四周均为纯白（255, 255, 255）",
-      borderColour: "四周均为所选背景色",
+      borderColour: "四周均为背景",
       borderOff: (steps) => `最多相差 ${steps}（共 255 级）`,
       near_white: (share) => `画面的 ${share} 是纯背景`,
       fill: (share) => `占画面 ${share}`,
@@ -336,7 +338,7 @@ export const zh: Texts = {
     },
     asked: {
       white: "纯白 255, 255, 255",
-      background: "与所选背景色完全一致",
+      background: "仅有背景",
       atLeast: (value) => `不低于 ${value}`,
       atMost: (value) => `不超过 ${value}`,
       range: (low, high) => `${low} 至 ${high}`,
@@ -345,6 +347,7 @@ export const zh: Texts = {
     advice: {
       border: "边框不干净。请选择 PNG 格式，或降低主体占比。",
       borderColour: "请把背景改为白色。",
+      borderContent: "该平台只接受白底图片。请把背景选为“白色”，不要只要蒙版。",
       near_white: "几乎没有背景。请检查原背景是否已去除。",
       fill: "请把“主体占比”设在此范围内。",
       centringMoved: "商品是手动移动的，请确认平台是否接受。",

@@ -1,5 +1,5 @@
 /** Downloads: a picture to the clipboard, or many as ZIP files, which the gateway makes. */
-import type { Photo } from "./photos";
+import { extensionOf, type Photo } from "./photos";
 
 /** Results in one file. */
 const MOST = 1000;
@@ -52,6 +52,14 @@ export async function saveAll(
     const answer = await archive(wanted.slice(at, at + MOST).map(({ taskId }) => taskId), names);
     save(await counted(answer, onBytes).blob(), at === 0 ? "whitebg.zip" : `whitebg-${at / MOST + 1}.zip`);
   }
+}
+
+/** Return an example of a file's name in the ZIP; without its extension while the type of the picture is unknown. */
+export function exampleOf(pattern: string, photos: readonly Photo[]): string {
+  const sample = photos.find(({ detail }) => detail?.result != null) ?? photos[0];
+  if (sample === undefined) return "";
+  const type = sample.detail?.result?.content_type;
+  return fromPattern(inFolders(pattern, photos), sample, 1) + (type === undefined ? "" : extensionOf(type));
 }
 
 /** Return the pattern with a folder for each market, if there are several and it does not separate them itself. */

@@ -111,6 +111,24 @@ export function formOf(options: Options): Partial<TaskOptions> {
   };
 }
 
+/** Return the format of a picture for which none is chosen: masks and transparent pictures are PNG files. */
+export function usualFormat(content: Options["content"], preset: Preset): string {
+  return content === "picture" ? preset.format : "png";
+}
+
+/** Return the chosen markets that ask for pure white and get something else. */
+export function marketsAgainst({ preset, also, content, background }: Options, presets: readonly Preset[]): PresetName[] {
+  if (content === "picture" && background === WHITE) return [];
+  const strict = new Set(presets.filter(({ pure_white }) => pure_white).map(({ name }) => name));
+  return PRESETS.filter((each) => {
+    const isChosen = each === preset || also.includes(each);
+    return isChosen && strict.has(each) && !(content === "transparent" && TAKE_TRANSPARENT.has(each));
+  });
+}
+
+/** Markets that ask for white but take transparency too. Google's rule: a white or transparent background. */
+const TAKE_TRANSPARENT: ReadonlySet<PresetName> = new Set(["google_merchant"]);
+
 /** Return the options of each output of an upload: one for each market. */
 export function outputsOf(options: Options): Options[] {
   const presets = [options.preset, ...options.also.filter((preset) => preset !== options.preset)];

@@ -173,6 +173,11 @@ function phaseOf(status: string, code: string | null): Phase {
   return status === "processing" ? "working" : "waiting";
 }
 
+/** Return the extension of a file of a picture's type, such as `.jpg`. */
+export function extensionOf(contentType: string): string {
+  return `.${contentType.replace("image/", "").replace("jpeg", "jpg")}`;
+}
+
 /** Return the service's verdict on a result that is not ready for use; null if it is ready, or there is no result. */
 export function doubtOf(detail: TaskDetail | null): "needs_review" | "failed" | null {
   const verdict = detail?.result?.verdict ?? "ready";

@@ -1,4 +1,4 @@
-/** Photos that are being deleted: hidden at once, deleted after some seconds, in which this can be undone. */
+/** Photos that are being deleted: hidden at once, deleted after some seconds, in which this can be undone, or when the page is left. */
 import { Store } from "@whitebg/client";
 
 import { forEach } from "./batch";
@@ -38,6 +38,14 @@ export class Removals extends Store<readonly Removal[]> {
     this.#timers.delete(last);
     this.#drop(last);
   }
+
+  /** Carry out all pending deletions now, because the page is being left. */
+  readonly finish = (): void => {
+    for (const [removal, timer] of this.#timers) {
+      clearTimeout(timer);
+      void this.#carryOut(removal);
+    }
+  };
 
   /** Number of tasks whose deletion `undo` revokes; 0 if there is none. */
   get undoable(): number {

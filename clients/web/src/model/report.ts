@@ -31,7 +31,7 @@ const GRAVITY: Record<Verdict, number> = { failed: 0, warned: 1, passed: 2 };
 export function checkLines(detail: TaskDetail, words: Words, numbers: Numbers): CheckLine[] {
   const { result, options } = detail;
   if (result?.report == null) return [];
-  const white = (options.background ?? WHITE).toLowerCase() === WHITE;
+  const white = options.content === "picture" && (options.background ?? WHITE).toLowerCase() === WHITE;
   return result.report.checks
     .map((check) => lineOf(check, result, white, words, numbers))
     .sort((a, b) => GRAVITY[a.verdict] - GRAVITY[b.verdict]);
@@ -61,7 +61,7 @@ function lineOf(check: Check, result: Result, white: boolean, words: Words, numb
 
 function measuredOf(
   name: CheckName,
-  { value, limit }: Check,
+  { value }: Check,
   result: Result,
   white: boolean,
   words: Words,
@@ -73,7 +73,7 @@ function measuredOf(
   switch (name) {
     case "border":
       if (value > 0) return measured.borderOff(numbers.plain(value));
-      return white || limit === EXACTLY_WHITE ? measured.borderWhite : measured.borderColour;
+      return white ? measured.borderWhite : measured.borderColour;
     case "size":
       return measured.size(result.width, result.height);
     case "bytes":
@@ -120,6 +120,7 @@ function askedOf(name: CheckName, limit: string, white: boolean, words: Words, n
 function adviceOf(name: CheckName, { value, limit, verdict }: Check, white: boolean, words: Words): string {
   const { advice } = words;
   if (name === "centring" && verdict === "warned") return advice.centringMoved; // Only by hand.
+  if (name === "border" && value === null) return advice.borderContent; // There is no background to measure.
   if (name === "border" && limit === EXACTLY_WHITE && !white) return advice.borderColour;
   if (name === "components" && value === 0) return advice.componentsNone;
   return advice[name];

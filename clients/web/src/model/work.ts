@@ -1,10 +1,10 @@
 /** What a person does with photos: each action on uploads and tasks, for one photo or several. */
 import { uuid, type VersionOptions } from "@whitebg/client";
 
-import type { Position } from "../position/fit";
+import { handMade, type Position } from "../position/fit";
 import { forEach, patiently } from "./batch";
 import type { Decision } from "./decisions";
-import { formOf, formOfTask, type Options } from "./options";
+import { formOf, formOfTask, type Options, positionOf } from "./options";
 import type { Photo } from "./photos";
 import { Removals } from "./removals";
 import type { World } from "./world";
@@ -14,7 +14,7 @@ export class Work {
   readonly removals: Removals;
 
   constructor(private readonly world: World) {
-    this.removals = new Removals((taskIds) => world.client.delete(taskIds), this.#report);
+    this.removals = new Removals((taskIds) => world.client.delete(taskIds, { keepalive: true }), this.#report);
   }
 
   cancel(photos: readonly Photo[]): void {
@@ -46,12 +46,15 @@ export class Work {
     this.removals.add([...photos, ...replaced].flatMap(({ taskId }) => (taskId === null ? [] : [taskId])));
   }
 
-  /** Make each photo again for each output. */
+  /** Make each photo again for each output, at the position that was set by hand. */
   reprocess(photos: readonly Photo[], outputs: readonly Options[]): void {
-    const jobs = photos.flatMap(({ taskId }) =>
-      taskId === null ? [] : outputs.map((each) => ({ taskId, form: { ...formOf(each), idempotencyKey: uuid() } })),
+    const jobs = photos.flatMap(({ taskId, detail }) =>
+      taskId === null ? [] : outputs.map((each) => ({ taskId, detail, form: { ...formOf(each), idempotencyKey: uuid() } })),
     );
-    this.#act(jobs, ({ taskId, form }) => this.world.client.createVersion(taskId, form));
+    this.#act(jobs, async ({ taskId, detail, form }) => {
+      const made = detail ?? (await this.world.client.refresh(taskId));
+      return this.world.client.createVersion(taskId, { ...form, ...handMade(positionOf(made)) });
+    });
   }
 
   /** Make a version with a corrected mask; rejects on failure. */

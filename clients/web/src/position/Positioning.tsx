@@ -182,8 +182,8 @@ function Frame({ material, label, position, ends, fill, background, onChange }: 
       })),
     [onChange],
   );
-  useKeys((event) => {
-    const arrow = ARROWS[event.key];
+  useKeys((key, event) => {
+    const arrow = ARROWS[key];
     if (arrow === undefined) return;
     event.preventDefault();
     move(arrow[0] * NUDGE, arrow[1] * NUDGE);

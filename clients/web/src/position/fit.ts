@@ -84,6 +84,12 @@ export function isAutomatic({ rotation, move_x, move_y, scale, crop }: Position)
   return rotation === 0 && move_x === 0 && move_y === 0 && scale === 1 && crop === null;
 }
 
+/** Return the fields of a position that were set by hand. */
+export function handMade(position: Position): Partial<Position> {
+  const fields = Object.keys(AUTOMATIC) as (keyof Position)[];
+  return Object.fromEntries(fields.filter((name) => position[name] !== AUTOMATIC[name]).map((name) => [name, position[name]]));
+}
+
 /** Return a crop with its edges in order, within the photo and not empty; null for the whole photo. */
 export function cropOf({ left, top, right, bottom }: Crop): Crop | null {
   const edges = (a: number, b: number): [number, number] => {

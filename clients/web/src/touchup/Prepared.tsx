@@ -5,6 +5,7 @@ import "./editor.css";
 import { Button, Loader } from "@mantine/core";
 import { type CSSProperties, type ReactNode, useEffect, useRef, useState } from "react";
 
+import { useLayer } from "../components/useLayer";
 import { useTexts } from "../i18n";
 import type { Material } from "./images";
 
@@ -19,6 +20,10 @@ export function Prepared({ load, onCancel, children }: Props) {
   const words = useTexts().touchUp;
   const [material, setMaterial] = useState<Material | null>(null);
   const [failed, setFailed] = useState(false);
+  useLayer(material === null, () => {
+    onCancel();
+    return true;
+  });
   const begun = useRef(false);
   useEffect(() => {
     if (begun.current) return;

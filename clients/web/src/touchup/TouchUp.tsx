@@ -133,14 +133,13 @@ function Editor({ material, name, onCancel, onSend }: Omit<Props, "load"> & { ma
     paintCover(cover.current, mask, { left: 0, top: 0, right: mask.width, bottom: mask.height }, onWhite ? PAPER : TINT);
   }, [mask, onWhite]);
   const leave = useEditorLayer(mask.canUndo && !sending, onCancel);
-  useKeys((event) => {
-    const key = event.key.toLowerCase();
+  useKeys((key, event) => {
     if (event.ctrlKey || event.metaKey) {
       if (key === "z") paint(event.shiftKey ? mask.redo() : mask.undo());
       else if (key === "y") paint(mask.redo());
       else return;
-    } else if (event.key === "[") setSize((value) => Math.max(2, Math.round(value / 1.25)));
-    else if (event.key === "]") setSize((value) => Math.min(200, Math.ceil(value * 1.25)));
+    } else if (key === "[") setSize((value) => Math.max(2, Math.round(value / 1.25)));
+    else if (key === "]") setSize((value) => Math.min(200, Math.ceil(value * 1.25)));
     else if (key === "+" || key === "=") zoom.zoomIn();
     else if (key === "-") zoom.zoomOut();
     else if (key === "0") zoom.reset();

@@ -48,11 +48,11 @@ export function CompareStage({ photo, hasKeys, backdrop, onBackdrop, onStale, ch
     onLoad: () => setLoaded(photo.result),
     onError: onStale,
   };
-  useKeys((event) => {
+  useKeys((key, event) => {
     if (event.ctrlKey || event.metaKey) return;
-    if (event.key === "+" || event.key === "=") zoom.zoomIn();
-    else if (event.key === "-") zoom.zoomOut();
-    else if (event.key === "0") zoom.reset();
+    if (key === "+" || key === "=") zoom.zoomIn();
+    else if (key === "-") zoom.zoomOut();
+    else if (key === "0") zoom.reset();
   }, hasKeys);
 
   return (
