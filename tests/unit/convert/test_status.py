@@ -36,6 +36,7 @@ EXPECTED: list[tuple[Exception, grpc.StatusCode, str]] = [
     (errors.StorageQuotaExceeded("ann", 9, 5), C.RESOURCE_EXHAUSTED, "STORAGE_QUOTA_EXCEEDED"),
     (errors.DiskFull("/data", 5, 9), C.UNAVAILABLE, "DISK_FULL"),
     (errors.Overloaded(1000), C.UNAVAILABLE, "OVERLOADED"),
+    (errors.TooManyStreams(200), C.RESOURCE_EXHAUSTED, "TOO_MANY_STREAMS"),
     (errors.RequestIncomplete(60), C.DEADLINE_EXCEEDED, "REQUEST_INCOMPLETE"),
     (InspectorUnavailable("later"), C.UNAVAILABLE, "UNAVAILABLE"),
     (errors.InvalidTransition(7, "failed", "cancelled"), C.FAILED_PRECONDITION, "INVALID_TRANSITION"),
