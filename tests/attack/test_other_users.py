@@ -16,7 +16,7 @@ from grpc import aio
 from starlette.routing import BaseRoute
 
 from tests.integration.gateway.world import SECRET, GatewayHarness
-from tests.support.api import TINY, open_channel, token
+from tests.support.api import TINY, Api, open_channel, token
 from tests.support.driven_service import DrivenService
 from whitebg.v1 import admin_service_pb2 as admin_pb
 from whitebg.v1 import generator_service_pb2 as pb
@@ -35,6 +35,11 @@ GENERATOR = pb.DESCRIPTOR.services_by_name["GeneratorService"]
 ADMIN = admin_pb.DESCRIPTOR.services_by_name["AdminService"]
 
 
+def in_the_name_of_ann(task: int) -> list[pb.SubmitTaskRequest]:
+    """Return submissions for ann, or of a photo of hers."""
+    return [pb.SubmitTaskRequest(source_task_id=task), pb.SubmitTaskRequest(image=TINY, user_id="ann")]
+
+
 def attempts(task: int) -> dict[str, Attempts]:
     """Return for each RPC of the GeneratorService what eve tries with a task of ann."""
     return {
@@ -42,6 +47,8 @@ def attempts(task: int) -> dict[str, Attempts]:
             (pb.SubmitTaskRequest(source_task_id=task), MISSING),
             (pb.SubmitTaskRequest(image=TINY, user_id="ann"), DENIED),
         ],
+        # Each submission has its own result; `test_submissions_of_another_user_are_rejected_one_by_one`.
+        "SubmitTasks": [(pb.SubmitTasksRequest(requests=in_the_name_of_ann(task)), None)],
         "GetTask": [
             (pb.GetTaskRequest(task_id=task), MISSING),
             (pb.GetTaskRequest(task_id=task, user_id="ann"), DENIED),
@@ -143,6 +150,14 @@ async def test_no_rpc_reads_or_changes_them(service: DrivenService) -> None:
                 assert status is (expected or grpc.StatusCode.OK), (method.name, request, answer)
                 assert SECRET_NAME.encode() not in answer, (method.name, request)
     assert await state(service, task) == before
+
+
+async def test_submissions_of_another_user_are_rejected_one_by_one(service: DrivenService) -> None:
+    task = await task_of_ann(service)
+    async with open_channel(service.target) as channel:
+        results = await Api(channel, "eve", token("eve", secret=SECRET)).submit_many(*in_the_name_of_ann(task))
+    assert [each.error.reason for each in results] == ["TASK_NOT_FOUND", "PERMISSION_DENIED"]
+    assert await service.tasks("eve") == []
 
 
 async def test_no_rpc_of_operators_is_open_to_users(service: DrivenService) -> None:
