@@ -211,7 +211,7 @@ class _Call:
 
 
 def _required(method: str, request: Any) -> Any:
-    """Return a request that was received. Of many submissions, each one is checked by itself.
+    """Return a request that was received. Many submissions are checked separately, by the method.
 
     Raises:
         InvalidRequest: the client ended the call without one, or a text in it contains NUL.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 
 import grpc
 import pytest
@@ -12,7 +11,7 @@ from grpc import aio
 
 from tests.support.api import SECRET, TINY, Api, open_channel, refusal, token
 from tests.support.patience import PATIENCE
-from tests.support.processes import ServiceProcess, service_process
+from tests.support.processes import ServiceProcess, peak_memory, service_process
 from whitebg.v1 import generator_service_pb2 as pb
 
 MIB = 1024 * 1024
@@ -29,11 +28,6 @@ FLOODS = {
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
     with service_process(tmp_path_factory.mktemp("floods"), SECRET, worker_slots="0") as service:
         yield service
-
-
-def peak_memory(pid: int) -> int:
-    (line,) = (line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmHWM"))
-    return int(line.split()[1]) * 1024
 
 
 @pytest.mark.parametrize("method", FLOODS)

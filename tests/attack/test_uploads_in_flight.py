@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, suppress
-from pathlib import Path
 
 import grpc
 import pytest
@@ -14,7 +13,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from tests.support.api import SECRET, TINY, Api, open_channel, read_refusal, token
 from tests.support.patience import PATIENCE
-from tests.support.processes import ServiceProcess, service_process
+from tests.support.processes import ServiceProcess, peak_memory, service_process
 from tests.support.stalling import stalling_proxy
 from whitebg.v1 import generator_service_pb2 as pb
 
@@ -28,11 +27,6 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess
     """A service with memory for four photos at once, one per user."""
     with service_process(tmp_path_factory.mktemp("few"), SECRET, worker_slots="0", upload_memory_mib="136") as service:
         yield service
-
-
-def peak_memory(pid: int) -> int:
-    (line,) = (line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmHWM"))
-    return int(line.split()[1]) * 1024
 
 
 def own_connection(target: str) -> aio.Channel:

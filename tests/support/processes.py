@@ -37,6 +37,12 @@ def alive(pid: int) -> bool:
     return stat.rpartition(")")[2].split()[0] != "Z"
 
 
+def peak_memory(pid: int) -> int:
+    """Return the peak memory of a process, in bytes."""
+    (line,) = (line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) * 1024
+
+
 def engine_pids(pid: int) -> list[int]:
     """Return the ids of the engine processes of a service."""
     return [child for child in children(pid) if b"job_runner" in Path(f"/proc/{child}/cmdline").read_bytes()]

@@ -123,7 +123,8 @@ MAX_MORE_OPTIONS = 19
 _MORE_OPTIONS = {
     "type": "string",
     "default": "[]",
-    "description": "Options of further pictures of the same photo, such as for other markets, at most 19, as JSON: "
+    "description": "Options of further pictures of the same photo, such as for other markets, "
+    f"at most {MAX_MORE_OPTIONS}, as JSON: "
     '[{"preset": "taobao"}, {"preset": "jd", "format": "png"}, …]; each has the fields of this form, and its hints',
     "contentMediaType": "application/json",
 }
@@ -138,7 +139,7 @@ class OptionsForm(PictureOptions):
             {
                 "type": "string",
                 "default": "[]",
-                "description": "Regions that are product or backdrop for sure, at most 64, as JSON: "
+                "description": f"Regions that are product or backdrop for sure, at most {MAX_HINTS}, as JSON: "
                 '[{"kind": "keep" or "drop", "region": {"left": 0.1, "top": 0.2, "right": 0.5, "bottom": 0.6}}, …]; '
                 "shares of the upright photo from 0 to 1, and a later one wins where two overlap",
                 "contentMediaType": "application/json",

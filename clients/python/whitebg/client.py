@@ -161,9 +161,11 @@ class AsyncClient:
             TypeError: the image or the mask is neither bytes nor a path nor a binary file.
 
         """
-        submission = Submission(
+        if isinstance(image, int):
+            raise TypeError("a photo is bytes, a path or a binary file, not int; use resubmit for an earlier task")
+        (task,) = await self.submit_outputs(
             image,
-            options or TaskOptions(),
+            [options or TaskOptions()],
             filename=filename,
             idempotency_key=idempotency_key,
             user_id=user_id,
@@ -174,7 +176,6 @@ class AsyncClient:
             mask=mask,
             batch_id=batch_id,
         )
-        (task,) = await submit(self._wire, submission)
         return task
 
     def submit_many(self, submissions: Iterable[Submission]) -> AsyncGenerator[SubmissionResult]:
@@ -303,9 +304,9 @@ class AsyncClient:
             TypeError: the mask is neither bytes nor a path nor a binary file.
 
         """
-        submission = Submission(
+        (task,) = await self.submit_outputs(
             source_task_id,
-            options or TaskOptions(),
+            [options or TaskOptions()],
             idempotency_key=idempotency_key,
             user_id=user_id,
             priority=priority,
@@ -316,7 +317,6 @@ class AsyncClient:
             drop_mask=drop_mask,
             batch_id=batch_id,
         )
-        (task,) = await submit(self._wire, submission)
         return task
 
     async def get(self, task_id: int, *, user_id: str | None = None) -> Task:

@@ -19,7 +19,7 @@ from whitebg.v1 import generator_service_pb2 as pb
 from whitebg.wire import Wire
 from whitebg_process.backoff import Backoff
 
-MAX_TASKS_PER_CALL = 256
+_MAX_TASKS_PER_CALL = 256
 """The service's own limit."""
 _BYTES_PER_CALL = 8 * 1024 * 1024
 """A call with larger requests gains nothing, and takes longer to be repeated."""
@@ -77,7 +77,7 @@ async def _groups(submissions: Iterable[Submission]) -> AsyncIterator[Sequence[_
             group.append(_Prepared(submission, error))
             continue
         more, larger = 1 + len(submission.more_options), request.ByteSize()
-        if group and (tasks + more > MAX_TASKS_PER_CALL or size + larger > _BYTES_PER_CALL):
+        if group and (tasks + more > _MAX_TASKS_PER_CALL or size + larger > _BYTES_PER_CALL):
             yield group
             group, tasks, size = [], 0, 0
         group.append(_Prepared(submission, request))

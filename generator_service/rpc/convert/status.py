@@ -7,7 +7,7 @@ from datetime import timedelta
 from functools import singledispatch
 from typing import Any
 
-from google.protobuf import any_pb2, duration_pb2
+from google.protobuf import any_pb2
 from google.protobuf.message import Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc import Status
@@ -18,6 +18,7 @@ from grpc_status import rpc_status
 from generator_service.blobs.contract import BlobStoreUnavailable
 from generator_service.domain import errors
 from generator_service.engines.inspector import InspectorUnavailable
+from generator_service.rpc.convert.messages import duration
 from generator_service.store.reconnect import DatabaseUnavailable
 from generator_service.store.unavailable import LASTING
 from generator_service.store.writer import StoreBusy, StoreClosed
@@ -59,9 +60,7 @@ class Problem:
             quota = error_details_pb2.QuotaFailure.Violation(subject=self.quota_subject, description=self.message)
             details.append(error_details_pb2.QuotaFailure(violations=[quota]))
         if self.retry_after is not None:
-            delay = duration_pb2.Duration()
-            delay.FromTimedelta(self.retry_after)
-            details.append(error_details_pb2.RetryInfo(retry_delay=delay))
+            details.append(error_details_pb2.RetryInfo(retry_delay=duration(self.retry_after)))
         packed = []
         for detail in details:
             item = any_pb2.Any()
@@ -72,17 +71,13 @@ class Problem:
 
     def submit_task_error(self) -> pb.SubmitTaskError:
         """Return the same as the result of one of many submissions."""
-        delay = None
-        if self.retry_after is not None:
-            delay = duration_pb2.Duration()
-            delay.FromTimedelta(self.retry_after)
         return pb.SubmitTaskError(
             code=code_pb2.Code.Value(self.code.name),
             message=self.message,
             reason=self.reason,
             metadata=self.metadata,
             field=self.field_violation[0] if self.field_violation else "",
-            retry_after=delay,
+            retry_after=duration(self.retry_after),
         )
 
     def apply(self, context: ServicerContext[Any, Any]) -> None:

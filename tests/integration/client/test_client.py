@@ -120,6 +120,12 @@ async def test_a_submit_to_a_full_disk_is_not_repeated_before_the_service_asks(t
     assert refused.value.retry_after == 60
 
 
+async def test_an_earlier_task_is_no_photo(client: AsyncClient, server: DrivenService) -> None:
+    with pytest.raises(TypeError, match="use resubmit"):
+        await client.submit(1)  # type: ignore[arg-type]
+    assert not await server.tasks("ann")
+
+
 async def test_a_photo_too_large_is_not_even_sent(client: AsyncClient, server: DrivenService, tmp_path: Path) -> None:
     film = tmp_path / "film.png"
     with film.open("wb") as file:

@@ -19,7 +19,7 @@ from PIL import Image
 from tests.support.api import QUICK, SECRET, TINY, Api, open_channel, read_refusal, refusal, token
 from tests.support.floods import FLOODS
 from tests.support.photos import product_photo
-from tests.support.processes import ServiceProcess, service_process
+from tests.support.processes import ServiceProcess, peak_memory, service_process
 from whitebg.v1 import event_pb2, task_pb2
 
 INVALID, NOT_FOUND = grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND
@@ -75,12 +75,6 @@ async def test_a_file_of_tiny_parts_is_rejected_and_takes_no_memory(
 
     assert (refused.code, refused.reason, refused.fields) == (INVALID, "IMAGE_TOO_COMPLEX", ["image"])
     assert peak_memory(service.pid) - before < 150 * MIB
-
-
-def peak_memory(pid: int) -> int:
-    """Return the peak memory of a process, in bytes."""
-    (line,) = (line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmHWM"))
-    return int(line.split()[1]) * 1024
 
 
 async def test_message_that_no_photo_and_mask_can_fill_is_rejected_unread(api: Api) -> None:

@@ -33,7 +33,7 @@ async def test_one_that_is_rejected_has_the_error_of_a_call_of_its_own(connect: 
         submit_request(options=task_pb2.TaskOptions(engine=task_pb2.ENGINE_NEURAL)),
         submit_request(product_photo(33, 33), idempotency_key="known"),
         submit_request(None, source_task_id=stranger.task_id),
-        submit_request(user_id="somebody"),
+        submit_request(user_id="another"),
         submit_request(priority=5),
         submit_request(batch_id="not a name"),
         submit_request(filename="a\0b.png"),

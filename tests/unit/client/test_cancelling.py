@@ -46,7 +46,7 @@ class Gate:
         assert await asyncio.to_thread(self.reached.wait, PATIENCE)
         for _ in range(times):
             task.cancel()
-            await asyncio.sleep(0)
+            await asyncio.sleep(0)  # One turn of the loop, in which the task takes the cancellation.
         self.opened.set()
         with pytest.raises(asyncio.CancelledError):
             await task
