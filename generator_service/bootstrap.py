@@ -56,6 +56,7 @@ class Components:
     """Commits of this process, for its own log tail."""
     blobs: Images
     engines: Engines
+    """Not started: whoever runs the worker starts them."""
     routing: Routing
     worker: Worker | None
     readiness: ReadinessMonitor
@@ -109,7 +110,6 @@ async def parts_of(settings: Settings, engines: Engines | None = None) -> AsyncI
         )
         worker = None
         if settings.worker_slots:
-            await stack.enter_async_context(engines)
             worker = Worker(
                 _worker_settings(settings),
                 store=store,

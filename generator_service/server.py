@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Coroutine, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -162,7 +162,8 @@ async def running_service(
     credentials = server_credentials(settings.tls) if settings.tls else None
     async with AsyncExitStack() as stack:
         parts = await stack.enter_async_context(parts_of(settings, engines))
-        inspector = await stack.enter_async_context(inspector or Inspector())
+        inspector = inspector or Inspector()
+        await _enter_together(stack, inspector, *([parts.engines] if parts.worker else []))
         clock, metrics, wake, store, worker = parts.clock, parts.metrics, parts.wake, parts.store, parts.worker
 
         view = QueueView(
@@ -260,6 +261,16 @@ async def running_service(
                 worker.drain()
             await asyncio.gather(_stop(server, watchers, healthy, settings), *working, return_exceptions=True)
             logger.info("drained")
+
+
+async def _enter_together(stack: AsyncExitStack, *managers: AbstractAsyncContextManager[object]) -> None:
+    """Enter all at the same time: each waits for processes of its own. If one fails, the others are left again."""
+    try:
+        async with asyncio.TaskGroup() as entering:
+            for manager in managers:
+                entering.create_task(stack.enter_async_context(manager))
+    except ExceptionGroup as failures:
+        raise failures.exceptions[0] from None
 
 
 async def _stop(server: aio.Server, watchers: Watchers, healthy: HealthServicer, settings: Settings) -> None:

@@ -49,6 +49,7 @@ async def running_worker(settings: Settings, engines: Engines | None = None) -> 
         parts = await stack.enter_async_context(parts_of(settings, engines))
         worker = parts.worker
         assert worker is not None  # noqa: S101 (there are slots)
+        await stack.enter_async_context(parts.engines)
 
         async def reset() -> None:
             """Do nothing: tasks cancelled in the meantime are noticed by the next heartbeat."""

@@ -16,11 +16,16 @@ import grpc
 import pytest
 from grpc import aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from pydantic import SecretStr
 
+from generator_service.domain.errors import EngineError
+from generator_service.engines.inspector import Inspector
+from generator_service.server import running_service
+from generator_service.settings import Settings
 from tests.integration.service.conftest import frozen_engine
 from tests.support.api import SECRET, Api, open_channel, token
 from tests.support.patience import PATIENCE
-from tests.support.processes import Program, ServiceProcess, alive, program, service_process
+from tests.support.processes import Program, ServiceProcess, alive, children, program, service_process
 from whitebg.v1 import event_pb2, task_pb2
 
 SERVE = [sys.executable, "-m", "generator_service", "serve"]
@@ -143,6 +148,17 @@ async def test_engine_processes_do_not_outlive_a_killed_service(data_dir: Path) 
         ended, _, _ = await asyncio.to_thread(select.select, [handle], [], [], PATIENCE)
         os.close(handle)
         assert ended
+
+
+async def test_no_process_is_left_behind_if_another_kind_does_not_start(tmp_path: Path) -> None:
+    before = children(os.getpid())
+    settings = Settings(data_dir=tmp_path, grpc_port=0, jwt_secret=SecretStr(SECRET), worker_slots=1, pool_processes=1)
+
+    with pytest.raises(EngineError, match="exited with code 1"):
+        async with running_service(settings, Inspector(runner="no_such_module:perform")):
+            raise AssertionError("it started without an inspector")
+
+    assert children(os.getpid()) == before
 
 
 async def test_one_data_folder_has_one_service(data_dir: Path) -> None:
