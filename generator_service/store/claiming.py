@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -13,7 +12,7 @@ from generator_service.domain.routing import Routing
 from generator_service.domain.task import Task
 from generator_service.domain.task_options import Engine
 from generator_service.store import statements
-from generator_service.store.contract import Claimant
+from generator_service.store.contract import Claimant, Claimed
 from generator_service.store.limits import Limits
 from generator_service.store.unit_of_work import UnitOfWork
 
@@ -31,7 +30,7 @@ class CommitClaims:
         self._claimant = claimant
         self._claim = partial(claim, owner=owner, lease_for=lease_for, limits=limits, routing=routing)
         self._reserved = 0
-        self._claimed: Sequence[Task] = ()
+        self._claimed = Claimed()
 
     def make(self, uow: UnitOfWork) -> None:
         """Fill the worker's free slots, if it has any; called again if the transaction has to be run again."""
@@ -42,14 +41,14 @@ class CommitClaims:
     def deliver(self, *, committed: bool) -> None:
         """Hand over the claimed tasks, or none if the transaction was rolled back."""
         reserved, claimed = self._reserved, self._claimed
-        self._reserved, self._claimed = 0, ()
+        self._reserved, self._claimed = 0, Claimed()
         if reserved:
-            self._claimant.deliver(claimed if committed else (), reserved)
+            self._claimant.deliver(claimed if committed else Claimed(), reserved)
 
 
 def claim(
     uow: UnitOfWork, *, owner: str, limit: int, lease_for: timedelta, limits: Limits, routing: Routing
-) -> list[Task]:
+) -> Claimed:
     """Start up to ``limit`` tasks for a worker, but none that would have to wait for an engine or for the images."""
     claimed: list[Task] = []
     runnable = {"now": uow.queue_time, "running_per_user": limits.running_per_user}
@@ -79,7 +78,7 @@ def claim(
             break
         blocked = now_blocked
         more = passed or len(found) == left or any(uow.users.counts(row.user_id).pending for row in found)
-    return claimed
+    return Claimed(claimed, uow.gates.breakers())
 
 
 def _held_back(uow: UnitOfWork, routing: Routing) -> set[str]:

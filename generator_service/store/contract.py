@@ -14,7 +14,7 @@ I6  The same ``(user_id, idempotency_key)`` is the same task; with another reque
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
@@ -102,6 +102,15 @@ class Retention:
     """The longest that any event is kept, if that is longer than ``events_for``."""
 
 
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """Tasks that a worker may run."""
+
+    tasks: Sequence[Task] = ()
+    breakers: Mapping[str, Breaker] = field(default_factory=dict)
+    """The breakers by name, as the claim found and left them."""
+
+
 class Claimant(Protocol):
     """A worker of this process that takes tasks as soon as they are runnable. Its methods are safe from any thread."""
 
@@ -109,7 +118,7 @@ class Claimant(Protocol):
         """Take all free slots; return how many."""
         ...
 
-    def deliver(self, tasks: Sequence[Task], reserved: int) -> None:
+    def deliver(self, claimed: Claimed, reserved: int) -> None:
         """Take over claimed and committed tasks; further reserved slots are released."""
         ...
 
@@ -158,7 +167,7 @@ class TaskStore(ImageRecords, RevocationStore, Protocol):
         """
         ...
 
-    async def claim(self, owner: str, *, limit: int, lease_for: timedelta) -> Sequence[Task]:
+    async def claim(self, owner: str, *, limit: int, lease_for: timedelta) -> Claimed:
         """Give up to ``limit`` runnable tasks to a worker.
 
         The order is that of `generator_service.domain.claim_order`. Tasks that need an open breaker's engine are passed

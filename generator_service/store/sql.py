@@ -33,6 +33,7 @@ from generator_service.store.contract import (
     NO_IMAGES,
     Beat,
     Claimant,
+    Claimed,
     DeletedTasks,
     Enqueued,
     Refusal,
@@ -128,7 +129,7 @@ class SqlTaskStore:
             )
         )
 
-    async def claim(self, owner: str, *, limit: int, lease_for: timedelta) -> Sequence[Task]:
+    async def claim(self, owner: str, *, limit: int, lease_for: timedelta) -> Claimed:
         """Give up to ``limit`` runnable tasks to a worker."""
         return await self._write(
             partial(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from generator_service.blobs.contract import BlobMissing, BlobStoreUnavailable, discard
-from generator_service.domain.breaker import engine_breaker, title_of, without_pauses
+from generator_service.domain.breaker import Breaker, engine_breaker, title_of, without_pauses
 from generator_service.domain.errors import EngineError, EngineUnavailable, InvalidRequest
 from generator_service.domain.finding import Finding
 from generator_service.domain.presets import PictureSpec, resolve
@@ -40,8 +40,16 @@ class Generation:
         self._metrics = metrics
         self._guard = ImageStoreGuard(store, images)
 
-    async def make(self, task: Task, report: ProgressReport, on_engine: Callable[[Engine], None]) -> Picture:
+    async def make(
+        self,
+        task: Task,
+        breakers: Mapping[str, Breaker],
+        report: ProgressReport,
+        on_engine: Callable[[Engine], None],
+    ) -> Picture:
         """Make the picture of a task; ``on_engine`` is called with each engine before it is used.
+
+        ``breakers`` are those of its claim.
 
         A task that requests AUTO gets the next engine if one is unavailable for long or fails for reasons of its own;
         the picture then has a finding with the cause.
@@ -57,7 +65,7 @@ class Generation:
         if task.input.mask is not None:
             spec = replace(spec, mask=await self._image(task.input.mask.blob, "mask"))
         requested, passed = task.options.engine, list[str]()
-        routing, breakers = self._routing.of_task(task), without_pauses(await self._store.breakers())
+        routing, breakers = self._routing.of_task(task), without_pauses(breakers)
         route = routing.route(requested, breakers, self._store.queue_time(), task.task_id)
         while True:
             engine = _engine_of(route)

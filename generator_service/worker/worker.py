@@ -7,14 +7,14 @@ import contextlib
 import logging
 import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from importlib.metadata import version
 
 from generator_service.blobs.contract import BlobStoreUnavailable
-from generator_service.domain.breaker import Outage
+from generator_service.domain.breaker import Breaker, Outage
 from generator_service.domain.clock import Clock
 from generator_service.domain.errors import EngineError, LeaseLost, WhitebgError
 from generator_service.domain.event import TaskEvent
@@ -28,7 +28,7 @@ from generator_service.engines.work_timeout import WorkTimeout
 from generator_service.images import Images
 from generator_service.notifier.contract import Notifier, Topic
 from generator_service.ops.metrics import Metrics, Outcome
-from generator_service.store.contract import LEASE, Beat, TaskStore
+from generator_service.store.contract import LEASE, Beat, Claimed, TaskStore
 from generator_service.worker.attempt_errors import classify
 from generator_service.worker.generation import Generation
 from generator_service.worker.maintenance import every
@@ -61,6 +61,8 @@ class _Run:
     """One attempt run by this worker."""
 
     task: Task
+    breakers: Mapping[str, Breaker]
+    """As its claim found and left them."""
     percent: int = 0
     stage: str = "starting"
     ending: bool = False
@@ -213,15 +215,15 @@ class Worker:
         """Take all free slots; see `Claimant`."""
         return self._slots.take_all()
 
-    def deliver(self, tasks: Sequence[Task], reserved: int) -> None:
+    def deliver(self, claimed: Claimed, reserved: int) -> None:
         """Run tasks that were claimed with a commit; see `Claimant`."""
-        self._slots.release(reserved - len(tasks))
-        if tasks:
-            call_in_loop(self._loop, self._start, tasks)
+        self._slots.release(reserved - len(claimed.tasks))
+        if claimed.tasks:
+            call_in_loop(self._loop, self._start, claimed)
 
-    def _start(self, tasks: Sequence[Task]) -> None:
-        for task in tasks:
-            run = _Run(task)
+    def _start(self, claimed: Claimed) -> None:
+        for task in claimed.tasks:
+            run = _Run(task, claimed.breakers)
             self._runs[task.task_id] = run
             self._metrics.run_began()
             run.activity = self._loop.create_task(self._attempt(run), name=f"task-{task.task_id}")
@@ -260,7 +262,7 @@ class Worker:
             # The commit that ends a run claims the next task; the poll is only a fallback.
             return POLL_SECONDS
         began = self._clock.monotonic()
-        claimed: Sequence[Task] = ()
+        claimed = Claimed()
         try:
             claimed = await self._store.claim(self.owner, limit=free, lease_for=self.lease_for)
             self._start(claimed)
@@ -268,10 +270,10 @@ class Worker:
             logger.exception("claiming failed; trying again")
             return POLL_SECONDS
         finally:
-            self._slots.release(free - len(claimed))
+            self._slots.release(free - len(claimed.tasks))
         try:
             since = timedelta(seconds=self._clock.monotonic() - began)
-            due = None if len(claimed) == free else await self._store.next_due(since=since)
+            due = None if len(claimed.tasks) == free else await self._store.next_due(since=since)
         except Exception:
             logger.exception("looking for the next retry failed; trying again")
             return POLL_SECONDS
@@ -310,7 +312,8 @@ class Worker:
         try:
             async with WorkTimeout(run.task.timeout.total_seconds()) as deadline:
                 with run.meter.measuring(deadline, on_call=self._beat_now.set):
-                    return await self._generation.make(run.task, partial(self._report, run), run.meter.use)
+                    report = partial(self._report, run)
+                    return await self._generation.make(run.task, run.breakers, report, run.meter.use)
         except TimeoutError:
             if not deadline.expired():
                 raise

@@ -185,14 +185,14 @@ class DrivenService:
         """Start a task as soon as it may run; it has to be the next in the queue."""
         async with asyncio.timeout(PATIENCE):
             # The pause before a retry ends without a signal.
-            while not (claimed := await self._parts.store.claim(_WORKER, limit=1, lease_for=LEASE)):  # noqa: ASYNC110
+            while not (claimed := await self.work_on_all(at_most=1)):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         assert [task.task_id for task in claimed] == [task_id], "another task is the next"
         return claimed[0]
 
-    async def work_on_all(self) -> Sequence[Task]:
+    async def work_on_all(self, at_most: int = 1000) -> Sequence[Task]:
         """Start every task that may run."""
-        return await self._parts.store.claim(_WORKER, limit=1000, lease_for=LEASE)
+        return (await self._parts.store.claim(_WORKER, limit=at_most, lease_for=LEASE)).tasks
 
     async def progress(self, task_id: int, percent: int, stage: str = "segmenting") -> None:
         """Report the progress of a task."""

@@ -26,7 +26,7 @@ async def copy_result(database: Path, user: str, count: int) -> None:
         copies = [_copy_of(task, f"photo-{number:04}.jpg") for number in range(count)]
         await asyncio.gather(*map(store.enqueue, copies))  # together, so that many are stored with each commit
         claimed = await store.claim("seeding", limit=count, lease_for=timedelta(minutes=5))
-        await asyncio.gather(*(store.complete(copy.lease, task.result) for copy in claimed))
+        await asyncio.gather(*(store.complete(copy.lease, task.result) for copy in claimed.tasks))
     finally:
         await store.close()
 

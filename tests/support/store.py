@@ -150,7 +150,7 @@ class StoreHarness:
 
     async def claim(self, owner: str = "w1", limit: int = 1) -> Sequence[Task]:
         """Claim tasks for a worker."""
-        return await self.store.claim(owner, limit=limit, lease_for=LEASE)
+        return (await self.store.claim(owner, limit=limit, lease_for=LEASE)).tasks
 
     async def running(self, user: str = "ann", *, max_attempts: int = 3, owner: str = "w1") -> Task:
         """Enqueue a task in an empty queue, and claim it."""

@@ -67,7 +67,7 @@ async def work(driven: DrivenService, per_second: float) -> None:
         # Not a wait for an event: this is the pace of the changes.
         await asyncio.sleep(max(0.0, next_at - time.monotonic()))
         next_at += 1 / per_second
-        for task in await store.claim("bench", limit=1, lease_for=LEASE):
+        for task in (await store.claim("bench", limit=1, lease_for=LEASE)).tasks:
             await store.complete(task.lease, RESULT)
 
 

@@ -77,7 +77,7 @@ async def transitions(store: TaskStore, batch: int, seconds: float, worker: str 
     done, began = 0, time.perf_counter()
     while (took := time.perf_counter() - began) < seconds:
         await asyncio.gather(*(store.enqueue(new_task(f"{worker}-{number}")) for number in range(batch)))
-        claimed = await store.claim(worker, limit=batch, lease_for=LEASE)
+        claimed = (await store.claim(worker, limit=batch, lease_for=LEASE)).tasks
         await asyncio.gather(*(store.complete(task.lease, RESULT) for task in claimed))
         done += batch + 2 * len(claimed)
     return done / took

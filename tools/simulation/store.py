@@ -135,7 +135,7 @@ class _Run:
         )
 
     async def _claim(self, worker: str, limit: int) -> int:
-        claimed = await self._store.claim(worker, limit=limit, lease_for=LEASE)
+        claimed = (await self._store.claim(worker, limit=limit, lease_for=LEASE)).tasks
         for task in claimed:
             self.records.append(Claimed(worker=worker, at=self.now, task_id=task.task_id, attempt=task.attempt))
             self._leases.append(task.lease)

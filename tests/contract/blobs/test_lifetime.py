@@ -67,7 +67,7 @@ async def completed(store: SqlTaskStore, blobs: BlobStore) -> set[str]:
     photo, drawn, result, thumbnail, mask = (new_key(kind) for kind in ("input", "mask", "result", "thumbnail", "mask"))
     await put(blobs, photo, drawn, result, thumbnail, mask)
     await store.enqueue(replace(new, input=replace(new.input, blob=photo, mask=replace(MASK, blob=drawn))))
-    (task,) = await store.claim("worker", limit=1, lease_for=LEASE)
+    (task,) = (await store.claim("worker", limit=1, lease_for=LEASE)).tasks
     await store.complete(task.lease, replace(RESULT, blob=result, thumbnail_blob=thumbnail, mask_blob=mask))
     return {photo, drawn, result, thumbnail, mask}
 

@@ -59,7 +59,7 @@ class Queue:
     async def claim(self) -> list[int]:
         """Claim tasks for the free slots."""
         free = self.slots - len(self.running)
-        claimed = await self.store.claim("w1", limit=free, lease_for=LEASE) if free else []
+        claimed = (await self.store.claim("w1", limit=free, lease_for=LEASE)).tasks if free else ()
         self.running.extend(claimed)
         return [task.task_id for task in claimed]
 

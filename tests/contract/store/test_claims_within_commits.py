@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from datetime import timedelta
 
 from generator_service.domain.event import EventType
 from generator_service.domain.task import Task, TaskState
+from generator_service.store.contract import Claimed
 from generator_service.store.limits import Limits
 from tests.contract.store.conftest import OpenStore
 from tests.support.store import LEASE, RESULT, StoreHarness, audit, new_task
@@ -24,9 +24,9 @@ class Waiting:
         free, self.free = self.free, 0
         return free
 
-    def deliver(self, tasks: Sequence[Task], reserved: int) -> None:
-        self.free += reserved - len(tasks)
-        self.delivered += tasks
+    def deliver(self, claimed: Claimed, reserved: int) -> None:
+        self.free += reserved - len(claimed.tasks)
+        self.delivered += claimed.tasks
 
 
 def claim_for(desk: StoreHarness, worker: Waiting) -> None:

@@ -145,7 +145,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule(target=leases, owner=WORKERS, limit=st.integers(1, 3))
     def claim(self, owner: str, limit: int) -> Any:
-        claimed = self._run(self.store.claim(owner, limit=limit, lease_for=LEASE))
+        claimed = self._run(self.store.claim(owner, limit=limit, lease_for=LEASE)).tasks
         assert [task.task_id for task in claimed] == self.model.claim(owner, limit, LEASE)
         return multiple(*(task.lease for task in claimed))
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from generator_service.domain.breaker import BLOBS, Condition, Outage, engine_breaker
+from generator_service.domain.breaker import BLOBS, Access, Condition, Outage, engine_breaker
 from generator_service.domain.errors import LeaseLost
 from generator_service.domain.event import EventType
 from generator_service.domain.routing import Routing, WaitPolicy
@@ -132,6 +132,21 @@ async def test_a_half_open_breaker_is_probed_by_one_task_at_a_time(open_store: O
     await desk.store.complete(probe.lease, MADE_BY_GEMINI)
     assert (await desk.store.breakers())[GEMINI].condition(desk.clock.now()) is Condition.CLOSED
     assert len(await desks[2].claim(limit=9)) == 5
+
+
+async def test_a_claim_brings_the_breakers_as_it_left_them(desk: StoreHarness) -> None:
+    await add(desk, Engine.GEMINI, "ann")
+    await desk.store.trip(outage())
+    blocked = await desk.store.claim("w1", limit=1, lease_for=LEASE)
+    assert (blocked.tasks, blocked.breakers[GEMINI].condition(desk.clock.now())) == ([], Condition.OPEN)
+
+    desk.clock.advance(QUOTA)
+    probing = await desk.store.claim("w1", limit=1, lease_for=LEASE)
+
+    (probe,) = probing.tasks
+    assert probing.breakers == await desk.store.breakers()
+    assert probing.breakers[GEMINI].access(desk.clock.now(), probe.task_id) is not Access.BLOCKED
+    assert probing.breakers[GEMINI].access(desk.clock.now(), probe.task_id + 1) is Access.BLOCKED
 
 
 @pytest.mark.parametrize("end", ["cancelled", "failed", "timed out", "released"])

@@ -163,10 +163,9 @@ async def test_every_response_of_a_long_batch_can_be_resumed_from(api: Api, serv
 async def test_the_overview_of_many_running_tasks_fits_into_a_message(
     operator: AdminServiceAsyncStub, service: Running
 ) -> None:
-    started = [
-        task.task_id
-        for task in await service.parts.store.claim("worker", limit=MAX_RUNNING_SHOWN, lease_for=timedelta(hours=1))
-    ]
+    hour = timedelta(hours=1)
+    claimed = await service.parts.store.claim("worker", limit=MAX_RUNNING_SHOWN, lease_for=hour)
+    started = [task.task_id for task in claimed.tasks]
     assert len(started) == MAX_RUNNING_SHOWN
     found = await operator.GetOverview(admin_pb.GetOverviewRequest(), metadata=as_operator())
     assert found.ByteSize() < 2 * pages.MAX_PAGE_BYTES < LIMIT

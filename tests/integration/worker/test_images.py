@@ -132,7 +132,7 @@ async def test_auto_takes_the_next_engine_where_one_runs_out_of_memory(store: Sq
 
     blobs = LocalBlobStore(tmp_path / "blobs")
     await submitted(store, blobs)
-    (task,) = await store.claim("w1", limit=1, lease_for=LEASE)
+    (task,) = (await store.claim("w1", limit=1, lease_for=LEASE)).tasks
     task = replace(task, options=replace(task.options, engine=Engine.AUTO))
     order = (Engine.NEURAL, Engine.LOCAL)
     engines = Engines(
@@ -142,7 +142,7 @@ async def test_auto_takes_the_next_engine_where_one_runs_out_of_memory(store: Sq
         store=store, images=Images(blobs, store), engines=engines, routing=Routing(order=order), metrics=Metrics()
     )
     used: list[Engine] = []
-    picture = await generation.make(task, lambda *_: None, used.append)
+    picture = await generation.make(task, {}, lambda *_: None, used.append)
     assert (used, picture.engine) == ([*order], Engine.LOCAL)
     assert "needs more memory" in picture.findings[0].message
 
@@ -153,15 +153,15 @@ async def test_photo_missing_in_the_image_store_of_another_database_is_waited_fo
     blobs = LocalBlobStore(tmp_path / "blobs")
     await submitted(store, blobs)
     assert await ImageStoreGuard(store, blobs).verified()
-    (task,) = await store.claim("w1", limit=1, lease_for=LEASE)
+    (task,) = (await store.claim("w1", limit=1, lease_for=LEASE)).tasks
     engines = Engines(JobPool(PoolSettings(processes=1)), [PromptEngine(lambda: asyncio.sleep(0))], (Engine.LOCAL,))
     generation = Generation(
         store=store, images=Images(blobs, store), engines=engines, routing=Routing(), metrics=Metrics()
     )
     await blobs.delete(task.input.blob)
     with pytest.raises(EngineError) as missing:
-        await generation.make(task, lambda *_: None, lambda _: None)
+        await generation.make(task, {}, lambda *_: None, lambda _: None)
     assert missing.value.code == "input_missing"
     await blobs.put(MARKER_KEY, Marker("another", 0).encode(), content_type="application/json")
     with pytest.raises(BlobStoreUnavailable, match="belongs to another database"):
-        await generation.make(task, lambda *_: None, lambda _: None)
+        await generation.make(task, {}, lambda *_: None, lambda _: None)

@@ -19,6 +19,7 @@ from generator_service.engines.registry import Engines
 from generator_service.images import Images
 from generator_service.notifier.local import LocalNotifier
 from generator_service.ops.metrics import Metrics
+from generator_service.store.contract import Claimed
 from generator_service.store.sql import SqlTaskStore
 from generator_service.worker.worker import Worker, WorkerSettings
 from tests.integration.worker.conftest import submitted
@@ -70,8 +71,8 @@ async def test_a_run_cancelled_before_its_first_step_releases_its_slot(store: Sq
 async def test_the_commit_that_ends_a_run_starts_the_next_one(
     store: SqlTaskStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def claim_nothing(*_: object, **__: object) -> tuple[()]:
-        return ()
+    async def claim_nothing(*_: object, **__: object) -> Claimed:
+        return Claimed()
 
     monkeypatch.setattr(store, "claim", claim_nothing)
     blobs = LocalBlobStore(tmp_path / "blobs")
