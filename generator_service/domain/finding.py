@@ -28,6 +28,7 @@ CODES: dict[str, str] = {
     "file_too_large": "no file within the market's size limit could be made",
     "hint_without_effect": "nothing in a region to keep differs from the backdrop around it",
     "engine_fallback": "the preferred engine was not used",
+    "prompt_ignored": "the engine that made the picture follows no prompt",
     "unverified_weights": "the network's weights are not known by their checksum",
     "generated_cropped": "the generated picture cuts the product off",
     "generated_differs": "the generated picture shows another product",

@@ -14,7 +14,7 @@ from generator_service.domain.finding import Finding
 from generator_service.domain.presets import PictureSpec, resolve
 from generator_service.domain.routing import Route, Routing
 from generator_service.domain.task import ResultInfo, Task
-from generator_service.domain.task_options import Engine
+from generator_service.domain.task_options import Engine, TaskOptions
 from generator_service.engines.base import Picture, ProgressReport
 from generator_service.engines.registry import Engines
 from generator_service.image_store import ImageStoreGuard
@@ -87,7 +87,7 @@ class Generation:
                 passed.append(f"{title_of(name)} could not be used: {error.message}")
                 route = routing.route(requested, breakers, self._store.queue_time(), task.task_id)
             else:
-                return replace(picture, findings=(*_notices(passed, engine), *picture.findings))
+                return replace(picture, findings=(*_notices(passed, engine, task.options), *picture.findings))
 
     async def keep(self, picture: Picture) -> tuple[ResultInfo, Mapping[str, bytes]]:
         """Store a picture, its thumbnail and its mask; on failure, none of them.
@@ -165,6 +165,10 @@ def _engine_of(route: Route) -> Engine:
     raise MustWait(route.blocked_by.outage())
 
 
-def _notices(passed: list[str], engine: Engine) -> list[Finding]:
+def _notices(passed: list[str], engine: Engine, options: TaskOptions) -> list[Finding]:
     made_by = f"Made by {title_of(engine_breaker(engine))}"
-    return [Finding(code="engine_fallback", message=f"{made_by}, because {reason}") for reason in passed]
+    notices = [Finding(code="engine_fallback", message=f"{made_by}, because {reason}") for reason in passed]
+    if options.prompt and engine is not Engine.GEMINI:
+        message = f"{made_by}, which follows no prompt; request the engine gemini, or leave the prompt out"
+        notices.append(Finding(code="prompt_ignored", message=message))
+    return notices

@@ -19,8 +19,10 @@ class HeadAsGet:
         if scope["type"] != "http" or scope["method"] != "HEAD":
             await self._app(scope, receive, send)
             return
+        # Range is defined for GET alone (RFC 9110, section 14.2).
+        headers = [(name, value) for name, value in scope["headers"] if name != b"range"]
         # A copy: the server decides by its own scope that no body is sent.
-        routed = {**scope, "method": "GET", WITHOUT_BODY: True}
+        routed = {**scope, "method": "GET", "headers": headers, WITHOUT_BODY: True}
         try:
             await self._app(routed, receive, send)
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -88,7 +89,7 @@ async def received_form(request: Request) -> AsyncIterator[FormData]:
             f"the content type is {content_type[:80]!r}; send multipart/form-data",
         )
     async with multipart_form(
-        request, max_files=len(_FILES), max_fields=_MAX_FIELDS, max_part_size=_MAX_FIELD_BYTES
+        request, max_files=_MAX_FIELDS, max_fields=_MAX_FIELDS, max_part_size=_MAX_FIELD_BYTES
     ) as form:
         yield form
 
@@ -97,7 +98,7 @@ def read_upload(form: FormData, max_bytes: int) -> Upload:
     """Read the photo, its mask if there is one, and its options from a form.
 
     Raises:
-        Problem: 400 no photo, 413 too large, 422 an option can't be used or the mask is empty.
+        Problem: 400 no photo, 413 too large, 422 a field is there twice or can't be used.
 
     """
     file = form.get("file")
@@ -111,6 +112,7 @@ def read_upload(form: FormData, max_bytes: int) -> Upload:
             "image_too_large",
             f"the photo is over {max_bytes} bytes; send a smaller one",
         )
+    _require_each_once(form)
     mask, outputs = _mask(form), _outputs(form)
     return Upload(file.file, decoded_filename(file.filename or ""), mask, outputs)
 
@@ -119,7 +121,7 @@ def read_version(form: FormData) -> Upload:
     """Read the options, and the mask if there is one, of a new version of an earlier task's result.
 
     Raises:
-        Problem: 400 there is a photo, 413 too large, 422 an option can't be used or the mask is empty.
+        Problem: 400 there is a photo, 413 too large, 422 a field is there twice or can't be used.
 
     """
     if "file" in form:
@@ -128,7 +130,17 @@ def read_version(form: FormData) -> Upload:
             "file_unexpected",
             "a new version is made of the earlier task's photo; leave `file` out, or submit a new task",
         )
+    _require_each_once(form)
     return Upload(None, "", _mask(form), _outputs(form))
+
+
+def _require_each_once(form: FormData) -> None:
+    """Reject a field that is there twice: of two photos or options, one would be dropped without a word."""
+    counts = Counter(name for name, _ in form.multi_items())
+    repeated = {name: count for name, count in counts.items() if count > 1}
+    if repeated:
+        problems = [(name, f"is there {count} times; send it once in each request") for name, count in repeated.items()]
+        raise invalid(problems)
 
 
 def _mask(form: FormData) -> BinaryIO | None:

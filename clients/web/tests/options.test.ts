@@ -1,7 +1,7 @@
-import type { Preset } from "@whitebg/client";
+import type { Preset, TaskDetail } from "@whitebg/client";
 import { expect, test } from "vitest";
 
-import { CONTENTS, DEFAULTS, formOf, marketsAgainst, usualFormat } from "../src/model/options";
+import { commonOptions, CONTENTS, DEFAULTS, formOf, marketsAgainst, usualFormat } from "../src/model/options";
 
 const preset = (name: string, pure_white: boolean): Preset => ({ name, pure_white, format: "jpeg" }) as Preset;
 const RULES = [preset("custom", false), preset("amazon", true), preset("shopify", false), preset("google_merchant", true)];
@@ -25,4 +25,28 @@ test("each chosen market that takes pure white only is named where it gets somet
   expect(against({ content: "transparent" })).toEqual(["amazon"]);
   expect(against({ content: "mask", also: [] })).toEqual([]);
   expect(marketsAgainst({ ...chosen, content: "mask" }, [])).toEqual([]);
+});
+
+const made = (options: object): TaskDetail =>
+  ({ options: { preset: "amazon", format: null, engine: "auto", fill: null, margin: null, size_px: null, background: null, ...options } }) as TaskDetail;
+
+test("another version starts with the options of the photo", () => {
+  const own = { preset: "jd", format: "webp", engine: "local", fill: 0.9, size_px: 800, background: "#F3F1EC", shadow: "contact" };
+  expect(commonOptions([made(own)])).toEqual({
+    ...DEFAULTS,
+    preset: "jd",
+    format: "webp",
+    engine: "local",
+    fill: 0.9,
+    size: 800,
+    background: "#f3f1ec",
+    shadow: "contact",
+  });
+  expect(commonOptions([made({ margin: 0.05 })]).fill).toBeCloseTo(0.9);
+});
+
+test("other versions of several photos start with what they share", () => {
+  const photos = [made({ fill: 0.9, content: "transparent" }), made({ fill: 0.9, preset: "jd", content: "mask" })];
+  expect(commonOptions(photos)).toEqual({ ...DEFAULTS, fill: 0.9 });
+  expect(commonOptions([])).toEqual(DEFAULTS);
 });

@@ -159,6 +159,23 @@ class TestSubmit:
         assert set(answer.json()["error"]) == {"code", "message", "details"}
         assert not await world.service.tasks("ann")
 
+    @pytest.mark.parametrize(
+        ("files", "data", "field"),
+        [
+            ([("file", ("a.png", PHOTO)), ("file", ("b.png", PHOTO)), ("file", ("c.png", PHOTO))], {}, "file"),
+            ([("file", ("a.png", PHOTO)), ("mask", ("m.png", PHOTO)), ("mask", ("n.png", PHOTO))], {}, "mask"),
+            (photo(), {"preset": ["amazon", "jd"]}, "preset"),
+        ],
+    )
+    async def test_what_is_there_twice_is_refused_whole(
+        self, world: GatewayHarness, files: Any, data: Any, field: str
+    ) -> None:
+        answer = await world.http.post("/api/v2/tasks", headers=world.headers(), files=files, data=data)
+        assert answer.status_code == 422
+        assert field in answer.text
+        assert "send it once in each request" in answer.text
+        assert not await world.service.tasks("ann")
+
     async def test_a_body_that_is_no_form(self, world: GatewayHarness) -> None:
         answer = await world.http.post("/api/v2/tasks", headers=world.headers(), json={"file": "x"})
         assert (answer.status_code, answer.json()["error"]["code"]) == (415, "not_a_form")

@@ -147,6 +147,22 @@ async def test_auto_takes_the_next_engine_where_one_runs_out_of_memory(store: Sq
     assert "needs more memory" in picture.findings[0].message
 
 
+@pytest.mark.parametrize(("prompt", "found"), [("keep the strap open", ["prompt_ignored"]), ("", [])])
+async def test_a_prompt_that_the_engine_does_not_follow_is_found(
+    store: SqlTaskStore, tmp_path: Path, prompt: str, found: list[str]
+) -> None:
+    blobs = LocalBlobStore(tmp_path / "blobs")
+    await submitted(store, blobs)
+    (task,) = (await store.claim("w1", limit=1, lease_for=LEASE)).tasks
+    task = replace(task, options=replace(task.options, prompt=prompt))
+    engines = Engines(JobPool(PoolSettings(processes=1)), [PromptEngine(lambda: asyncio.sleep(0))], (Engine.LOCAL,))
+    generation = Generation(
+        store=store, images=Images(blobs, store), engines=engines, routing=Routing(), metrics=Metrics()
+    )
+    picture = await generation.make(task, {}, lambda *_: None, lambda _: None)
+    assert [finding.code for finding in picture.findings] == found
+
+
 async def test_photo_missing_in_the_image_store_of_another_database_is_waited_for(
     store: SqlTaskStore, tmp_path: Path
 ) -> None:

@@ -48,7 +48,7 @@ Background = Annotated[str | None, typer.Option(help="Background as #RRGGBB; whi
 SHADOW_HELP = "A soft shadow where the product would stand."
 CONTENT_HELP = "The picture, the product alone on nothing, or its mask."
 ENGINE_HELP = "Engine; rembg is the deprecated name of neural."
-PROMPT_HELP = "Extra wish for a generative engine."
+PROMPT_HELP = "Extra wish for a generative engine (gemini); other engines ignore it, and the result says so."
 OptionalShadow = Annotated[Shadow | None, typer.Option(help=SHADOW_HELP)]
 OptionalContent = Annotated[Content | None, typer.Option(help=CONTENT_HELP)]
 OptionalEngine = Annotated[EngineName | None, typer.Option(help=ENGINE_HELP)]

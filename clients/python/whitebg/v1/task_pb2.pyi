@@ -398,7 +398,9 @@ class TaskOptions(_message.Message):
     background: _builtins.str
     """Background as "#RRGGBB". Empty means "#FFFFFF". Only for CONTENT_PICTURE."""
     prompt: _builtins.str
-    """Additional instructions for a generative engine, at most 2000 characters; other engines ignore them."""
+    """Additional instructions for a generative engine, at most 2000 characters. Other engines ignore them, and the result
+    then has the finding "prompt_ignored".
+    """
     margin: _builtins.float
     """Margin on each side of the product as a share of the result's side, 0 to 0.35: an alternative to `fill`.
     INVALID_ARGUMENT together with `fill`.
@@ -709,6 +711,7 @@ class Finding(_message.Message):
     "unverified_weights": the network's weights are not known by their checksum;
     "hint_without_effect": nothing in a region to keep differs from the backdrop around it;
     "engine_fallback": the preferred engine was not used;
+    "prompt_ignored": the engine that made the picture follows no prompt;
     "generated_cropped": the generated picture cuts the product off;
     "generated_differs": the generated picture shows another product;
     "unknown": stored by an older release; see the message.

@@ -21,7 +21,8 @@ export function FormatChoice({ format, content, preset, onChange }: Props) {
       label={words.format}
       hint={format === "" && preset !== null ? formatName(usualFormat(content, preset)) : null}
       value={format}
-      values={FORMATS}
+      // JPEG has no transparency.
+      values={FORMATS.filter((each) => content !== "transparent" || each !== "jpeg")}
       names={{ "": words.asPreset, ...FORMAT_NAMES }}
       onChange={onChange}
     />

@@ -3,7 +3,7 @@ import type { EngineInfo, Preset } from "@whitebg/client";
 import { useState } from "react";
 
 import { useTexts } from "../i18n";
-import { DEFAULTS, type Options, PRESETS, type PresetName } from "../model/options";
+import { commonOptions, DEFAULTS, type Options, PRESETS, type PresetName } from "../model/options";
 import type { Photo } from "../model/photos";
 import { Dialog } from "./Dialog";
 import { OptionsFields } from "./OptionsFields";
@@ -21,10 +21,17 @@ interface Props {
 export function ReprocessDialog({ photos, presets, engines, onClose, onStart }: Props) {
   const texts = useTexts();
   const words = texts.reprocess;
-  const [markets, setMarkets] = useState<readonly PresetName[]>(["amazon"]);
+  const [markets, setMarkets] = useState<readonly PresetName[]>([]);
   const [options, setOptions] = useState<Options>(DEFAULTS);
-  const [count, setCount] = useState(0);
-  if (photos !== null && photos.length !== count) setCount(photos.length);
+  // Kept while the dialog closes.
+  const [last, setLast] = useState<readonly Photo[]>([]);
+  if (photos !== null && photos !== last) {
+    setLast(photos);
+    const details = photos.flatMap(({ detail }) => detail ?? []);
+    setOptions(commonOptions(details));
+    setMarkets(PRESETS.filter((market) => details.every(({ options: { preset } }) => preset === market)));
+  }
+  const count = last.length;
   const toggle = (market: PresetName) =>
     setMarkets(PRESETS.filter((each) => (each === market ? !markets.includes(each) : markets.includes(each))));
   return (

@@ -400,6 +400,7 @@ export const en = {
     border_not_exact: "The border is not exactly the background colour. Choose PNG, or a lower fill.",
     file_too_large: "The file is larger than the marketplace allows. Choose JPEG, or a smaller size.",
     engine_fallback: "Another engine was used because the preferred one was unavailable.",
+    prompt_ignored: "The engine that made this picture does not follow a wish. Choose Gemini, or leave the wish out.",
     unverified_weights: "The network’s weights are not known by their checksum. Ask the administrator whether they may be used.",
     generated_cropped: "The generated picture cuts the product off. Try again, or use another engine.",
     hint_without_effect: "Nothing in the region to keep differs from the backdrop. Correct the mask instead.",

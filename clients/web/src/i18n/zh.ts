@@ -399,6 +399,7 @@ export const zh: Texts = {
     border_not_exact: "边框不是准确的背景色。请选择 PNG 格式或降低主体占比。",
     file_too_large: "文件超过平台允许的大小。请选择 JPEG 或更小的尺寸。",
     engine_fallback: "首选引擎暂不可用，已改用其他引擎制作。",
+    prompt_ignored: "制作该图片的引擎不支持额外要求。请选择 Gemini，或去掉要求。",
     unverified_weights: "网络权重的校验和未知。请向管理员确认是否可以使用。",
     generated_cropped: "生成的图片截断了商品。请重试，或换用其他引擎。",
     hint_without_effect: "要保留的区域与背景没有差别，请改为修正蒙版。",

@@ -71,7 +71,12 @@ export function parseOptions(text: string | null): Options {
   } catch {
     return DEFAULTS;
   }
-  const { preset, format, engine, fill, size, background, shadow, content, prompt, also } = stored;
+  return optionsOf(stored);
+}
+
+/** Return the valid ones among the values; the others are the defaults. */
+function optionsOf(values: Record<string, unknown>): Options {
+  const { preset, format, engine, fill, size, background, shadow, content, prompt, also } = values;
   return {
     preset: PRESETS.find((each) => each === preset) ?? DEFAULTS.preset,
     format: FORMATS.find((each) => each === format) ?? DEFAULTS.format,
@@ -84,6 +89,18 @@ export function parseOptions(text: string | null): Options {
     prompt: typeof prompt === "string" ? prompt.slice(0, MAX_PROMPT) : DEFAULTS.prompt,
     also: Array.isArray(also) ? PRESETS.filter((each) => also.includes(each)) : [],
   };
+}
+
+/** Return the options that all tasks have in common, as a start for other ones; where they differ, the defaults. */
+export function commonOptions(details: readonly TaskDetail[]): Options {
+  const [first = DEFAULTS, ...others] = details.map(({ options: { size_px, margin, background, fill, ...same } }) =>
+    optionsOf({ ...same, size: size_px, background: background?.toLowerCase(), fill: margin === null ? fill : 1 - 2 * margin }),
+  );
+  const differing = Object.keys(DEFAULTS).filter((name) => {
+    const key = name as Exclude<keyof Options, "also">;
+    return name !== "also" && others.some((each) => each[key] !== first[key]);
+  });
+  return { ...first, ...Object.fromEntries(differing.map((name) => [name, DEFAULTS[name as keyof Options]])) };
 }
 
 export function isSize(size: number): boolean {
