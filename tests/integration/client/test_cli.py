@@ -66,6 +66,19 @@ async def test_submit_prints_json_for_programs(cli: RunCli, photos: Path, tmp_pa
     assert (found["bad.png"]["ok"], found["bad.png"]["problem"]) == (False, "the photo was refused")
 
 
+async def test_a_preset_that_does_not_exist_is_said_once_and_nothing_is_sent(
+    cli: RunCli, photos: Path, tmp_path: Path, server: DrivenService
+) -> None:
+    arguments = (str(photos / "*.png"), "--out", str(tmp_path / "out"), "--preset", "amazon", "--preset", "amazn")
+    async with cli("submit", *arguments) as process:
+        stdout, stderr = await _finish(process)
+    assert process.returncode == 1
+    assert stderr.count("no preset 'amazn'") == 1
+    assert "google_merchant" in stderr
+    assert "a.png" not in stdout + stderr
+    assert await server.tasks("local") == []
+
+
 async def test_submit_waits_for_room_in_the_queue(cli: RunCli, tmp_path: Path, server: DrivenService) -> None:
     folder = tmp_path / "many"
     folder.mkdir()

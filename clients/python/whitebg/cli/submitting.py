@@ -49,7 +49,7 @@ async def submit_photos(connection: Connection, arguments: list[str], job: Job, 
     """Process photos and show the progress; return whether all were completed.
 
     Raises:
-        Problem: nothing answers, ``out`` can't be written, or there is a mask for more than one photo.
+        Problem: nothing answers, ``out`` can't be written, there is no such preset, or a mask for more than one photo.
         WhitebgError: the service refuses us altogether.
 
     """
@@ -57,6 +57,7 @@ async def submit_photos(connection: Connection, arguments: list[str], job: Job, 
     photos = await asyncio.to_thread(lambda: list(expand(arguments)))
     _check_mask(job, len(photos))
     async with connected(connection) as client:
+        await _check_presets(client, job.presets)
         return await _run(client, [_item(photo, job) for photo in photos], job, console)
 
 
@@ -64,13 +65,14 @@ async def redo_tasks(connection: Connection, task_ids: list[int], job: Job, cons
     """Make new versions of earlier results and show the progress; return whether all were completed.
 
     Raises:
-        Problem: nothing answers, ``out`` can't be written, or there is a mask for more than one task.
+        Problem: nothing answers, ``out`` can't be written, there is no such preset, or a mask for more than one task.
         WhitebgError: the service refuses us altogether.
 
     """
     await make_folder(job.out)
     _check_mask(job, len(task_ids))
     async with connected(connection) as client:
+        await _check_presets(client, job.presets)
         items = [await _version(client, task_id, job) for task_id in dict.fromkeys(task_ids)]
         return await _run(client, items, job, console)
 
@@ -129,6 +131,16 @@ async def _run(client: AsyncClient, items: Sequence[Item], job: Job, console: Co
 def _check_mask(job: Job, photos: int) -> None:
     if job.mask is not None and photos != 1:
         raise Problem(f"one mask can't be used for {photos} photos", "name a single photo or task with --mask")
+
+
+async def _check_presets(client: AsyncClient, presets: Sequence[str]) -> None:
+    """Check the names before anything is sent: otherwise each photo would be rejected for the same reason."""
+    if not presets:
+        return
+    known = [preset.name for preset in await client.presets()]
+    for name in presets:
+        if name not in known:
+            raise Problem(f"there is no preset {name!r}", f"--preset takes one of: {', '.join(known)}")
 
 
 def left_behind(console: Console, task_ids: list[int], batch_id: str) -> None:
