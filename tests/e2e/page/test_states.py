@@ -48,8 +48,10 @@ def test_offline_is_said_and_passes(visit: Visit) -> None:
     ann.drop([PHOTOS / "pink-cap.jpg"])
     expect(ann.page.get_by_text("No connection")).to_be_visible()
     expect(ann.page.get_by_text("You are offline")).to_be_visible()
+    ann.sees_connection("Offline")
     ann.picture("12-offline")
     ann.page.context.set_offline(False)
+    ann.sees_connection("Live")
     ann.sees(1, "done")
 
 

@@ -8,6 +8,7 @@ import { routeOf } from "../session/route";
 import { Header } from "./Header";
 import { Part, part } from "./Part";
 import { Studio } from "./Studio";
+import { useOnline } from "./useBrowser";
 
 const AdminPage = part(async () => (await import("../admin/AdminPage")).AdminPage);
 const SignIn = part(async () => (await import("./SignIn")).SignIn);
@@ -57,10 +58,13 @@ export function App() {
 
 function ConnectedHeader({ world, granted }: { world: World; granted: boolean }) {
   const { state, serviceAvailable } = useConnection();
+  const online = useOnline();
   const account = useReadable(world.account);
   const { signIn } = useTexts();
   const issuer = useReadable(world.issuer);
-  const shown = state === "connected" && !serviceAvailable ? "unavailable" : state;
+  // Without a network, a connection looks open until its next heartbeat is missed.
+  const live = !online ? "offline" : serviceAvailable ? "connected" : "unavailable";
+  const shown = state === "connected" ? live : state;
   return (
     <Header
       connection={granted ? shown : null}

@@ -3,8 +3,8 @@ import { useId } from "react";
 
 import { useTexts } from "../i18n";
 
-/** `unavailable`: the gateway is connected, the service behind it is not. */
-export type Shown = ConnectionState | "unavailable";
+/** `unavailable`: the gateway is connected, the service behind it is not. `offline`: the device has no network. */
+export type Shown = ConnectionState | "unavailable" | "offline";
 
 /** The state of the connection as a word, never by the dot's colour alone; its meaning is shown on hover, focus and touch. */
 export function ConnectionBadge({ state }: { state: Shown }) {
