@@ -23,7 +23,7 @@ export default defineConfig(
     files: ["**/*.tsx"],
     extends: [hooks.configs.flat["recommended-latest"], a11y.configs.strict],
     // What a status says more of when it is pointed at has to be there for the keyboard too.
-    rules: { "jsx-a11y-x/no-noninteractive-tabindex": ["error", { tags: [], roles: ["tabpanel", "status"] }] },
+    rules: { "jsx-a11y-x/no-noninteractive-tabindex": ["error", { tags: [], roles: ["tabpanel", "status", "application"] }] },
   },
   {
     files: ["*/tests/**"],

@@ -293,6 +293,30 @@ def test_a_part_is_dropped_by_touch(visit: Visit) -> None:
     assert parts(latest) == 1
 
 
+def test_a_part_is_dropped_by_keyboard_alone(visit: Visit) -> None:
+    ann = visit().arrive()
+    page = ann.page
+    ann.drop([{"name": "two.png", "mimeType": "image/png", "buffer": two_parts()}])
+    ann.sees(1, "done")
+    page.get_by_role("button", name="Compare: two.png").first.focus()
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog")
+    page.keyboard.press("e")
+    stage = dialog.get_by_role("application", name="Touch-up of two.png")
+    stage.focus()
+    page.keyboard.press("d")
+    for _ in range(7):
+        page.keyboard.press("Shift+ArrowRight")
+    ann.picture("30-touch-up-by-keyboard")
+    assert ann.barriers() == []
+    page.keyboard.press("Space")
+    dialog.get_by_role("button", name="Make new version").press("Enter")
+    expect(dialog.get_by_role("group", name="Versions")).to_be_visible(timeout=MINUTES * 1000)
+    latest, first = pictures(ann)
+    assert parts(first) == 2
+    assert parts(latest) == 1
+
+
 def test_photo_and_result_lie_over_each_other_and_are_enlarged_together(visit: Visit) -> None:
     ann = visit().arrive()
     page = ann.page

@@ -195,6 +195,7 @@ export const en = {
       ["P", "Position and crop, in the comparison"],
       ["E R D K M", "Choose a tool, in the touch-up"],
       ["[ ]", "Change the brush size, in the touch-up"],
+      ["← → ↑ ↓ Space", "Move the tool on the photo and apply it, in the touch-up"],
       ["B", "Change the backdrop, in the comparison"],
       ["+ - 0", "Zoom in, zoom out, show all"],
       ["Space", "Select"],
@@ -211,6 +212,7 @@ export const en = {
     loading: "Loading the photo and its mask",
     unavailable: "The photo or its mask could not be loaded. Try again later.",
     canvas: (name: string) => `Cut-out of ${name}`,
+    stage: (name: string) => `Touch-up of ${name}: the arrow keys move the tool, Space applies it`,
     tool: "Tool",
     tools: { erase: "Erase", restore: "Restore", drop: "Drop a part", keep: "Keep a part", move: "Move" },
     hint: {

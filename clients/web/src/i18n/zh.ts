@@ -195,6 +195,7 @@ export const zh: Texts = {
       ["P", "在对比中调整位置和裁剪"],
       ["E R D K M", "选择工具（修边时）"],
       ["[ ]", "调整画笔大小（修边时）"],
+      ["← → ↑ ↓ Space", "移动并应用工具（修边时）"],
       ["B", "更换背景（对比时）"],
       ["+ - 0", "放大、缩小、显示全部"],
       ["Space", "选择"],
@@ -211,6 +212,7 @@ export const zh: Texts = {
     loading: "正在读取照片和蒙版",
     unavailable: "无法读取照片或蒙版，请稍后再试。",
     canvas: (name) => `${name} 的抠图`,
+    stage: (name) => `修边 ${name}：方向键移动工具，空格键应用`,
     tool: "工具",
     tools: { erase: "擦除", restore: "恢复", drop: "去掉部分", keep: "保留部分", move: "移动" },
     hint: {

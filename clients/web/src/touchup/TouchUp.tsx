@@ -1,7 +1,7 @@
 import { Button, SegmentedControl, Switch } from "@mantine/core";
 import { useMediaQuery } from "@mantine/hooks";
 import { IconArrowBackUp, IconArrowForwardUp, IconMaximize, IconZoomIn, IconZoomOut } from "@tabler/icons-react";
-import { type PointerEvent, useEffect, useRef, useState } from "react";
+import { type KeyboardEvent, type PointerEvent, useEffect, useRef, useState } from "react";
 
 import { IconAction } from "../components/IconAction";
 import { Setting } from "../components/Setting";
@@ -18,6 +18,12 @@ import { partAt } from "./region";
 const TOOLS = ["erase", "restore", "drop", "keep", "move"] as const;
 type Tool = (typeof TOOLS)[number];
 const TOOL_KEYS: Partial<Record<string, Tool>> = { e: "erase", r: "restore", d: "drop", k: "keep", m: "move" };
+const ARROWS: Partial<Record<string, Point>> = {
+  ArrowLeft: { x: -1, y: 0 },
+  ArrowRight: { x: 1, y: 0 },
+  ArrowUp: { x: 0, y: -1 },
+  ArrowDown: { x: 0, y: 1 },
+};
 /** Colour of the backdrop that is removed, unless it is shown as white. */
 const TINT = [217, 45, 76, 150] as const;
 const PAPER = [255, 255, 255, 255] as const;
@@ -47,6 +53,8 @@ function Editor({ material, name, onCancel, onSend }: Omit<Props, "load"> & { ma
   const cover = useRef<HTMLCanvasElement>(null);
   const ring = useRef<HTMLDivElement>(null);
   const last = useRef<Point | null>(null);
+  /** Where the keyboard applies the tool, in pixels of the mask. */
+  const spot = useRef<Point>({ x: mask.width / 2, y: mask.height / 2 });
   const [tool, setTool] = useState<Tool>("erase");
   /** Radius as a share of the longest side, in thousandths. */
   const [size, setSize] = useState(25);
@@ -78,28 +86,56 @@ function Editor({ material, name, onCancel, onSend }: Omit<Props, "load"> & { ma
     if (box === undefined) return { x: 0, y: 0 };
     return { x: ((clientX - box.left) / box.width) * mask.width, y: ((clientY - box.top) / box.height) * mask.height };
   };
-  const moveRing = ({ clientX, clientY }: PointerEvent): void => {
-    const [circle, box, canvas] = [ring.current, stage.current?.getBoundingClientRect(), cover.current];
-    if (circle === null || box === undefined || canvas === null) return;
-    const width = (2 * radius * canvas.getBoundingClientRect().width) / mask.width;
-    Object.assign(circle.style, { left: `${clientX - box.left}px`, top: `${clientY - box.top}px`, width: `${width}px`, height: `${width}px` });
+  const moveRing = ({ x, y }: Point): void => {
+    const [circle, box, canvas] = [ring.current, stage.current?.getBoundingClientRect(), cover.current?.getBoundingClientRect()];
+    if (circle === null || box === undefined || canvas === undefined) return;
+    const scale = canvas.width / mask.width;
+    const width = `${2 * (brushes ? radius : 0) * scale + 6}px`;
+    const [left, top] = [canvas.left - box.left + x * scale, canvas.top - box.top + y * scale];
+    Object.assign(circle.style, { left: `${left}px`, top: `${top}px`, width, height: width });
+  };
+  /** Apply the tool at a point; a stroke of a brush goes on until it is committed. */
+  const apply = (at: Point, pressedBrush: Brush): void => {
+    if (!brushes) {
+      paint(mask.fill(partAt(photo.data, mask, at, tool === "keep"), tool === "keep"));
+      return;
+    }
+    mask.begin();
+    paint(mask.draw(at, at, pressedBrush));
+  };
+  const commit = (): void => {
+    mask.commit();
+    setChanges((count) => count + 1);
+  };
+  const onKeyDown = (event: KeyboardEvent): void => {
+    const direction = ARROWS[event.key];
+    if (direction !== undefined) {
+      const step = Math.max(1, Math.max(mask.width, mask.height) / (event.shiftKey ? 20 : 100));
+      const { x, y } = spot.current;
+      spot.current = {
+        x: Math.min(mask.width - 1, Math.max(0, x + step * direction.x)),
+        y: Math.min(mask.height - 1, Math.max(0, y + step * direction.y)),
+      };
+    } else if ((event.key === " " || event.key === "Enter") && tool !== "move") {
+      apply(spot.current, brush);
+      if (brushes) commit();
+    } else return;
+    event.preventDefault();
+    moveRing(spot.current);
   };
   const onPointerDown = (event: PointerEvent): void => {
     zoom.handlers.onPointerDown(event);
     if (event.button !== 0 || tool === "move") return;
     const at = pointOf(event);
-    if (!brushes) {
-      paint(mask.fill(partAt(photo.data, mask, at, tool === "keep"), tool === "keep"));
-      return;
-    }
+    apply(at, pressed(brush, event));
+    if (!brushes) return;
     event.currentTarget.setPointerCapture(event.pointerId);
-    mask.begin();
     last.current = at;
-    paint(mask.draw(at, at, pressed(brush, event)));
   };
   const onPointerMove = (event: PointerEvent): void => {
     zoom.handlers.onPointerMove(event);
-    moveRing(event);
+    spot.current = pointOf(event);
+    moveRing(spot.current);
     if (last.current === null) return;
     let changed: Rect | null = null;
     // A fast pen reports several points in one event.
@@ -115,8 +151,7 @@ function Editor({ material, name, onCancel, onSend }: Omit<Props, "load"> & { ma
     zoom.handlers.onPointerUp(event);
     if (last.current === null) return;
     last.current = null;
-    mask.commit();
-    setChanges((count) => count + 1);
+    commit();
   };
   const send = async (): Promise<void> => {
     setSending(true);
@@ -150,11 +185,17 @@ function Editor({ material, name, onCancel, onSend }: Omit<Props, "load"> & { ma
 
   return (
     <div className="touchup" data-changes={changes}>
+      {/* eslint-disable-next-line jsx-a11y-x/no-noninteractive-element-interactions -- an application takes keys and pointers */}
       <div
         className="touchup-stage"
         ref={stage}
         data-tool={tool}
         style={sized(mask)}
+        role="application"
+        aria-label={words.stage(name)}
+        tabIndex={0}
+        onKeyDown={onKeyDown}
+        onFocus={() => moveRing(spot.current)}
         onPointerDown={onPointerDown}
         onPointerMove={onPointerMove}
         onPointerUp={onPointerEnd}
@@ -164,7 +205,7 @@ function Editor({ material, name, onCancel, onSend }: Omit<Props, "load"> & { ma
           <PhotoCanvas photo={photo} label={words.canvas(name)} />
           <canvas ref={cover} width={mask.width} height={mask.height} aria-hidden="true" />
         </div>
-        {brushes ? <div className="touchup-ring" ref={ring} aria-hidden="true" /> : null}
+        {tool === "move" ? null : <div className="touchup-ring" ref={ring} data-brush={brushes} aria-hidden="true" />}
       </div>
       <div className="touchup-tools">
         <p className="muted small">{words.hint[tool]}</p>
