@@ -60,7 +60,7 @@ test("every check is said with its value beside its rule, the worst first", () =
     ["The same product", "31% alike", "at least 55%"],
     ["Clean edge", "41% of the outline has a pale fringe", "at most 30%"],
     ["Edge free of backdrop colour", "22% of the outline keeps the backdrop’s colour", "at most 15%"],
-    ["In one piece", "6 parts", "1 to 4"],
+    ["Separate parts", "6 parts", "1 to 4"],
     ["No holes torn in", "5 small holes", "at most 3"],
     ["Nothing missing", "Cut away: 5% of the product’s area", "at most 1.2%"],
     ["Clean border", "Exactly white (255, 255, 255) all around", "exactly 255, 255, 255"],

@@ -303,7 +303,7 @@ export const en = {
       bytes: "File size",
       halo: "Clean edge",
       fringe: "Edge free of backdrop colour",
-      components: "In one piece",
+      components: "Separate parts",
       specks: "No specks",
       sharpness: "Sharpness",
       whole: "Nothing cut off",

@@ -303,7 +303,7 @@ export const zh: Texts = {
       bytes: "文件大小",
       halo: "边缘干净",
       fringe: "边缘无背景色",
-      components: "主体完整",
+      components: "部分数量",
       specks: "没有碎点",
       sharpness: "清晰度",
       whole: "未被裁切",
