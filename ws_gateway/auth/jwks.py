@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
+import ssl
+from functools import cached_property
 
 import jwt
 
@@ -12,7 +15,10 @@ from ws_gateway.clock import Clock
 
 log = logging.getLogger(__name__)
 
-_FETCH_TIMEOUT_S = 5.0
+FETCH_SECONDS = 5.0
+"""Longest time of one fetch, whatever the provider sends in the meantime."""
+MAX_BYTES = 1 << 20
+"""Longest key set that is read: a key takes about 1 KB, with its certificates 10 KB."""
 
 
 class KeysUnavailable(TokenUncheckable):
@@ -25,22 +31,25 @@ class KeyMissing(Exception):
     """The provider has no such key."""
 
 
+class KeySetUnusable(Exception):
+    """The provider's answer is no key set."""
+
+
 class KeySet:
-    """Keys by their id. Fetched anew after ``lifetime`` seconds, and when an unknown key is asked for.
+    """Keys by their id. Fetched again after ``lifetime`` seconds, and when an unknown key is asked for.
 
     At most one fetch begins every ``cooldown`` seconds, regardless of demand: made-up key IDs cause no load on the
-    provider. While the provider is unavailable, the last known keys stay valid.
+    provider. While the provider is unavailable or slow, the last known keys stay valid, and nothing waits for new ones.
     """
 
     def __init__(self, url: str, *, clock: Clock, lifetime: float = 300.0, cooldown: float = 5.0) -> None:
-        self._client = jwt.PyJWKClient(url, cache_jwk_set=False, timeout=_FETCH_TIMEOUT_S)
         self._url = url
         self._clock = clock
         self._lifetime = lifetime
         self._cooldown = cooldown
         self._keys: dict[str, jwt.PyJWK] = {}
         self._stale_at = self._may_fetch_at = clock.monotonic()
-        self._lock = asyncio.Lock()
+        self._fetching: asyncio.Task[None] | None = None
 
     async def find(self, key_id: str) -> jwt.PyJWK:
         """Return a key.
@@ -50,10 +59,14 @@ class KeySet:
             KeysUnavailable: the provider can't be reached, and never could be.
 
         """
-        if not self._good(key_id):
-            async with self._lock:
-                if not self._good(key_id) and self._clock.monotonic() >= self._may_fetch_at:
-                    await self._fetch()
+        now = self._clock.monotonic()
+        unknown, overdue = key_id not in self._keys, now - self._stale_at
+        if self._fetching is None and now >= self._may_fetch_at and (unknown or overdue >= 0):
+            self._fetching = asyncio.create_task(self._fetch(), name="key-set")
+        # After a long time without any token, a known key may have been withdrawn.
+        if self._fetching is not None and (unknown or overdue >= self._lifetime):
+            # A caller that leaves must not end the fetch: the next one would begin another.
+            await asyncio.shield(self._fetching)
         if not self._keys:
             raise KeysUnavailable(f"the keys at {self._url} can't be fetched right now; try again in a moment")
         try:
@@ -61,16 +74,77 @@ class KeySet:
         except KeyError:
             raise KeyMissing(f"the provider has no key {key_id[:80]!r}") from None
 
-    def _good(self, key_id: str) -> bool:
-        return key_id in self._keys and self._clock.monotonic() < self._stale_at
-
     async def _fetch(self) -> None:
+        import httpx2  # Most gateways have no identity provider.
+
+        lasts = self._cooldown
         try:
-            # PyJWT's client blocks.
-            keys = await asyncio.to_thread(self._client.get_signing_keys)
-        except (jwt.PyJWTError, ValueError) as error:
-            log.warning("could not fetch the keys at %s: %s", self._url, error)
-        else:
-            self._keys = {key.key_id: key for key in keys if key.key_id is not None}
-            self._stale_at = self._clock.monotonic() + self._lifetime
-        self._may_fetch_at = self._clock.monotonic() + self._cooldown
+            async with asyncio.timeout(FETCH_SECONDS):
+                self._keys = parse_key_set(await self._download())
+            lasts = self._lifetime
+        except (httpx2.HTTPError, httpx2.InvalidURL, TimeoutError, KeySetUnusable) as error:
+            log.warning("could not fetch the keys at %s: %s", self._url, str(error) or type(error).__name__)
+        finally:
+            now = self._clock.monotonic()
+            self._stale_at, self._may_fetch_at = now + lasts, now + self._cooldown
+            self._fetching = None
+
+    async def _download(self) -> bytes:
+        """Return the answer of the provider; redirects are not followed, and nothing is decompressed.
+
+        Raises:
+            httpx2.HTTPError: there is none, or an error.
+            KeySetUnusable: it is too long.
+
+        """
+        import httpx2
+
+        document = bytearray()
+        async with (
+            httpx2.AsyncClient(verify=self._tls, timeout=FETCH_SECONDS) as http,
+            http.stream("GET", self._url, headers={"Accept-Encoding": "identity"}) as response,
+        ):
+            response.raise_for_status()
+            async for part in response.aiter_raw():
+                document += part
+                if len(document) > MAX_BYTES:
+                    raise KeySetUnusable(f"the key set has more than {MAX_BYTES} bytes")
+        return bytes(document)
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        """With the certificate authorities of the system. Loaded once: that takes longer than most requests."""
+        return ssl.create_default_context()
+
+
+def parse_key_set(document: bytes) -> dict[str, jwt.PyJWK]:
+    """Return the keys of a JSON Web Key Set that verify signatures, by their ids; others are left out. Pure.
+
+    Raises:
+        KeySetUnusable: it is no key set, or has no such key.
+
+    """
+    try:
+        content = json.loads(document)
+    except (ValueError, RecursionError) as error:
+        raise KeySetUnusable(f"it is not JSON: {error}") from None
+    entries = content.get("keys") if isinstance(content, dict) else None
+    if not isinstance(entries, list):
+        raise KeySetUnusable("there is no JSON object with a list of keys")
+    found = {key.key_id: key for each in entries if (key := _signing_key(each)) is not None and key.key_id}
+    if not found:
+        raise KeySetUnusable("the key set has no key for signatures with an id (kid)")
+    return found
+
+
+def _signing_key(entry: object) -> jwt.PyJWK | None:
+    """Return a key that verifies signatures; None for any other entry, as the standard wants (RFC 7517, section 5)."""
+    if not isinstance(entry, dict) or entry.get("use", "sig") != "sig":
+        return None
+    if not all(isinstance(entry.get(name, ""), str) for name in ("kid", "alg")):
+        return None
+    try:
+        return jwt.PyJWK(entry)
+    except (jwt.PyJWTError, ValueError, TypeError) as error:
+        log.info("a key of the key set can't be used: %s", error)
+        return None
