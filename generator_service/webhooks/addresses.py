@@ -10,6 +10,8 @@ import asyncio
 import ipaddress
 import socket
 from collections.abc import Sequence
+from concurrent.futures import Executor
+from functools import partial
 from urllib.parse import urlsplit
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -42,8 +44,8 @@ def require_url(url: str, *, allow_http: bool) -> str:
         raise AddressRefused(f"the URL must begin with {' or '.join(sorted(schemes))}:// and a host")
     if parts.username or parts.password or parts.fragment or port == 0:
         raise AddressRefused("the URL must have no user name, password or fragment")
-    if len(url) > MAX_URL or not url.isascii() or any(each.isspace() for each in url):
-        raise AddressRefused(f"the URL must have up to {MAX_URL} ASCII characters without spaces")
+    if len(url) > MAX_URL or not (url.isascii() and url.isprintable()) or " " in url:
+        raise AddressRefused(f"the URL must have up to {MAX_URL} printable ASCII characters without spaces")
     return url
 
 
@@ -72,15 +74,17 @@ def _embedded(address: Address) -> Address | None:
     return address.ipv4_mapped or address.sixtofour or (None if teredo is None else teredo[1])
 
 
-async def resolve(host: str, port: int, allowed: Sequence[Network]) -> Sequence[str]:
-    """Return the addresses of a host. If one of them is not allowed, none is returned.
+async def resolve(host: str, port: int, allowed: Sequence[Network], threads: Executor) -> Sequence[str]:
+    """Return the addresses of a host, resolved in ``threads``. If one of them is not allowed, none is returned.
 
     Raises:
         AddressRefused: the name does not exist, or an address is not allowed.
 
     """
     try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        found = await asyncio.get_running_loop().run_in_executor(
+            threads, partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+        )
     except (OSError, UnicodeError) as error:
         raise AddressRefused(f"{host} can't be resolved: {error}") from error
     addresses = list(dict.fromkeys(str(each[4][0]) for each in found))

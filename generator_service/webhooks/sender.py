@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -22,7 +21,7 @@ class NotDelivered(Exception):
 
 
 class Sender:
-    """Posts messages. A response with a status from 200 to 299 accepts a message; its body is not read."""
+    """Posts messages. A response with a status from 200 to 299 accepts a message; its body is dropped."""
 
     def __init__(self, *, allowed: Sequence[Network], allow_http: bool) -> None:
         self._allowed = allowed
@@ -53,8 +52,7 @@ class Sender:
         }
         try:
             require_url(endpoint.url, allow_http=self._allow_http)
-            async with asyncio.timeout(REQUEST_SECONDS):
-                status = await self._connections.post(endpoint.url, fields, message.body)
+            status = await self._connections.post(endpoint.url, fields, message.body, within=REQUEST_SECONDS)
         except TimeoutError:
             raise NotDelivered(f"the endpoint did not answer within {REQUEST_SECONDS:g} s") from None
         except AddressRefused as error:

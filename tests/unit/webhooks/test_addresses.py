@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -62,6 +63,10 @@ def test_an_operator_can_allow_a_network() -> None:
         "https://a.example/#part",
         "https://a.example:99999/",
         "https://a.example/a b",
+        "https://a.example/a\n",
+        "https://a.example/a\0",
+        "https://a\x7f.example/",
+        "https://a.example/\u00e9",
         f"https://a.example/{'a' * 2000}",
         "a.example",
     ],
@@ -78,10 +83,10 @@ def test_plain_http_must_be_allowed() -> None:
 
 
 async def test_names_of_this_machine_are_refused() -> None:
-    with pytest.raises(AddressRefused, match="not a public address"):
-        await resolve("localhost", 443, ())
-    assert "127.0.0.1" in await resolve(
-        "localhost", 443, [ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128")]
-    )
-    with pytest.raises(AddressRefused, match="can't be resolved"):
-        await resolve("name.invalid", 443, ())
+    with ThreadPoolExecutor(1) as threads:
+        with pytest.raises(AddressRefused, match="not a public address"):
+            await resolve("localhost", 443, (), threads)
+        allowed = [ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128")]
+        assert "127.0.0.1" in await resolve("localhost", 443, allowed, threads)
+        with pytest.raises(AddressRefused, match="can't be resolved"):
+            await resolve("name.invalid", 443, (), threads)
