@@ -26,7 +26,7 @@ class WebhookStore(Protocol):
         ...
 
     async def rotate(self, endpoint_id: str, secret: str, *, keep: timedelta) -> Endpoint:
-        """Give an endpoint a new secret; those before sign along for ``keep``.
+        """Give an endpoint a new secret; those before sign along for ``keep``. Its claim is released.
 
         Raises:
             WebhookNotFound: there is none.
@@ -39,7 +39,7 @@ class WebhookStore(Protocol):
         ...
 
     async def claim(self, owner: str, *, limit: int, lease_for: timedelta) -> Sequence[Endpoint]:
-        """Claim endpoints that have something to deliver now and that no other process delivers to."""
+        """Claim endpoints that have something to deliver now and that no other process delivers to, in turns."""
         ...
 
     async def renew(self, owner: str, endpoint_ids: Collection[str], *, lease_for: timedelta) -> Collection[str]:
@@ -81,6 +81,6 @@ class WebhookStore(Protocol):
         """
         ...
 
-    async def replayed(self, number: int, error: str | None) -> None:
+    async def replayed(self, endpoint_id: str, owner: str, number: int, error: str | None) -> bool:
         """Record the outcome of a replay; ``error`` None: it was delivered."""
         ...

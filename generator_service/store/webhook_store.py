@@ -90,6 +90,8 @@ class SqlWebhookStore:
         """Request the delivery of dead letters."""
         return await self._write(partial(webhooks.request_replay, endpoint_id=endpoint_id, numbers=numbers))
 
-    async def replayed(self, number: int, error: str | None) -> None:
+    async def replayed(self, endpoint_id: str, owner: str, number: int, error: str | None) -> bool:
         """Record the outcome of a replay."""
-        await self._write(partial(webhooks.replayed, number=number, error=error))
+        return await self._write(
+            partial(webhooks.replayed, endpoint_id=endpoint_id, owner=owner, number=number, error=error)
+        )

@@ -22,7 +22,6 @@ from generator_service.store.unit_of_work import UnitOfWork
 MAX_DEAD_LETTERS = 10_000
 """Dead letters of one endpoint; older ones are deleted."""
 _ENDPOINT = select(webhook_endpoints)
-_FREE: Mapping[str, None] = {"claimed_by": None, "claimed_until": None}
 _HEAD = select(log_head.c.revision).where(log_head.c.id == 1).scalar_subquery()
 
 
@@ -62,7 +61,8 @@ def rotate(uow: UnitOfWork, endpoint_id: str, secret: str, keep: timedelta) -> E
     uow.query(
         update(webhook_endpoints)
         .where(webhook_endpoints.c.endpoint_id == endpoint_id)
-        .values(secrets=_secrets_text(after.secrets))
+        # Without its claim, a delivery under way goes on with the new secret.
+        .values(secrets=_secrets_text(after.secrets), **_free(uow))
     )
     uow.count_changes()
     return after
@@ -76,7 +76,10 @@ def _require(uow: UnitOfWork, endpoint_id: str) -> Endpoint:
 
 
 def claim(uow: UnitOfWork, owner: str, lease_for: timedelta, limit: int) -> Sequence[Endpoint]:
-    """Claim endpoints that have something to deliver and that no other process delivers to."""
+    """Claim endpoints that have something to deliver and that no other process delivers to.
+
+    Those come first whose last turn is longest ago, so that none waits for the second turn of another.
+    """
     now, table = uow.queue_time, webhook_endpoints.c
     replays = exists().where(
         webhook_dead_letters.c.endpoint_id == table.endpoint_id, webhook_dead_letters.c.replayed == 1
@@ -87,7 +90,10 @@ def claim(uow: UnitOfWork, owner: str, lease_for: timedelta, limit: int) -> Sequ
         or_(table.position < _HEAD, replays),
     )
     found = uow.query(
-        _ENDPOINT.where(due).order_by(table.endpoint_id).limit(limit).with_for_update(skip_locked=True)
+        _ENDPOINT.where(due)
+        .order_by(table.claimed_until.nulls_first(), table.endpoint_id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
     ).all()
     if found:
         uow.query(
@@ -117,19 +123,19 @@ def fail(uow: UnitOfWork, endpoint_id: str, owner: str, *, failures: int, wait: 
         "failures": failures,
         "next_attempt_at": uow.queue_time + wait,
         "last_error": error,
-        **_FREE,
+        **_free(uow),
     }
     return _change(uow, endpoint_id, owner, values)
 
 
 def release(uow: UnitOfWork, endpoint_id: str, owner: str) -> bool:
     """Release a claim. False: it is lost."""
-    return _change(uow, endpoint_id, owner, _FREE)
+    return _change(uow, endpoint_id, owner, _free(uow))
 
 
 def release_all(uow: UnitOfWork, owner: str) -> None:
     """Release all claims of an owner."""
-    uow.query(update(webhook_endpoints).where(webhook_endpoints.c.claimed_by == owner).values(_FREE))
+    uow.query(update(webhook_endpoints).where(webhook_endpoints.c.claimed_by == owner).values(_free(uow)))
     uow.count_changes()
 
 
@@ -159,6 +165,11 @@ def bury(uow: UnitOfWork, endpoint_id: str, owner: str, message: Message, *, att
     return True
 
 
+def _free(uow: UnitOfWork) -> Mapping[str, Any]:
+    """Return the values that release a claim; its end remains, for the order of turns."""
+    return {"claimed_by": None, "claimed_until": uow.queue_time}
+
+
 def _change(uow: UnitOfWork, endpoint_id: str, owner: str, values: Mapping[str, Any]) -> bool:
     held = and_(
         webhook_endpoints.c.endpoint_id == endpoint_id,
@@ -184,15 +195,17 @@ def request_replay(uow: UnitOfWork, endpoint_id: str, numbers: Collection[int]) 
     return count
 
 
-def replayed(uow: UnitOfWork, number: int, error: str | None) -> None:
-    """Record the outcome of a replay: delivered letters are deleted, others stay."""
+def replayed(uow: UnitOfWork, endpoint_id: str, owner: str, number: int, error: str | None) -> bool:
+    """Record the outcome of a replay: delivered letters are deleted, others stay. False: the claim is lost."""
+    if not _change(uow, endpoint_id, owner, {"claimed_by": owner}):
+        return False
     letter = webhook_dead_letters.c.number == number
     if error is None:
         uow.query(delete(webhook_dead_letters).where(letter))
     else:
         attempts = webhook_dead_letters.c.attempts + 1
         uow.query(update(webhook_dead_letters).where(letter).values(replayed=0, attempts=attempts, error=error))
-    uow.count_changes()
+    return True
 
 
 def endpoints(connection: Connection) -> Sequence[Endpoint]:

@@ -16,7 +16,7 @@ from functools import partial
 
 from generator_service.domain.clock import Clock
 from generator_service.domain.webhook import RETRY_AFTER, Endpoint, Message, message_of, retry_after
-from generator_service.notifier.contract import Notifier, Topic
+from generator_service.notifier.contract import Notifier, Signal, Topic
 from generator_service.store.contract import TaskStore
 from generator_service.store.reconnect import DatabaseUnavailable
 from generator_service.store.webhook_contract import WebhookStore
@@ -30,8 +30,8 @@ AT_ONCE = 16
 PAGE = 200
 MOST = len(RETRY_AFTER) + 1
 """Attempts of one message; an endpoint with so many failures in a row gets one attempt for each message."""
-TURN_SECONDS = 30.0
-"""How long one endpoint is delivered to before others get their turn."""
+TURN_SECONDS = 10.0
+"""How long one endpoint is delivered to before others get their turn: replays for so long, then events of the log."""
 
 
 class Deliverer:
@@ -80,7 +80,7 @@ class Deliverer:
                     # A claim is a transaction of its own and would follow each commit; a new endpoint can wait so long.
                     await asyncio.sleep(POLL_SECONDS)
                 elif idle:
-                    await signal.wait(POLL_SECONDS)
+                    await self._until_due(signal)
         finally:
             signal.close()
             works = [renewing, *self._running.values()]
@@ -88,6 +88,14 @@ class Deliverer:
                 work.cancel()
             await asyncio.gather(*works, return_exceptions=True)
             await self._release_all()
+
+    async def _until_due(self, signal: Signal) -> None:
+        """Wait for a hint, for the end of a turn, whose endpoint may have more to get, or for the next poll."""
+        hint = asyncio.create_task(signal.wait(POLL_SECONDS), name="webhook-hint")
+        try:
+            await asyncio.wait({hint, *self._running.values()}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            hint.cancel()
 
     async def _release_all(self) -> None:
         try:
@@ -134,46 +142,45 @@ class Deliverer:
 
     async def _deliver(self, endpoint: Endpoint) -> None:
         """Deliver what an endpoint still has to get, for one turn at most."""
-        deadline = time.monotonic() + TURN_SECONDS
         try:
-            if await self._replay(endpoint, deadline) and await self._follow(endpoint, deadline):
+            if await self._replay(endpoint) and await self._follow(endpoint):
                 await self._webhooks.release(endpoint.endpoint_id, self._owner)
         except Exception:
             # The claim runs out, and the endpoint is tried again.
             logger.exception("delivering to a webhook failed", extra={"endpoint_id": endpoint.endpoint_id})
 
-    async def _replay(self, endpoint: Endpoint, deadline: float) -> bool:
-        """Deliver requested dead letters, oldest first; return whether there is time left."""
-        after = 0
+    async def _replay(self, endpoint: Endpoint) -> bool:
+        """Deliver requested dead letters, oldest first; return whether the claim is still held."""
+        deadline, after = time.monotonic() + TURN_SECONDS, 0
         while letters := await self._webhooks.dead_letters(
             endpoint.endpoint_id, after=after, limit=PAGE, replayed_only=True
         ):
             for letter in letters:
-                if time.monotonic() >= deadline:
-                    await self._webhooks.release(endpoint.endpoint_id, self._owner)
-                    return False
                 error = await self._send(endpoint, letter.message)
-                await self._webhooks.replayed(letter.number, error)
+                if not await self._webhooks.replayed(endpoint.endpoint_id, self._owner, letter.number, error):
+                    return False
+                if time.monotonic() >= deadline:
+                    return True
             after = letters[-1].number
         return True
 
-    async def _follow(self, endpoint: Endpoint, deadline: float) -> bool:
+    async def _follow(self, endpoint: Endpoint) -> bool:
         """Deliver events of the log after the endpoint's position; return whether the claim is still to be released."""
+        deadline = time.monotonic() + TURN_SECONDS
         failures, position = endpoint.failures, endpoint.position
-        while time.monotonic() < deadline:
+        ended = False
+        while not ended:
             page = await self._store.events_after(position, limit=PAGE)
             if page.head.position < position:  # The log was restored to an earlier state.
-                await self._webhooks.advance(endpoint.endpoint_id, self._owner, page.head.position, delivered=False)
-                return True
+                position = page.head.position
+                break
             if page.head.compacted > position and (not page.events or page.events[0].revision > position + 1):
                 logger.warning(
                     "events were deleted before a webhook got them",
                     extra={"endpoint_id": endpoint.endpoint_id, "position": position},
                 )
             for event in page.events:
-                if endpoint.wants(event):
-                    if time.monotonic() >= deadline:
-                        return True
+                if wanted := endpoint.wants(event):
                     in_a_row = await self._attempt(
                         endpoint, message_of(event, page.head.epoch), event.revision, failures
                     )
@@ -181,10 +188,12 @@ class Deliverer:
                         return False
                     failures = in_a_row
                 position = event.revision
-            if len(page.events) < PAGE:
-                if position != endpoint.position:
-                    await self._webhooks.advance(endpoint.endpoint_id, self._owner, position, delivered=False)
-                return True
+                if wanted and time.monotonic() >= deadline:
+                    break
+            ended = len(page.events) < PAGE or time.monotonic() >= deadline
+        if position != endpoint.position:
+            # Skipped events are done too: the next turn must not read them again.
+            await self._webhooks.advance(endpoint.endpoint_id, self._owner, position, delivered=False)
         return True
 
     async def _attempt(self, endpoint: Endpoint, message: Message, revision: int, failures: int) -> int | None:
@@ -205,12 +214,14 @@ class Deliverer:
         held = await self._webhooks.bury(
             endpoint.endpoint_id, self._owner, message, attempts=min(failures, MOST), error=error
         )
+        if not held:
+            return None
         logger.error(
             "a webhook message is a dead letter: %s",
             error,
             extra={"endpoint_id": endpoint.endpoint_id, "message_id": message.message_id},
         )
-        return MOST if held else None
+        return MOST
 
     async def _send(self, endpoint: Endpoint, message: Message) -> str | None:
         """Send a message; return why it was not delivered, None if it was."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from generator_service.domain.clock import Clock
-from generator_service.domain.errors import InvalidRequest
+from generator_service.domain.errors import InvalidRequest, WebhookNotFound
 from generator_service.domain.webhook import TYPES, DeadLetter, Endpoint, Secret, new_secret
 from generator_service.rpc.admin.convert import require_name
 from generator_service.rpc.convert import messages, requests
@@ -80,6 +80,9 @@ class WebhookAdmin:
         limit = requests.page_size(request.page_size, default=LETTERS_PER_PAGE, most=MAX_LETTERS_PER_PAGE)
         if request.after < 0:
             raise InvalidRequest("after", f"{request.after} is negative")
+        # No letters and no endpoint are not the same.
+        if all(each.endpoint_id != request.webhook_id for each in await self.store.webhooks.endpoints()):
+            raise WebhookNotFound(request.webhook_id)
         found = await self.store.webhooks.dead_letters(request.webhook_id, after=request.after, limit=limit)
         return pb.ListDeadLettersResponse(dead_letters=first_page(_letter(each) for each in found))
 

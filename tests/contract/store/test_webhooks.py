@@ -6,6 +6,7 @@ import asyncio
 import ipaddress
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -310,6 +311,94 @@ async def test_a_process_that_ends_releases_its_endpoints(open_store: OpenStore,
         await asyncio.wait_for(sender.sent.wait(), PATIENCE)
         assert await other.store.webhooks.claim("p2", limit=9, lease_for=LEASE) == []
     assert len(await other.store.webhooks.claim("p2", limit=9, lease_for=LEASE)) == 1
+
+
+async def test_endpoints_are_claimed_in_turns(open_store: OpenStore) -> None:
+    """One that always has something to deliver, such as one that is down, keeps no other waiting."""
+    desk, other = open_store(), open_store()
+    for name in ("e1", "e2", "e3"):
+        await endpoint_at(desk, "https://a.example", name=name)
+    await completed(desk)
+    turns = []
+    for process, owner in ((desk, "p1"), (other, "p2")) * 3:
+        (claimed,) = await process.store.webhooks.claim(owner, limit=1, lease_for=LEASE)
+        turns.append(claimed.endpoint_id)
+        desk.clock.advance(timedelta(seconds=1))
+        await process.store.webhooks.release(claimed.endpoint_id, owner)
+    assert turns == ["e1", "e2", "e3", "e1", "e2", "e3"]
+
+
+async def test_each_turn_comes_further(desk: StoreHarness, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deliverer, "TURN_SECONDS", 0.0)
+    monkeypatch.setattr(deliverer, "PAGE", 2)
+    await endpoint_at(desk, receiver.url, "bob")
+    for _ in range(4):
+        await completed(desk, "ann")
+    tasks = [await completed(desk, "bob") for _ in range(2)]
+    async with delivering(desk):
+        await asyncio.to_thread(receiver.wait_for, lambda each: len(each) == 2)
+    assert [each.task_id for each in receiver.deliveries] == tasks
+
+
+async def buried(desk: StoreHarness, count: int) -> list[str]:
+    """Make dead letters of the endpoint `e1`, and request them again; return the ids of their messages."""
+    await desk.store.webhooks.claim("p0", limit=9, lease_for=LEASE)
+    messages = [
+        Message(message_id=f"dead{n}", user_id="ann", body=b"{}", revision=n, type="task.completed")
+        for n in range(count)
+    ]
+    position = (await desk.store.latest_events(1)).head.position
+    for each in messages:
+        letter = replace(each, revision=position)
+        assert await desk.store.webhooks.bury("e1", "p0", letter, attempts=9, error="status 500")
+    await desk.store.webhooks.release_all("p0")
+    assert await desk.store.webhooks.request_replay("e1", []) == count
+    return [each.message_id for each in messages]
+
+
+async def test_a_long_replay_does_not_hold_back_events(
+    desk: StoreHarness, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deliverer, "TURN_SECONDS", 0.0)
+    await endpoint_at(desk, receiver.url)
+    await completed(desk)
+    dead = await buried(desk, 3)
+    for _ in range(2):
+        await completed(desk)
+    async with delivering(desk):
+        got = await asyncio.to_thread(receiver.wait_for, lambda each: len(each) == 5)
+    ids = [each.message_id for each in got]
+    assert [each for each in ids if each in dead] == dead
+    assert ids.index(dead[-1]) == 4, "an event waited for all of the replay"
+
+
+async def test_a_deleted_endpoint_gets_no_further_messages(desk: StoreHarness, receiver: Receiver) -> None:
+    await endpoint_at(desk, receiver.url)
+    await completed(desk)
+    await buried(desk, 3)
+    sender = HeldSender()
+    async with delivering(desk, sender=sender, heartbeat=timedelta(hours=1)), asyncio.timeout(PATIENCE):
+        await sender.sent.wait()
+        (work,) = (each for each in asyncio.all_tasks() if each.get_name() == "webhook-e1")
+        await desk.store.webhooks.remove("e1")
+        sender.let_go.set()
+        await work
+    assert [each.message_id for each in receiver.deliveries] == ["dead0"]
+
+
+async def test_a_new_secret_signs_from_the_next_message_on(desk: StoreHarness, receiver: Receiver) -> None:
+    await endpoint_at(desk, receiver.url)
+    tasks = [await completed(desk) for _ in range(3)]
+    head = (await desk.store.latest_events(1)).head.position
+    fresh, sender = new_secret(), HeldSender()
+    async with delivering(desk, sender=sender), asyncio.timeout(PATIENCE):
+        await sender.sent.wait()
+        await desk.store.webhooks.rotate("e1", fresh, keep=timedelta(0))
+        sender.let_go.set()
+        await state(desk, lambda each: each.position == head)
+    assert [each.task_id for each in receiver.deliveries] == [tasks[0], *tasks]
+    assert [each.signed_with(fresh) for each in receiver.deliveries] == [False, True, True, True]
+    assert not any(each.signed_with(SECRET) for each in receiver.deliveries[1:])
 
 
 async def test_endpoints_are_created_rotated_and_deleted(desk: StoreHarness) -> None:

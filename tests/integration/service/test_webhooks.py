@@ -108,8 +108,9 @@ async def test_requests_are_validated_and_the_command_line_manages_webhooks(tmp_
             assert (await refusal(call(channel, "CreateWebhook", url="http://a.example"))).fields == ["url"]
             wrong = call(channel, "CreateWebhook", url="https://a.example", types=["task.started"])
             assert (await refusal(wrong)).fields == ["types"]
-            missing = await refusal(call(channel, "DeleteWebhook", webhook_id="nothing"))
-            assert (missing.code, missing.reason) == (grpc.StatusCode.NOT_FOUND, "WEBHOOK_NOT_FOUND")
+            for method in ("DeleteWebhook", "RotateWebhookSecret", "ListDeadLetters", "ReplayDeadLetters"):
+                missing = await refusal(call(channel, method, webhook_id="nothing"))
+                assert (missing.code, missing.reason) == (grpc.StatusCode.NOT_FOUND, "WEBHOOK_NOT_FOUND"), method
 
         def admin(*words: str) -> str:
             options = ["--target", service.target, "--token", token("ops", scope="admin")]
