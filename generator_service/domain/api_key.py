@@ -13,6 +13,8 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime
 
+from whitebg_process.key_sessions import KEY_SESSION_PREFIX
+
 PREFIX = "wbk_"
 _KEY = re.compile(r"wbk_([0-9a-f]{16})_([0-9A-Za-z_-]{43})")
 
@@ -39,7 +41,7 @@ class ApiKey:
     @property
     def session_id(self) -> str:
         """The name by which watches and sockets that it opened are ended when it is revoked."""
-        return f"key:{self.key_id}"
+        return f"{KEY_SESSION_PREFIX}{self.key_id}"
 
     def usable(self, now: datetime) -> bool:
         """Return whether the key is neither revoked nor expired."""

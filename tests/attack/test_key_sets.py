@@ -233,6 +233,7 @@ HOSTILE: dict[str, Callable[[], str]] = {
     "an issuer that is a list": lambda: signed({"iss": [ISSUER]}),
     "an audience that is a number": lambda: signed({"aud": 5}),
     "a scope that is a list": lambda: token(scope=["tasks", "admin"]),
+    "the session of an API key, which outlives those of its user": lambda: token(sid="key:0123456789abcdef"),
     "a key id of 40 kB": lambda: token("k" * 40_000),
     "a key id with a line break": lambda: token("one\r\nX: y"),
 }

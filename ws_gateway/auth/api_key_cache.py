@@ -12,7 +12,8 @@ from ws_gateway.clock import Clock
 
 PREFIX = "wbk_"
 HELD_FOR = timedelta(seconds=30)
-"""How long the result of a check is used again. A revocation arrives by the stream of events, and counts at once."""
+"""How long the result of a check is used again, but not longer than the key lives. A revocation counts at once: it
+arrives by the stream of events."""
 MAX_HELD = 10_000
 MAX_LENGTH = 200
 
@@ -71,5 +72,5 @@ class ApiKeyCache:
         self._held.pop(name, None)
         while len(self._held) >= MAX_HELD:
             del self._held[next(iter(self._held))]
-        self._held[name] = now + HELD_FOR.total_seconds(), claims
+        self._held[name] = now + min(HELD_FOR, claims.expires_at - wall).total_seconds(), claims
         return claims

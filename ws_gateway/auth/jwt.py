@@ -11,6 +11,7 @@ from typing import Any
 
 import jwt
 
+from whitebg_process.key_sessions import KEY_SESSION_PREFIX
 from whitebg_process.token_lifetime import CLOCK_SKEW, MAX_TOKEN_LIFETIME, outlives_revocations
 from whitebg_process.tokens import decode_with_any
 from whitebg_process.user_ids import GUEST_PREFIX, reserved_for
@@ -198,6 +199,8 @@ class Tokens:
             )
         scopes = _scopes(claims.get("scope")) if provider is None else _granted(provider, decoded["header"], claims)
         token_id, session_id = (value if isinstance(value := claims.get(name), str) else "" for name in ("jti", "sid"))
+        if provider is not None and any(each.startswith(KEY_SESSION_PREFIX) for each in (token_id, session_id)):
+            raise TokenRejected(f"the token can't be used: its sid or jti begins with {KEY_SESSION_PREFIX!r}")
         return Claims(
             subject=subject,
             expires_at=expires_at,

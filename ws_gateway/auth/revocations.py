@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from whitebg.v1 import generator_service_pb2 as pb
+from whitebg_process.key_sessions import KEY_SESSION_PREFIX
 from whitebg_process.token_lifetime import CLOCK_SKEW
 from ws_gateway.auth.jwt import Claims, TokenUncheckable
 from ws_gateway.clock import Clock
@@ -73,10 +74,13 @@ class Revocations:
     def covers(self, *, user_id: str, session_ids: Iterable[str], issued_at: datetime | None) -> bool:
         """Return whether a token was revoked. One without a time of issue counts as issued before.
 
-        The issuer's clock may be ahead by `CLOCK_SKEW`.
+        The issuer's clock may be ahead by `CLOCK_SKEW`. The sessions of a user's API keys end with their key only.
         """
-        if any(each in self._of_session for each in session_ids):
+        ids = tuple(session_ids)
+        if any(each in self._of_session for each in ids):
             return True
+        if any(each.startswith(KEY_SESSION_PREFIX) for each in ids):
+            return False
         of_user = self._of_user.get(user_id)
         return of_user is not None and (issued_at is None or issued_at <= of_user[0] + CLOCK_SKEW)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from websockets.asyncio.client import connect
 
 from tests.integration.gateway.front import Front, Service, gateway
 from tests.integration.gateway.world import Client
@@ -138,6 +139,33 @@ async def test_the_queue_at_a_glance_is_the_service_s_own(service: Service) -> N
         assert answer.status_code == 200, answer.text
         assert answer.json()["head_revision"] == 3
         assert (await front.http.get("/admin/queue/stats", headers=front.headers())).status_code == 403
+
+
+async def test_api_key_outlives_the_sessions_of_its_user(front: Front) -> None:
+    """Over HTTP, in the sockets that it opened, and in its links to images."""
+    async with open_channel(front.target) as channel:
+        operator = AdminServiceStub(channel)
+        metadata = (("authorization", f"Bearer {token('ops', scope='admin')}"),)
+        made = await operator.CreateApiKey(
+            admin_pb.CreateApiKeyRequest(name="shop", user_id=front.user, scopes=["tasks"]), metadata=metadata
+        )
+        key = {"Authorization": f"Bearer {made.key}"}
+        socket_token = (await front.http.post("/api/v2/ws-token", headers=key)).json()["token"]
+        async with connect(f"ws://{front.base}/ws/notifications?token={socket_token}", compression=None) as socket:
+            client = Client(socket)
+            task_id = await front.upload(**key)
+            link = (await client.until(lambda each: each["type"] == "task_complete"))[-1]["data"]["result_image_url"]
+            async with front.client() as browser:
+                body = {"user_id": front.user}
+                admin = {"Authorization": f"Bearer {token('ops', scope='tasks admin')}"}
+                ended = await front.http.post("/admin/sessions/revoke", json=body, headers=admin)
+                assert ended.status_code == 200
+                assert await browser.close_code() == 4001
+            assert (await front.http.get("/api/v2/tasks", headers=front.headers())).status_code == 401
+            listed = await front.http.get("/api/v2/tasks", headers=key)
+            assert [task["task_id"] for task in listed.json()["tasks"]] == [task_id]
+            assert (await front.http.get(link)).status_code == 200
+            await client.settled()
 
 
 async def test_api_key_is_accepted_over_http_until_it_is_revoked(front: Front) -> None:

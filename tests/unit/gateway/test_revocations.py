@@ -53,6 +53,16 @@ def covers(revocations: Revocations, *ids: str, user: str = "ann", issued_at: da
     return revocations.covers(user_id=user, session_ids=ids, issued_at=issued_at)
 
 
+def test_the_sessions_of_a_users_keys_end_with_their_key() -> None:
+    revocations = Revocations(SettableClock())
+    revocations.apply([revocation(1, user="ann")])
+    assert covers(revocations, "s1")
+    assert not covers(revocations, "key:1")
+    revocations.apply([revocation(2, session="key:1")])
+    assert covers(revocations, "key:1")
+    assert not covers(revocations, "key:2")
+
+
 @pytest.fixture
 def service() -> Service:
     service = Service()
