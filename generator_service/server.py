@@ -191,7 +191,7 @@ async def running_service(
             deadline=settings.task_deadline,
         )
         deletions = Deletions(store=store, remover=parts.image_remover)
-        keys = ApiKeyChecker(store, clock)
+        keys = ApiKeyChecker(store, clock, end_watches=watchers.end_revoked)
         await keys.load()
         deliverer = _deliverer(settings, parts, stack)
         admin = AdminServicer(

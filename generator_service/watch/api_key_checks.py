@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from generator_service.domain.api_key import ApiKey, parse
 from generator_service.domain.clock import Clock
 from generator_service.domain.errors import Unauthenticated
+from generator_service.domain.revocation import Session
 from generator_service.store.contract import TaskStore
+from whitebg_process.key_sessions import KEY_SESSION_PREFIX
 
 RECORD_EVERY = timedelta(minutes=1)
 """How often the time of a key's latest use is recorded."""
@@ -16,7 +19,11 @@ RECORD_EVERY = timedelta(minutes=1)
 class ApiKeyChecker:
     """Checks API keys. A new key is known to every service within a second, a revoked one rejected."""
 
-    def __init__(self, store: TaskStore, clock: Clock) -> None:
+    def __init__(
+        self, store: TaskStore, clock: Clock, *, end_watches: Callable[[Callable[[Session], bool]], object]
+    ) -> None:
+        """``end_watches`` ends the open watches of the sessions that a function selects."""
+        self._end_watches = end_watches
         self._store = store
         self._clock = clock
         self._keys: dict[str, ApiKey] = {}
@@ -24,13 +31,20 @@ class ApiKeyChecker:
         """Uses that are not recorded yet."""
 
     async def __call__(self) -> None:
-        """Read the keys again, and record uses; run by periodic maintenance."""
+        """Read the keys again, end watches of expired ones, and record uses; run by periodic maintenance."""
         await self.load()
+        self._end_watches(self._ended)
         now = self._clock.now()
         due = {key_id: at for key_id, at in self._used.items() if self._is_due(key_id, now)}
         if due:
             await self._store.admin.record_key_use(due)
             self._used = {key_id: at for key_id, at in self._used.items() if due.get(key_id) != at}
+
+    def _ended(self, session: Session) -> bool:
+        """Return whether a session is that of a key that is not valid any longer."""
+        ids = (each.removeprefix(KEY_SESSION_PREFIX) for each in session.ids if each.startswith(KEY_SESSION_PREFIX))
+        now = self._clock.now()
+        return any((key := self._keys.get(each)) is None or not key.usable(now) for each in ids)
 
     def _is_due(self, key_id: str, now: datetime) -> bool:
         key = self._keys.get(key_id)

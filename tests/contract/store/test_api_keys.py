@@ -9,10 +9,15 @@ import pytest
 from generator_service.domain.api_key import ApiKey, generate, parse
 from generator_service.domain.errors import ApiKeyNotFound, Unauthenticated
 from generator_service.watch.api_key_checks import ApiKeyChecker
+from generator_service.watch.watchers import Watchers
 from tests.contract.store.conftest import OpenStore
 from tests.support.store import StoreHarness
 
 MINUTE = timedelta(minutes=1)
+
+
+def checker(desk: StoreHarness) -> ApiKeyChecker:
+    return ApiKeyChecker(desk.store, desk.clock, end_watches=Watchers(10).end_revoked)
 
 
 async def new_key(desk: StoreHarness, name: str = "shop", lasts: timedelta | None = None) -> tuple[ApiKey, str]:
@@ -39,7 +44,7 @@ async def test_a_key_is_stored_without_its_secret_and_checked(open_store: OpenSt
     assert parts is not None
     assert parts[1] not in repr(await desk.store.admin.api_keys())
     assert await other.store.admin.api_keys() == [key]
-    keys = ApiKeyChecker(other.store, other.clock)
+    keys = checker(other)
     await keys.load()
     assert keys.check(text) == key
     forged = text[:-1] + ("A" if text[-1] != "A" else "B")
@@ -55,7 +60,7 @@ async def test_revoked_and_expired_keys_are_rejected(desk: StoreHarness) -> None
     desk.clock.advance(MINUTE)
     assert revoked.revoked_at is not None
     assert (await desk.store.admin.revoke_api_key(key.key_id)).revoked_at == revoked.revoked_at
-    keys = ApiKeyChecker(desk.store, desk.clock)
+    keys = checker(desk)
     await keys.load()
     with pytest.raises(Unauthenticated, match="was revoked"):
         keys.check(text)
@@ -69,7 +74,7 @@ async def test_revoked_and_expired_keys_are_rejected(desk: StoreHarness) -> None
 async def test_the_latest_use_is_recorded_once_a_minute(open_store: OpenStore) -> None:
     desk, other = open_store(), open_store()
     key, text = await new_key(desk)
-    keys, others = ApiKeyChecker(desk.store, desk.clock), ApiKeyChecker(other.store, other.clock)
+    keys, others = checker(desk), checker(other)
 
     async def recorded() -> object:
         return (await desk.store.admin.api_keys())[0].last_used_at

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sqlite3
 import subprocess
 import sys
 import time
@@ -284,6 +285,27 @@ async def test_api_key_works_until_it_is_revoked_and_its_watches_end(deployment:
     assert (await refusal(operator("RevokeApiKey", key_id="nothing"))).code is grpc.StatusCode.NOT_FOUND
     assert (await refusal(operator("CreateApiKey", name="shop", user_id="ann"))).fields == ["scopes"]
     assert made.key not in deployment.process.output, "a key was logged"
+
+
+async def test_a_watch_ends_when_its_api_key_expires(tmp_path: Path) -> None:
+    with service_process(tmp_path, SECRET, worker_slots="0", pool_processes="1") as service:
+        async with open_channel(service.target) as channel:
+            operator = Operator(channel, token("ops", scope="admin"))
+            expiring, lasting = [
+                await operator("CreateApiKey", name=name, user_id="ann", scopes=["tasks"]) for name in ("short", "long")
+            ]
+            other = Api(channel, "ann", lasting.key)
+            async with Api(channel, "ann", expiring.key).watch() as watch, other.watch() as kept:
+                # The shortest life of a key is a minute.
+                with contextlib.closing(sqlite3.connect(tmp_path / "whitebg.db", isolation_level=None)) as database:
+                    database.execute(
+                        "UPDATE api_keys SET expires_at = created_at WHERE key_id = ?", [expiring.api_key.key_id]
+                    )
+                with pytest.raises(aio.AioRpcError) as ended:
+                    await watch.rest()
+                assert ended.value.code() is grpc.StatusCode.UNAUTHENTICATED
+                task = await other.submit(options=LOCAL)
+                await kept.until(lambda item: item.event.task.task_id == task.task_id)
 
 
 @both
