@@ -29,6 +29,7 @@ class WebhookStore(Protocol):
         """Give an endpoint a new secret; those before sign along for ``keep``. Its claim is released.
 
         Raises:
+            InvalidRequest: too many secrets would be valid.
             WebhookNotFound: there is none.
 
         """

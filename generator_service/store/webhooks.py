@@ -14,11 +14,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, and_, delete, exists, insert, or_, select, update
 
-from generator_service.domain.errors import WebhookNotFound
+from generator_service.domain.errors import InvalidRequest, WebhookNotFound
 from generator_service.domain.webhook import DeadLetter, Endpoint, Message, Secret
 from generator_service.store.tables import log_head, webhook_dead_letters, webhook_endpoints
 from generator_service.store.unit_of_work import UnitOfWork
 
+MAX_SECRETS = 10
+"""Secrets of one endpoint that sign: receivers limit the length of a header."""
 MAX_DEAD_LETTERS = 10_000
 """Dead letters of one endpoint; older ones are deleted."""
 _ENDPOINT = select(webhook_endpoints)
@@ -57,7 +59,10 @@ def rotate(uow: UnitOfWork, endpoint_id: str, secret: str, keep: timedelta) -> E
     """Give an endpoint a new secret; those before sign along for ``keep``."""
     before = _require(uow, endpoint_id)
     valid = tuple(each for each in before.secrets if each.until is None or each.until > uow.now)
-    after = replace(before, secrets=replace(before, secrets=valid).rotated(secret, uow.now + keep))
+    rotated = replace(before, secrets=valid).rotated(secret, uow.now + keep)
+    after = replace(before, secrets=tuple(each for each in rotated if each.until is None or each.until > uow.now))
+    if len(after.secrets) > MAX_SECRETS:
+        raise InvalidRequest("keep_old", f"{MAX_SECRETS} secrets are valid already; end the earlier ones at once (0 s)")
     uow.query(
         update(webhook_endpoints)
         .where(webhook_endpoints.c.endpoint_id == endpoint_id)

@@ -49,6 +49,15 @@ def require_url(url: str, *, allow_http: bool) -> str:
     return url
 
 
+def origin_of(url: str) -> str:
+    """Return scheme and host of a URL, for logs; nothing of one that can't be read."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
+    return f"{parts.scheme}://{parts.hostname}" if parts.hostname else ""
+
+
 def require_public(address: Address, allowed: Sequence[Network]) -> None:
     """Check that an address is public, or in an allowed network.
 

@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
-from generator_service.domain.errors import WebhookNotFound
+from generator_service.domain.errors import InvalidRequest, WebhookNotFound
 from generator_service.domain.webhook import RETRY_AFTER, DeadLetter, Endpoint, Message, Secret, new_secret
 from generator_service.notifier.contract import Topic
 from generator_service.notifier.local import LocalNotifier
+from generator_service.store import webhooks
 from generator_service.webhooks import deliverer
 from generator_service.webhooks.deliverer import Deliverer
 from generator_service.webhooks.sender import Sender
@@ -399,6 +400,18 @@ async def test_a_new_secret_signs_from_the_next_message_on(desk: StoreHarness, r
     assert [each.task_id for each in receiver.deliveries] == [tasks[0], *tasks]
     assert [each.signed_with(fresh) for each in receiver.deliveries] == [False, True, True, True]
     assert not any(each.signed_with(SECRET) for each in receiver.deliveries[1:])
+
+
+async def test_the_signatures_fit_into_a_header_however_often_the_secret_is_rotated(desk: StoreHarness) -> None:
+    await endpoint_at(desk, "https://a.example")
+    for _ in range(webhooks.MAX_SECRETS - 1):
+        rotated = await desk.store.webhooks.rotate("e1", new_secret(), keep=timedelta(hours=1))
+    with pytest.raises(InvalidRequest):
+        await desk.store.webhooks.rotate("e1", new_secret(), keep=timedelta(hours=1))
+    assert await desk.store.webhooks.endpoints() == [rotated], "a rejected rotation changed the secrets"
+    fresh = new_secret()
+    alone = await desk.store.webhooks.rotate("e1", fresh, keep=timedelta(0))
+    assert [each.text for each in alone.secrets] == [fresh]
 
 
 async def test_endpoints_are_created_rotated_and_deleted(desk: StoreHarness) -> None:

@@ -119,9 +119,12 @@ async def test_requests_are_validated_and_the_command_line_manages_webhooks(tmp_
             assert done.returncode == 0, done.stderr
             return done.stdout
 
-        webhook_id, secret = (await asyncio.to_thread(admin, "create", "https://a.example/hook")).split()
+        address = "https://a.example/hook/T0PS3CRET?key=K3Y"
+        webhook_id, secret = (await asyncio.to_thread(admin, "create", address)).split()
         assert secret.startswith("whsec_")
-        assert "https://a.example/hook" in await asyncio.to_thread(admin, "list", "--json")
+        await asyncio.to_thread(service.wait_for, '"request": "url: \\"https://a.example\\""')
+        assert not any(each in service.output for each in ("T0PS3CRET", "K3Y", secret)), "a secret was logged"
+        assert address in await asyncio.to_thread(admin, "list", "--json")
         assert (await asyncio.to_thread(admin, "rotate", webhook_id)).startswith("whsec_")
         assert await asyncio.to_thread(admin, "dead-letters", webhook_id) == ""
         assert "0 messages" in await asyncio.to_thread(admin, "replay", webhook_id)
