@@ -117,8 +117,8 @@ class OidcClient:
                 raise _refused(str(error.error), "token") from None
             except (httpx2.HTTPError, TimeoutError) as error:
                 raise self._unreachable(metadata.token_endpoint, error) from None
-            except ValueError:
-                message = f"{metadata.token_endpoint} sent no JSON"
+            except (ValueError, TypeError, OverflowError, RecursionError):  # authlib checks no value's type
+                message = f"{metadata.token_endpoint} sent no token response"
                 raise SignInFailed(SignInProblem.ISSUER_ERROR, message) from None
         return tokens
 

@@ -67,6 +67,8 @@ def verify_id_token(
         if isinstance(error, InvalidClaimError) and error.claim in _TIMES:
             raise _clock(f"is not valid yet ({error.claim})", now) from None
         raise _invalid(str(error)) from None
+    except (TypeError, ValueError) as error:
+        raise _invalid(f"a claim can't be compared: {error}") from None
     payload: dict[str, Any] = decoded["payload"]
     return payload
 
