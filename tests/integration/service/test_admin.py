@@ -19,7 +19,9 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from grpc import aio
 
+from generator_service.rpc.admin import servicer
 from tests.support.api import SECRET, TINY, Api, open_channel, refusal, token
+from tests.support.driven_service import DrivenService
 from tests.support.postgres import PostgresServer
 from tests.support.processes import ServiceProcess, WorkerProcess, service_process
 from whitebg.v1 import admin_service_pb2 as pb
@@ -254,7 +256,11 @@ async def test_command_line_controls_the_queue(deployment: Deployment, tmp_path:
     await run("limit", "local", "--running", "3")
     assert "local: at most 3 tasks at once" in await run("status")
     assert '"events"' not in await run("inspect", str(task.task_id))
-    await run("resume")
+    await run("pause", "--engine", "gemini", "--note", "quota")
+    assert (await run("resume", "--engine", "local")).startswith("was not paused\nall claims paused")
+    assert await run("resume") == "resumed\ngemini paused: quota\n"
+    assert await run("resume", "--engine", "gemini") == "resumed\n"
+    assert await run("resume") == "was not paused\n"
     began = time.monotonic()
     (waiting,) = [each for each in (await ann.list_tasks()).tasks if each.source_task_id == task.task_id]
     await ann.finished(waiting.task_id)
@@ -287,6 +293,21 @@ async def test_api_key_works_until_it_is_revoked_and_its_watches_end(deployment:
     assert made.key not in deployment.process.output, "a key was logged"
 
 
+async def test_the_command_line_reports_a_user_who_was_not_deleted_completely(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(servicer, "DELETE_ROUNDS", 0)  # as if tasks had arrived in every round
+    service = DrivenService(tmp_path, SECRET)
+    await service.start()
+    options = ["--target", service.target, "--token", token("ops", scope="admin")]
+    command = [sys.executable, "-P", "-m", "whitebg", "admin", *options, "delete-user", "ann", "--yes"]
+    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=False)
+    await service.stop()
+    assert done.returncode == 1
+    assert "was not deleted completely" in done.stderr
+    assert "was deleted" not in done.stdout
+
+
 async def test_a_watch_ends_when_its_api_key_expires(tmp_path: Path) -> None:
     with service_process(tmp_path, SECRET, worker_slots="0", pool_processes="1") as service:
         async with open_channel(service.target) as channel:
@@ -304,6 +325,10 @@ async def test_a_watch_ends_when_its_api_key_expires(tmp_path: Path) -> None:
                 with pytest.raises(aio.AioRpcError) as ended:
                     await watch.rest()
                 assert ended.value.code() is grpc.StatusCode.UNAUTHENTICATED
+                options = ["--target", service.target, "--token", token("ops", scope="admin")]
+                command = [sys.executable, "-P", "-m", "whitebg", "admin", *options, "keys", "list"]
+                listed = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=True)
+                assert listed.stdout.count("expired") == 1
                 task = await other.submit(options=LOCAL)
                 await kept.until(lambda item: item.event.task.task_id == task.task_id)
 

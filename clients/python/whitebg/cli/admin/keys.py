@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -49,11 +50,8 @@ def list_keys(context: typer.Context, as_json: AsJson = False) -> None:
         table = Table("id", "name", "user", "scopes", "created", "last used", "state", box=None)
         for key in found.api_keys:
             used = f"{key.last_used_at.ToDatetime():%Y-%m-%d %H:%M}" if key.HasField("last_used_at") else "never"
-            state = "revoked" if key.HasField("revoked_at") else ""
-            if not state and key.HasField("expires_at"):
-                state = f"until {key.expires_at.ToDatetime():%Y-%m-%d}"
             created = f"{key.created_at.ToDatetime():%Y-%m-%d}"
-            row = (key.key_id, key.name, key.user_id, " ".join(key.scopes), created, used, state)
+            row = (key.key_id, key.name, key.user_id, " ".join(key.scopes), created, used, _state(key))
             table.add_row(*map(Text, row))
         output.console().print(table)
 
@@ -68,3 +66,12 @@ def revoke_key(context: typer.Context, key_id: Annotated[str, typer.Argument(hel
         await wire.call(wire.admin_stub.RevokeApiKey, pb.RevokeApiKeyRequest(key_id=key_id))
 
     run(context, work)
+
+
+def _state(key: pb.ApiKey) -> str:
+    if key.HasField("revoked_at"):
+        return "revoked"
+    if not key.HasField("expires_at"):
+        return ""
+    ends = key.expires_at.ToDatetime(UTC)
+    return f"{'expired' if ends <= datetime.now(UTC) else 'until'} {ends:%Y-%m-%d %H:%M}"

@@ -39,11 +39,15 @@ def pause(
 
 @app.command()
 def resume(context: typer.Context, engine: Engine = None) -> None:
-    """End a pause: that of all claims, or with --engine that of an engine."""
+    """End a pause: that of all claims, or with --engine that of an engine. Shows the pauses that remain."""
+    number = engine_number(engine)
 
     async def work(wire: Wire) -> None:
-        await wire.call(wire.admin_stub.ResumeQueue, pb.ResumeQueueRequest(engine=engine_number(engine)))
-        output.console().print("resumed")
+        before = await wire.call(wire.admin_stub.GetQueueControl, pb.GetQueueControlRequest())
+        await wire.call(wire.admin_stub.ResumeQueue, pb.ResumeQueueRequest(engine=number))
+        output.console().print("resumed" if any(each.engine == number for each in before.pauses) else "was not paused")
+        for each in (await wire.call(wire.admin_stub.GetQueueControl, pb.GetQueueControlRequest())).pauses:
+            _print_pause(each)
 
     run(context, work)
 

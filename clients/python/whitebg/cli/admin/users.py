@@ -12,6 +12,7 @@ from rich.text import Text
 from whitebg.cli import output
 from whitebg.cli.commands import AsJson, Yes
 from whitebg.cli.operator import confirm, print_json, run
+from whitebg.cli.problems import Problem
 from whitebg.v1 import admin_service_pb2 as pb
 from whitebg.wire import Wire
 
@@ -66,6 +67,11 @@ def delete_user(context: typer.Context, user: str, yes: Yes = False) -> None:
 
     async def work(wire: Wire) -> None:
         done = await wire.call(wire.admin_stub.DeleteUser, pb.DeleteUserRequest(user_id=user))
+        if not done.complete:
+            raise Problem(
+                f"{user} was not deleted completely: tasks arrived meanwhile, and {done.deleted_tasks} were deleted",
+                "stop the clients that submit for this user, then run it again",
+            )
         output.console().print(f"{user} was deleted, with {done.deleted_tasks} tasks")
 
     run(context, work)
