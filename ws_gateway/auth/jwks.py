@@ -22,7 +22,7 @@ MAX_BYTES = 1 << 20
 
 
 class KeysUnavailable(TokenUncheckable):
-    """The keys could not be fetched, and none are at hand."""
+    """The keys could not be fetched, and the one that is needed is not at hand."""
 
     code = "keys_unavailable"
 
@@ -50,13 +50,15 @@ class KeySet:
         self._keys: dict[str, jwt.PyJWK] = {}
         self._stale_at = self._may_fetch_at = clock.monotonic()
         self._fetching: asyncio.Task[None] | None = None
+        self._failed = True
+        """Whether the latest fetch failed, so that an unknown key may be a new one."""
 
     async def find(self, key_id: str) -> jwt.PyJWK:
         """Return a key.
 
         Raises:
             KeyMissing: the provider has none of this id.
-            KeysUnavailable: the provider can't be reached, and never could be.
+            KeysUnavailable: the key is unknown, and the provider was unavailable when it was asked last.
 
         """
         now = self._clock.monotonic()
@@ -67,7 +69,7 @@ class KeySet:
         if self._fetching is not None and (unknown or overdue >= self._lifetime):
             # A caller that leaves must not end the fetch: the next one would begin another.
             await asyncio.shield(self._fetching)
-        if not self._keys:
+        if self._failed and key_id not in self._keys:
             raise KeysUnavailable(f"the keys at {self._url} can't be fetched right now; try again in a moment")
         try:
             return self._keys[key_id]
@@ -77,11 +79,11 @@ class KeySet:
     async def _fetch(self) -> None:
         import httpx2  # Most gateways have no identity provider.
 
-        lasts = self._cooldown
+        lasts, self._failed = self._cooldown, True
         try:
             async with asyncio.timeout(FETCH_SECONDS):
                 self._keys = parse_key_set(await self._download())
-            lasts = self._lifetime
+            lasts, self._failed = self._lifetime, False
         except (httpx2.HTTPError, httpx2.InvalidURL, TimeoutError, KeySetUnusable) as error:
             log.warning("could not fetch the keys at %s: %s", self._url, str(error) or type(error).__name__)
         finally:
