@@ -363,3 +363,17 @@ def test_key_set_and_issuer_go_together(names: tuple[str, ...]) -> None:
     with pytest.raises(ValidationError, match="WHITEBG_JWT_ISSUER is"):
         Settings(**values)
     Settings(**values | {"jwks_url": "https://login.example/keys", "jwt_issuer": "https://login.example/"})
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        *(({"jwks_url": url}, "JWKS_URL") for url in ("keys", "https://", "file:///keys", "ftp://login.example/keys")),
+        ({"jwks_algorithms": ""}, "JWKS_ALGORITHMS"),
+        ({"jwks_algorithms": "HS256"}, "jwks_algorithms"),
+    ],
+)
+def test_key_sets_that_cannot_work_are_rejected(changes: dict[str, str], named: str) -> None:
+    values: dict[str, Any] = {"jwt_secret": SECRET, "jwt_issuer": ISSUER, "jwks_url": "https://login.example/keys"}
+    with pytest.raises(ValidationError, match=named):
+        Settings(**values | changes)
