@@ -139,7 +139,10 @@ class Authenticator:
             raise Unauthenticated("the metadata 'authorization' must read 'Bearer <token>'")
         token = header[len(SCHEME) :].strip()
         if self._check_key is not None and token.startswith(PREFIX):
-            return caller_of(self._check_key(token))
+            caller = caller_of(self._check_key(token))
+            if caller.session is not None and self._revoked(caller.session):
+                raise SessionRevoked
+            return caller
         claims = self._verified.get(token)
         if claims is None:
             claims = self._verify(token)

@@ -14,6 +14,8 @@ from tests.integration.service.conftest import Connect
 from tests.support.api import SECRET, Api, open_channel, refusal, token
 from tests.support.postgres import PostgresServer
 from tests.support.processes import service_process
+from whitebg.v1 import admin_service_pb2 as admin_pb
+from whitebg.v1.admin_service_pb2_grpc import AdminServiceStub
 
 UNAUTHENTICATED = grpc.StatusCode.UNAUTHENTICATED
 
@@ -35,6 +37,18 @@ async def test_a_revoked_session_is_rejected_and_its_watch_ends(connect: Connect
         assert (await kept.until(lambda item: item.HasField("event"))).event.task.task_id == task.task_id
     assert (await refusal(ann.list_tasks())).reason == "SESSION_REVOKED"
     assert await admin.revoke(session_id="rev-session") == recorded, "a second time changes nothing"
+
+
+async def test_the_session_of_an_api_key_that_is_revoked_by_its_id(connect: Connect) -> None:
+    """Its id stands in each link to an image; a key must not be rejected over HTTP alone."""
+    admin, user = connect("root", scope="admin"), connect().user
+    wanted = admin_pb.CreateApiKeyRequest(name="shop", user_id=user, scopes=["tasks"])
+    made = await AdminServiceStub(admin.channel).CreateApiKey(wanted, metadata=admin.metadata)
+    shop = Api(admin.channel, user, made.key)
+    async with shop.watch() as watch:
+        await admin.revoke(session_id=f"key:{made.api_key.key_id}")
+        assert (await refusal(watch.rest())).reason == "SESSION_REVOKED"
+    assert (await refusal(shop.list_tasks())).reason == "SESSION_REVOKED"
 
 
 async def test_all_sessions_of_a_user(connect: Connect) -> None:
