@@ -203,7 +203,12 @@ async def running_service(
             revocations=revocations,
             clock=clock,
             deletions=deletions,
-            webhooks=WebhookAdmin(store=store, clock=clock, allow_http=settings.webhook_allow_http),
+            webhooks=WebhookAdmin(
+                store=store,
+                clock=clock,
+                allow_http=settings.webhook_allow_http,
+                allowed=settings.webhook_allowed_networks,
+            ),
             settings=in_effect(settings),
         )
         feeds = Feeds(store, tail, ring, watchers, view.present)

@@ -73,6 +73,20 @@ def require_public(address: Address, allowed: Sequence[Network]) -> None:
         raise AddressRefused(f"{address} is not a public address; an operator can allow its network")
 
 
+def require_literal_public(url: str, allowed: Sequence[Network]) -> None:
+    """Check the address of a URL that names one; the addresses of a name are checked at each connection.
+
+    Raises:
+        AddressRefused: it is not public, and in no allowed network.
+
+    """
+    try:
+        address = ipaddress.ip_address((urlsplit(url).hostname or "").partition("%")[0])
+    except ValueError:
+        return
+    require_public(address, allowed)
+
+
 def _embedded(address: Address) -> Address | None:
     """Return the IPv4 address that an IPv6 address stands for."""
     if isinstance(address, ipaddress.IPv4Address):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -14,7 +15,7 @@ from generator_service.rpc.convert import messages, requests
 from generator_service.rpc.convert.pages import first_page
 from generator_service.rpc.convert.times import duration_from
 from generator_service.store.contract import TaskStore
-from generator_service.webhooks.addresses import AddressRefused, require_url
+from generator_service.webhooks.addresses import AddressRefused, Network, require_literal_public, require_url
 from whitebg.v1 import admin_service_pb2 as pb
 
 MAX_ENDPOINTS = 100
@@ -31,11 +32,14 @@ class WebhookAdmin:
     store: TaskStore
     clock: Clock
     allow_http: bool
+    allowed: Sequence[Network]
+    """Networks that are not public, but may be connected to."""
 
     async def create(self, request: pb.CreateWebhookRequest) -> pb.CreateWebhookResponse:
         """Create an endpoint, with a new secret."""
         try:
             url = require_url(request.url, allow_http=self.allow_http)
+            require_literal_public(url, self.allowed)
         except AddressRefused as error:
             raise InvalidRequest("url", str(error)) from None
         if unknown := set(request.types) - set(TYPES.values()):

@@ -106,6 +106,9 @@ async def test_requests_are_validated_and_the_command_line_manages_webhooks(tmp_
     with service_process(tmp_path, SECRET, worker_slots="0", pool_processes="1") as service:
         async with open_channel(service.target) as channel:
             assert (await refusal(call(channel, "CreateWebhook", url="http://a.example"))).fields == ["url"]
+            for host in ("10.0.0.5", "127.0.0.1:8080", "[::1]", "[::ffff:10.0.0.5]", "169.254.169.254"):
+                inside = await refusal(call(channel, "CreateWebhook", url=f"https://{host}/hook"))
+                assert inside.fields == ["url"], host
             wrong = call(channel, "CreateWebhook", url="https://a.example", types=["task.started"])
             assert (await refusal(wrong)).fields == ["types"]
             for method in ("DeleteWebhook", "RotateWebhookSecret", "ListDeadLetters", "ReplayDeadLetters"):
