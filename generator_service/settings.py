@@ -20,6 +20,9 @@ from generator_service.tls import ServerFiles
 from whitebg_process.settings import ProcessSettings, split_secrets
 
 MIN_SECRET_BYTES = 32
+Positive = Annotated[timedelta, Field(gt=timedelta(0))]
+ConnectionTime = Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(days=24))]
+"""gRPC counts these in milliseconds of 31 bits."""
 _SCHEMES = {
     "database_url": ("postgresql://", "postgres://"),
     "redis_url": ("redis://", "rediss://", "unix://"),
@@ -96,11 +99,11 @@ class Settings(ProcessSettings):
     """PEM file of the certificate's private key."""
     grpc_client_ca: Path | None = None
     """PEM file of the CA of clients' certificates; every client must then present one. Unset: tokens alone decide."""
-    grpc_connection_age: Annotated[timedelta, Field(gt=timedelta(0))] = timedelta(hours=1)
+    grpc_connection_age: ConnectionTime = timedelta(hours=1)
     """Age from which a connection takes no new calls; its client opens another, perhaps to another service."""
-    grpc_connection_grace: Annotated[timedelta, Field(gt=timedelta(0))] = timedelta(minutes=5)
+    grpc_connection_grace: ConnectionTime = timedelta(minutes=5)
     """How long running calls may continue after that. A watch is then ended, and its client resumes by its cursor."""
-    grpc_connection_idle: Annotated[timedelta, Field(gt=timedelta(0))] = timedelta(minutes=15)
+    grpc_connection_idle: ConnectionTime = timedelta(minutes=15)
     """A connection without calls is closed after this time."""
     upload_memory_mib: Annotated[int, Field(ge=136)] = 256
     """Memory in MiB for photos that are being received; more uploads wait. One user may take a quarter of it."""
@@ -124,7 +127,7 @@ class Settings(ProcessSettings):
     """Gemini model that makes the pictures."""
     gemini_base_url: str | None = None
     """Address of a proxy for the Gemini API. Unset: Google's own."""
-    gemini_timeout: timedelta = timedelta(seconds=120)
+    gemini_timeout: Positive = timedelta(seconds=120)
     """Time limit of one Gemini call."""
     gemini_concurrency: Annotated[int, Field(ge=1, le=256)] = 8
     """Gemini calls at the same time, in this process."""
@@ -150,15 +153,15 @@ class Settings(ProcessSettings):
     """Processes of the local engine."""
     pool_memory_mib: Annotated[int, Field(ge=512)] = 3072
     """Address space in MiB of each of these processes."""
-    pool_job_timeout: timedelta = timedelta(seconds=120)
+    pool_job_timeout: Positive = timedelta(seconds=120)
     """How long one of these processes may work on one photo before it is killed."""
 
     # --- Tasks and workers ---
     worker_slots: Annotated[int, Field(ge=0, le=1024)] = os.cpu_count() or 1
     """Tasks at the same time in this process; 0 runs no worker here."""
-    task_timeout: timedelta = timedelta(seconds=180)
+    task_timeout: Positive = timedelta(seconds=180)
     """Time limit of one attempt, if the request names none."""
-    task_deadline: timedelta = timedelta(hours=24)
+    task_deadline: Positive = timedelta(hours=24)
     """How long after its submission a task may still wait for a quota, an engine or the image store; then it fails."""
     max_attempts: Annotated[int, Field(ge=1, le=100)] = 4
     """Failed attempts after which a task fails."""
@@ -168,16 +171,16 @@ class Settings(ProcessSettings):
     """Longest wait after the first failed attempt; it doubles with each further one."""
     retry_cap: timedelta = timedelta(seconds=60)
     """Longest wait after any failed attempt."""
-    lease: timedelta = timedelta(seconds=15)
+    lease: Positive = timedelta(seconds=15)
     """How long a worker may be silent before its tasks are given to others, and a service before others deliver to its
     webhook endpoints."""
-    heartbeat: timedelta = timedelta(seconds=5)
+    heartbeat: Positive = timedelta(seconds=5)
     """How often these leases are renewed."""
     drain: timedelta = timedelta(seconds=15)
     """How long calls and running tasks may continue after a stop was requested."""
     priority_ageing: Annotated[timedelta, Field(ge=timedelta(seconds=1))] = timedelta(minutes=10)
     """How long a task waits for each level of priority below the highest waiting one, until it is raised to that."""
-    stalled_after: timedelta = timedelta(seconds=60)
+    stalled_after: Positive = timedelta(seconds=60)
     """Not ready when, for this long, tasks could run and slots should be free, but no attempt started or ended."""
 
     # --- Quotas ---
@@ -195,11 +198,11 @@ class Settings(ProcessSettings):
     """Allow webhooks over plain HTTP: messages are then readable on the way."""
 
     # --- Retention and delivery ---
-    batch_idle: Annotated[timedelta, Field(gt=timedelta(0))] = timedelta(hours=1)
+    batch_idle: Positive = timedelta(hours=1)
     """A batch that its client leaves open is closed this long after its latest task was added."""
-    tasks_for: timedelta = timedelta(days=30)
+    tasks_for: Positive = timedelta(days=30)
     """How long ended tasks and their images are kept; no event is kept longer."""
-    usage_for: timedelta = timedelta(days=400)
+    usage_for: Positive = timedelta(days=400)
     """How long the usage of users per day is kept."""
     events_for: timedelta = timedelta(hours=24)
     """How long events are kept, at least."""
@@ -327,6 +330,15 @@ class Settings(ProcessSettings):
                     f"WHITEBG_{name.upper()} is plain http, which shows photos and links to anybody on the way: "
                     "use https, or set WHITEBG_S3_ALLOW_HTTP=true where the network is your own"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _renewed_in_time(self) -> Self:
+        if self.heartbeat >= self.lease:
+            raise ValueError(
+                f"WHITEBG_HEARTBEAT ({self.heartbeat.total_seconds():g} s) must be shorter than WHITEBG_LEASE "
+                f"({self.lease.total_seconds():g} s), or every lease runs out; a third of it is usual"
+            )
         return self
 
     @field_validator("log_level", mode="before")

@@ -104,6 +104,8 @@ def _written(value: Any) -> str:
 def _range(field: FieldInfo) -> str:
     low = next((each.ge for each in field.metadata if hasattr(each, "ge")), None)
     high = next((each.le for each in field.metadata if hasattr(each, "le")), None)
+    if isinstance(high, timedelta):
+        return f" At most {_written(high)}."
     if high is not None:
         return f" {low} to {high}."
     return "" if low is None or low in {0, 1} or isinstance(low, timedelta) else f" At least {low}."

@@ -46,7 +46,7 @@ from ws_gateway.settings import Settings
 from ws_gateway.telemetry import tracing
 from ws_gateway.telemetry.access_log import AccessLog
 from ws_gateway.telemetry.metrics import Metrics
-from ws_gateway.telemetry.metrics_server import serving_metrics
+from ws_gateway.telemetry.metrics_server import MetricsPortInUse, serving_metrics
 
 _MAX_BODY = 64 * 1024
 
@@ -62,12 +62,16 @@ def create_app(settings: Settings, clock: Clock | None = None, leaving: asyncio.
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with (
-            run_gateway(settings, clock, figures, leaving) as gateway,
-            serving_metrics(settings.metrics_host, settings.metrics_port, figures) as port,
-        ):
-            app.state.gateway, app.state.metrics_port = gateway, port
-            yield
+        try:
+            async with (
+                run_gateway(settings, clock, figures, leaving) as gateway,
+                serving_metrics(settings.metrics_host, settings.metrics_port, figures) as port,
+            ):
+                app.state.gateway, app.state.metrics_port = gateway, port
+                yield
+        except MetricsPortInUse as error:
+            app.state.unusable_address = str(error)  # uvicorn ends the start without its error.
+            raise
 
     # FastAPI whose documentation page loads nothing from other origins: it works offline and leaks no visitors.
     app = FastAPIOffline(

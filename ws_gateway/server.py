@@ -67,6 +67,8 @@ class Server(uvicorn.Server):
         try:
             await super().startup(sockets)
         except SystemExit:
+            if unusable := getattr(self._app.state, "unusable_address", None):
+                raise CannotListen(unusable) from None
             if self.lifespan.should_exit:  # The application did not start, and its reason is logged.
                 raise
             raise CannotListen(_CANNOT_LISTEN.format(host=self.config.host, port=self.config.port)) from None

@@ -18,6 +18,7 @@ from ws_gateway.auth.origins import normalise_origin
 from ws_gateway.upstream.tls import ClientCertificateFiles
 
 MIB = 1024 * 1024
+_WEB_ADDRESS = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*)?")
 
 
 class Settings(ProcessSettings):
@@ -36,7 +37,7 @@ class Settings(ProcessSettings):
     s3_public_url: str = ""
     """Address of the image bucket for browsers, as set for the service. Browsers are redirected there with signed links
     that are valid for minutes. Empty: the gateway sends the images."""
-    image_url_ttl: timedelta = timedelta(hours=24)
+    image_url_ttl: timedelta = Field(default=timedelta(hours=24), gt=timedelta(0))
     """How long an image link is valid, at least."""
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = ()
     """Origins of other sites and desktop apps (such as ``tauri://localhost``) whose pages may call, separated by
@@ -57,7 +58,7 @@ class Settings(ProcessSettings):
     """PEM file of the gateway's certificate (chain) for the service; read again when it changes."""
     grpc_client_key: Path | None = None
     """PEM file of the certificate's private key."""
-    call_timeout: timedelta = timedelta(seconds=15)
+    call_timeout: timedelta = Field(default=timedelta(seconds=15), gt=timedelta(0), le=timedelta(hours=1))
     """Time limit of one call to the service."""
 
     # --- Authentication ---
@@ -78,7 +79,7 @@ class Settings(ProcessSettings):
     """Whether the provider's tokens may grant the scope ``admin``; otherwise only tokens of ``JWT_SECRET`` may."""
     ws_token_ttl: timedelta = Field(default=timedelta(days=7), gt=timedelta(0), le=MAX_TOKEN_LIFETIME)
     """Longest lifetime of a token for a WebSocket."""
-    auth_timeout: timedelta = timedelta(seconds=10)
+    auth_timeout: timedelta = Field(default=timedelta(seconds=10), gt=timedelta(0))
     """Time for a WebSocket without a token in its URL to send one."""
     guest_login: bool = False
     """Issue tokens to anyone on this machine; only with a loopback ``HTTP_HOST``."""
@@ -190,11 +191,6 @@ class Settings(ProcessSettings):
     def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(normalise_origin(origin) for origin in value)
 
-    @field_validator("metrics_port", mode="before")
-    @classmethod
-    def _empty_is_unset(cls, value: object) -> object:
-        return None if value == "" else value
-
     @model_validator(mode="after")
     def _known_issuer(self) -> Self:
         if self.jwks_url and not self.jwt_issuer:
@@ -285,10 +281,24 @@ class Settings(ProcessSettings):
         parts = urlsplit(self.s3_public_url)
         return f"{parts.scheme}://{parts.netloc}" if self.s3_public_url else ""
 
+    @field_validator("public_url", "jwks_url")
+    @classmethod
+    def _a_web_address(cls, value: str) -> str:
+        if value and not _WEB_ADDRESS.fullmatch(value):
+            raise ValueError(f"{value!r} is no address; write https:// (or http://), a host and perhaps a path")
+        return value
+
     @field_validator("public_url")
     @classmethod
     def _no_trailing_slash(cls, value: str) -> str:
         return value.rstrip("/")
+
+    @field_validator("grpc_target")
+    @classmethod
+    def _a_target(cls, value: str) -> str:
+        if value.startswith(("http://", "https://", "grpc://")):
+            raise ValueError(f"{value!r} is no target; write the host and port alone, such as 127.0.0.1:50051")
+        return value
 
     @field_validator("redis_url")
     @classmethod

@@ -49,7 +49,8 @@ async def serving_metrics(host: str, port: int | None, metrics: Metrics) -> Asyn
         server, thread = start_http_server(port, host, metrics.registry)
     except OSError as error:
         raise MetricsPortInUse(
-            f"can't serve metrics on {host}:{port}: {error.strerror}; set WHITEBG_METRICS_PORT to a free port"
+            f"can't serve metrics on {host}:{port}: {error.strerror}; "
+            "set WHITEBG_METRICS_HOST to an address of this machine, and WHITEBG_METRICS_PORT to a free port"
         ) from error
     server.set_app(answer)
     try:

@@ -18,6 +18,12 @@ from whitebg_process.secret_files import read_secret
 
 PREFIX = "WHITEBG_"
 MIN_SIGNING_BYTES = 32
+MAX_DURATION = timedelta(days=36_500)
+"""Longer ones, added to the present, leave the calendar; this one is for ever."""
+MAX_NUMBER = 2**31 - 1
+"""Larger ones, in bytes or microseconds, leave the range of databases and operating systems."""
+EMPTY_IS_UNSET = frozenset({"jwt_former_secrets", "metrics_port", "oidc_client_secret"})
+"""Settings that an empty text unsets: Compose and `whitebg up` pass them so. Any other would have an effect."""
 
 
 class ProcessSettings(BaseSettings):
@@ -49,9 +55,25 @@ class ProcessSettings(BaseSettings):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _parse_durations(cls, value: object, info: ValidationInfo) -> object:
-        if isinstance(value, str) and info.field_name and _holds(cls.model_fields[info.field_name], timedelta):
-            return parse_duration(value)
+    def _parse_text(cls, value: object, info: ValidationInfo) -> object:
+        if info.field_name is None:
+            return value
+        field = cls.model_fields[info.field_name]
+        if value == () or (isinstance(value, str) and not value.strip()):
+            if info.field_name in EMPTY_IS_UNSET:
+                return None
+            # An empty host would listen on all addresses, and an empty path is the current folder.
+            if field.get_default(call_default_factory=True) not in ("", ()):
+                raise ValueError("is empty; give it a value, or unset it")
+        return parse_duration(value) if isinstance(value, str) and _holds(field, timedelta) else value
+
+    @field_validator("*")
+    @classmethod
+    def _bounded(cls, value: object) -> object:
+        if isinstance(value, timedelta) and value > MAX_DURATION:
+            raise ValueError(f"is longer than {MAX_DURATION.days} days; that is the longest duration")
+        if type(value) is int and value > MAX_NUMBER:
+            raise ValueError(f"{value} is more than {MAX_NUMBER}, the largest number")
         return value
 
 
@@ -129,6 +151,10 @@ def describe(error: ValidationError, settings: type[ProcessSettings]) -> Sequenc
         elif secret or problem["type"] == "value_error":  # Our own messages quote the value where that helps.
             found = f": {message}"
         else:
-            found = f": {problem['input']!r} can't be used: {message}"
+            found = f": {_quoted(problem['input'])} can't be used: {message}"
         lines[variable] = f"{lines[variable]}; {found.removeprefix(': ')}" if variable in lines else variable + found
     return list(lines.values())
+
+
+def _quoted(value: object) -> str:
+    return f"{value.total_seconds():.15g}s" if isinstance(value, timedelta) else repr(value)

@@ -37,6 +37,8 @@ from whitebg.tls import ClientTls
 from whitebg.tokens import mint, minting
 from whitebg.v1 import event_pb2, task_pb2
 from whitebg.v1 import generator_service_pb2 as pb
+from whitebg_process.durations import parse_duration
+from whitebg_process.token_lifetime import MAX_TOKEN_LIFETIME
 from ws_gateway.settings import Settings
 
 NOW = datetime(2026, 1, 8, 10, tzinfo=UTC)
@@ -355,9 +357,13 @@ def test_guests_keep_access_as_long_as_tasks_are_stored(tmp_path: Path, monkeypa
     assert Settings(jwt_secret=SECRET).guest_token_ttl == Retention().tasks_for  # type: ignore[arg-type]
     assert lifetime() is None
     monkeypatch.setenv("WHITEBG_TASKS_FOR", "P90D")
-    assert lifetime() == "P90D"
-    monkeypatch.setenv("WHITEBG_GUEST_TOKEN_TTL", "P1D")
-    assert lifetime() == "P1D"
+    assert parse_duration(lifetime() or "") == timedelta(days=90)
+    monkeypatch.setenv("WHITEBG_TASKS_FOR", "P1000D")  # Longer than any token may live.
+    assert parse_duration(lifetime() or "") == MAX_TOKEN_LIFETIME
+    monkeypatch.setenv("WHITEBG_TASKS_FOR", "soon")  # The service rejects it.
+    assert lifetime() is None
+    monkeypatch.setenv("WHITEBG_GUEST_TOKEN_TTL", "P1D")  # The gateway inherits it.
+    assert lifetime() is None
 
 
 def test_up_starts_where_the_environment_names_a_file_with_a_secret(

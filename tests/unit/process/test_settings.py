@@ -77,8 +77,108 @@ def test_every_duration_setting_takes_every_form(
     settings: type[ProcessSettings], name: str, text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WHITEBG_JWT_SECRET", SECRET)
+    monkeypatch.setenv("WHITEBG_LEASE", "1h")  # It must be longer than a heartbeat.
     monkeypatch.setenv(f"WHITEBG_{name.upper()}", text)
     assert getattr(settings(), name) == timedelta(minutes=5)
+
+
+@pytest.mark.parametrize(("settings", "name"), [*_durations()])
+def test_no_duration_is_longer_than_the_calendar_allows(
+    settings: type[ProcessSettings], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WHITEBG_JWT_SECRET", SECRET)
+    monkeypatch.setenv(f"WHITEBG_{name.upper()}", "999999999d")
+    with pytest.raises(ValidationError) as caught:
+        settings()
+    (line,) = describe(caught.value, settings)
+    assert line.startswith(f"WHITEBG_{name.upper()}: ")
+
+
+WITHOUT_EFFECT_AT_ZERO = {
+    "data_dir_wait", "drain", "drain_timeout", "engine_fallback_after", "events_for", "retry_base", "retry_cap",
+}  # fmt: skip
+"""Durations of which none at all is a sensible choice."""
+
+
+@pytest.mark.parametrize(("settings", "name"), [*_durations()])
+def test_durations_that_nothing_could_work_with_are_rejected(
+    settings: type[ProcessSettings], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WHITEBG_JWT_SECRET", SECRET)
+    monkeypatch.setenv(f"WHITEBG_{name.upper()}", "0")
+    if name in WITHOUT_EFFECT_AT_ZERO:
+        assert getattr(settings(), name) == timedelta(0)
+        return
+    with pytest.raises(ValidationError) as caught:
+        settings()
+    assert describe(caught.value, settings)[0].startswith(f"WHITEBG_{name.upper()}: 0s can't be used")
+
+
+def _numbers() -> Iterator[tuple[type[ProcessSettings], str]]:
+    for settings in BOTH:
+        for name, field in settings.model_fields.items():
+            if field.annotation is not bool and (field.annotation is int or "int" in str(field.annotation)):
+                yield settings, name
+
+
+@pytest.mark.parametrize(("settings", "name"), [*_numbers()])
+def test_no_number_is_larger_than_databases_and_systems_take(
+    settings: type[ProcessSettings], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WHITEBG_JWT_SECRET", SECRET)
+    monkeypatch.setenv(f"WHITEBG_{name.upper()}", str(2**63))
+    with pytest.raises(ValidationError) as caught:
+        settings()
+    assert describe(caught.value, settings)[0].startswith(f"WHITEBG_{name.upper()}: ")
+
+
+@pytest.mark.parametrize("text", ["", " "])
+@pytest.mark.parametrize("settings", BOTH)
+def test_an_empty_value_has_no_effect_of_its_own(
+    settings: type[ProcessSettings], text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An empty host would listen everywhere, an empty folder be the current one, an empty key break its engine."""
+    for name in settings.model_fields:
+        with monkeypatch.context() as environment:
+            environment.setenv("WHITEBG_JWT_SECRET", SECRET)
+            default = settings()
+            environment.setenv(f"WHITEBG_{name.upper()}", text)
+            try:
+                chosen = settings()
+            except ValidationError as error:
+                (line,) = describe(error, settings)
+                assert line.startswith(f"WHITEBG_{name.upper()}"), line
+            else:
+                assert str(getattr(chosen, name)).strip() == str(getattr(default, name)), name
+
+
+def test_a_lease_outlasts_a_heartbeat(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WHITEBG_LEASE", "5s")
+    monkeypatch.setenv("WHITEBG_HEARTBEAT", "5s")
+    with pytest.raises(ValidationError) as caught:
+        ServiceSettings()
+    (line,) = describe(caught.value, ServiceSettings)
+    assert line.startswith("WHITEBG_HEARTBEAT (5 s) must be shorter than WHITEBG_LEASE (5 s)")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PUBLIC_URL", "img.example.com"),
+        ("PUBLIC_URL", "https://img.example.com/a b"),
+        ("PUBLIC_URL", "https://img.example.com?a=1"),
+        ("JWKS_URL", "keys.example.com"),
+        ("GRPC_TARGET", "http://127.0.0.1:50051"),
+    ],
+)
+def test_an_address_that_could_not_be_followed_is_rejected(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WHITEBG_JWT_SECRET", SECRET)
+    monkeypatch.setenv(f"WHITEBG_{name}", value)
+    with pytest.raises(ValidationError) as caught:
+        GatewaySettings()  # type: ignore[call-arg]  # the environment has the secret
+    assert describe(caught.value, GatewaySettings)[0].startswith(f"WHITEBG_{name}: {value!r} is no ")
 
 
 @pytest.mark.parametrize(

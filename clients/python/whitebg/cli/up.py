@@ -27,7 +27,9 @@ from whitebg.cli.supervisor import ChildCrashLooping, Command, Misconfigured, Su
 from whitebg.errors import WhitebgError
 from whitebg.tls import ClientTls
 from whitebg.tokens import sign_in_link
+from whitebg_process.durations import parse_duration
 from whitebg_process.hardening import protect_memory
+from whitebg_process.token_lifetime import MAX_TOKEN_LIFETIME
 
 READY_WITHIN = 60.0
 DRAIN_WITHIN = 20.0
@@ -118,7 +120,13 @@ def _metrics_port(environment: Mapping[str, str], number: int) -> dict[str, str]
 def _guest_lifetime(environment: Mapping[str, str]) -> dict[str, str]:
     """Return the gateway's setting by which guests keep access to their photos as long as the service stores them."""
     stored_for = environment.get("WHITEBG_TASKS_FOR", "")
-    return {"WHITEBG_GUEST_TOKEN_TTL": environment.get("WHITEBG_GUEST_TOKEN_TTL") or stored_for} if stored_for else {}
+    if not stored_for or environment.get("WHITEBG_GUEST_TOKEN_TTL"):
+        return {}
+    try:
+        lifetime = min(parse_duration(stored_for), MAX_TOKEN_LIFETIME)
+    except ValueError:
+        return {}  # The service rejects it by its own name.
+    return {"WHITEBG_GUEST_TOKEN_TTL": f"{lifetime.total_seconds():.0f}"}
 
 
 def _spoken_by(settings: UpSettings) -> dict[str, str]:
