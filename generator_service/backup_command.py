@@ -34,7 +34,8 @@ from generator_service.settings import Settings
 from generator_service.store.postgres import look_at_postgres, renew_postgres, require_unused
 from generator_service.store.reconnect import DatabaseUnavailable
 from generator_service.store.restored import StoreInUse
-from generator_service.store.sqlite import DatabaseUnusable, renew_sqlite
+from generator_service.store.sqlite import renew_sqlite
+from generator_service.store.unavailable import DatabaseUnusable
 
 PROBE_KEY = "probe/restore"
 ADOPT = "python -P -m generator_service adopt-images"

@@ -32,7 +32,8 @@ from generator_service.settings import MissingSetting, Settings
 from generator_service.store.postgres import renew_postgres
 from generator_service.store.reconnect import DatabaseUnavailable
 from generator_service.store.restored import StoreInUse
-from generator_service.store.sqlite import DatabaseUnusable, damage, renew_sqlite
+from generator_service.store.sqlite import damage, renew_sqlite
+from generator_service.store.unavailable import DatabaseUnusable
 from generator_service.worker_process import UnsuitableSettings, running_worker
 from whitebg_process.certificates import CertificateError
 from whitebg_process.event_loops import call_in_loop
@@ -163,7 +164,7 @@ def run_process(command: str, settings: Settings) -> int:
         return 1
     except DatabaseUnavailable as error:
         setting = "WHITEBG_DATA_DIR" if settings.database_url is None else "WHITEBG_DATABASE_URL"
-        sys.stderr.write(f"{setting}: {error}\n")
+        sys.stderr.write(f"{setting}: {error}{f' ({error.cause})' if error.cause else ''}\n")
         return 1
     except Exception as error:
         if found := damage(error):

@@ -6,7 +6,7 @@ import asyncio
 import io
 import secrets
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -32,7 +32,7 @@ from generator_service.ops.disk_space import READ_WITHIN, free_bytes
 from generator_service.settings import Settings
 from generator_service.store.image_contract import ImageBinding
 from generator_service.store.migrate import revisions
-from generator_service.store.postgres import database_url, look_at_postgres
+from generator_service.store.postgres import UTF8, Seen, database_url, look_at_postgres
 from generator_service.store.reconnect import DatabaseUnavailable
 from generator_service.store.sqlite import look_at_image_binding
 from generator_service.tls import ServerFiles
@@ -126,15 +126,27 @@ def _postgres(url: str) -> Finding:
     except DatabaseUnavailable as error:
         message = f"{place} can't be used: {error}; see WHITEBG_DATABASE_URL"
         return Finding(subject="database", ok=False, message=message)
-    if seen.synchronous_commit in {"off", "local"}:
-        message = f"{place} forgets commits that it has confirmed; set its synchronous_commit to on"
-        return Finding(subject="database", ok=False, message=message)
+    problem = next(_problems_of(seen, place, str(address.username)), None)
+    if problem is not None:
+        return Finding(subject="database", ok=False, message=problem)
     if seen.schema is not None:
         return _schema(place, seen.schema, seen.tasks)
-    if not seen.may_create:
-        message = f"{place} is empty, and user {address.username} may make no tables; make it the database's owner"
-        return Finding(subject="database", ok=False, message=message)
     return Finding(subject="database", ok=True, message=f"{place} is empty; the first start makes the tables")
+
+
+def _problems_of(seen: Seen, place: str, user: str) -> Iterator[str]:
+    if seen.read_only:
+        yield f"{place} is read-only; name the primary server, and set its default_transaction_read_only to off"
+    if seen.encoding != UTF8:
+        yield f"{place} is encoded in {seen.encoding}; move it to one made with: ENCODING 'UTF8' TEMPLATE template0"
+    if seen.schema is None and seen.named_alike:
+        yield f"{place} has tables {', '.join(seen.named_alike)}, but no version of them; name an empty database"
+    if seen.forbidden:
+        yield f"{place} has tables that user {user} may not read and write: {', '.join(seen.forbidden)}; grant it that"
+    if seen.synchronous_commit in {"off", "local"}:
+        yield f"{place} forgets commits that it has confirmed; set its synchronous_commit to on"
+    if seen.schema is None and not seen.may_create:
+        yield f"{place} is empty, and user {user} may make no tables; make it the database's owner"
 
 
 def _schema(place: str, version: str, tasks: int) -> Finding:

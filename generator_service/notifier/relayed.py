@@ -149,6 +149,7 @@ async def _again(name: str, direction: Callable[[Callable[[], None]], Awaitable[
         try:
             await direction(connected)
         except Exception as error:  # noqa: BLE001 (whatever cut the line, it is to be opened again)
-            logger.warning("%s: the line was lost (%s); opening it again", name, type(error).__name__)
+            reason = next(iter(str(error).splitlines()), "") or type(error).__name__
+            logger.warning("%s: the line was lost (%s); opening it again", name, reason)
         await asyncio.sleep(pause)
         pause = min(2 * pause, LONGEST_PAUSE)

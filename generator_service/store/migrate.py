@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from importlib import resources
 
@@ -44,16 +44,24 @@ def revisions() -> Sequence[str]:
     )
 
 
-def migrate(database: Engine, *, patience: timedelta = timedelta(0), alone: Executable | None = None) -> None:
+def migrate(
+    database: Engine,
+    *,
+    patience: timedelta = timedelta(0),
+    alone: Executable | None = None,
+    before_creation: Callable[[Connection], None] | None = None,
+) -> None:
     """Create the tables of an empty database, or run the migrations that it has not seen; all in one transaction.
 
     A schema that is newer than this code is left unchanged: migrations only add parts that older code can ignore, so
     that processes of two releases can work side by side, and a release can be rolled back.
 
-    ``alone`` is a statement that returns when no other process is migrating.
+    ``alone`` is a statement that returns when no other process is migrating; ``before_creation`` checks an empty
+    database.
 
     Raises:
         DatabaseUnavailable: the database could not be reached within ``patience``.
+        Exception: all errors of ``before_creation``.
 
     """
     known = revisions()
@@ -63,6 +71,8 @@ def migrate(database: Engine, *, patience: timedelta = timedelta(0), alone: Exec
             connection.execute(alone)
         present = _present(connection)
         if present is None:
+            if before_creation is not None:
+                before_creation(connection)
             _create(connection, known[-1])
         elif newer := present.difference(known):
             logger.warning("the database is of a newer release (schema %s)", ", ".join(sorted(newer)))

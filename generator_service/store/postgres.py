@@ -23,6 +23,8 @@ from generator_service.store.queue_clock import DatabaseClock, QueueClock
 from generator_service.store.reconnect import DatabaseUnavailable, Reconnecting
 from generator_service.store.restored import Renewed, StoreInUse, renew_log
 from generator_service.store.sql import READERS, SqlTaskStore
+from generator_service.store.tables import metadata
+from generator_service.store.unavailable import DatabaseUnusable, first_line
 from generator_service.store.writer import CommitListener
 
 T = TypeVar("T")
@@ -35,6 +37,8 @@ WRITE_TIMEOUT = timedelta(seconds=10)
 """Of one statement of a write, all its waits for locks together: renewals of leases wait for it to end."""
 LOCK_TIMEOUT = timedelta(seconds=3)
 """Of one lock. With a heartbeat every 5 s and a lease of 15 s, two such waits still leave time to renew the lease."""
+UTF8 = "UTF8"
+"""Encoding that a database must have: file names and texts are in all scripts."""
 NEVER = timedelta(0)
 """A timeout that is off."""
 IDLE_IN_TRANSACTION_TIMEOUT = timedelta(seconds=5)
@@ -52,6 +56,12 @@ SKIP_IDS = text(
     " FROM (SELECT CAST(pg_get_serial_sequence('tasks', 'task_id') AS regclass) AS sequence) AS ids"
 )
 
+TABLES = text(
+    "SELECT name, has_table_privilege(name, 'SELECT') AND has_table_privilege(name, 'INSERT')"
+    " AND has_table_privilege(name, 'UPDATE') AND has_table_privilege(name, 'DELETE')"
+    " FROM unnest(CAST(:names AS text[])) AS name WHERE to_regclass(name) IS NOT NULL ORDER BY name"
+)
+"""Existing tables of these names, and whether the user may read and write each."""
 NEW_IDS = text("SELECT nextval(pg_get_serial_sequence('tasks', 'task_id')) FROM generate_series(1, :count)")
 
 
@@ -73,13 +83,19 @@ def open_postgres(
     Raises:
         ValueError: the URL is none of a PostgreSQL database.
         DatabaseUnavailable: the server can't be reached.
+        DatabaseUnusable: the tables can't be made or migrated in this database.
 
     """
     address = database_url(url)
     # The migration of a large table takes long, and other processes wait for it as long.
     migrating = _engine(address, pool_size=1, isolation_level="READ COMMITTED", timeout=NEVER, lock_timeout=NEVER)
     try:
-        migrate(migrating, patience=patience, alone=ONE_AT_A_TIME)
+        migrate(migrating, patience=patience, alone=ONE_AT_A_TIME, before_creation=_require_utf8)
+    except DBAPIError as error:
+        raise DatabaseUnusable(
+            f"WHITEBG_DATABASE_URL: the tables of database {address.database} can't be made or migrated: "
+            f"{first_line(error)}; name an empty database, or one that whitebg made"
+        ) from error
     finally:
         migrating.dispose()
     writing = _engine(address, pool_size=1, isolation_level="READ COMMITTED", timeout=WRITE_TIMEOUT)
@@ -99,6 +115,15 @@ def open_postgres(
         on_commit=on_commit,
         waits=waits or WaitPolicy(),
     )
+
+
+def _require_utf8(connection: Connection) -> None:
+    encoding = connection.scalar(text("SHOW server_encoding"))
+    if encoding != UTF8:
+        raise DatabaseUnusable(
+            f"WHITEBG_DATABASE_URL: the database's encoding is {encoding}, which can't hold every text; "
+            "create it with: ENCODING 'UTF8' TEMPLATE template0"
+        )
 
 
 def renew_postgres(url: str) -> Renewed:
@@ -157,6 +182,13 @@ class Seen:
     image_binding: ImageBinding | None
     revision: int
     """Head of the log; 0 without tables."""
+    encoding: str
+    read_only: bool
+    """Whether the server is a replica, or transactions are read-only by default."""
+    named_alike: Sequence[str]
+    """Existing tables with the names of ours."""
+    forbidden: Sequence[str]
+    """Of these, those that the user may not read and write."""
 
 
 def look_at_postgres(url: str) -> Seen:
@@ -171,6 +203,7 @@ def look_at_postgres(url: str) -> Seen:
     try:
         with engine.connect() as connection:
             made = connection.scalar(text("SELECT to_regclass('alembic_version') IS NOT NULL"))
+            tables = connection.execute(TABLES, {"names": [*metadata.tables]}).all()
             bound, revision = image_records.look(connection)
             return Seen(
                 image_binding=bound,
@@ -179,9 +212,13 @@ def look_at_postgres(url: str) -> Seen:
                 tasks=connection.scalar(text("SELECT count(*) FROM tasks")) if made else 0,
                 may_create=connection.scalar(text("SELECT has_schema_privilege(current_schema(), 'CREATE')")) or False,
                 synchronous_commit=connection.scalar(text("SHOW synchronous_commit")) or "",
+                encoding=connection.scalar(text("SHOW server_encoding")) or "",
+                read_only=connection.scalar(text("SHOW transaction_read_only")) == "on",
+                named_alike=[name for name, _ in tables],
+                forbidden=[name for name, usable in tables if not usable],
             )
     except DBAPIError as error:
-        raise DatabaseUnavailable(str(error.orig).strip().splitlines()[0]) from error
+        raise DatabaseUnavailable(first_line(error)) from error
     finally:
         engine.dispose()
 
@@ -232,6 +269,13 @@ def _engine(
         "lock_timeout": lock_timeout,
         "idle_in_transaction_session_timeout": IDLE_IN_TRANSACTION_TIMEOUT,
     }
+    session = {name: str(span // timedelta(milliseconds=1)) for name, span in timeouts.items()}
+    # An operator's defaults must not change how times and texts are read.
+    session |= {"DateStyle": "ISO", "client_encoding": UTF8}
+    # The address may have further options, such as a search path; of those that are given twice, the later one counts.
+    named = address.query.get("options", "")
+    options = [named if isinstance(named, str) else " ".join(named)]
+    options += [f"-c {name}={value}" for name, value in session.items()]
     return create_engine(
         address,
         pool_size=pool_size,
@@ -239,7 +283,7 @@ def _engine(
         isolation_level=isolation_level,
         connect_args={
             "application_name": "whitebg",
-            "options": " ".join(f"-c {name}={span // timedelta(milliseconds=1)}" for name, span in timeouts.items()),
+            "options": " ".join(options),
             "connect_timeout": 5,
             # A lost host closes no connections.
             "keepalives_idle": 10,

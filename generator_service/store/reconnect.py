@@ -11,7 +11,7 @@ from typing import TypeVar
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from generator_service.store.unavailable import Reason, unavailable
+from generator_service.store.unavailable import Reason, first_line, unavailable
 
 T = TypeVar("T")
 
@@ -33,6 +33,11 @@ class DatabaseUnavailable(Exception):
     def __init__(self, message: str = "", reason: Reason = Reason.UNREACHABLE) -> None:
         super().__init__(message or reason.message)
         self.reason = reason
+
+    @property
+    def cause(self) -> str:
+        """What the driver reported, for operators, in one line without the password; empty if unknown."""
+        return first_line(self.__cause__)
 
 
 class Reconnecting:

@@ -28,6 +28,7 @@ from generator_service.store.reconnect import DatabaseUnavailable
 from generator_service.store.restored import Renewed, renew_log
 from generator_service.store.sql import READERS, SqlTaskStore
 from generator_service.store.tables import log_head, tasks
+from generator_service.store.unavailable import DatabaseUnusable
 from generator_service.store.writer import CommitListener
 
 BUSY_TIMEOUT_MS = 3_000
@@ -37,10 +38,6 @@ _DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 BEGIN_TO_WRITE = text("BEGIN IMMEDIATE")
 """Run by hand: a listener of the engine would be asked at every statement whether it cares."""
 LAST_ID = text("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'tasks'")
-
-
-class DatabaseUnusable(Exception):
-    """The file is no database of ours, is damaged, or can't be written."""
 
 
 def damage(error: BaseException) -> str:

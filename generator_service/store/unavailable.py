@@ -8,6 +8,10 @@ from enum import StrEnum
 from sqlalchemy.exc import DBAPIError
 
 
+class DatabaseUnusable(Exception):
+    """The database is none of ours, is damaged, or can't be written."""
+
+
 class Reason(StrEnum):
     """Why the database can't run an operation; the value is stable and sent to clients in upper case."""
 
@@ -18,6 +22,7 @@ class Reason(StrEnum):
     OVERLOADED = "overloaded"
     TIMED_OUT = "timed_out"
     IO_ERROR = "io_error"
+    FORBIDDEN = "forbidden"
 
     @property
     def message(self) -> str:
@@ -25,7 +30,7 @@ class Reason(StrEnum):
         return _MESSAGES[self]
 
 
-LASTING = frozenset({Reason.DISK_FULL, Reason.READ_ONLY, Reason.IO_ERROR})
+LASTING = frozenset({Reason.DISK_FULL, Reason.READ_ONLY, Reason.IO_ERROR, Reason.FORBIDDEN})
 """Reasons that end only by an operator's action."""
 PARTIAL = frozenset({Reason.DISK_FULL, Reason.IO_ERROR})
 """Reasons that large writes meet first: on a full disk, small ones may still find room."""
@@ -37,6 +42,7 @@ _MESSAGES = {
     Reason.OVERLOADED: "the database has no connections, memory or time left; try again shortly",
     Reason.TIMED_OUT: "the database took too long; try again shortly",
     Reason.IO_ERROR: "the database can't read or write its files; check its disk and try again",
+    Reason.FORBIDDEN: "the database's user may not use its tables; make it their owner and try again",
 }
 
 # https://sqlite.org/rescode.html; an extended code has its primary code in the low byte.
@@ -58,6 +64,7 @@ _SQLITE = {
 # https://www.postgresql.org/docs/current/errcodes-appendix.html; whole codes, then classes.
 _POSTGRES = {
     "53100": Reason.DISK_FULL,
+    "42501": Reason.FORBIDDEN,
     "25006": Reason.READ_ONLY,
     "55P03": Reason.LOCKED,
     "55006": Reason.LOCKED,
@@ -72,6 +79,12 @@ _POSTGRES = {
     "58": Reason.IO_ERROR,
     "XX": Reason.IO_ERROR,
 }
+
+
+def first_line(error: BaseException | None) -> str:
+    """Return what the driver reported, for operators, in one line without the password; empty if it is no driver's."""
+    lines = str(error.orig).strip().splitlines() if isinstance(error, DBAPIError) else []
+    return lines[0] if lines else ""
 
 
 def unavailable(error: DBAPIError) -> Reason | None:

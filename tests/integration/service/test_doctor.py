@@ -224,6 +224,33 @@ async def test_a_user_who_may_make_no_tables(tmp_path: Path, postgres: PostgresS
     assert "user visitor may make no tables" in database.message
 
 
+async def test_a_postgresql_that_a_service_could_not_work_with(tmp_path: Path, postgres: PostgresServer) -> None:
+    async def problem(name: str, user: str = "postgres") -> str:
+        how = settings(tmp_path, database_url=f"postgresql://{user}@127.0.0.1:{postgres.port}/{name}")
+        database = (await found(how))["database"]
+        assert not database.ok
+        return database.message
+
+    foreign = postgres.create()
+    postgres.execute(sql.SQL("CREATE TABLE tasks (id int)"), foreign)
+    assert "has tables tasks, but no version of them" in await problem(foreign)
+
+    name = postgres.create()
+    async with running_service(settings(tmp_path, database_url=postgres.url(name))):
+        pass
+    postgres.execute(sql.SQL("CREATE ROLE onlooker LOGIN"))
+    assert "permission denied" in await problem(name, "onlooker")
+    postgres.execute(sql.SQL("GRANT SELECT ON ALL TABLES IN SCHEMA public TO onlooker"), name)
+    assert "tables that user onlooker may not read and write: api_keys" in await problem(name, "onlooker")
+    read_only = sql.SQL("ALTER DATABASE {} SET default_transaction_read_only = on")
+    postgres.execute(read_only.format(sql.Identifier(name)))
+    assert "is read-only; name the primary server" in await problem(name)
+
+    latin = sql.SQL("CREATE DATABASE latin ENCODING 'LATIN1' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'")
+    postgres.execute(latin)
+    assert "is encoded in LATIN1" in await problem("latin")
+
+
 async def with_gemini(tmp_path: Path, server: FakeGemini, said: wire.Answer) -> Finding:
     server.answers.append(said)
     engines = replace(LOCAL, gemini=GeminiSettings(api_key=KEY, base_url=server.url, timeout=10))

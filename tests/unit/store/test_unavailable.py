@@ -56,6 +56,7 @@ def test_sqlite_errors_are_classified_by_their_code(code: int, reason: Reason | 
         (psycopg.errors.AdminShutdown, Reason.UNREACHABLE),
         (psycopg.errors.CannotConnectNow, Reason.UNREACHABLE),
         (psycopg.errors.IoError, Reason.IO_ERROR),
+        (psycopg.errors.InsufficientPrivilege, Reason.FORBIDDEN),
         (psycopg.errors.UniqueViolation, None),
         (psycopg.errors.NumericValueOutOfRange, None),
         (psycopg.errors.UndefinedTable, None),
