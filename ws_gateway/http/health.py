@@ -97,10 +97,11 @@ async def readyz(
     if gateway.connections.draining:
         raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "shutting_down", "the gateway is shutting down")
     if not gateway.hub.connected:
+        state = f"refuses the gateway ({gateway.hub.refusal})" if gateway.hub.refusal else "is unavailable"
         raise Problem(
             HTTPStatus.SERVICE_UNAVAILABLE,
             "service_unavailable",
-            f"the generator service at {gateway.settings.grpc_target} is unavailable; sockets stay open",
+            f"the generator service at {gateway.settings.grpc_target} {state}; sockets stay open",
             retry_after=RETRY_AFTER_S,
         )
     if not gateway.revocations.known:

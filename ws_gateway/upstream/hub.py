@@ -71,6 +71,8 @@ class Hub:
     ) -> None:
         self.connected = False
         """Whether the stream from the service is open."""
+        self.refusal = ""
+        """Why the service, though it answers, refuses the stream, such as for another secret; empty if it does not."""
         self.available = True
         """Whether the service is reported as available to clients."""
         self.positioned = asyncio.Event()
@@ -150,6 +152,7 @@ class Hub:
                 self._take(response)
 
     def _lost(self, error: ServiceError) -> None:
+        self.refusal = "" if error.away else str(error)
         if error.status is grpc.StatusCode.OUT_OF_RANGE:
             log.warning("the log can't be resumed (%s); every client reads from its own cursor", error.message)
             self._cursor = ""
@@ -157,7 +160,7 @@ class Hub:
         elif self.connected or not error.away:
             log.warning("lost the service: %s", error)
         else:
-            log.debug("service unavailable: %s", error)
+            log.log(logging.DEBUG if self._failures else logging.WARNING, "service unavailable: %s", error)
 
     def _missed_revocations(self, response: pb.WatchTasksResponse) -> bool:
         """Put a response's revocations in force; return whether one before them is missing."""

@@ -9,6 +9,8 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from http import HTTPStatus
+from pathlib import Path
 
 import pytest
 from websockets.asyncio.client import connect
@@ -18,6 +20,7 @@ from tests.integration.gateway.world import SECRET, Client, token_for
 from tests.support.driven_service import DrivenService
 from tests.support.http import http_client
 from tests.support.patience import PATIENCE
+from tests.support.processes import service_process
 from ws_gateway.components import FIRST_CONTACT_S
 
 
@@ -92,6 +95,25 @@ async def test_a_start_that_waits_for_the_service_can_be_stopped(service: Driven
         running.process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(FIRST_CONTACT_S / 2):
             assert await running.ended() == 0
+
+
+async def test_a_service_that_refuses_the_gateway_is_not_called_unavailable(
+    service: DrivenService, tmp_path: Path
+) -> None:
+    with service_process(tmp_path, "o" * 48, worker_slots="0") as other:
+        async with gateway(service, WHITEBG_GRPC_TARGET=other.target) as running:
+            await running.ready()
+            async with http_client(f"http://{running.base}") as http:
+                answer = await http.get("/readyz")
+    assert answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE
+    message = answer.json()["error"]["message"]
+    assert message.startswith(f"the generator service at {other.target} refuses the gateway (UNAUTHENTICATED")
+
+
+async def test_the_first_failure_to_reach_the_service_is_a_warning(service: DrivenService) -> None:
+    await service.stop()
+    async with gateway(service, WHITEBG_LOG_LEVEL="WARNING") as running:
+        assert "UNAVAILABLE" in (await running.logged(r"service unavailable: .*"))[0]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
