@@ -147,8 +147,9 @@ class S3BlobStore:
         try:
             yield
         except FileNotFoundError as error:
-            # A store that has lost its bucket raises the same error, and its objects may come back.
-            if key is not None and _code(error) != "NoSuchBucket":
+            # A store that has lost its bucket, or a proxy that has lost its store, answers 404 too, and the objects may
+            # come back.
+            if key is not None and _code(error) == "NoSuchKey":
                 raise BlobMissing(key) from None
             raise self._away(error) from error
         except (BaseError, BotoCoreError, OSError) as error:

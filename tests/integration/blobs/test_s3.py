@@ -95,6 +95,30 @@ async def test_a_bucket_that_is_gone_is_no_image_that_is_gone(s3: S3Server, buck
         await S3BlobStore(bucket).get("input/ab/abc")
 
 
+@asynccontextmanager
+async def proxy_without_store(body: bytes) -> AsyncIterator[str]:
+    """Answer every request with 404, as an ingress does whose backend has gone."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        writer.close()
+        await writer.wait_closed()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>default backend - 404</html>"])
+async def test_a_proxy_that_finds_no_store_is_no_image_that_is_gone(bucket: Bucket, body: bytes) -> None:
+    async with proxy_without_store(body) as endpoint:
+        blobs = S3BlobStore(replace(bucket, endpoint=endpoint), HURRIED)
+        with pytest.raises(BlobStoreUnavailable, match="404 Not Found"):
+            await blobs.get("input/ab/abc")
+        with pytest.raises(BlobStoreUnavailable, match="404 Not Found"):
+            await anext(blobs.stream("input/ab/abc", offset=0, length=1))
+
+
 async def test_a_store_that_is_not_there(bucket: Bucket) -> None:
     away = S3BlobStore(replace(bucket, endpoint="http://127.0.0.1:9"), HURRIED)
     assert await refusals(away) == {"bucket images at http://127.0.0.1:9 can't be used: it does not answer"}
