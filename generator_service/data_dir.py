@@ -55,11 +55,14 @@ async def data_dir_lock(folder: Path, wait: timedelta) -> AsyncIterator[None]:
     try:
         lock = os.open(folder / "service.lock", os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
-        raise DataDirError(f"{folder} can't be written: {error.strerror}") from error
+        raise DataDirError(f"{folder} can't be written: {error.strerror}; choose another WHITEBG_DATA_DIR") from error
     try:
         await _acquire(lock, folder, wait)
-        os.ftruncate(lock, 0)
-        os.write(lock, f"{os.getpid()}\n".encode())
+        try:
+            os.ftruncate(lock, 0)
+            os.write(lock, f"{os.getpid()}\n".encode())
+        except OSError as error:
+            raise DataDirError(f"{folder} can't be written: {error.strerror}; see WHITEBG_DATA_DIR") from error
         yield
     finally:
         os.close(lock)

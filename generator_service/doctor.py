@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import os
 import secrets
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
@@ -34,11 +35,12 @@ from generator_service.store.image_contract import ImageBinding
 from generator_service.store.migrate import revisions
 from generator_service.store.postgres import UTF8, Seen, database_url, look_at_postgres
 from generator_service.store.reconnect import DatabaseUnavailable
-from generator_service.store.sqlite import look_at_image_binding
+from generator_service.store.sqlite import damage, look_at_image_binding
 from generator_service.tls import ServerFiles
 from whitebg_process.certificates import CertificateError
 
 RENEW_BEFORE = timedelta(days=14)
+NO_DATABASE = "there is none yet; the first start makes it"
 _SPEC = PictureSpec(size_px=200, fill=0.85, format=OutputFormat.PNG)
 
 
@@ -104,15 +106,26 @@ async def _space(settings: Settings) -> Finding:
 
 def _sqlite(path: Path) -> Finding:
     """Check the database read-only: a service may be using it, and only the service migrates it."""
-    if not path.exists():
-        return Finding(subject="database", ok=True, message="there is none yet; the first start makes it")
+    if not os.path.lexists(path):
+        return Finding(subject="database", ok=True, message=NO_DATABASE)
+    if not path.is_file():  # SQLite would wait for the writer of a pipe.
+        return Finding(subject="database", ok=False, message=f"{path} is no file; move it away, or restore a backup")
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5)) as connection:
             (state,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+            tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+            if not tables:
+                return Finding(subject="database", ok=True, message=NO_DATABASE)
+            if not tables.issuperset({"alembic_version", "tasks"}):
+                message = f"{path} belongs to another program; choose another WHITEBG_DATA_DIR"
+                return Finding(subject="database", ok=False, message=message)
             (version,) = connection.execute("SELECT version_num FROM alembic_version").fetchone()
             (tasks,) = connection.execute("SELECT count(*) FROM tasks").fetchone()
     except (sqlite3.Error, TypeError) as error:
-        return Finding(subject="database", ok=False, message=f"{path} can't be read: {error}; restore a backup")
+        # The second from a table of versions without a row.
+        whole = isinstance(error, sqlite3.Error) and not damage(error)
+        remedy = "check its permissions, and the free space of its disk" if whole else "restore a backup"
+        return Finding(subject="database", ok=False, message=f"{path} can't be read: {error}; {remedy}")
     if state != "ok":
         return Finding(subject="database", ok=False, message=f"{path} is damaged ({state}); restore a backup")
     return _schema(str(path), version, tasks)
@@ -205,7 +218,7 @@ def _bound(settings: Settings) -> tuple[ImageBinding | None, int]:
     if settings.database_url is not None:
         seen = look_at_postgres(settings.database_url.get_secret_value())
         return seen.image_binding, seen.revision
-    return look_at_image_binding(settings.database) if settings.database.exists() else (None, 0)
+    return look_at_image_binding(settings.database) if settings.database.is_file() else (None, 0)
 
 
 def _certificates(files: ServerFiles) -> Finding:

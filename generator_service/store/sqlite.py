@@ -79,6 +79,8 @@ def open_sqlite(
         if isinstance(error, DatabaseUnavailable) and not damage(error):
             raise
         remedy = "restore a backup" if damage(error) else "check its permissions and the disk"
+        if isinstance(error, DBAPIError) and not damage(error):
+            remedy = "if it is another program's, choose another WHITEBG_DATA_DIR"
         raise DatabaseUnusable(f"the database {path} can't be used: {cause}; {remedy}") from error
     finally:
         migrating.dispose()

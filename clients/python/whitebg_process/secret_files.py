@@ -19,7 +19,7 @@ def read_secret(path: Path, *, own: bool = False) -> str:
 
     """
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", opener=_open_at_once) as file:
             status = os.fstat(file.fileno())
             data = file.read(MAX_SECRET_BYTES + 1)
     except OSError as error:
@@ -38,3 +38,10 @@ def read_secret(path: Path, *, own: bool = False) -> str:
     if not secret or len(data) > MAX_SECRET_BYTES:
         raise ValueError(f"{path} is empty" if not secret else f"{path} is larger than {MAX_SECRET_BYTES} bytes")
     return secret
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Open a file without waiting for the writer of a pipe: one that nothing writes to is empty."""
+    file = os.open(path, flags | os.O_NONBLOCK)
+    os.set_blocking(file, True)
+    return file

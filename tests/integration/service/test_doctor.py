@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
 import re
 import shutil
 import sqlite3
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -33,8 +36,10 @@ from generator_service.server import running_service
 from generator_service.settings import Settings
 from generator_service.store.limits import Limits
 from generator_service.store.sqlite import open_sqlite
+from tests.integration.service.test_readiness import fill
 from tests.support import fake_gemini as wire
 from tests.support.fake_gemini import FakeGemini
+from tests.support.patience import PATIENCE
 from tests.support.postgres import PostgresServer
 from tests.support.processes import program
 from tests.support.s3 import S3Server
@@ -93,6 +98,58 @@ async def test_a_database_that_can_not_be_used(tmp_path: Path, statement: str | 
     database = (await found(settings(tmp_path)))["database"]
     assert not database.ok
     assert said in database.message
+
+
+async def test_an_empty_file_is_a_database_to_be_made(tmp_path: Path) -> None:
+    """SQLite takes it so: a start that a full disk ended leaves one."""
+    settings(tmp_path).database.touch()
+    assert (await found(settings(tmp_path)))["database"].ok
+    async with running_service(settings(tmp_path)):
+        pass
+
+
+def _pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def _folder(path: Path) -> None:
+    path.mkdir()
+
+
+def _link_to_nothing(path: Path) -> None:
+    path.symlink_to("/nowhere/whitebg.db")
+
+
+def _of_another_program(path: Path) -> None:
+    with sqlite3.connect(path) as database:
+        database.execute("CREATE TABLE tasks (id)")
+    database.close()
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (_pipe, "is no file; move it away"),
+        (_folder, "is no file; move it away"),
+        (_link_to_nothing, "is no file; move it away"),
+        (_of_another_program, "belongs to another program; choose another WHITEBG_DATA_DIR"),
+    ],
+)
+async def test_what_is_no_database_of_ours_is_named(tmp_path: Path, make: Callable[[Path], None], said: str) -> None:
+    make(settings(tmp_path).database)
+    async with asyncio.timeout(PATIENCE):
+        database = (await found(settings(tmp_path)))["database"]
+    assert not database.ok
+    assert said in database.message
+
+
+async def test_a_full_disk_is_no_reason_to_restore_a_backup(small_disk: Path) -> None:
+    how = settings(small_disk / "data", min_free_mib=0)
+    async with running_service(how):
+        pass
+    fill(small_disk / "ballast")
+    database = (await found(how))["database"]
+    assert "restore" not in database.message, "a sound database would be replaced"
 
 
 async def test_a_full_disk_of_the_images_alone_is_reported(tmp_path: Path, small_disk: Path) -> None:

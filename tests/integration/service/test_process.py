@@ -23,6 +23,7 @@ from generator_service.engines.inspector import Inspector
 from generator_service.server import running_service
 from generator_service.settings import Settings
 from tests.integration.service.conftest import frozen_engine
+from tests.integration.service.test_readiness import fill
 from tests.support.api import SECRET, Api, open_channel, token
 from tests.support.patience import PATIENCE
 from tests.support.processes import Program, ServiceProcess, alive, children, program, service_process
@@ -197,6 +198,21 @@ def test_a_data_folder_that_can_not_be_made_is_named(tmp_path: Path) -> None:
     file.write_text("in the way")
     with program(SERVE, data_dir=str(file / "data"), jwt_secret=SECRET, grpc_port="0") as process:
         ends_with(process, 2, str(file / "data"))
+
+
+def test_a_disk_that_is_full_before_the_first_start_is_named(small_disk: Path) -> None:
+    fill(small_disk / "ballast")
+    with program(SERVE, data_dir=str(small_disk / "data"), jwt_secret=SECRET, grpc_port="0") as process:
+        ends_with(process, 2, f"{small_disk / 'data'} can't be ", "No space left on device", "WHITEBG_DATA_DIR")
+
+
+def test_a_database_of_another_program_is_named(data_dir: Path) -> None:
+    data_dir.mkdir(exist_ok=True)
+    with sqlite3.connect(data_dir / "whitebg.db") as database:
+        database.execute("CREATE TABLE tasks (id)")
+    database.close()
+    with program(SERVE, data_dir=str(data_dir), jwt_secret=SECRET, grpc_port="0") as process:
+        ends_with(process, 2, "table tasks already exists", "choose another WHITEBG_DATA_DIR")
 
 
 def test_a_misspelt_setting_is_reported_and_another_process_setting_is_not(data_dir: Path) -> None:

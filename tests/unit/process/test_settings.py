@@ -280,6 +280,22 @@ def test_a_secrets_file_that_cannot_be_trusted_is_rejected(
             settings()
 
 
+def test_a_secrets_file_that_is_a_pipe_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.mkfifo(path := tmp_path / "pipe", 0o600)
+    monkeypatch.setenv("WHITEBG_JWT_SECRET_FILE", str(path))
+    for settings in BOTH:
+        with pytest.raises(ValidationError, match=r"WHITEBG_JWT_SECRET_FILE: .*pipe is empty"):
+            settings()
+    reader, writer = os.pipe()  # As of a shell's <(…).
+    os.write(writer, SECRET.encode())
+    os.close(writer)
+    monkeypatch.setenv("WHITEBG_JWT_SECRET_FILE", f"/dev/fd/{reader}")
+    secret = ServiceSettings().jwt_secret
+    os.close(reader)
+    assert secret is not None
+    assert secret.get_secret_value() == SECRET
+
+
 @pytest.mark.parametrize(
     ("name", "value", "described"),
     [
