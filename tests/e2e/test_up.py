@@ -255,6 +255,25 @@ def test_a_wrong_setting_stops_it_at_once_and_is_reported_once(
         assert "Traceback" not in process.output
 
 
+@pytest.mark.parametrize("settings", [{"grpc_tls": "true"}, {"grpc_server_cert": "s.pem", "grpc_server_key": "s.key"}])
+def test_tls_of_one_side_alone_is_reported(tmp_path: Path, settings: dict[str, str]) -> None:
+    arguments = ["up", "--data-dir", str(tmp_path), "--http-port", "0", "--grpc-port", "0"]
+    with program([*WHITEBG, *arguments], **settings) as process:
+        assert process.wait() == 1
+        assert "one of service and gateway would use TLS" in process.output
+
+
+def test_a_service_that_dies_is_reported_with_its_reason(tmp_path: Path) -> None:
+    arguments = ["up", "--data-dir", str(tmp_path), "--http-port", "0", "--grpc-port", "0"]
+    nowhere = "postgresql://postgres@127.0.0.1:1/whitebg"
+    with program([*WHITEBG, *arguments], database_url=nowhere) as process:
+        line = process.wait_for("service died with exit code 1 (")
+        assert "WHITEBG_DATABASE_URL: the database is unreachable" in line
+        assert "Connection refused" in line
+        process.terminate()
+        process.wait()
+
+
 def test_a_damaged_database_is_reported_on_the_terminal(tmp_path: Path) -> None:
     (tmp_path / "whitebg.db").write_bytes(b"no pages of a database " * 400)
     arguments = ["up", "--data-dir", str(tmp_path), "--http-port", "0", "--grpc-port", "0"]

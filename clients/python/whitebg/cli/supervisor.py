@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import re
 import signal
 import time
 from collections import deque
@@ -25,6 +26,7 @@ from whitebg_process.private_files import open_private
 LOG_BYTES, LOG_FILES = 5_000_000, 3
 LAST_LINES = 20
 MAX_LINE = 64 * 1024
+_LOG_LINE = re.compile(r"\{|[EIW]\d{4} ")
 MISCONFIGURED = 2
 """Exit code of a child that can't use its settings; it has printed why."""
 
@@ -109,13 +111,19 @@ class Child:
                 state, delay = state.after_death(self._policy, time.monotonic() - began)
                 if delay is None:
                     raise ChildCrashLooping(self.command.name, code, state.quick_deaths, list(self.last_lines))
-                self._on_news(self.command.name, f"died with exit code {code}; starting it again in {delay:.1f} s")
+                reason = f" ({self._printed()[-1]})" if code > 0 and self._printed() else ""
+                self._on_news(
+                    self.command.name, f"died with exit code {code}{reason}; starting it again in {delay:.1f} s"
+                )
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._stopping.wait(), delay)
 
     def _problems(self) -> list[str]:
-        """Return what the child printed last for people; its log lines are JSON objects."""
-        return [line for line in self.last_lines if line and not line.startswith("{")] or list(self.last_lines)
+        return self._printed() or list(self.last_lines)
+
+    def _printed(self) -> list[str]:
+        """Return the lines that the child printed last for people; those of its log are JSON objects, or gRPC's."""
+        return [line for line in self.last_lines if line and not _LOG_LINE.match(line)]
 
     async def _live_once(self) -> int:
         process = await asyncio.create_subprocess_exec(

@@ -193,6 +193,11 @@ def _check(settings: UpSettings, environment: Mapping[str, str]) -> None:
             f"{len(settings.grpc_ports)} services can't share SQLite",
             "set WHITEBG_DATABASE_URL to a PostgreSQL database, or leave out --service-workers",
         )
+    if (settings.tls is not None) != bool(environment.get("WHITEBG_GRPC_SERVER_CERT")):
+        raise Problem(
+            "one of service and gateway would use TLS, and the other plain text",
+            "set WHITEBG_GRPC_TLS=true with WHITEBG_GRPC_SERVER_CERT and WHITEBG_GRPC_SERVER_KEY, or none of them",
+        )
     if max(settings.grpc_ports) > MAX_PORT:
         raise Problem(
             f"there is no port {max(settings.grpc_ports)} for the last service", "choose a smaller --grpc-port"
