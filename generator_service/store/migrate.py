@@ -12,7 +12,6 @@ from sqlalchemy import (
     Column,
     Connection,
     Engine,
-    Executable,
     MetaData,
     PrimaryKeyConstraint,
     String,
@@ -48,7 +47,7 @@ def migrate(
     database: Engine,
     *,
     patience: timedelta = timedelta(0),
-    alone: Executable | None = None,
+    alone: Callable[[Connection], object] | None = None,
     before_creation: Callable[[Connection], None] | None = None,
 ) -> None:
     """Create the tables of an empty database, or run the migrations that it has not seen; all in one transaction.
@@ -56,7 +55,7 @@ def migrate(
     A schema that is newer than this code is left unchanged: migrations only add parts that older code can ignore, so
     that processes of two releases can work side by side, and a release can be rolled back.
 
-    ``alone`` is a statement that returns when no other process is migrating; ``before_creation`` checks an empty
+    ``alone`` returns when no other process is migrating; ``before_creation`` checks an empty
     database.
 
     Raises:
@@ -68,7 +67,7 @@ def migrate(
 
     def upgrade(connection: Connection) -> None:
         if alone is not None:
-            connection.execute(alone)
+            alone(connection)
         present = _present(connection)
         if present is None:
             if before_creation is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -27,6 +28,8 @@ from generator_service.store.tables import metadata
 from generator_service.store.unavailable import DatabaseUnusable, first_line
 from generator_service.store.writer import CommitListener
 
+logger = logging.getLogger(__name__)
+
 T = TypeVar("T")
 
 PATIENCE = timedelta(seconds=10)
@@ -46,6 +49,8 @@ IDLE_IN_TRANSACTION_TIMEOUT = timedelta(seconds=5)
 
 ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(20260108)")
 """Lock of a migration, so that processes that start together don't run it twice."""
+ALONE_ALREADY = text("SELECT pg_try_advisory_xact_lock(20260108)")
+"""The same without a wait."""
 
 OTHERS = text(
     "SELECT count(*) FROM pg_stat_activity"
@@ -90,7 +95,7 @@ def open_postgres(
     # The migration of a large table takes long, and other processes wait for it as long.
     migrating = _engine(address, pool_size=1, isolation_level="READ COMMITTED", timeout=NEVER, lock_timeout=NEVER)
     try:
-        migrate(migrating, patience=patience, alone=ONE_AT_A_TIME, before_creation=_require_utf8)
+        migrate(migrating, patience=patience, alone=_one_at_a_time, before_creation=_require_utf8)
     except DBAPIError as error:
         raise DatabaseUnusable(
             f"WHITEBG_DATABASE_URL: the tables of database {address.database} can't be made or migrated: "
@@ -115,6 +120,12 @@ def open_postgres(
         on_commit=on_commit,
         waits=waits or WaitPolicy(),
     )
+
+
+def _one_at_a_time(connection: Connection) -> None:
+    if not connection.scalar(ALONE_ALREADY):
+        logger.warning("waiting for another process that makes or migrates the tables")
+        connection.execute(ONE_AT_A_TIME)
 
 
 def _require_utf8(connection: Connection) -> None:

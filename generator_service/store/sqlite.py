@@ -68,7 +68,7 @@ def open_sqlite(
     migrating = _engine(path, pool_size=1)
     try:
         path.touch(mode=0o600)  # SQLite would make it readable by all; its other files inherit these permissions.
-        migrate(migrating, alone=BEGIN_TO_WRITE)
+        migrate(migrating, alone=_begin_to_write)
     except (
         DBAPIError,
         sqlite3.Error,

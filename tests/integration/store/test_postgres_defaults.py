@@ -105,6 +105,17 @@ async def test_a_user_without_rights_is_reported_as_such(postgres: PostgresServe
     await store.close()
 
 
+def test_a_start_that_waits_for_a_migration_is_logged(postgres: PostgresServer, name: str, tmp_path: Path) -> None:
+    serve = [sys.executable, "-P", "-m", "generator_service", "serve"]
+    settings = {"data_dir": str(tmp_path), "jwt_secret": "s" * 48, "grpc_port": "0", "worker_slots": "0"}
+    with psycopg.connect(postgres.url(name)) as migrating:
+        migrating.execute("SELECT pg_advisory_xact_lock(20260108)")
+        with program(serve, database_url=postgres.url(name), **settings) as process:
+            process.wait_for("waiting for another process that makes or migrates the tables")
+            migrating.rollback()
+            process.wait_for('"message": "serving"')
+
+
 def test_a_start_that_can_not_connect_prints_the_reason(postgres: PostgresServer, tmp_path: Path) -> None:
     serve = [sys.executable, "-P", "-m", "generator_service", "serve"]
     url = f"postgresql://postgres:very-secret@127.0.0.1:{postgres.port}/nowhere"

@@ -107,9 +107,9 @@ async def test_a_path_with_signs_that_mean_something_in_a_url(tmp_path: Path) ->
 
 def test_migrating_again_changes_nothing(tmp_path: Path) -> None:
     database = _engine(tmp_path / "tasks.db", pool_size=1)
-    migrate(database, alone=BEGIN_TO_WRITE)
+    migrate(database, alone=lambda connection: connection.execute(BEGIN_TO_WRITE))
     schema, head = _schema(tmp_path / "tasks.db"), _rows(tmp_path / "tasks.db", "log_head")
-    migrate(database, alone=BEGIN_TO_WRITE)
+    migrate(database, alone=lambda connection: connection.execute(BEGIN_TO_WRITE))
     assert (_schema(tmp_path / "tasks.db"), _rows(tmp_path / "tasks.db", "log_head")) == (schema, head)
     database.dispose()
 
@@ -118,7 +118,7 @@ def test_each_database_has_its_own_epoch(tmp_path: Path) -> None:
     epochs = set()
     for name in ("a.db", "b.db"):
         database = _engine(tmp_path / name, pool_size=1)
-        migrate(database, alone=BEGIN_TO_WRITE)
+        migrate(database, alone=lambda connection: connection.execute(BEGIN_TO_WRITE))
         database.dispose()
         ((_, epoch, revision, compacted, *_),) = _rows(tmp_path / name, "log_head")
         assert (revision, compacted) == (0, 0)
@@ -135,10 +135,10 @@ def test_tables_that_can_not_all_be_created_leave_nothing_behind(tmp_path: Path)
             raise RuntimeError("the power went")
 
     with pytest.raises(RuntimeError, match="the power went"):
-        migrate(database, alone=BEGIN_TO_WRITE)
+        migrate(database, alone=lambda connection: connection.execute(BEGIN_TO_WRITE))
     assert _schema(tmp_path / "tasks.db") == {}
     event.remove(database, "before_cursor_execute", fail)
-    migrate(database, alone=BEGIN_TO_WRITE)
+    migrate(database, alone=lambda connection: connection.execute(BEGIN_TO_WRITE))
     assert "events" in _schema(tmp_path / "tasks.db")
     database.dispose()
 

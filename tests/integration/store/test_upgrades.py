@@ -117,7 +117,11 @@ def test_a_migration_that_fails_leaves_the_earlier_schema(
     new_database: Callable[[], Engine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = new_database()
-    alone = BEGIN_TO_WRITE if engine.dialect.name == "sqlite" else None
+
+    def alone(connection: Connection) -> None:
+        if engine.dialect.name == "sqlite":
+            connection.execute(BEGIN_TO_WRITE)
+
     upgrade_to(engine, "0013")
     earlier = _schema(engine)
 
