@@ -174,7 +174,7 @@ class Settings(ProcessSettings):
     lease: Positive = timedelta(seconds=15)
     """How long a worker may be silent before its tasks are given to others, and a service before others deliver to its
     webhook endpoints."""
-    heartbeat: Positive = timedelta(seconds=5)
+    heartbeat: Annotated[timedelta, Field(ge=timedelta(milliseconds=100))] = timedelta(seconds=5)
     """How often these leases are renewed."""
     drain: timedelta = timedelta(seconds=15)
     """How long calls and running tasks may continue after a stop was requested."""
@@ -289,7 +289,8 @@ class Settings(ProcessSettings):
         except ValueError as error:
             raise ValueError("the port must be a number from 0 to 65535") from error
         # The message omits the part between scheme and host, which may be a secret.
-        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.query:
+        strange = parts.username or parts.query or re.search(r"\s", url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname or strange:
             raise ValueError("must be https:// (or http://) and a host, without name, password or query")
         if parts.path and info.field_name == "s3_endpoint":
             raise ValueError(f"must end with the host or its port; {parts.path} is too much")

@@ -14,8 +14,8 @@ _CONNECTIONS = 16
 """Of one client. When all are in use, calls wait: a burst of clients must not look like an unavailable server."""
 _WAIT_S = 5.0
 """How long."""
-UNREACHABLE = (RedisError, OSError, TimeoutError)
-"""Errors of a server that is unavailable, too slow, or unable to run a command."""
+UNREACHABLE = (RedisError, OSError, TimeoutError, ValueError)
+"""Errors of a server that is unavailable, too slow, or unable to run a command; the last, of one that is no Redis."""
 
 
 def check_url(url: str) -> None:

@@ -271,8 +271,9 @@ class Settings(ProcessSettings):
     @classmethod
     def _an_address(cls, value: str) -> str:
         parts = urlsplit(value)
-        if value and (parts.scheme not in {"http", "https"} or not re.fullmatch(r"[\w.-]+(:\d+)?", parts.netloc)):
-            raise ValueError("must be https:// (or http://) and a host, without name or password")
+        host = re.fullmatch(r"[\w.-]+(:\d+)?", parts.netloc)
+        if value and (parts.scheme not in {"http", "https"} or not host or re.search(r"[\s?#]", value)):
+            raise ValueError("must be https:// (or http://), a host and perhaps a path, without name or password")
         return value
 
     @property

@@ -55,3 +55,21 @@ async def test_a_redis_that_never_answers_holds_nobody_up(
     async with running(service, together) as world, asyncio.timeout(PATIENCE):
         redis.freeze()
         assert [await outcome(world) for _ in range(3)] == [None, None, None]
+
+
+@pytest.mark.parametrize("reply", [b"+OK\r\n", b"+\xff\xfe\r\n", b"HTTP/1.1 400 Bad Request\r\n\r\n"])
+async def test_a_server_that_is_no_redis_holds_nobody_up(
+    service: DrivenService, settings: Settings, reply: bytes
+) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await reader.read(4096):
+            writer.write(reply)
+            await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    url = f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    how = settings.model_copy(update={"redis_url": SecretStr(url), "connections_per_minute": 2})
+    async with server, running(service, how) as world, asyncio.timeout(PATIENCE):
+        assert [await outcome(world) for _ in range(3)] == [None] * 3
+        assert sample(world, "whitebg_redis_away", use="rates") == 1

@@ -161,6 +161,17 @@ def test_a_lease_outlasts_a_heartbeat(monkeypatch: pytest.MonkeyPatch) -> None:
     assert line.startswith("WHITEBG_HEARTBEAT (5 s) must be shorter than WHITEBG_LEASE (5 s)")
 
 
+@pytest.mark.parametrize("settings", BOTH)
+def test_an_address_of_the_bucket_with_a_space_is_rejected(
+    settings: type[ProcessSettings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WHITEBG_JWT_SECRET", SECRET)
+    monkeypatch.setenv("WHITEBG_S3_BUCKET", "images")
+    monkeypatch.setenv("WHITEBG_S3_PUBLIC_URL", "https://s3.example.com/ images")
+    with pytest.raises(ValidationError, match=r"must be https://"):
+        settings()
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
