@@ -135,7 +135,7 @@ class ReadinessMonitor:
                 )
                 await self._store.probe()
         except TimeoutError:
-            return f"the database took longer than {PROBE_SECONDS:g} s to write; check its load and its locks"
+            return f"the database took longer than {PROBE_SECONDS:g} s to write; check its load, locks and connections"
         except (DatabaseUnavailable, StoreBusy) as error:
             return str(error)
         refusal = self._store.last_refusal

@@ -107,8 +107,15 @@ def open_postgres(
     reading = _engine(address, pool_size=READERS, isolation_level="REPEATABLE READ").execution_options(
         postgresql_readonly=True
     )
-    if queue_clock is None:
-        queue_clock = Reconnecting(reading, patience).run(partial(DatabaseClock, clock))
+    try:
+        # Where the server has too few connections, the start reports it, not each write.
+        Reconnecting(writing, patience).run(lambda _: None)
+        if queue_clock is None:
+            queue_clock = Reconnecting(reading, patience).run(partial(DatabaseClock, clock))
+    except BaseException:
+        writing.dispose()
+        reading.dispose()
+        raise
     return SqlTaskStore(
         writing,
         reading,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import psycopg
@@ -12,7 +13,7 @@ from psycopg import sql
 
 from generator_service.domain.retry import RetryPolicy
 from generator_service.store.limits import Limits
-from generator_service.store.postgres import open_postgres
+from generator_service.store.postgres import PATIENCE, open_postgres
 from generator_service.store.reconnect import DatabaseUnavailable
 from generator_service.store.sql import SqlTaskStore
 from generator_service.store.unavailable import DatabaseUnusable, Reason
@@ -29,8 +30,15 @@ def name(postgres: PostgresServer) -> Iterator[str]:
     postgres.drop(made)
 
 
-def opened(url: str) -> SqlTaskStore:
-    return open_postgres(url, clock=SettableClock(), limits=Limits(), retry=RetryPolicy(), on_commit=lambda _: None)
+def opened(url: str, *, patience: timedelta = PATIENCE) -> SqlTaskStore:
+    return open_postgres(
+        url,
+        clock=SettableClock(),
+        limits=Limits(),
+        retry=RetryPolicy(),
+        on_commit=lambda _: None,
+        patience=patience,
+    )
 
 
 def set_default(postgres: PostgresServer, name: str, setting: str, value: str) -> None:
@@ -103,6 +111,15 @@ async def test_a_user_without_rights_is_reported_as_such(postgres: PostgresServe
         await StoreHarness(store, SettableClock()).add()
     assert refused.value.reason is Reason.FORBIDDEN
     await store.close()
+
+
+def test_too_few_connections_end_the_start(postgres: PostgresServer, name: str) -> None:
+    role = f"lone_{name}"
+    postgres.execute(sql.SQL("CREATE ROLE {} LOGIN CONNECTION LIMIT 1").format(sql.Identifier(role)))
+    postgres.execute(sql.SQL("ALTER DATABASE {} OWNER TO {}").format(sql.Identifier(name), sql.Identifier(role)))
+    with pytest.raises(DatabaseUnavailable) as refused:
+        opened(postgres.url(name).replace("postgres@", f"{role}@"), patience=timedelta(seconds=0.1))
+    assert "too many connections" in refused.value.cause
 
 
 def test_a_start_that_waits_for_a_migration_is_logged(postgres: PostgresServer, name: str, tmp_path: Path) -> None:
