@@ -64,7 +64,8 @@ def require_few_parts(raw: bytes, message: Descriptor) -> None:
                 elif field.message_type is not None:
                     waiting.append((at, min(at + size, end), field.message_type))
                 else:
-                    parts += size  # Packed numbers, of at least a byte each.
+                    # Packed numbers, of at least a byte each; a size beyond the end is the parser's to reject.
+                    parts += min(size, end - at)
                 at += size
             elif wire in _SIZES:
                 at += _SIZES[wire]

@@ -55,9 +55,16 @@ def test_fields_that_this_version_does_not_know_are_no_flood_however_long() -> N
     require_few_parts(b"\xfa\x3f" + b"\x80\x80\x08" + bytes(128 * 1024), SUBMIT)
 
 
-@given(st.binary(max_size=40), st.sampled_from([b"", PHOTO]))
-def test_any_bytes_are_counted_or_rejected_by_either_parser(raw: bytes, photo: bytes) -> None:
-    raw = pb.SubmitTaskRequest(image=photo).SerializeToString() + raw
+def test_a_size_beyond_the_end_is_malformed_and_no_flood() -> None:
+    packed = SUBMIT.fields_by_name["priority"].number << 3 | 2
+    cut_off = pb.SubmitTaskRequest(image=PHOTO).SerializeToString() + bytes([packed]) + b"\xff\xff\x7f"
+    with pytest.raises(DecodeError):
+        bounded("/whitebg.v1.GeneratorService/SubmitTask", pb.SubmitTaskRequest.FromString)(cut_off)
+
+
+@given(st.binary(max_size=40), st.booleans())
+def test_any_bytes_are_counted_or_rejected_by_either_parser(raw: bytes, with_photo: bool) -> None:  # noqa: FBT001
+    raw = pb.SubmitTaskRequest(image=PHOTO if with_photo else b"").SerializeToString() + raw
     parse = bounded("/whitebg.v1.GeneratorService/SubmitTask", pb.SubmitTaskRequest.FromString)
     try:
         expected = pb.SubmitTaskRequest.FromString(raw)
