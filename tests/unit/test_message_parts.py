@@ -63,7 +63,7 @@ def test_a_size_beyond_the_end_is_malformed_and_no_flood() -> None:
 
 
 @given(st.binary(max_size=40), st.booleans())
-def test_any_bytes_are_counted_or_rejected_by_either_parser(raw: bytes, with_photo: bool) -> None:  # noqa: FBT001
+def test_any_bytes_are_counted_or_rejected_by_either_parser(raw: bytes, with_photo: bool) -> None:
     raw = pb.SubmitTaskRequest(image=PHOTO if with_photo else b"").SerializeToString() + raw
     parse = bounded("/whitebg.v1.GeneratorService/SubmitTask", pb.SubmitTaskRequest.FromString)
     try:
