@@ -143,7 +143,7 @@ def run_process(command: str, settings: Settings) -> int:
     name, run = PROCESSES[command]
     configure_logs(settings.log_level)
     protect_memory()
-    for problem in (*unknown_settings(os.environ), *settings.deprecated):
+    for problem in (*unknown_settings(os.environ), *settings.cautions):
         logger.warning(problem)
     sys.setswitchinterval(SWITCH_SECONDS)
     try:

@@ -70,7 +70,7 @@ async def examine(settings: Settings, engines: EngineSettings) -> AsyncIterator[
         yield await _blobs(settings)
     if settings.tls is not None:
         yield _certificates(settings.tls)
-    for sentence in settings.deprecated:
+    for sentence in settings.cautions:
         yield Finding(subject="settings", ok=True, message=sentence)
     async for finding in _engines(engines, ModelFolder(settings.models_folder)):
         yield finding

@@ -20,6 +20,8 @@ from generator_service.tls import ServerFiles
 from whitebg_process.settings import ProcessSettings, split_secrets
 
 MIN_SECRET_BYTES = 32
+SHORT_RETENTION = timedelta(hours=1)
+"""A shorter retention of tasks is pointed out: it is probably a number of days without its unit."""
 Positive = Annotated[timedelta, Field(gt=timedelta(0))]
 ConnectionTime = Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(days=24))]
 """gRPC counts these in milliseconds of 31 bits."""
@@ -390,13 +392,20 @@ class Settings(ProcessSettings):
         return self.data_dir / "models"
 
     @property
-    def deprecated(self) -> tuple[str, ...]:
-        """A sentence for each deprecated setting in use."""
+    def cautions(self) -> tuple[str, ...]:
+        """A sentence for each setting in use that is deprecated, or probably a mistake."""
         old = [name for name in ("model", "weights") if getattr(self, f"rembg_{name}") is not None]
-        return tuple(
+        found = [
             f"WHITEBG_REMBG_{name.upper()} is deprecated and will be removed; use WHITEBG_NEURAL_{name.upper()}"
             for name in old
-        )
+        ]
+        if self.tasks_for < SHORT_RETENTION:
+            seconds = f"{self.tasks_for.total_seconds():g} s"
+            found.append(
+                f"WHITEBG_TASKS_FOR: tasks and their pictures are deleted {seconds} after they end; "
+                "a number without a unit is in seconds, and 30d is 30 days"
+            )
+        return tuple(found)
 
     @property
     def tls(self) -> ServerFiles | None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+
+logger = logging.getLogger(__name__)
 
 
 class CertificateError(Exception):
@@ -45,7 +48,7 @@ class CertificateFiles(Protocol):
 
 
 class Expiry:
-    """Expiry times of the certificates, updated at every query if the files have changed.
+    """Expiry times of the certificates, updated at every query if the files have changed. Expired ones are logged.
 
     While the files can't be used, the times of the previous certificates apply, as these are still in force.
     """
@@ -60,6 +63,7 @@ class Expiry:
         self._files = files
         self._stamp = files.stamp()
         self._ends = files.expiry_times()
+        self._log_expired()
 
     def __iter__(self) -> Iterator[str]:
         """Yield the files by the names of their settings."""
@@ -72,7 +76,13 @@ class Expiry:
             with suppress(CertificateError):  # Logged where the files are used.
                 self._files.read()
                 self._ends = self._files.expiry_times()
+                self._log_expired()
         return self._ends[name].timestamp()
+
+    def _log_expired(self) -> None:
+        for name, ends in self._ends.items():
+            if ends <= datetime.now(UTC):
+                logger.warning("a certificate has expired, so connections fail: WHITEBG_%s, %s", name.upper(), ends)
 
 
 def read_pair(cert: Path, key: Path) -> tuple[bytes, bytes]:

@@ -327,6 +327,13 @@ def test_errors_name_variable_and_value_but_no_secret(
     assert "hush" not in text
 
 
+@pytest.mark.parametrize(("value", "said"), [("30", "deleted 30 s after they end"), ("30d", None)])
+def test_a_retention_of_seconds_is_pointed_out(value: str, said: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WHITEBG_TASKS_FOR", value)
+    cautions = ServiceSettings().cautions
+    assert not cautions if said is None else said in cautions[0]
+
+
 def test_the_old_names_of_the_network_still_count_and_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WHITEBG_REMBG_MODEL", "u2net")
     monkeypatch.setenv("WHITEBG_REMBG_WEIGHTS", "/weights/u2net.onnx")
@@ -334,7 +341,7 @@ def test_the_old_names_of_the_network_still_count_and_are_reported(monkeypatch: 
     settings = ServiceSettings()
     assert (settings.network, settings.network_weights) == ("u2net", Path("/weights/u2net.onnx"))
     assert settings.engine_order == (Engine.NEURAL, Engine.LOCAL)
-    assert settings.deprecated == (
+    assert settings.cautions == (
         "WHITEBG_REMBG_MODEL is deprecated and will be removed; use WHITEBG_NEURAL_MODEL",
         "WHITEBG_REMBG_WEIGHTS is deprecated and will be removed; use WHITEBG_NEURAL_WEIGHTS",
     )
