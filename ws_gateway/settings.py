@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, IPvAnyNetwork, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
 
+from whitebg_process.loopback import is_loopback
 from whitebg_process.settings import ProcessSettings, split_secrets
 from whitebg_process.token_lifetime import MAX_TOKEN_LIFETIME
 from ws_gateway.auth.oidc.config import OidcConfig, make_config
@@ -190,6 +191,15 @@ class Settings(ProcessSettings):
     @classmethod
     def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(normalise_origin(origin) for origin in value)
+
+    @model_validator(mode="after")
+    def _guests_of_this_machine(self) -> Self:
+        if self.guest_login and not is_loopback(self.http_host):
+            raise ValueError(
+                f"WHITEBG_GUEST_LOGIN is on, but WHITEBG_HTTP_HOST is {self.http_host}, which other machines reach: "
+                "set WHITEBG_HTTP_HOST=127.0.0.1, or turn guests off"
+            )
+        return self
 
     @model_validator(mode="after")
     def _known_issuer(self) -> Self:

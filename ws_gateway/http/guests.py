@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
-
 from fastapi import Request
 
+from whitebg_process.loopback import is_loopback
 from ws_gateway.auth.request_origin import is_foreign, is_local_host
 from ws_gateway.components import Gateway
 
@@ -41,13 +40,3 @@ def own_address(request: Request, gateway: Gateway) -> str | None:
         return None
     port = f":{request.url.port}" if request.url.port else ""
     return f"{request.url.scheme}://{name}{port}{request.url.path}"
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether a configured or connected address is this machine's own."""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False

@@ -38,6 +38,7 @@ from whitebg.tokens import mint, minting
 from whitebg.v1 import event_pb2, task_pb2
 from whitebg.v1 import generator_service_pb2 as pb
 from whitebg_process.durations import parse_duration
+from whitebg_process.loopback import is_loopback
 from whitebg_process.token_lifetime import MAX_TOKEN_LIFETIME
 from ws_gateway.settings import Settings
 
@@ -283,7 +284,7 @@ def test_endpoints_that_make_no_sense_are_none(tmp_path: Path, text: str) -> Non
 def test_free_ports_differ_and_loopback_is_known() -> None:
     first, second = ports.choose([("HTTP", "127.0.0.1", 0), ("GRPC", "127.0.0.1", 0)])
     assert first != second
-    assert [ports.is_loopback(host) for host in ("127.0.0.1", "::1", "localhost", "0.0.0.0", "example.org")] == [
+    assert [is_loopback(host) for host in ("127.0.0.1", "::1", "localhost", "0.0.0.0", "example.org")] == [
         *(True, True, True),
         *(False, False),
     ]

@@ -334,6 +334,21 @@ def test_a_retention_of_seconds_is_pointed_out(value: str, said: str | None, mon
     assert not cautions if said is None else said in cautions[0]
 
 
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "shop.example"])
+def test_guests_are_let_in_on_an_address_of_this_machine_only(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gateway() -> GatewaySettings:
+        return GatewaySettings()  # type: ignore[call-arg]  # the environment has the secret
+
+    monkeypatch.setenv("WHITEBG_JWT_SECRET", "s" * 32)
+    monkeypatch.setenv("WHITEBG_GUEST_LOGIN", "true")
+    for own in ("127.0.0.1", "::1", "localhost"):
+        monkeypatch.setenv("WHITEBG_HTTP_HOST", own)
+        assert gateway().guest_login
+    monkeypatch.setenv("WHITEBG_HTTP_HOST", host)
+    with pytest.raises(ValidationError, match=f"WHITEBG_HTTP_HOST is {host}, which other machines reach"):
+        gateway()
+
+
 def test_the_old_names_of_the_network_still_count_and_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WHITEBG_REMBG_MODEL", "u2net")
     monkeypatch.setenv("WHITEBG_REMBG_WEIGHTS", "/weights/u2net.onnx")

@@ -8,6 +8,7 @@ import socket
 from collections.abc import Sequence
 
 from whitebg.cli.problems import Problem
+from whitebg_process.loopback import is_loopback
 
 
 def choose(wanted: list[tuple[str, str, int]]) -> list[int]:
@@ -36,14 +37,6 @@ def choose(wanted: list[tuple[str, str, int]]) -> list[int]:
                 ) from error
             ports.append(listener.getsockname()[1])
     return ports
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether only this machine can reach ``host``."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def stays_here(target: str) -> bool:

@@ -29,6 +29,7 @@ from whitebg.tls import ClientTls
 from whitebg.tokens import sign_in_link
 from whitebg_process.durations import parse_duration
 from whitebg_process.hardening import protect_memory
+from whitebg_process.loopback import is_loopback
 from whitebg_process.token_lifetime import MAX_TOKEN_LIFETIME
 
 READY_WITHIN = 60.0
@@ -85,7 +86,7 @@ def commands(settings: UpSettings, folder: DataDir, secret: str) -> list[Command
         "WHITEBG_METRICS_PORT": "",
         **_spoken_by(settings),
         # Anyone with access to the page may become a guest, so it must be reachable from this machine only.
-        "WHITEBG_GUEST_LOGIN": "true" if ports.is_loopback(settings.http_host) else "false",
+        "WHITEBG_GUEST_LOGIN": "true" if is_loopback(settings.http_host) else "false",
         **_guest_lifetime(os.environ),
     }
     # -P: modules never come from the current folder, which may be a customer's.
