@@ -368,8 +368,8 @@ def test_key_set_and_issuer_go_together(names: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
-        *(({"jwks_url": url}, "JWKS_URL") for url in ("keys", "https://", "file:///keys", "ftp://login.example/keys")),
-        ({"jwks_algorithms": ""}, "JWKS_ALGORITHMS"),
+        *(({"jwks_url": url}, "jwks_url") for url in ("keys", "https://", "file:///keys", "ftp://login.example/keys")),
+        ({"jwks_algorithms": ""}, "jwks_algorithms"),
         ({"jwks_algorithms": "HS256"}, "jwks_algorithms"),
     ],
 )
