@@ -56,7 +56,7 @@ class Components:
     """Commits of this process, for its own log tail."""
     blobs: Images
     engines: Engines
-    """Not started: whoever runs the worker starts them."""
+    """Not started; the process that runs the worker starts them."""
     routing: Routing
     worker: Worker | None
     readiness: ReadinessMonitor

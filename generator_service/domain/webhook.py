@@ -42,6 +42,10 @@ class Secret:
     text: str
     until: datetime | None = None
 
+    def signs(self, now: datetime) -> bool:
+        """Return whether it signs at a time."""
+        return self.until is None or now < self.until
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
@@ -164,8 +168,7 @@ def new_secret() -> str:
 def headers(message: Message, keys: Sequence[Secret], now: datetime) -> dict[str, str]:
     """Return the headers that identify and sign a message at a time."""
     timestamp = str(int(now.timestamp()))
-    valid = [each for each in keys if each.until is None or now < each.until]
-    signatures = (signature(each.text, message.message_id, timestamp, message.body) for each in valid)
+    signatures = (signature(each.text, message.message_id, timestamp, message.body) for each in keys if each.signs(now))
     return {
         "webhook-id": message.message_id,
         "webhook-timestamp": timestamp,

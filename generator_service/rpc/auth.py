@@ -140,9 +140,19 @@ class Authenticator:
         token = header[len(SCHEME) :].strip()
         if self._check_key is not None and token.startswith(PREFIX):
             caller = caller_of(self._check_key(token))
-            if caller.session is not None and self._revoked(caller.session):
-                raise SessionRevoked
-            return caller
+        else:
+            caller = self._bearer(token)
+        if caller.session is not None and self._revoked(caller.session):
+            raise SessionRevoked
+        return caller
+
+    def _bearer(self, token: str) -> Caller:
+        """Return the caller that shows a token, if that is valid now.
+
+        Raises:
+            Unauthenticated: the token is invalid.
+
+        """
         claims = self._verified.get(token)
         if claims is None:
             claims = self._verify(token)
@@ -161,8 +171,6 @@ class Authenticator:
                 f"the token is valid until {claims.expires_at.isoformat()}, which is too long; "
                 f"make it expire at most {MAX_TOKEN_LIFETIME.days} days after its 'iat'"
             )
-        if self._revoked(claims.session):
-            raise SessionRevoked
         return claims.caller
 
     def _verify(self, token: str) -> _Claims:

@@ -55,8 +55,7 @@ def migrate(
     A schema that is newer than this code is left unchanged: migrations only add parts that older code can ignore, so
     that processes of two releases can work side by side, and a release can be rolled back.
 
-    ``alone`` returns when no other process is migrating; ``before_creation`` checks an empty
-    database.
+    ``alone`` returns when no other process is migrating; ``before_creation`` checks an empty database.
 
     Raises:
         DatabaseUnavailable: the database could not be reached within ``patience``.

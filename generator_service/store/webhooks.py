@@ -58,9 +58,8 @@ def remove(uow: UnitOfWork, endpoint_id: str) -> None:
 def rotate(uow: UnitOfWork, endpoint_id: str, secret: str, keep: timedelta) -> Endpoint:
     """Give an endpoint a new secret; those before sign along for ``keep``."""
     before = _require(uow, endpoint_id)
-    valid = tuple(each for each in before.secrets if each.until is None or each.until > uow.now)
-    rotated = replace(before, secrets=valid).rotated(secret, uow.now + keep)
-    after = replace(before, secrets=tuple(each for each in rotated if each.until is None or each.until > uow.now))
+    rotated = before.rotated(secret, uow.now + keep)
+    after = replace(before, secrets=tuple(each for each in rotated if each.signs(uow.now)))
     if len(after.secrets) > MAX_SECRETS:
         raise InvalidRequest("keep_old", f"{MAX_SECRETS} secrets are valid already; end the earlier ones at once (0 s)")
     uow.query(

@@ -111,7 +111,8 @@ class Child:
                 state, delay = state.after_death(self._policy, time.monotonic() - began)
                 if delay is None:
                     raise ChildCrashLooping(self.command.name, code, state.quick_deaths, list(self.last_lines))
-                reason = f" ({self._printed()[-1]})" if code > 0 and self._printed() else ""
+                printed = self._printed() if code > 0 else []
+                reason = f" ({printed[-1]})" if printed else ""
                 self._on_news(
                     self.command.name, f"died with exit code {code}{reason}; starting it again in {delay:.1f} s"
                 )

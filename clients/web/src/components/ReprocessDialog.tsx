@@ -27,9 +27,8 @@ export function ReprocessDialog({ photos, presets, engines, onClose, onStart }: 
   const [last, setLast] = useState<readonly Photo[]>([]);
   if (photos !== null && photos !== last) {
     setLast(photos);
-    const details = photos.flatMap(({ detail }) => detail ?? []);
-    setOptions(commonOptions(details));
-    setMarkets(PRESETS.filter((market) => details.every(({ options: { preset } }) => preset === market)));
+    setOptions(commonOptions(photos.flatMap(({ detail }) => detail ?? [])));
+    setMarkets(PRESETS.filter((each) => photos.every(({ market }) => market === each)));
   }
   const count = last.length;
   const toggle = (market: PresetName) =>
