@@ -18,6 +18,7 @@ from generator_service.blobs.bucket import Bucket, Keys
 from generator_service.domain.task_options import Engine
 from generator_service.tls import ServerFiles
 from whitebg_process.settings import ProcessSettings, split_secrets
+from whitebg_process.web_addresses import check_web_address
 
 MIN_SECRET_BYTES = 32
 SHORT_RETENTION = timedelta(hours=1)
@@ -279,31 +280,10 @@ class Settings(ProcessSettings):
             raise ValueError("may have letters, digits and any of !.*'()-_ between slashes")
         return prefix
 
-    @field_validator("s3_endpoint", "s3_public_url")
+    @field_validator("s3_endpoint", "s3_public_url", "models_mirror")
     @classmethod
-    def _an_address(cls, url: str | None, info: ValidationInfo) -> str | None:
-        if url is None:
-            return None
-        url = url.rstrip("/")
-        try:
-            parts = urlsplit(url)
-            _ = parts.port
-        except ValueError as error:
-            raise ValueError("the port must be a number from 0 to 65535") from error
-        # The message omits the part between scheme and host, which may be a secret.
-        strange = parts.username or parts.query or re.search(r"\s", url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname or strange:
-            raise ValueError("must be https:// (or http://) and a host, without name, password or query")
-        if parts.path and info.field_name == "s3_endpoint":
-            raise ValueError(f"must end with the host or its port; {parts.path} is too much")
-        return url
-
-    @field_validator("models_mirror")
-    @classmethod
-    def _a_mirror(cls, url: str | None) -> str | None:
-        if url is not None and (urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).netloc):
-            raise ValueError("must be the address of a folder, such as https://mirror.example.com/models")
-        return url
+    def _a_web_address(cls, url: str | None, info: ValidationInfo) -> str | None:
+        return url and check_web_address(url, path=info.field_name != "s3_endpoint").rstrip("/")
 
     @model_validator(mode="after")
     def _whole_network(self) -> Self:

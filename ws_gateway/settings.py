@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -14,12 +13,12 @@ from pydantic_settings import NoDecode
 from whitebg_process.loopback import is_loopback
 from whitebg_process.settings import ProcessSettings, split_secrets
 from whitebg_process.token_lifetime import MAX_TOKEN_LIFETIME
+from whitebg_process.web_addresses import check_web_address
 from ws_gateway.auth.oidc.config import OidcConfig, make_config
 from ws_gateway.auth.origins import normalise_origin
 from ws_gateway.upstream.tls import ClientCertificateFiles
 
 MIB = 1024 * 1024
-_WEB_ADDRESS = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*)?")
 
 
 class Settings(ProcessSettings):
@@ -272,27 +271,16 @@ class Settings(ProcessSettings):
     def _upper(cls, value: object) -> object:
         return value.upper() if isinstance(value, str) else value
 
-    @field_validator("s3_public_url")
-    @classmethod
-    def _an_address(cls, value: str) -> str:
-        parts = urlsplit(value)
-        host = re.fullmatch(r"[\w.-]+(:\d+)?", parts.netloc)
-        if value and (parts.scheme not in {"http", "https"} or not host or re.search(r"[\s?#]", value)):
-            raise ValueError("must be https:// (or http://), a host and perhaps a path, without name or password")
-        return value
-
     @property
     def image_origin(self) -> str:
         """Where browsers are sent for images, as a content security policy names it; empty if nowhere."""
         parts = urlsplit(self.s3_public_url)
         return f"{parts.scheme}://{parts.netloc}" if self.s3_public_url else ""
 
-    @field_validator("public_url", "jwks_url")
+    @field_validator("public_url", "jwks_url", "s3_public_url")
     @classmethod
     def _a_web_address(cls, value: str) -> str:
-        if value and not _WEB_ADDRESS.fullmatch(value):
-            raise ValueError(f"{value!r} is no address; write https:// (or http://), a host and perhaps a path")
-        return value
+        return value and check_web_address(value)
 
     @field_validator("public_url")
     @classmethod

@@ -235,7 +235,7 @@ def test_where_browsers_reach_the_bucket_is_also_an_origin() -> None:
     assert origin("https://s3.example.com:9000/images") == "https://s3.example.com:9000"
     assert origin("https://images.s3.example.com") == "https://images.s3.example.com"
     for url in ("s3://images", "https://", "https://me:secret@s3.example.com/x", "https://a b/x", "https://a;b/x"):
-        with pytest.raises(ValidationError, match="a host and perhaps a path, without name or password"):
+        with pytest.raises(ValidationError, match="a host in ASCII and perhaps a path, without name, password"):
             origin(url)
 
 
