@@ -1,20 +1,20 @@
 """Make the README's animation: ``python -m tools.film URL``, of a page that `make run` serves.
 
 The bundled photos are dropped on the page, become white, and are reviewed by keyboard. Frames keep the time that they
-really took; the last one stays for a moment. The browser is the Chromium of `make setup`, or `CHROMIUM`.
+really took; the last one stays for a moment.
 """
 
 from __future__ import annotations
 
 import io
-import os
-import shutil
 import sys
 import time
 from pathlib import Path
 
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
+
+from tools.chromium import ARGUMENTS, find_chromium
 
 ROOT = Path(__file__).parent.parent
 TARGET = ROOT / "docs" / "images" / "page.webp"
@@ -63,11 +63,8 @@ def main() -> None:
     """Play the scene, save the film, and print its length and size."""
     if len(sys.argv) != 2:
         raise SystemExit("usage: python -m tools.film URL (the sign-in link or the address that `make run` prints)")
-    browser = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=browser, args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
-        )
+        chromium = playwright.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
         page = chromium.new_page(viewport={"width": SIZE[0], "height": SIZE[1]}, locale="en-GB")
         page.set_default_timeout(_WAIT_MS)
         page.goto(sys.argv[1])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,12 +12,12 @@ from playwright.sync_api import Browser, expect, sync_playwright
 from tests.e2e.page.stack import Stack, running_stack
 from tests.e2e.page.visitor import CLIENTS, Visitor
 from tests.support.patience import PATIENCE
+from tools.chromium import ARGUMENTS, find_chromium
 from tools.node import find_node
 
 ARTIFACTS = Path(__file__).parents[1] / "artifacts"
 LAN = "whitebg.test"
 """A name of this machine that browsers don't trust: http on it is an insecure context, as on a LAN address."""
-_NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 expect.set_options(timeout=PATIENCE * 1000)
 
@@ -28,27 +26,13 @@ _DESKTOP: dict[str, Any] = {"locale": "en-GB", "viewport": {"width": 1280, "heig
 Visit = Callable[..., Visitor]
 
 
-def _chromium() -> str:
-    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, _NAMES)), None)
-    if found is None:
-        raise RuntimeError("there is no Chromium here: run `make setup`, or set CHROMIUM to the path of one")
-    return found
-
-
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     # Not session-scoped: while Playwright runs, it holds the thread's event loop, and asyncio tests need their own.
     find_node().install(CLIENTS)  # for axe
     with sync_playwright() as playwright:
-        # Containers have neither the namespaces that the sandbox needs nor a large /dev/shm.
         browser = playwright.chromium.launch(
-            executable_path=_chromium(),
-            args=[
-                "--no-sandbox",
-                "--disable-dev-shm-usage",
-                "--disable-gpu",
-                f"--host-resolver-rules=MAP {LAN} 127.0.0.1",
-            ],
+            executable_path=find_chromium(), args=[*ARGUMENTS, f"--host-resolver-rules=MAP {LAN} 127.0.0.1"]
         )
         yield browser
         browser.close()

@@ -301,6 +301,7 @@ def test_a_part_is_dropped_by_keyboard_alone(visit: Visit) -> None:
     page.get_by_role("button", name="Compare: two.png").first.focus()
     page.keyboard.press("Enter")
     dialog = page.get_by_role("dialog")
+    expect(dialog).to_be_visible()
     page.keyboard.press("e")
     stage = dialog.get_by_role("application", name="Touch-up of two.png")
     stage.focus()
