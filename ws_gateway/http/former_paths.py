@@ -14,8 +14,8 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _SUCCESSOR = "x-successor"
-_SINCE = datetime(2026, 12, 1, tzinfo=UTC)
-"""When the paths were deprecated."""
+_SINCE = datetime(2026, 11, 28, tzinfo=UTC)
+"""When the paths were deprecated: with release 0.2.0."""
 
 
 def succeeded_by(path: str, openapi_extra: Mapping[str, Any] | None = None) -> dict[str, Any]:
