@@ -159,7 +159,7 @@ class Settings(ProcessSettings):
     """Port of ``/metrics`` for Prometheus, without a token; 0 takes a free one. Unset: none; ``/metrics`` on
     ``HTTP_PORT`` is for administrators."""
     drain_timeout: timedelta = timedelta(seconds=10)
-    """How long sockets and requests may take to end at shutdown."""
+    """How long sockets and requests may take to end at shutdown. The process ends 5 s later at most."""
     flags_file: Path | None = None
     """JSON file of rollout flags; read again when it changes. Unset: all users get the WebSocket."""
     tracing: bool = False
