@@ -317,5 +317,12 @@ class SessionRevoked(Unauthenticated):
         super().__init__("the session was revoked; sign in again")
 
 
+class SessionExpired(Unauthenticated):
+    """The token or API key expired during a watch."""
+
+    def __init__(self) -> None:
+        super().__init__("the token has expired; open the watch again with a new one and the last cursor")
+
+
 class PermissionDenied(WhitebgError):
     """The caller is identified but not allowed to do this."""

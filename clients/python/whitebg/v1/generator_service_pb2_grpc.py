@@ -268,6 +268,8 @@ class GeneratorServiceServicer(object):
         RESOURCE_EXHAUSTED: the reader is too slow (SLOW_CONSUMER); its cursor still resumes exactly, and a snapshot begins
         again. Or 200 streams of the account are open (TOO_MANY_STREAMS).
         INVALID_ARGUMENT: the text is no cursor, or a cursor of the other scope.
+        UNAUTHENTICATED: the token expired, or its session was revoked (SESSION_REVOKED), at the start or meanwhile. With a
+        new token, the cursor of the last response resumes exactly.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -106,6 +106,8 @@ class GeneratorServiceStub:
     RESOURCE_EXHAUSTED: the reader is too slow (SLOW_CONSUMER); its cursor still resumes exactly, and a snapshot begins
     again. Or 200 streams of the account are open (TOO_MANY_STREAMS).
     INVALID_ARGUMENT: the text is no cursor, or a cursor of the other scope.
+    UNAUTHENTICATED: the token expired, or its session was revoked (SESSION_REVOKED), at the start or meanwhile. With a
+    new token, the cursor of the last response resumes exactly.
     """
     ListEvents: _grpc.UnaryUnaryMultiCallable[_generator_service_pb2.ListEventsRequest, _generator_service_pb2.ListEventsResponse]
     """Lists one user's events after a cursor, oldest first, with the log's head at that time.
@@ -224,6 +226,8 @@ class GeneratorServiceAsyncStub(GeneratorServiceStub):
     RESOURCE_EXHAUSTED: the reader is too slow (SLOW_CONSUMER); its cursor still resumes exactly, and a snapshot begins
     again. Or 200 streams of the account are open (TOO_MANY_STREAMS).
     INVALID_ARGUMENT: the text is no cursor, or a cursor of the other scope.
+    UNAUTHENTICATED: the token expired, or its session was revoked (SESSION_REVOKED), at the start or meanwhile. With a
+    new token, the cursor of the last response resumes exactly.
     """
     ListEvents: _aio.UnaryUnaryMultiCallable[_generator_service_pb2.ListEventsRequest, _generator_service_pb2.ListEventsResponse]  # type: ignore[assignment]
     """Lists one user's events after a cursor, oldest first, with the log's head at that time.
@@ -405,6 +409,8 @@ class GeneratorServiceServicer(metaclass=_abc_1.ABCMeta):
         RESOURCE_EXHAUSTED: the reader is too slow (SLOW_CONSUMER); its cursor still resumes exactly, and a snapshot begins
         again. Or 200 streams of the account are open (TOO_MANY_STREAMS).
         INVALID_ARGUMENT: the text is no cursor, or a cursor of the other scope.
+        UNAUTHENTICATED: the token expired, or its session was revoked (SESSION_REVOKED), at the start or meanwhile. With a
+        new token, the cursor of the last response resumes exactly.
         """
 
     @_abc_1.abstractmethod
