@@ -115,7 +115,7 @@ class IdempotencyConflict(WhitebgError):
 
     def __init__(self, key: str, task_id: int) -> None:
         super().__init__(
-            f"idempotency key {key!r} was already used for task {task_id} with another image or other options; "
+            f"idempotency key {key!r} was already used for task {task_id} with another request; "
             "use a new key for a new request"
         )
         self.key = key

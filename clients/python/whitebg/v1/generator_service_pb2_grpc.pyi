@@ -45,7 +45,8 @@ class GeneratorServiceStub:
 
     INVALID_ARGUMENT: the file is no image, empty, too large, has too many pixels, is too complex to read or of an
     unsupported kind (such as camera RAW); an option is unknown; the mask is unusable.
-    ALREADY_EXISTS: the idempotency key was used with another request.
+    ALREADY_EXISTS: the idempotency key was used with another photo, mask, source, batch, start, priority, timeout or
+    other options.
     NOT_FOUND: this user has no task `source_task_id` (TASK_NOT_FOUND), or its photo or mask is no longer stored
     (IMAGE_NOT_FOUND).
     RESOURCE_EXHAUSTED: the user's limit of waiting tasks (QUOTA_EXCEEDED) or of stored bytes
@@ -165,7 +166,8 @@ class GeneratorServiceAsyncStub(GeneratorServiceStub):
 
     INVALID_ARGUMENT: the file is no image, empty, too large, has too many pixels, is too complex to read or of an
     unsupported kind (such as camera RAW); an option is unknown; the mask is unusable.
-    ALREADY_EXISTS: the idempotency key was used with another request.
+    ALREADY_EXISTS: the idempotency key was used with another photo, mask, source, batch, start, priority, timeout or
+    other options.
     NOT_FOUND: this user has no task `source_task_id` (TASK_NOT_FOUND), or its photo or mask is no longer stored
     (IMAGE_NOT_FOUND).
     RESOURCE_EXHAUSTED: the user's limit of waiting tasks (QUOTA_EXCEEDED) or of stored bytes
@@ -288,7 +290,8 @@ class GeneratorServiceServicer(metaclass=_abc_1.ABCMeta):
 
         INVALID_ARGUMENT: the file is no image, empty, too large, has too many pixels, is too complex to read or of an
         unsupported kind (such as camera RAW); an option is unknown; the mask is unusable.
-        ALREADY_EXISTS: the idempotency key was used with another request.
+        ALREADY_EXISTS: the idempotency key was used with another photo, mask, source, batch, start, priority, timeout or
+        other options.
         NOT_FOUND: this user has no task `source_task_id` (TASK_NOT_FOUND), or its photo or mask is no longer stored
         (IMAGE_NOT_FOUND).
         RESOURCE_EXHAUSTED: the user's limit of waiting tasks (QUOTA_EXCEEDED) or of stored bytes
