@@ -18,7 +18,6 @@ from generator_service.store.contract import TaskStore
 from generator_service.webhooks.addresses import AddressRefused, Network, require_literal_public, require_url
 from whitebg.v1 import admin_service_pb2 as pb
 
-MAX_ENDPOINTS = 100
 MAX_KEEP = timedelta(days=30)
 DEFAULT_KEEP = timedelta(days=1)
 LETTERS_PER_PAGE, MAX_LETTERS_PER_PAGE = 100, 500
@@ -46,8 +45,6 @@ class WebhookAdmin:
             raise InvalidRequest("types", f"{min(unknown)!r} is not known; use any of {', '.join(TYPES.values())}")
         if request.user_id:
             require_name(request.user_id, "user_id")
-        if len(await self.store.webhooks.endpoints()) >= MAX_ENDPOINTS:
-            raise InvalidRequest("url", f"there are {MAX_ENDPOINTS} endpoints already; delete one")
         secret = new_secret()
         endpoint = await self.store.webhooks.create(
             Endpoint(
