@@ -14,7 +14,7 @@ from pydantic_settings import NoDecode
 from whitebg_process.loopback import is_loopback
 from whitebg_process.settings import ProcessSettings, split_secrets
 from whitebg_process.token_lifetime import MAX_TOKEN_LIFETIME
-from ws_gateway.auth.oidc.config import OidcConfig, make_config
+from ws_gateway.auth.oidc.config import OidcConfig, is_protected, make_config
 from ws_gateway.auth.origins import normalise_origin
 from ws_gateway.upstream.tls import ClientCertificateFiles
 
@@ -71,7 +71,8 @@ class Settings(ProcessSettings):
     jwt_audience: str = "whitebg"
     """The ``aud`` that tokens must have."""
     jwks_url: str = ""
-    """Address of an identity provider's public keys. Empty: only tokens signed with ``JWT_SECRET`` are valid."""
+    """Address of an identity provider's public keys, by https unless it is on this machine. Empty: only tokens
+    signed with ``JWT_SECRET`` are valid."""
     jwt_issuer: str = ""
     """The exact ``iss`` of the provider's tokens; required with ``JWKS_URL``."""
     jwks_algorithms: Annotated[tuple[Literal["RS256", "ES256"], ...], NoDecode] = ("RS256", "ES256")
@@ -292,6 +293,16 @@ class Settings(ProcessSettings):
     def _a_web_address(cls, value: str) -> str:
         if value and not _WEB_ADDRESS.fullmatch(value):
             raise ValueError(f"{value!r} is no address; write https:// (or http://), a host and perhaps a path")
+        return value
+
+    @field_validator("jwks_url")
+    @classmethod
+    def _protected(cls, value: str) -> str:
+        if value and not is_protected(value):
+            raise ValueError(
+                f"{value!r} is plain http, so that others on the way could replace the keys: use https:// "
+                "(http:// is for localhost only)"
+            )
         return value
 
     @field_validator("public_url")
