@@ -19,6 +19,7 @@ from obstore.store import S3Store
 from generator_service.blobs.bucket import Bucket
 from generator_service.blobs.contract import CHUNK, BlobMissing, BlobStoreConfigError, BlobStoreUnavailable, Stored
 from generator_service.blobs.credentials import Signer
+from whitebg_process.regular_files import read_file
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig  # exists in the stubs only
@@ -161,7 +162,7 @@ class S3BlobStore:
 
 def _certificates(file: Path) -> bytes:
     try:
-        pem = file.read_bytes()
+        pem = read_file(file)
         load_pem_x509_certificates(pem)
     except OSError as error:
         raise BlobStoreConfigError(f"WHITEBG_S3_CA: {file} can't be read: {error.strerror}") from error
