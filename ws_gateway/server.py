@@ -183,9 +183,15 @@ def serve(settings: Settings) -> None:
 
     if settings.exit_on_stdin_eof:
         on_end_of_input(stop)
+
+    def ended(number: int, _: FrameType | None) -> None:
+        log.info("ended by signal %d", number)
+        server.leave()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        # uvicorn drains on these, then restores the previous handlers, these ones, and raises the signals again.
-        signal.signal(number, _drained)
+        # uvicorn drains on these, then restores the previous handlers, these ones, and raises the signals again. One
+        # that comes before uvicorn has its own must not be lost.
+        signal.signal(number, ended)
     server.run([shared_socket(settings.http_host, settings.http_port)] if settings.http_shared_port else None)
 
 
@@ -214,7 +220,3 @@ def raise_file_limit() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = _MAX_FILES if hard == resource.RLIM_INFINITY else min(hard, _MAX_FILES)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
-
-
-def _drained(number: int, _: FrameType | None) -> None:
-    log.info("ended by signal %d", number)

@@ -22,6 +22,8 @@ from tests.support.http import http_client
 from tests.support.patience import PATIENCE, eventually
 from tests.support.processes import service_process
 from ws_gateway.components import FIRST_CONTACT_S
+from ws_gateway.server import make_server
+from ws_gateway.settings import Settings
 
 
 class Process:
@@ -95,6 +97,14 @@ async def test_a_start_that_waits_for_the_service_can_be_stopped(service: Driven
         running.process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(FIRST_CONTACT_S / 2):
             assert await running.ended() == 0
+
+
+async def test_a_stop_before_the_start_is_not_lost(service: DrivenService, settings: Settings) -> None:
+    await service.stop()
+    server = make_server(settings)
+    server.leave()
+    async with asyncio.timeout(FIRST_CONTACT_S / 2):
+        await server.serve()
 
 
 async def test_a_file_that_does_not_respond_does_not_delay_the_end(service: DrivenService, tmp_path: Path) -> None:
