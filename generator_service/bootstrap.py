@@ -195,18 +195,28 @@ async def open_store(
         open_it = partial(open_sqlite, settings.database)
     else:
         open_it = partial(open_postgres, settings.database_url.get_secret_value())
-    return await asyncio.to_thread(
-        open_it,
-        clock=clock,
-        limits=Limits(
-            pending_per_user=settings.pending_per_user,
-            running_per_user=settings.running_per_user,
-            stored_bytes_per_user=settings.stored_mib_per_user * 1024**2,
-        ),
-        retry=RetryPolicy(base=settings.retry_base, cap=settings.retry_cap),
-        on_commit=on_commit,
-        waits=waits,
+    opening = asyncio.ensure_future(
+        asyncio.to_thread(
+            open_it,
+            clock=clock,
+            limits=Limits(
+                pending_per_user=settings.pending_per_user,
+                running_per_user=settings.running_per_user,
+                stored_bytes_per_user=settings.stored_mib_per_user * 1024**2,
+            ),
+            retry=RetryPolicy(base=settings.retry_base, cap=settings.retry_cap),
+            on_commit=on_commit,
+            waits=waits,
+        )
     )
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        # The thread goes on: the caller must not release the data folder while tables are created or migrated.
+        await asyncio.wait({opening})
+        if opening.exception() is None:
+            await opening.result().close()
+        raise
 
 
 def engine_settings(settings: Settings) -> EngineSettings:

@@ -43,6 +43,7 @@ from whitebg_process.known_settings import unknown_settings
 from whitebg_process.logs import configure_logs
 from whitebg_process.settings import describe
 from whitebg_process.standard_input import on_end_of_input
+from whitebg_process.stopping import CLOSING_SECONDS, START_SECONDS, exit_within
 from whitebg_process.tracing import TracingUnavailable, start_tracing
 
 logger = logging.getLogger(__name__)
@@ -249,19 +250,40 @@ async def run_doctor(settings: Settings, *, as_json: bool, problems: Sequence[st
 
 
 async def run_until_stopped(settings: Settings, run: Process) -> None:
-    """Run until SIGTERM, SIGINT or, if configured, the end of standard input; then drain."""
-    loop = asyncio.get_running_loop()
-    stop = asyncio.Event()
+    """Run until SIGTERM, SIGINT or, if configured, the end of standard input; then drain.
+
+    A start that is stopped is cancelled. In either case the process ends in bounded time.
+    """
+    loop, stop, started = asyncio.get_running_loop(), asyncio.Event(), False
+    process = asyncio.current_task(loop)
+    assert process is not None  # noqa: S101 (a coroutine runs in a task)
+
+    def request_stop() -> None:
+        if stop.is_set():
+            return
+        stop.set()
+        if started:
+            exit_within(settings.drain.total_seconds() + CLOSING_SECONDS)
+        else:
+            exit_within(START_SECONDS)
+            process.cancel()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, request_stop)
     if settings.exit_on_stdin_eof:
-        on_end_of_input(lambda: call_in_loop(loop, stop.set))
-    async with run(settings) as running:
-        settle_garbage()
-        stopped = asyncio.create_task(stop.wait(), name="stopped")
-        await asyncio.wait({stopped, *running.background}, return_when=asyncio.FIRST_COMPLETED)
-        stopped.cancel()
-        for task in running.background:
-            # Background tasks never end by design: it is better to stop and be restarted than to run incompletely.
-            if task.done():
-                raise RuntimeError(f"background task {task.get_name()} ended") from task.exception()
+        on_end_of_input(lambda: call_in_loop(loop, request_stop))
+    try:
+        async with run(settings) as running:
+            started = True
+            settle_garbage()
+            stopped = asyncio.create_task(stop.wait(), name="stopped")
+            await asyncio.wait({stopped, *running.background}, return_when=asyncio.FIRST_COMPLETED)
+            stopped.cancel()
+            for task in running.background:
+                # Background tasks never end by design: it is better to stop and be restarted than to run incompletely.
+                if task.done():
+                    raise RuntimeError(f"background task {task.get_name()} ended") from task.exception()
+    except asyncio.CancelledError:
+        if not stop.is_set():
+            raise
+        logger.info("stopped before the start was complete")

@@ -33,11 +33,12 @@ from generator_service.ops.disk_space import READ_WITHIN, free_bytes
 from generator_service.settings import Settings
 from generator_service.store.image_contract import ImageBinding
 from generator_service.store.migrate import revisions
-from generator_service.store.postgres import UTF8, Seen, database_url, look_at_postgres
+from generator_service.store.postgres import Seen, database_url, encoding_problem, look_at_postgres
 from generator_service.store.reconnect import DatabaseUnavailable
 from generator_service.store.sqlite import damage, look_at_image_binding
 from generator_service.tls import ServerFiles
 from whitebg_process.certificates import CertificateError
+from whitebg_process.regular_files import is_file
 
 RENEW_BEFORE = timedelta(days=14)
 NO_DATABASE = "there is none yet; the first start makes it"
@@ -108,7 +109,7 @@ def _sqlite(path: Path) -> Finding:
     """Check the database read-only: a service may be using it, and only the service migrates it."""
     if not os.path.lexists(path):
         return Finding(subject="database", ok=True, message=NO_DATABASE)
-    if not path.is_file():  # SQLite would wait for the writer of a pipe.
+    if not is_file(path):  # SQLite would wait for the writer of a pipe.
         return Finding(subject="database", ok=False, message=f"{path} is no file; move it away, or restore a backup")
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5)) as connection:
@@ -150,8 +151,8 @@ def _postgres(url: str) -> Finding:
 def _problems_of(seen: Seen, place: str, user: str) -> Iterator[str]:
     if seen.read_only:
         yield f"{place} is read-only; name the primary server, and set its default_transaction_read_only to off"
-    if seen.encoding != UTF8:
-        yield f"{place} is encoded in {seen.encoding}; move it to one made with: ENCODING 'UTF8' TEMPLATE template0"
+    if (problem := encoding_problem(seen.encoding)) is not None:
+        yield f"{place} {problem}"
     if seen.schema is None and seen.named_alike:
         yield f"{place} has tables {', '.join(seen.named_alike)}, but no version of them; name an empty database"
     if seen.forbidden:
@@ -218,7 +219,7 @@ def _bound(settings: Settings) -> tuple[ImageBinding | None, int]:
     if settings.database_url is not None:
         seen = look_at_postgres(settings.database_url.get_secret_value())
         return seen.image_binding, seen.revision
-    return look_at_image_binding(settings.database) if settings.database.is_file() else (None, 0)
+    return look_at_image_binding(settings.database) if is_file(settings.database) else (None, 0)
 
 
 def _certificates(files: ServerFiles) -> Finding:

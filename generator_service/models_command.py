@@ -14,6 +14,7 @@ from generator_service.engines.neural.files import ModelFolder
 from generator_service.engines.neural.models import USABLE, Model, ModelUnusable, usable_model
 from generator_service.engines.neural.settings import EXTRA, has_runtime
 from generator_service.settings import Settings
+from whitebg_process.regular_files import is_file
 
 INTERRUPTED = 130
 _MIB = 1024**2
@@ -70,7 +71,7 @@ def describe(model: Model, folder: ModelFolder) -> dict[str, object]:
     """Return the description of a model for machine-readable output."""
     return {
         "name": model.name,
-        "installed": folder.file(model).is_file(),
+        "installed": is_file(folder.file(model)),
         "licence": model.licence,
         "source": model.source,
         "size_bytes": model.size_bytes,

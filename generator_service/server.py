@@ -61,6 +61,7 @@ from generator_service.worker.maintenance import (
     LeaseReaper,
     PriorityAger,
     RevocationReaper,
+    SessionExpirer,
     TaskReaper,
     UsageReaper,
     UserLimitReader,
@@ -82,6 +83,7 @@ SERVICE_NAME = generator_service_pb2.DESCRIPTOR.services_by_name["GeneratorServi
 ADMIN_SERVICE_NAME = admin_service_pb2.DESCRIPTOR.services_by_name["AdminService"].full_name
 REAP_LEASES_EVERY = timedelta(seconds=2)
 READ_BREAKERS_EVERY = timedelta(seconds=1)
+EXPIRE_SESSIONS_EVERY = timedelta(seconds=1)
 END_OVERDUE_EVERY = timedelta(seconds=10)
 SETTLE_BATCHES_EVERY = timedelta(minutes=1)
 CLOSE_BATCHES_EVERY = timedelta(seconds=10)
@@ -234,6 +236,7 @@ async def running_service(
             "queue-positions": publish_queue_positions(wake, view, watchers),
             "webhooks": deliverer.run(),
             "api-keys": every(READ_BREAKERS_EVERY, keys),
+            "expired-sessions": every(EXPIRE_SESSIONS_EVERY, SessionExpirer(watchers, clock)),
             "user-limits": every(READ_BREAKERS_EVERY, UserLimitReader(store, view.take_user_limits)),
             "breakers": every(
                 READ_BREAKERS_EVERY,

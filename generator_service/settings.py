@@ -180,7 +180,7 @@ class Settings(ProcessSettings):
     heartbeat: Annotated[timedelta, Field(ge=timedelta(milliseconds=100))] = timedelta(seconds=5)
     """How often these leases are renewed."""
     drain: timedelta = timedelta(seconds=15)
-    """How long calls and running tasks may continue after a stop was requested."""
+    """How long calls and running tasks may continue after a stop was requested. The process ends 5 s later at most."""
     priority_ageing: Annotated[timedelta, Field(ge=timedelta(seconds=1))] = timedelta(minutes=10)
     """How long a task waits for each level of priority below the highest waiting one, until it is raised to that."""
     stalled_after: Positive = timedelta(seconds=60)

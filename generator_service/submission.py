@@ -7,7 +7,7 @@ import hashlib
 import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import PurePosixPath, PureWindowsPath
 
@@ -56,6 +56,8 @@ class Submission:
     """File with the product's mask, supplied by the user."""
     delay: timedelta = timedelta()
     """Time until the earliest start, at most `MAX_DELAY`."""
+    run_at: datetime | None = None
+    """The earliest start as requested, by which a repeated request is recognised."""
     drop_source_mask: bool = False
     """Whether to ignore the mask of ``source_task_id``."""
     batch_id: str | None = None
@@ -161,7 +163,14 @@ class Submissions:
         news = []
         for number, options in enumerate(submission.outputs):
             request = fingerprints.of_request(
-                photo.sha256, options, submission.priority, submission.timeout, mask_sha256=mask_sha256
+                photo.sha256,
+                options,
+                submission.priority,
+                submission.timeout,
+                mask_sha256=mask_sha256,
+                batch_id=submission.batch_id,
+                run_at=submission.run_at,
+                source_task_id=submission.source_task_id,
             )
             picture = fingerprints.of_picture(photo.sha256, options, mask_sha256=mask_sha256)
             new = NewTask(

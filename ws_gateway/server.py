@@ -8,16 +8,20 @@ import os
 import resource
 import signal
 import socket
+import time
+from collections.abc import Callable
 from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
 
+from whitebg_process.event_loops import call_in_loop
 from whitebg_process.garbage import settle_garbage
 from whitebg_process.hardening import protect_memory
 from whitebg_process.known_settings import unknown_settings
 from whitebg_process.logs import configure_logs
 from whitebg_process.standard_input import on_end_of_input
+from whitebg_process.stopping import CLOSING_SECONDS, START_SECONDS, exit_within
 from ws_gateway.app import create_app
 from ws_gateway.clock import Clock
 from ws_gateway.components import Gateway
@@ -47,10 +51,19 @@ class CannotListen(Exception):
 class Server(uvicorn.Server):
     """uvicorn that asks its sockets to resume elsewhere before it closes them."""
 
-    def __init__(self, config: uvicorn.Config, app: FastAPI, drain_timeout: float, leaving: asyncio.Event) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        app: FastAPI,
+        drain_timeout: float,
+        leaving: asyncio.Event,
+        bound: Callable[[float], object] | None = None,
+    ) -> None:
+        """Make the server. ``bound`` is called once with the seconds until it must have ended."""
         super().__init__(config)
         self._app = app
         self._leaving = leaving
+        self._bound = bound
         self._loop: asyncio.AbstractEventLoop | None = None
         self._drain_timeout = drain_timeout
         self.listening = asyncio.Event()
@@ -64,6 +77,8 @@ class Server(uvicorn.Server):
 
         """
         self._loop = asyncio.get_running_loop()
+        if self.should_exit:  # A signal came before there was a loop.
+            self._begin_leaving()
         try:
             await super().startup(sockets)
         except SystemExit:
@@ -87,13 +102,23 @@ class Server(uvicorn.Server):
         """Stop, also while the start still waits; from any thread."""
         self.should_exit = True
         if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._leaving.set)
+            call_in_loop(self._loop, self._begin_leaving)
+
+    def _begin_leaving(self) -> None:
+        if self._leaving.is_set():
+            return
+        self._leaving.set()
+        if self._bound is not None:
+            self._bound(self._drain_timeout + CLOSING_SECONDS if self.started else START_SECONDS)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Accept no more connections, drain the open ones, and end requests within the configured time."""
+        """Accept no more connections, drain the open ones, and end requests, all within the configured time."""
         for server in self.servers:
             server.close()
+        began = time.monotonic()
         await self.gateway.connections.drain(self._drain_timeout)
+        left = self._drain_timeout - (time.monotonic() - began)
+        self.config.timeout_graceful_shutdown = max(1, round(left))
         await super().shutdown(sockets)
 
     @property
@@ -115,8 +140,10 @@ class Server(uvicorn.Server):
         return port
 
 
-def make_server(settings: Settings, clock: Clock | None = None) -> Server:
-    """Make the server, not yet running. ``clock`` defaults to the machine's."""
+def make_server(
+    settings: Settings, clock: Clock | None = None, bound: Callable[[float], object] | None = None
+) -> Server:
+    """Make the server, not yet running. ``clock`` defaults to the machine's; ``bound`` as in `Server`."""
     leaving = asyncio.Event()
     app = create_app(settings, clock, leaving)
     drain = settings.drain_timeout.total_seconds()
@@ -137,9 +164,8 @@ def make_server(settings: Settings, clock: Clock | None = None) -> Server:
         proxy_headers=False,
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=max(1, round(drain)),
     )
-    return Server(config, app, drain, leaving)
+    return Server(config, app, drain, leaving, bound)
 
 
 def serve(settings: Settings) -> None:
@@ -149,7 +175,7 @@ def serve(settings: Settings) -> None:
     for problem in unknown_settings(os.environ):
         log.warning(problem)
     raise_file_limit()
-    server = make_server(settings)
+    server = make_server(settings, bound=exit_within)
 
     def stop() -> None:
         log.info("standard input ended; shutting down")
@@ -157,9 +183,15 @@ def serve(settings: Settings) -> None:
 
     if settings.exit_on_stdin_eof:
         on_end_of_input(stop)
+
+    def ended(number: int, _: FrameType | None) -> None:
+        log.info("ended by signal %d", number)
+        server.leave()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        # uvicorn drains on these, then restores the previous handlers, these ones, and raises the signals again.
-        signal.signal(number, _drained)
+        # uvicorn drains on these, then restores the previous handlers, these ones, and raises the signals again. One
+        # that comes before uvicorn has its own must not be lost.
+        signal.signal(number, ended)
     server.run([shared_socket(settings.http_host, settings.http_port)] if settings.http_shared_port else None)
 
 
@@ -188,7 +220,3 @@ def raise_file_limit() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = _MAX_FILES if hard == resource.RLIM_INFINITY else min(hard, _MAX_FILES)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
-
-
-def _drained(number: int, _: FrameType | None) -> None:
-    log.info("ended by signal %d", number)

@@ -14,7 +14,7 @@ from whitebg_process.loopback import is_loopback
 from whitebg_process.settings import ProcessSettings, split_secrets
 from whitebg_process.token_lifetime import MAX_TOKEN_LIFETIME
 from whitebg_process.web_addresses import check_web_address
-from ws_gateway.auth.oidc.config import OidcConfig, make_config
+from ws_gateway.auth.oidc.config import OidcConfig, is_protected, make_config
 from ws_gateway.auth.origins import normalise_origin
 from ws_gateway.upstream.tls import ClientCertificateFiles
 
@@ -70,7 +70,8 @@ class Settings(ProcessSettings):
     jwt_audience: str = "whitebg"
     """The ``aud`` that tokens must have."""
     jwks_url: str = ""
-    """Address of an identity provider's public keys. Empty: only tokens signed with ``JWT_SECRET`` are valid."""
+    """Address of an identity provider's public keys, by https unless it is on this machine. Empty: only tokens
+    signed with ``JWT_SECRET`` are valid."""
     jwt_issuer: str = ""
     """The exact ``iss`` of the provider's tokens; required with ``JWKS_URL``."""
     jwks_algorithms: Annotated[tuple[Literal["RS256", "ES256"], ...], NoDecode] = ("RS256", "ES256")
@@ -158,7 +159,7 @@ class Settings(ProcessSettings):
     """Port of ``/metrics`` for Prometheus, without a token; 0 takes a free one. Unset: none; ``/metrics`` on
     ``HTTP_PORT`` is for administrators."""
     drain_timeout: timedelta = timedelta(seconds=10)
-    """How long sockets and requests may take to end at shutdown."""
+    """How long sockets and requests may take to end at shutdown. The process ends 5 s later at most."""
     flags_file: Path | None = None
     """JSON file of rollout flags; read again when it changes. Unset: all users get the WebSocket."""
     tracing: bool = False
@@ -281,6 +282,16 @@ class Settings(ProcessSettings):
     @classmethod
     def _a_web_address(cls, value: str) -> str:
         return value and check_web_address(value)
+
+    @field_validator("jwks_url")
+    @classmethod
+    def _protected(cls, value: str) -> str:
+        if value and not is_protected(value):
+            raise ValueError(
+                f"{value!r} is plain http, so that others on the way could replace the keys: use https:// "
+                "(http:// is for localhost only)"
+            )
+        return value
 
     @field_validator("public_url")
     @classmethod

@@ -19,12 +19,16 @@ from obstore.store import S3Store
 from generator_service.blobs.bucket import Bucket
 from generator_service.blobs.contract import CHUNK, BlobMissing, BlobStoreConfigError, BlobStoreUnavailable, Stored
 from generator_service.blobs.credentials import Signer
+from whitebg_process.regular_files import read_file
 
 if TYPE_CHECKING:
+    from obstore import GetResult
     from obstore.store import ClientConfig  # exists in the stubs only
 
 # In an answer's XML; of one of many deletions, as obstore puts it; where an answer is nothing but a status.
 _SAID = tuple(map(re.compile, (r"<Code>(\w+)</Code>", r"\(code: (\w+)\)", r"status code: (\d{3} [A-Z][A-Za-z ]*)")))
+# A web server, or a proxy's page, answers 200 as well.
+_FOREIGN = re.compile(r"(ETag Header missing|invalid \w+ response|non-partial response)")
 MAX_AGE_S = 3600
 """How long a browser may keep what a signed link showed it."""
 
@@ -96,6 +100,7 @@ class S3BlobStore:
         """Read a whole object."""
         with self._told(key):
             found = await self._store.get_async(key)
+            self._require_own(found)
             return bytes(await found.bytes_async())
 
     async def stream(self, key: str, *, offset: int, length: int) -> AsyncIterator[bytes]:
@@ -108,6 +113,7 @@ class S3BlobStore:
                 if _code(error) == "InvalidRange":  # Past the end.
                     return
                 raise
+            self._require_own(found)
             if length == 0:
                 return
             async for piece in found.stream(min_chunk_size=CHUNK):
@@ -155,13 +161,31 @@ class S3BlobStore:
         except (BaseError, BotoCoreError, OSError) as error:
             raise self._away(error) from error
 
+    def _require_own(self, found: GetResult) -> None:
+        """Check that an object comes from an S3 store.
+
+        Raises:
+            BlobStoreUnavailable: the answer is another server's.
+
+        """
+        if found.meta["e_tag"] is None:
+            content_type = found.attributes.get("Content-Type", "an unknown type")
+            raise self._foreign(f"{content_type} without an ETag")
+
     def _away(self, error: Exception) -> BlobStoreUnavailable:
+        if foreign := _FOREIGN.search(str(error)):
+            return self._foreign(foreign[0])
         return BlobStoreUnavailable(f"{self.where} can't be used: {_code(error) or 'it does not answer'}")
+
+    def _foreign(self, received: str) -> BlobStoreUnavailable:
+        return BlobStoreUnavailable(
+            f"{self.where} can't be used: the server is no S3 store ({received}); check WHITEBG_S3_ENDPOINT"
+        )
 
 
 def _certificates(file: Path) -> bytes:
     try:
-        pem = file.read_bytes()
+        pem = read_file(file)
         load_pem_x509_certificates(pem)
     except OSError as error:
         raise BlobStoreConfigError(f"WHITEBG_S3_CA: {file} can't be read: {error.strerror}") from error

@@ -115,7 +115,7 @@ class IdempotencyConflict(WhitebgError):
 
     def __init__(self, key: str, task_id: int) -> None:
         super().__init__(
-            f"idempotency key {key!r} was already used for task {task_id} with another image or other options; "
+            f"idempotency key {key!r} was already used for task {task_id} with another request; "
             "use a new key for a new request"
         )
         self.key = key
@@ -315,6 +315,13 @@ class SessionRevoked(Unauthenticated):
 
     def __init__(self) -> None:
         super().__init__("the session was revoked; sign in again")
+
+
+class SessionExpired(Unauthenticated):
+    """The token or API key expired during a watch."""
+
+    def __init__(self) -> None:
+        super().__init__("the token has expired; open the watch again with a new one and the last cursor")
 
 
 class PermissionDenied(WhitebgError):

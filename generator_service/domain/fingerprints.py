@@ -1,12 +1,13 @@
 """Hashes that identify equal requests and requests for the same picture; stable across releases.
 
-A fingerprint is ``v1:`` and the SHA-256, in base64url, of a canonical JSON text that holds only what differs from the
+A fingerprint is a version and the SHA-256, in base64url, of a canonical JSON text that holds only what differs from the
 defaults. So an option that is added later changes no fingerprint of requests that don't use it, and the names of
 classes do not matter. Without a new version, the field names, the values of the enums, the defaults and the form of
 this text must not change. `tests/unit/domain/test_fingerprints.py` pins all of them.
 
-Before ``v1``, fingerprints were the SHA-256, in hex, of a ``repr`` of dataclasses and enums. `Fingerprints.older`
-holds those, computed from fixed texts, so that rows of older releases are still recognised.
+Of requests, ``v1`` had no batch, no earliest start and no source. Before ``v1``, fingerprints were the SHA-256, in
+hex, of a ``repr`` of dataclasses and enums. `Fingerprints.older` holds those of former rules, computed from fixed
+texts, so that rows of older releases are still recognised.
 """
 
 from __future__ import annotations
@@ -16,13 +17,15 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from enum import Enum
 from functools import lru_cache
 
 from generator_service.domain.task_options import Engine, TaskOptions
 
-VERSION = "v1"
+PICTURE_VERSION = "v1"
+REQUEST_VERSION = "v2"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +45,11 @@ def of_request(
     timeout: timedelta | None,
     *,
     mask_sha256: str | None = None,
+    batch_id: str | None = None,
+    run_at: datetime | None = None,
+    source_task_id: int | None = None,
 ) -> Fingerprints:
-    """Return the fingerprints of a request, over photo, mask, options, priority and timeout."""
+    """Return the fingerprints of a request, over all parameters; ``run_at`` in UTC."""
     asked = _picture(photo_sha256, options, mask_sha256)
     if priority:
         asked["priority"] = priority
@@ -51,14 +57,20 @@ def of_request(
         asked["timeout_us"] = timeout // timedelta(microseconds=1)
     old = None if mask_sha256 is not None else _unversioned_options(options)
     older = () if old is None else (f"({photo_sha256!r}, [{', '.join(old)}], {priority}, {timeout!r})",)
-    return Fingerprints(_hash(asked), _unversioned(older))
+    added = {
+        "batch": batch_id,
+        "run_at_us": None if run_at is None else (run_at - _EPOCH) // timedelta(microseconds=1),
+        "source": source_task_id,
+    }
+    whole = asked | {name: value for name, value in added.items() if value is not None}
+    return Fingerprints(_hash(whole, REQUEST_VERSION), (_hash(asked, PICTURE_VERSION), *_unversioned(older)))
 
 
 def of_picture(photo_sha256: str, options: TaskOptions, *, mask_sha256: str | None = None) -> Fingerprints:
     """Return the fingerprints of a picture, over photo, mask and options."""
     old = None if mask_sha256 is not None else _unversioned_options(options)
     older = () if old is None else (f"({', '.join([repr(photo_sha256), *old])})",)
-    return Fingerprints(_hash(_picture(photo_sha256, options, mask_sha256)), _unversioned(older))
+    return Fingerprints(_hash(_picture(photo_sha256, options, mask_sha256), PICTURE_VERSION), _unversioned(older))
 
 
 def _picture(photo_sha256: str, options: TaskOptions, mask_sha256: str | None) -> dict[str, object]:
@@ -92,10 +104,10 @@ def _written(value: Enum) -> str:
     return "rembg" if value is Engine.NEURAL else str(value.value)
 
 
-def _hash(asked: object) -> str:
+def _hash(asked: object, version: str) -> str:
     text = json.dumps(asked, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).decode().rstrip("=")
-    return f"{VERSION}:{digest}"
+    return f"{version}:{digest}"
 
 
 _UNVERSIONED_FIELDS = (

@@ -21,6 +21,12 @@ class Session:
     """The ``sid`` and ``jti`` claims that are present."""
     issued_at: datetime | None = None
     """In UTC; None counts as issued before every revocation."""
+    accepted_until: datetime | None = None
+    """In UTC; from then on its token or API key is rejected; None: never."""
+
+    def expired(self, now: datetime) -> bool:
+        """Return whether its token or API key is rejected by now, for its age alone."""
+        return self.accepted_until is not None and now >= self.accepted_until
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

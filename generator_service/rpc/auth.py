@@ -23,6 +23,7 @@ MAX_USER_ID_LENGTH = 255
 SCHEME = "bearer "
 MAX_VERIFIED = 1000
 """Verified tokens that are remembered: a caller sends the same one with every call."""
+_LAST_TIME = datetime.max.replace(tzinfo=UTC) - CLOCK_SKEW
 _UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
 
 
@@ -95,6 +96,7 @@ class _Claims:
 
     caller: Caller
     session: Session
+    """Its ``accepted_until`` allows for the clock of the token's issuer."""
     expires_at: datetime
     begins_at: datetime | None
 
@@ -160,7 +162,7 @@ class Authenticator:
                 del self._verified[next(iter(self._verified))]
             self._verified[token] = claims
         now = self._clock.now()
-        if now - CLOCK_SKEW >= claims.expires_at:
+        if claims.session.expired(now):
             ended = claims.expires_at.isoformat()
             raise Unauthenticated(f"the token has expired; get a new one (it ended at {ended})")
         if claims.begins_at is not None and now + CLOCK_SKEW < claims.begins_at:
@@ -194,27 +196,34 @@ class Authenticator:
             raise Unauthenticated(
                 f"the token's 'sub' must have 1 to {MAX_USER_ID_LENGTH} characters, all of them storable"
             )
-        session, named = _session(claims), str(claims.get("scope", "")).split()
+        expires_at = _time(claims, "exp")
+        session, named = _session(claims, expires_at), str(claims.get("scope", "")).split()
         return _Claims(
             caller=Caller(subject, frozenset(scope for scope in Scope if scope.value in named), session),
             session=session,
-            expires_at=_time(claims, "exp"),
+            expires_at=expires_at,
             begins_at=_time(claims, "nbf") if "nbf" in claims else None,
         )
 
 
 def caller_of(key: ApiKey) -> Caller:
     """Return the caller that shows an API key. The revocation of all sessions of a user does not concern it."""
-    session = Session(user_id=key.session_id, ids=frozenset({key.session_id}), issued_at=key.created_at)
+    session = Session(
+        user_id=key.session_id,
+        ids=frozenset({key.session_id}),
+        issued_at=key.created_at,
+        accepted_until=key.expires_at,
+    )
     return Caller(key.user_id, frozenset(scope for scope in Scope if scope.value in key.scopes), session)
 
 
-def _session(claims: dict[str, Any]) -> Session:
+def _session(claims: dict[str, Any], expires_at: datetime) -> Session:
     ids = (claims.get("sid"), claims.get("jti"))
     return Session(
         user_id=claims["sub"],
         ids=frozenset(each for each in ids if isinstance(each, str) and each),
         issued_at=_time(claims, "iat") if "iat" in claims else None,
+        accepted_until=min(expires_at, _LAST_TIME) + CLOCK_SKEW,
     )
 
 

@@ -48,18 +48,17 @@ def migrate(
     *,
     patience: timedelta = timedelta(0),
     alone: Callable[[Connection], object] | None = None,
-    before_creation: Callable[[Connection], None] | None = None,
 ) -> None:
     """Create the tables of an empty database, or run the migrations that it has not seen; all in one transaction.
 
     A schema that is newer than this code is left unchanged: migrations only add parts that older code can ignore, so
     that processes of two releases can work side by side, and a release can be rolled back.
 
-    ``alone`` returns when no other process is migrating; ``before_creation`` checks an empty database.
+    ``alone`` checks the database, and returns when no other process is migrating.
 
     Raises:
         DatabaseUnavailable: the database could not be reached within ``patience``.
-        Exception: all errors of ``before_creation``.
+        Exception: all errors of ``alone``.
 
     """
     known = revisions()
@@ -69,8 +68,6 @@ def migrate(
             alone(connection)
         present = _present(connection)
         if present is None:
-            if before_creation is not None:
-                before_creation(connection)
             _create(connection, known[-1])
         elif newer := present.difference(known):
             logger.warning("the database is of a newer release (schema %s)", ", ".join(sorted(newer)))

@@ -95,7 +95,7 @@ def open_postgres(
     # The migration of a large table takes long, and other processes wait for it as long.
     migrating = _engine(address, pool_size=1, isolation_level="READ COMMITTED", timeout=NEVER, lock_timeout=NEVER)
     try:
-        migrate(migrating, patience=patience, alone=_one_at_a_time, before_creation=_require_utf8)
+        migrate(migrating, patience=patience, alone=_prepare)
     except DBAPIError as error:
         raise DatabaseUnusable(
             f"WHITEBG_DATABASE_URL: the tables of database {address.database} can't be made or migrated: "
@@ -129,19 +129,24 @@ def open_postgres(
     )
 
 
-def _one_at_a_time(connection: Connection) -> None:
+def _prepare(connection: Connection) -> None:
+    """Check the database, then wait until no other process migrates it."""
+    problem = encoding_problem(connection.scalar(text("SHOW server_encoding")))
+    if problem is not None:
+        raise DatabaseUnusable(f"WHITEBG_DATABASE_URL: the database {problem}")
     if not connection.scalar(ALONE_ALREADY):
         logger.warning("waiting for another process that makes or migrates the tables")
         connection.execute(ONE_AT_A_TIME)
 
 
-def _require_utf8(connection: Connection) -> None:
-    encoding = connection.scalar(text("SHOW server_encoding"))
-    if encoding != UTF8:
-        raise DatabaseUnusable(
-            f"WHITEBG_DATABASE_URL: the database's encoding is {encoding}, which can't hold every text; "
-            "create it with: ENCODING 'UTF8' TEMPLATE template0"
-        )
+def encoding_problem(encoding: str) -> str | None:
+    """Return the problem of a database's encoding and its remedy; None if it can store every text."""
+    if encoding == UTF8:
+        return None
+    return (
+        f"is encoded in {encoding}, which can't store every text: move the data to one that was created with "
+        "ENCODING 'UTF8' TEMPLATE template0"
+    )
 
 
 def renew_postgres(url: str) -> Renewed:

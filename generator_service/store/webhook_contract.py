@@ -13,7 +13,12 @@ class WebhookStore(Protocol):
     """Endpoints, and how far each has come. Changes of a claimed endpoint return False if the claim is lost."""
 
     async def create(self, endpoint: Endpoint) -> Endpoint:
-        """Store a new endpoint, which begins at the present end of the log; return it with its position."""
+        """Store a new endpoint, which begins at the present end of the log; return it with its position.
+
+        Raises:
+            InvalidRequest: there are too many already.
+
+        """
         ...
 
     async def remove(self, endpoint_id: str) -> None:

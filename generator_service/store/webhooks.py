@@ -12,13 +12,15 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, delete, exists, insert, or_, select, update
+from sqlalchemy import Connection, Row, and_, delete, exists, func, insert, or_, select, update
 
 from generator_service.domain.errors import InvalidRequest, WebhookNotFound
 from generator_service.domain.webhook import DeadLetter, Endpoint, Message, Secret
 from generator_service.store.tables import log_head, webhook_dead_letters, webhook_endpoints
 from generator_service.store.unit_of_work import UnitOfWork
 
+MAX_ENDPOINTS = 100
+"""Endpoints of all users together."""
 MAX_SECRETS = 10
 """Secrets of one endpoint that sign: receivers limit the length of a header."""
 MAX_DEAD_LETTERS = 10_000
@@ -28,8 +30,16 @@ _HEAD = select(log_head.c.revision).where(log_head.c.id == 1).scalar_subquery()
 
 
 def create(uow: UnitOfWork, endpoint: Endpoint) -> Endpoint:
-    """Store a new endpoint, which begins at the present end of the log."""
+    """Store a new endpoint, which begins at the present end of the log.
+
+    Raises:
+        InvalidRequest: there are `MAX_ENDPOINTS` already.
+
+    """
     position = uow.lock_head().revision
+    # After the lock, which all processes that create endpoints take: none is missed.
+    if uow.query(select(func.count()).select_from(webhook_endpoints)).scalar_one() >= MAX_ENDPOINTS:
+        raise InvalidRequest("url", f"there are {MAX_ENDPOINTS} endpoints already; delete one")
     placed = replace(endpoint, position=position)
     values = {
         "endpoint_id": placed.endpoint_id,

@@ -31,7 +31,7 @@ class ApiKeyChecker:
         """Uses that are not recorded yet."""
 
     async def __call__(self) -> None:
-        """Read the keys again, end watches of expired ones, and record uses; run by periodic maintenance."""
+        """Read the keys again, end watches of revoked ones, and record uses; run by periodic maintenance."""
         await self.load()
         self._end_watches(self._ended)
         now = self._clock.now()
@@ -41,10 +41,9 @@ class ApiKeyChecker:
             self._used = {key_id: at for key_id, at in self._used.items() if due.get(key_id) != at}
 
     def _ended(self, session: Session) -> bool:
-        """Return whether a session is that of a key that is not valid any longer."""
+        """Return whether a session is that of a key that was revoked."""
         ids = (each.removeprefix(KEY_SESSION_PREFIX) for each in session.ids if each.startswith(KEY_SESSION_PREFIX))
-        now = self._clock.now()
-        return any((key := self._keys.get(each)) is None or not key.usable(now) for each in ids)
+        return any((key := self._keys.get(each)) is None or key.revoked_at is not None for each in ids)
 
     def _is_due(self, key_id: str, now: datetime) -> bool:
         key = self._keys.get(key_id)

@@ -7,8 +7,9 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 
-from generator_service.domain.errors import SessionRevoked, ShuttingDown, SlowConsumer, WhitebgError
+from generator_service.domain.errors import SessionExpired, SessionRevoked, ShuttingDown, SlowConsumer, WhitebgError
 from generator_service.domain.event import TaskEvent
 from generator_service.domain.revocation import Revocation, Session
 from generator_service.domain.task import Progress
@@ -127,6 +128,7 @@ class Watcher:
         """Wait for updates for at most ``timeout`` seconds; return up to ``limit`` events and all progress.
 
         Raises:
+            SessionExpired: the token or API key that opened the watch has expired.
             SessionRevoked: the session that opened the watch was ended.
             ShuttingDown: the service ends.
             SlowConsumer: the watcher was cut off.
@@ -219,9 +221,16 @@ class Watchers:
 
     def end_revoked(self, revoked: Callable[[Session], bool]) -> None:
         """End the watchers whose session was ended."""
+        self._end(revoked, SessionRevoked)
+
+    def end_expired(self, now: datetime) -> None:
+        """End the watchers whose token or API key has expired."""
+        self._end(lambda session: session.expired(now), SessionExpired)
+
+    def _end(self, ended: Callable[[Session], bool], error: Callable[[], WhitebgError]) -> None:
         for watcher in self._of_all.union(*self._of_user.values()):
-            if watcher.session is not None and revoked(watcher.session):
-                watcher.end(SessionRevoked())
+            if watcher.session is not None and ended(watcher.session):
+                watcher.end(error())
 
     def close(self) -> None:
         """End all watchers, and those that are opened later, once they have caught up."""

@@ -18,6 +18,8 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 MAX_URL = 2000
+NAME_SECONDS = 3.0
+"""How long a new endpoint's name is resolved."""
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
 """All IPv6 addresses that are in use on the internet. Others, such as those of a local NAT64, may lead inside."""
@@ -25,6 +27,10 @@ _GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
 
 class AddressRefused(Exception):
     """The address must not be connected to; the message has the reason."""
+
+
+class NameUnresolved(AddressRefused):
+    """The name has no address at present."""
 
 
 def require_url(url: str, *, allow_http: bool) -> str:
@@ -70,7 +76,9 @@ def require_public(address: Address, allowed: Sequence[Network]) -> None:
         return
     outside = real.version == 6 and real not in _GLOBAL_UNICAST
     if outside or not real.is_global or real.is_multicast:
-        raise AddressRefused(f"{address} is not a public address; an operator can allow its network")
+        raise AddressRefused(
+            f"{address} is not a public address; WHITEBG_WEBHOOK_ALLOWED_NETWORKS can allow its network"
+        )
 
 
 def require_literal_public(url: str, allowed: Sequence[Network]) -> None:
@@ -97,11 +105,29 @@ def _embedded(address: Address) -> Address | None:
     return address.ipv4_mapped or address.sixtofour or (None if teredo is None else teredo[1])
 
 
+async def require_public_name(url: str, allowed: Sequence[Network], threads: Executor) -> None:
+    """Check the present addresses of a URL's host; one that can't be resolved now is left to each connection's check.
+
+    The name is resolved in ``threads``.
+
+    Raises:
+        AddressRefused: an address is not public, and in no allowed network.
+
+    """
+    parts = urlsplit(url)
+    try:
+        async with asyncio.timeout(NAME_SECONDS):
+            await resolve(parts.hostname or "", parts.port or 443, allowed, threads)
+    except (NameUnresolved, TimeoutError):
+        return
+
+
 async def resolve(host: str, port: int, allowed: Sequence[Network], threads: Executor) -> Sequence[str]:
     """Return the addresses of a host, resolved in ``threads``. If one of them is not allowed, none is returned.
 
     Raises:
-        AddressRefused: the name does not exist, or an address is not allowed.
+        NameUnresolved: the name does not exist, or no name server answers.
+        AddressRefused: an address is not allowed.
 
     """
     try:
@@ -109,8 +135,11 @@ async def resolve(host: str, port: int, allowed: Sequence[Network], threads: Exe
             threads, partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
         )
     except (OSError, UnicodeError) as error:
-        raise AddressRefused(f"{host} can't be resolved: {error}") from error
+        raise NameUnresolved(f"{host} can't be resolved: {error}") from error
     addresses = list(dict.fromkeys(str(each[4][0]) for each in found))
     for text in addresses:
-        require_public(ipaddress.ip_address(text.partition("%")[0]), allowed)
+        try:
+            require_public(ipaddress.ip_address(text.partition("%")[0]), allowed)
+        except AddressRefused as refused:
+            raise AddressRefused(f"{host} resolves to {refused}" if text != host else str(refused)) from None
     return addresses

@@ -17,6 +17,7 @@ from generator_service.image_store import ImageStoreGuard
 from generator_service.store.contract import LEASE, Beat, Retention, TaskStore
 from generator_service.store.limits import UserLimits
 from generator_service.store.revocation_contract import RevocationStore
+from generator_service.watch.watchers import Watchers
 from whitebg_process.token_lifetime import CLOCK_SKEW
 
 logger = logging.getLogger(__name__)
@@ -191,6 +192,18 @@ class TaskReaper:
             await self._store.forget([task.task_id for task in old])
             logger.info("forgot %d finished tasks", len(old))
             await self._remover()
+
+
+class SessionExpirer:
+    """Ends watches whose token or API key has expired."""
+
+    def __init__(self, watchers: Watchers, clock: Clock) -> None:
+        self._watchers = watchers
+        self._clock = clock
+
+    async def __call__(self) -> None:
+        """End those that have expired by now."""
+        self._watchers.end_expired(self._clock.now())
 
 
 class UsageReaper:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import time
 from collections.abc import AsyncIterator
@@ -14,6 +15,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
+from ws_gateway.auth.bounded_answers import MAX_BYTES
 from ws_gateway.auth.oidc.client import OidcClient
 from ws_gateway.auth.oidc.config import OidcConfig
 from ws_gateway.auth.oidc.flow import Answer, begin
@@ -32,10 +34,12 @@ class Issuer:
     def __init__(self) -> None:
         self.url = ""
         self.bodies: dict[str, bytes] = {}
+        self.encodings: dict[str, str] = {}
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         path = (await reader.readuntil(b"\r\n\r\n")).split()[1].decode()
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n")
+        writer.write(f"Content-Encoding: {self.encodings.get(path, 'identity')}\r\n\r\n".encode())
         writer.write(self.bodies[path])
         await writer.drain()
         writer.close()
@@ -78,6 +82,20 @@ async def issuer() -> AsyncIterator[Issuer]:
 
 async def test_a_good_answer_signs_in(issuer: Issuer) -> None:
     assert (await issuer.finish()).name == "Ann"
+
+
+ENDLESS = b" " * (MAX_BYTES + 1)
+
+
+@pytest.mark.parametrize("path", ["/.well-known/openid-configuration", "/token", "/keys"])
+@pytest.mark.parametrize("compressed", [False, True])
+async def test_an_answer_that_is_too_long_is_not_read(issuer: Issuer, path: str, *, compressed: bool) -> None:
+    """Its blank end would not disturb a parser that reads all of it."""
+    body = issuer.bodies[path] + ENDLESS
+    issuer.bodies[path] = gzip.compress(body) if compressed else body
+    issuer.encodings[path] = "gzip" if compressed else "identity"
+    with pytest.raises(SignInFailed):
+        await issuer.finish()
 
 
 @pytest.mark.parametrize(

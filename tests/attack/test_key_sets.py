@@ -24,7 +24,7 @@ from tests.integration.gateway.world import GatewayHarness
 from tests.support.clock import SkewedClock
 from tests.support.driven_service import DrivenService
 from tests.support.patience import PATIENCE, eventually
-from ws_gateway.auth.jwks import MAX_BYTES
+from ws_gateway.auth.bounded_answers import MAX_BYTES
 from ws_gateway.settings import Settings
 
 ISSUER = "https://login.example/"

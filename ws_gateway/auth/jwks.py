@@ -17,8 +17,6 @@ log = logging.getLogger(__name__)
 
 FETCH_SECONDS = 5.0
 """Longest time of one fetch, whatever the provider sends in the meantime."""
-MAX_BYTES = 1 << 20
-"""Longest key set that is read: a key takes about 1 KB, with its certificates 10 KB."""
 
 
 class KeysUnavailable(TokenUncheckable):
@@ -92,26 +90,18 @@ class KeySet:
             self._fetching = None
 
     async def _download(self) -> bytes:
-        """Return the answer of the provider; redirects are not followed, and nothing is decompressed.
+        """Return the answer of the provider; redirects are not followed.
 
         Raises:
-            httpx2.HTTPError: there is none, or an error.
-            KeySetUnusable: it is too long.
+            httpx2.HTTPError: there is none, or an error, or one that is not read.
 
         """
         import httpx2
 
-        document = bytearray()
-        async with (
-            httpx2.AsyncClient(verify=self._tls, timeout=FETCH_SECONDS) as http,
-            http.stream("GET", self._url, headers={"Accept-Encoding": "identity"}) as response,
-        ):
-            response.raise_for_status()
-            async for part in response.aiter_raw():
-                document += part
-                if len(document) > MAX_BYTES:
-                    raise KeySetUnusable(f"the key set has more than {MAX_BYTES} bytes")
-        return bytes(document)
+        from ws_gateway.auth.bounded_answers import bounded
+
+        async with httpx2.AsyncClient(verify=self._tls, timeout=FETCH_SECONDS, **bounded()) as http:
+            return (await http.get(self._url)).raise_for_status().content
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:

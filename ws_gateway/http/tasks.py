@@ -98,7 +98,11 @@ async def cancel(task_id: TaskId, gateway: InGateway, user: TaskUser) -> TaskOut
 
 @router.delete(TASK, status_code=HTTPStatus.NO_CONTENT, response_class=Response, responses=ONE_TASK)
 async def delete(task_id: TaskId, gateway: InGateway, user: TaskUser) -> None:
-    """Delete a task with its images. One that has not ended is cancelled first."""
+    """Delete a task with its images. One that has not ended is cancelled first.
+
+    A repeated call returns 404, as for an unknown task: after a lost response, it means that the task is deleted.
+    `POST /api/v2/tasks/delete` returns such tasks as missing instead.
+    """
     deleted = await gateway.service.delete(user.subject, [task_id])
     if not deleted.task_ids:
         raise Problem(HTTPStatus.NOT_FOUND, "task_not_found", f"task {task_id} does not exist; check the id")

@@ -157,6 +157,10 @@ class Hub:
             log.warning("the log can't be resumed (%s); every client reads from its own cursor", error.message)
             self._cursor = ""
             self.positioned.clear()
+        elif error.status is grpc.StatusCode.UNAUTHENTICATED and self.connected:
+            # A stream ends with its token; a refusal of the next one is reported.
+            self.refusal = ""
+            log.info("the service ended the stream with its token; connecting again")
         elif self.connected or not error.away:
             log.warning("lost the service: %s", error)
         else:

@@ -155,7 +155,7 @@ class AsyncClient:
         Raises:
             InvalidRequest: the photo, the mask or an option can't be taken.
             WrongState: the batch is closed.
-            IdempotencyConflict: the key was used with another photo or other options.
+            IdempotencyConflict: the key was used with another request.
             QuotaExceeded: too many tasks are waiting.
             OSError: the file can't be read.
             TypeError: the image or the mask is neither bytes nor a path nor a binary file.
@@ -239,7 +239,7 @@ class AsyncClient:
             InvalidRequest: the photo, the mask or an option can't be taken, or there are too many outputs.
             NotFound: there is no such earlier task, or its photo is no longer kept.
             WrongState: the batch is closed.
-            IdempotencyConflict: the key was used with another photo or other options.
+            IdempotencyConflict: the key was used with another request.
             QuotaExceeded: too many tasks are waiting.
             OSError: a file can't be read.
             TypeError: the image or the mask is neither bytes nor a path nor a binary file.
@@ -298,7 +298,7 @@ class AsyncClient:
             NotFound: there is no such task, or its photo is no longer kept.
             InvalidRequest: the mask or an option can't be taken.
             WrongState: the batch is closed.
-            IdempotencyConflict: the key was used with another photo or other options.
+            IdempotencyConflict: the key was used with another request.
             QuotaExceeded: too many tasks are waiting.
             OSError: the mask's file can't be read.
             TypeError: the mask is neither bytes nor a path nor a binary file.

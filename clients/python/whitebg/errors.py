@@ -79,7 +79,7 @@ class NotFound(WhitebgError):
 
 
 class IdempotencyConflict(WhitebgError):
-    """The idempotency key was used with another image or other options."""
+    """The idempotency key was used with another request."""
 
 
 class WrongState(WhitebgError):

@@ -12,6 +12,8 @@ from typing import Protocol
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
+from whitebg_process.regular_files import read_file
+
 logger = logging.getLogger(__name__)
 
 
@@ -145,7 +147,7 @@ def file_stamp(path: Path) -> tuple[int, ...]:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_file(path)
     except OSError as error:
         raise CertificateError(f"{path} can't be read: {error.strerror}") from error
 

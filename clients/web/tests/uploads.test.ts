@@ -25,9 +25,13 @@ class Gate {
 
   readonly versions: [taskId: number, preset: string | undefined, key: string | undefined][] = [];
 
+  refusing: Error | null = null;
+
   createVersion = (taskId: number, { preset, idempotencyKey }: VersionOptions): Promise<TaskDetail> => {
     this.versions.push([taskId, preset, idempotencyKey]);
-    return Promise.resolve(detail(100 + taskId));
+    const refusal = this.refusing;
+    this.refusing = null;
+    return refusal === null ? Promise.resolve(detail(100 + taskId)) : Promise.reject(refusal);
   };
 
   readonly closed: string[] = [];
@@ -192,4 +196,28 @@ test("photos of a batch that was closed meanwhile go on as a new batch", async (
   third?.answer(9);
   await vi.waitFor(() => expect(uploads.read().every(({ state }) => state === "sent")).toBe(true));
   await vi.waitFor(() => expect(new Set(gate.closed)).toEqual(new Set([first, second?.batch])));
+});
+
+test("a photo that the server may have stays in its closed batch, with which its key was sent", async () => {
+  const { gate, uploads } = begin("a", "b");
+  const [first] = uploads.read().map((each) => each.batch);
+  gate.sent[0]?.answer(lost);
+  await vi.waitFor(() => expect(uploads.read()[0]?.state).toBe("held"));
+  gate.sent[1]?.answer(new ApiError(409, "batch_closed", "no more tasks can be added"));
+  uploads.wake();
+  await vi.waitFor(() => expect(gate.sent).toHaveLength(4));
+  const batches = new Map(gate.sent.slice(2).map(({ name, batch }) => [name, batch]));
+  expect(batches.get("a")).toBe(first);
+  expect(batches.get("b")).not.toBe(first);
+});
+
+test("a photo is not sent again where only its further pictures were refused in a closed batch", async () => {
+  const gate = new Gate();
+  const uploads = new Uploads(gate);
+  uploads.add(photos("a", "b"), { ...DEFAULTS, preset: "amazon", also: ["jd"] });
+  gate.refusing = new ApiError(409, "batch_closed", "no more tasks can be added");
+  gate.sent[0]?.answer(7);
+  await vi.waitFor(() => expect(uploads.read()[0]).toMatchObject({ state: "sent", taskId: 7 }));
+  expect(gate.sent.map(({ name }) => name)).toEqual(["a", "b"]);
+  expect(gate.versions.map(([taskId, preset]) => [taskId, preset])).toEqual([[7, "jd"], [7, "jd"]]);
 });

@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 
 from generator_service.engines.neural.models import USABLE, Model, ModelUnusable, by_checksum
+from whitebg_process.regular_files import is_file
 
 _CHUNK_BYTES = 1024 * 1024
 
@@ -22,7 +23,7 @@ class ModelFolder:
 
     def installed(self) -> tuple[Model, ...]:
         """Return the installed models, the preferred one first."""
-        return tuple(model for model in USABLE.values() if self.file(model).is_file())
+        return tuple(model for model in USABLE.values() if is_file(self.file(model)))
 
     def remove(self, model: Model) -> int:
         """Delete a model and its partial download; return the number of bytes freed.
@@ -34,7 +35,7 @@ class ModelFolder:
         freed = 0
         # The lock of a download stays: without it, a second one could begin while the first is still running.
         for file in (self.file(model), self.path / f"{model.name}.onnx.part"):
-            if file.is_file():
+            if is_file(file):
                 freed += file.stat().st_size
                 file.unlink()
         return freed

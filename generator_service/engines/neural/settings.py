@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from generator_service.engines.neural.models import USABLE, Model, ModelUnusable, usable_model
+from whitebg_process.regular_files import is_file
 
 EXTRA = "pip install 'whitebg[neural]'"
 """The command that installs ONNX Runtime."""
@@ -49,7 +50,7 @@ def check(settings: NeuralSettings) -> Model:
     model = usable_model(settings.model)
     if not has_runtime():
         raise ModelUnusable(f"onnxruntime is not installed; run: {EXTRA}")
-    if not settings.weights.is_file():
+    if not is_file(settings.weights):
         raise ModelUnusable(
             f"there is no file {settings.weights}; install the model: whitebg models install {model.name} "
             "(with --from FILE where you have it already), or set WHITEBG_NEURAL_WEIGHTS to its ONNX file"

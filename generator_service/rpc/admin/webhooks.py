@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 
 from generator_service.domain.clock import Clock
 from generator_service.domain.errors import InvalidRequest, WebhookNotFound
@@ -15,11 +17,17 @@ from generator_service.rpc.convert import messages, requests
 from generator_service.rpc.convert.pages import first_page
 from generator_service.rpc.convert.times import duration_from
 from generator_service.store.contract import TaskStore
-from generator_service.webhooks.addresses import AddressRefused, Network, require_literal_public, require_url
+from generator_service.webhooks.addresses import (
+    AddressRefused,
+    Network,
+    require_literal_public,
+    require_public_name,
+    require_url,
+)
 from whitebg.v1 import admin_service_pb2 as pb
 
-MAX_ENDPOINTS = 100
 MAX_KEEP = timedelta(days=30)
+RESOLVERS = 4
 DEFAULT_KEEP = timedelta(days=1)
 LETTERS_PER_PAGE, MAX_LETTERS_PER_PAGE = 100, 500
 MAX_REPLAYED = 1000
@@ -34,20 +42,21 @@ class WebhookAdmin:
     allow_http: bool
     allowed: Sequence[Network]
     """Networks that are not public, but may be connected to."""
+    resolvers: Executor = field(default_factory=partial(ThreadPoolExecutor, RESOLVERS, "webhook-names"))
+    """Threads of its own, so that a silent name server delays nothing else."""
 
     async def create(self, request: pb.CreateWebhookRequest) -> pb.CreateWebhookResponse:
         """Create an endpoint, with a new secret."""
         try:
             url = require_url(request.url, allow_http=self.allow_http)
             require_literal_public(url, self.allowed)
+            await require_public_name(url, self.allowed, self.resolvers)
         except AddressRefused as error:
             raise InvalidRequest("url", str(error)) from None
         if unknown := set(request.types) - set(TYPES.values()):
             raise InvalidRequest("types", f"{min(unknown)!r} is not known; use any of {', '.join(TYPES.values())}")
         if request.user_id:
             require_name(request.user_id, "user_id")
-        if len(await self.store.webhooks.endpoints()) >= MAX_ENDPOINTS:
-            raise InvalidRequest("url", f"there are {MAX_ENDPOINTS} endpoints already; delete one")
         secret = new_secret()
         endpoint = await self.store.webhooks.create(
             Endpoint(

@@ -68,6 +68,7 @@ def submission(request: pb.SubmitTaskRequest, user_id: str, *, now: datetime) ->
     for each in (request.options, *request.more_options):
         check_hints(len(each.hints))
     source = request.WhichOneof("source")
+    run_at = _time(request, "run_at")
     timeout = duration_from(request.timeout, "timeout") if request.HasField("timeout") else None
     return Submission(
         user_id=user_id,
@@ -83,7 +84,8 @@ def submission(request: pb.SubmitTaskRequest, user_id: str, *, now: datetime) ->
         drop_source_mask=request.drop_source_mask,
         batch_id=_batch_id(request.batch_id),
         more_options=tuple(picture_options.options_from(each) for each in request.more_options),
-        delay=max(timedelta(), (_time(request, "run_at") or now) - now),
+        delay=max(timedelta(), (run_at or now) - now),
+        run_at=run_at,
     )
 
 

@@ -76,6 +76,19 @@ async def state(desk: StoreHarness, fits: Callable[[Endpoint], bool]) -> Endpoin
     return found
 
 
+async def test_endpoints_have_a_limit_across_processes(open_store: OpenStore) -> None:
+    desks = [open_store(), open_store()]
+    await asyncio.gather(
+        *(endpoint_at(desks[0], "https://a.example", name=f"e{n}") for n in range(webhooks.MAX_ENDPOINTS - 1))
+    )
+    created = await asyncio.gather(
+        *(endpoint_at(desk, "https://a.example", name=f"last-{number}") for number, desk in enumerate(desks)),
+        return_exceptions=True,
+    )
+    assert sum(isinstance(each, InvalidRequest) for each in created) == 1
+    assert len(await desks[0].store.webhooks.endpoints()) == webhooks.MAX_ENDPOINTS
+
+
 async def letters(desk: StoreHarness, count: int) -> list[DeadLetter]:
     async with asyncio.timeout(PATIENCE):
         while len(found := await desk.store.webhooks.dead_letters("e1")) < count:

@@ -119,6 +119,40 @@ async def test_a_proxy_that_finds_no_store_is_no_image_that_is_gone(bucket: Buck
             await anext(blobs.stream("input/ab/abc", offset=0, length=1))
 
 
+@asynccontextmanager
+async def website() -> AsyncIterator[str]:
+    """Answer every request with the same page."""
+    page = b"<html><body>Welcome</body></html>"
+    head = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n" % len(page)
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked = await reader.readuntil(b"\r\n\r\n")
+        size = re.search(rb"(?i)content-length: (\d+)", asked)
+        await reader.readexactly(int(size[1]) if size else 0)
+        writer.write(head + page)
+        writer.close()
+        await writer.wait_closed()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+async def test_a_website_is_no_store(bucket: Bucket) -> None:
+    async with website() as endpoint:
+        blobs = S3BlobStore(replace(bucket, endpoint=endpoint), HURRIED)
+        for attempt in (
+            lambda: blobs.get("input/ab/abc"),
+            lambda: anext(blobs.stream("input/ab/abc", offset=0, length=1)),
+            lambda: blobs.put("input/ab/abc", b"x", content_type="image/png"),
+            lambda: blobs.delete("input/ab/abc"),
+        ):
+            with pytest.raises(BlobStoreUnavailable, match=r"no S3 store \(.*\); check WHITEBG_S3_ENDPOINT") as away:
+                await attempt()
+            assert endpoint in str(away.value)
+        with pytest.raises(BlobStoreUnavailable, match="text/html without an ETag"):
+            await blobs.get("input/ab/abc")
+
+
 async def test_a_store_that_is_not_there(bucket: Bucket) -> None:
     away = S3BlobStore(replace(bucket, endpoint="http://127.0.0.1:9"), HURRIED)
     assert await refusals(away) == {"bucket images at http://127.0.0.1:9 can't be used: it does not answer"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,14 @@ import grpc
 import pytest
 
 from tests.integration.client.conftest import PHOTO, QUICK, SECRET, names, running, token
+from tests.support import api
 from tests.support.driven_service import PICTURE, DrivenService
 from tests.support.patience import PATIENCE
 from whitebg import errors, models
 from whitebg.client import AsyncClient
 from whitebg.files import MAX_IMAGE_BYTES
 from whitebg.v1 import generator_service_pb2 as pb
+from whitebg_process.token_lifetime import CLOCK_SKEW
 
 Context = grpc.aio.ServicerContext[Any, Any]
 DOWNLOAD = "/whitebg.v1.GeneratorService/DownloadImage"
@@ -59,6 +61,28 @@ async def test_a_failed_task_says_why(client: AsyncClient) -> None:
     with pytest.raises(errors.TaskFailed, match="the photo was refused") as caught:
         task.raise_for_state()
     assert caught.value.code == "blocked"
+
+
+async def test_a_watch_goes_on_with_a_new_token(idle: DrivenService) -> None:
+    lifetimes = iter([timedelta(seconds=4) - CLOCK_SKEW])
+    retries: list[errors.WhitebgError] = []
+
+    def mint() -> str:
+        return api.token("ann", secret=SECRET, exp=datetime.now(UTC) + next(lifetimes, timedelta(hours=1)))
+
+    async with AsyncClient(idle.target, mint, backoff=QUICK, timeout=PATIENCE) as client:
+        watch = client.watch(on_retry=lambda error, _: retries.append(error))
+        async with aclosing(watch) as updates:
+            seen: list[int] = []
+            async for update in updates:
+                if isinstance(update, models.Bookmark):
+                    await idle.submit("ann")
+                elif isinstance(update, models.TaskEvent):
+                    seen.append(update.seq)
+                    if len(seen) == 2:
+                        break
+    assert seen == [1, 2], "nothing is lost or repeated"
+    assert [type(error) for error in retries] == [errors.Unauthenticated]
 
 
 async def test_waiting_has_an_end(client: AsyncClient) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
 
 import httpx
@@ -11,6 +12,7 @@ from tests.integration.gateway.conftest import running
 from tests.integration.gateway.world import GatewayHarness
 from tests.support.clock import SkewedClock
 from tests.support.driven_service import DrivenService
+from tests.support.patience import eventually
 from whitebg_process.token_lifetime import CLOCK_SKEW
 from ws_gateway.auth.jwt import MintedToken
 from ws_gateway.settings import Settings
@@ -52,6 +54,25 @@ async def test_a_rejected_token_is_renewed_once(world: GatewayHarness) -> None:
 
 async def _history(world: GatewayHarness) -> httpx.Response:
     return await world.http.post("/api/messages/sync", json={"since": ""}, headers=world.headers())
+
+
+async def test_the_event_stream_outlives_its_token(
+    service: DrivenService, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    async with running(service, settings, SkewedClock()) as world, world.open() as client:
+        gateway = world.server.gateway
+        gateway.service._token = gateway.tokens.mint_service(timedelta(seconds=4) - CLOCK_SKEW)
+        gateway.service._renew_at = gateway.clock.monotonic() + 3
+        await service.stop()
+        await service.start()
+        caplog.clear()
+        await world.hub_connected()
+        await eventually(lambda: "the service ended the stream with its token" in caplog.text)
+        await service.submit("ann")
+        assert (await client.until(lambda message: message["type"] == "task_update"))[-1]["id"] == "e0:1"
+        assert not gateway.hub.refusal
+        assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
 async def test_a_token_that_stays_rejected_is_reported(world: GatewayHarness, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import re
 import signal
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
 from pathlib import Path
 
@@ -19,9 +19,11 @@ from websockets.typing import Subprotocol
 from tests.integration.gateway.world import SECRET, Client, token_for
 from tests.support.driven_service import DrivenService
 from tests.support.http import http_client
-from tests.support.patience import PATIENCE
+from tests.support.patience import PATIENCE, eventually
 from tests.support.processes import service_process
 from ws_gateway.components import FIRST_CONTACT_S
+from ws_gateway.server import make_server
+from ws_gateway.settings import Settings
 
 
 class Process:
@@ -95,6 +97,38 @@ async def test_a_start_that_waits_for_the_service_can_be_stopped(service: Driven
         running.process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(FIRST_CONTACT_S / 2):
             assert await running.ended() == 0
+
+
+async def test_a_stop_before_the_start_is_not_lost(service: DrivenService, settings: Settings) -> None:
+    await service.stop()
+    server = make_server(settings)
+    server.leave()
+    async with asyncio.timeout(FIRST_CONTACT_S / 2):
+        await server.serve()
+
+
+async def test_a_file_that_does_not_respond_does_not_delay_the_end(service: DrivenService, tmp_path: Path) -> None:
+    flags = tmp_path / "flags.json"
+    os.mkfifo(flags)
+    write_ends: list[int] = []
+
+    def reader_waits() -> bool:
+        with suppress(OSError):  # ENXIO: the gateway has not opened it yet.
+            write_ends.append(os.open(flags, os.O_WRONLY | os.O_NONBLOCK))
+        return bool(write_ends)
+
+    settings = {"WHITEBG_FLAGS_FILE": str(flags), "WHITEBG_DRAIN_TIMEOUT": "PT1S"}
+    async with gateway(service, **settings) as running, http_client() as http:
+        await running.ready()
+        headers = {"Authorization": f"Bearer {token_for('ann')}"}
+        reading = asyncio.create_task(http.get(f"http://{running.base}/api/v2/config", headers=headers))
+        await eventually(reader_waits)
+        running.process.send_signal(signal.SIGTERM)
+        assert await running.ended() == 0
+        assert "exiting without cleanup" in running.log
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+    os.close(write_ends[0])
 
 
 async def test_a_service_that_refuses_the_gateway_is_not_called_unavailable(

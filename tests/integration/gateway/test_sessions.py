@@ -369,6 +369,7 @@ def test_key_set_and_issuer_go_together(names: tuple[str, ...]) -> None:
     ("changes", "named"),
     [
         *(({"jwks_url": url}, "jwks_url") for url in ("keys", "https://", "file:///keys", "ftp://login.example/keys")),
+        ({"jwks_url": "http://login.example/keys"}, "others on the way could replace the keys"),
         ({"jwks_algorithms": ""}, "jwks_algorithms"),
         ({"jwks_algorithms": "HS256"}, "jwks_algorithms"),
     ],

@@ -17,8 +17,9 @@ from grpc import aio
 from tests.integration.service.conftest import Connect
 from tests.support.api import SECRET, Api, claims, read_refusal, refusal, token
 from tests.support.processes import ServiceProcess
-from whitebg.v1 import admin_service_pb2
+from whitebg.v1 import admin_service_pb2, event_pb2
 from whitebg.v1 import generator_service_pb2 as pb
+from whitebg_process.token_lifetime import CLOCK_SKEW
 
 DENIED = grpc.StatusCode.PERMISSION_DENIED
 
@@ -54,6 +55,20 @@ async def test_a_bad_token_is_unauthenticated(channel: aio.Channel, make: Callab
 
     assert (refused.code, refused.reason) == (grpc.StatusCode.UNAUTHENTICATED, "UNAUTHENTICATED")
     assert not bearer or bearer not in refused.message
+
+
+async def test_a_watch_ends_when_its_token_expires(connect: Connect) -> None:
+    user = connect().user
+    almost_expired = datetime.now(UTC) - CLOCK_SKEW + timedelta(seconds=4)
+    lasting = connect(user)
+    async with connect(user, exp=almost_expired).watch() as watch, lasting.watch() as kept:
+        refused = await refusal(watch.rest())
+        task = await lasting.submit()
+        assert (await kept.until(lambda item: item.HasField("event"))).event.task.task_id == task.task_id
+    assert (refused.code, refused.reason) == (grpc.StatusCode.UNAUTHENTICATED, "UNAUTHENTICATED")
+    assert "the token has expired" in refused.message
+    async with lasting.watch(after=watch.cursor) as resumed:
+        await resumed.until_event(event_pb2.EVENT_TYPE_CREATED, task.task_id)
 
 
 async def test_a_call_says_what_to_do_about_its_token(channel: aio.Channel) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import grpc
 import pytest
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
 from grpc import aio
 from PIL import Image
 
@@ -177,6 +178,8 @@ async def test_an_idempotency_key_means_one_task_for_ever(api: Api) -> None:
         pytest.param({"image": product_photo(65, 48)}, id="another photo"),
         pytest.param({"options": options(engine=task_pb2.ENGINE_LOCAL, size_px=101)}, id="other options"),
         pytest.param({"timeout": seconds(7)}, id="another timeout"),
+        pytest.param({"batch_id": "spring"}, id="another batch"),
+        pytest.param({"run_at": Timestamp(seconds=1_600_000_000)}, id="another start"),
     ],
 )
 async def test_an_idempotency_key_with_another_request_is_refused(api: Api, other: dict[str, Any]) -> None:
@@ -187,6 +190,17 @@ async def test_an_idempotency_key_with_another_request_is_refused(api: Api, othe
     assert (refused.code, refused.reason) == (grpc.StatusCode.ALREADY_EXISTS, "IDEMPOTENCY_CONFLICT")
     assert refused.info.metadata["task_id"] == str(task.task_id)
     assert "order-17" in refused.message
+
+
+async def test_batch_start_and_source_belong_to_the_request_of_a_key(api: Api) -> None:
+    sources = [await api.submit(), await api.submit()]
+    whole: dict[str, Any] = {"image": None, "batch_id": "spring", "run_at": Timestamp(seconds=1_700_000_000)}
+    whole |= {"source_task_id": sources[0].task_id, "idempotency_key": "order-18"}
+    first = await api.submission(**whole)
+
+    assert (await api.submission(**whole)).task.task_id == first.task.task_id
+    for other in ({"batch_id": "autumn"}, {"run_at": None}, {"source_task_id": sources[1].task_id}):
+        assert (await refusal(api.submit(**whole | other))).reason == "IDEMPOTENCY_CONFLICT"
 
 
 async def test_two_users_may_have_the_same_key(api: Api, connect: Any) -> None:

@@ -217,6 +217,27 @@ async def test_certificates_that_will_end(tmp_path: Path, good_for: timedelta, o
     assert "WHITEBG_GRPC_SERVER_CERT" in finding.message
 
 
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+async def test_a_certificate_that_is_no_file_is_reported_without_a_wait(
+    tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    make(tmp_path / "cert.pem")
+    files = {"grpc_server_cert": tmp_path / "cert.pem", "grpc_server_key": tmp_path / "cert.pem"}
+    finding = (await found(settings(tmp_path / "data", **files)))["certificates"]
+    assert not finding.ok
+    assert "cert.pem can't be read" in finding.message
+
+
+@pytest.mark.parametrize("name", ["data_dir", "neural_weights"])
+def test_a_name_that_is_too_long_is_a_finding(tmp_path: Path, name: str) -> None:
+    chosen = {"data_dir": str(tmp_path / "data"), "jwt_secret": "s" * 48, name: str(tmp_path / ("x" * 256))}
+    chosen |= {"neural_model": "isnet-general-use"} if name == "neural_weights" else {}
+    with program([sys.executable, "-m", "generator_service", "doctor"], **chosen) as process:
+        assert process.wait() == 1
+        assert "WRONG" in process.output
+        assert "Traceback" not in process.output
+
+
 async def test_certificates_that_can_not_be_used(tmp_path: Path) -> None:
     gone = {"grpc_server_cert": tmp_path / "gone.pem", "grpc_server_key": tmp_path / "gone.key"}
     finding = (await found(settings(tmp_path / "data", **gone)))["certificates"]

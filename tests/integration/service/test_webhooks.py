@@ -109,6 +109,10 @@ async def test_requests_are_validated_and_the_command_line_manages_webhooks(tmp_
             for host in ("10.0.0.5", "127.0.0.1:8080", "[::1]", "[::ffff:10.0.0.5]", "169.254.169.254"):
                 inside = await refusal(call(channel, "CreateWebhook", url=f"https://{host}/hook"))
                 assert inside.fields == ["url"], host
+            named = await refusal(call(channel, "CreateWebhook", url="https://localhost:8443/hook"))
+            assert named.fields == ["url"]
+            assert "localhost resolves to 127.0.0.1" in named.message
+            assert "WHITEBG_WEBHOOK_ALLOWED_NETWORKS" in named.message
             wrong = call(channel, "CreateWebhook", url="https://a.example", types=["task.started"])
             assert (await refusal(wrong)).fields == ["types"]
             for method in ("DeleteWebhook", "RotateWebhookSecret", "ListDeadLetters", "ReplayDeadLetters"):

@@ -13,6 +13,7 @@ from psycopg import sql
 
 from generator_service.domain.retry import RetryPolicy
 from generator_service.store.limits import Limits
+from generator_service.store.migrate import revisions
 from generator_service.store.postgres import PATIENCE, open_postgres
 from generator_service.store.reconnect import DatabaseUnavailable
 from generator_service.store.sql import SqlTaskStore
@@ -74,11 +75,16 @@ async def test_options_of_the_address_count(postgres: PostgresServer, name: str)
 
 
 @pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
-def test_an_encoding_that_lacks_scripts_is_refused_for_a_new_database(postgres: PostgresServer, encoding: str) -> None:
+@pytest.mark.parametrize("existing", [False, True])
+def test_an_encoding_that_lacks_scripts_is_refused(postgres: PostgresServer, encoding: str, *, existing: bool) -> None:
     name = f"db_{encoding.lower()}"
     make = sql.SQL("CREATE DATABASE {} ENCODING {} TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'")
     postgres.execute(make.format(sql.Identifier(name), sql.Literal(encoding)))
-    with pytest.raises(DatabaseUnusable, match=f"encoding is {encoding}, .*ENCODING 'UTF8'"):
+    if existing:
+        postgres.execute(sql.SQL("CREATE TABLE alembic_version (version_num varchar(32))"), name)
+        newest = sql.SQL("INSERT INTO alembic_version VALUES ({})").format(sql.Literal(revisions()[-1]))
+        postgres.execute(newest, name)
+    with pytest.raises(DatabaseUnusable, match=f"is encoded in {encoding}, .*ENCODING 'UTF8'"):
         opened(postgres.url(name))
     postgres.drop(name)
 

@@ -22,11 +22,13 @@ from rich.text import Text
 
 from generator_service.store.contract import Retention
 from whitebg.cli import ports
+from whitebg.cli.batch import Outcome
 from whitebg.cli.connection import ConnectionOptions, resolve
 from whitebg.cli.datadir import DataDir, Endpoints
+from whitebg.cli.display import LineReporter, print_summary
 from whitebg.cli.output import SafeConsole, to_json
 from whitebg.cli.photo_arguments import NoPhotos, expand
-from whitebg.cli.problems import Problem
+from whitebg.cli.problems import Problem, file_problem
 from whitebg.cli.restart import RestartPolicy, RestartState
 from whitebg.cli.saving import OutputNames
 from whitebg.cli.up import UpSettings, commands
@@ -124,6 +126,21 @@ def test_control_characters_of_a_server_reach_neither_terminal_nor_file_name(tmp
         assert "gnp.exe" in shown
     path = OutputNames(tmp_path, force=False).reserve(hostile.replace("\t", ""), "image/png")
     assert path.name == "a[31m]0;title2Jgnp.exeb-white.png"
+
+
+def test_a_file_name_stays_in_its_line() -> None:
+    hostile = "cup\nerror: disk full\t\x1b[31m\u2028.png"
+    shown = r"cup\nerror: disk full\t\x1b[31m\u2028.png"
+    stream = io.StringIO()
+    screen = SafeConsole(file=stream, width=200)
+    lines = LineReporter(screen)
+    lines.begin([hostile])
+    lines.uploading(0)
+    lines.finished(0, Outcome(photo=hostile, problem=file_problem(OSError(2, "no such file", hostile))))
+    print_summary(screen, [Outcome(photo=hostile, problem="failed"), Outcome(photo=hostile, saved=Path(hostile))])
+    Problem(f"the folder {hostile} can't be made").show(screen)
+    assert stream.getvalue().count(shown) == 8
+    assert all("cup" in line for line in stream.getvalue().splitlines() if "disk full" in line)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "cp1252", "ascii"])

@@ -49,6 +49,7 @@ EXPECTED: list[tuple[Exception, grpc.StatusCode, str]] = [
     (errors.SlowSnapshot(), C.RESOURCE_EXHAUSTED, "SLOW_CONSUMER"),
     (errors.ShuttingDown(), C.UNAVAILABLE, "SHUTTING_DOWN"),
     (errors.Unauthenticated("who?"), C.UNAUTHENTICATED, "UNAUTHENTICATED"),
+    (errors.SessionExpired(), C.UNAUTHENTICATED, "UNAUTHENTICATED"),
     (errors.SessionRevoked(), C.UNAUTHENTICATED, "SESSION_REVOKED"),
     (errors.PermissionDenied("no"), C.PERMISSION_DENIED, "PERMISSION_DENIED"),
     (BlobStoreUnavailable("bucket images at https://store can't be used: SlowDown"), C.UNAVAILABLE, "UNAVAILABLE"),

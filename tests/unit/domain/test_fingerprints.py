@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import pytest
@@ -62,8 +62,8 @@ UNVERSIONED = [
         "18b674e64fbac1902e5a052fbb5b26d0321213416355783cf069d249c650cb03",
     ),
 ]
-# Computed once by the current rule.
-CURRENT = [
+# Computed once by the first versioned rule.
+V1 = [
     ("v1:dxOq670xjO1_ATzjEIh0eor7uDmAIw0UIrfvwXsbGTI", "v1:dxOq670xjO1_ATzjEIh0eor7uDmAIw0UIrfvwXsbGTI"),
     ("v1:MhKjK7Fh6ZtfnvjsBRuA0l-6aTELHYb93mzBue6YlFs", "v1:hANbZfeRcVFftfpGSj8hsVi4YFdrgJ6eN4UKPw-MW5Q"),
     ("v1:P-tYRPoF9rl2QWKlk-kWwhsx9QpY7HVFGRPgYvo9NUs", "v1:LoQePoPSELJSgSylftqNLnr7UUwnkqT0O428oJk6CgY"),
@@ -83,16 +83,17 @@ class LaterOptions(TaskOptions):
 def test_what_older_releases_stored_is_computed_alike(
     options: TaskOptions, priority: int, timeout: timedelta | None, request_hash: str, picture_hash: str
 ) -> None:
-    assert fingerprints.of_request(PHOTO, options, priority, timeout).older == (request_hash,)
+    assert fingerprints.of_request(PHOTO, options, priority, timeout).older[1:] == (request_hash,)
     assert fingerprints.of_picture(PHOTO, options).older == (picture_hash,)
 
 
-@pytest.mark.parametrize(("asked", "expected"), list(zip(UNVERSIONED, CURRENT, strict=True)))
-def test_what_this_release_stores_never_changes(
+@pytest.mark.parametrize(("asked", "expected"), list(zip(UNVERSIONED, V1, strict=True)))
+def test_the_first_versioned_rule_is_computed_alike(
     asked: tuple[TaskOptions, int, timedelta | None, str, str], expected: tuple[str, str]
 ) -> None:
+    """Of pictures, it is the current rule."""
     options, priority, timeout, _, _ = asked
-    request = fingerprints.of_request(PHOTO, options, priority, timeout).current
+    request = fingerprints.of_request(PHOTO, options, priority, timeout, batch_id="b", source_task_id=1).older[0]
     picture = fingerprints.of_picture(PHOTO, options).current
     assert (request, picture) == expected
     assert max(len(request), len(picture)) <= 64, "the columns hold no more"
@@ -103,7 +104,18 @@ def test_an_option_that_is_added_later_changes_nothing_until_it_is_used() -> Non
     assert fingerprints.of_request(PHOTO, LaterOptions(fill=0.8), 0, None) == before
     used = fingerprints.of_request(PHOTO, LaterOptions(fill=0.8, mirror=1), 0, None)
     assert used.current != before.current
-    assert used.older == (), "the old rule had no such option"
+    assert len(used.older) == 1, "the oldest rule had no such option"
+
+
+RUN_AT = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
+
+
+def test_what_this_release_stores_of_requests_never_changes() -> None:
+    plain = fingerprints.of_request(PHOTO, TaskOptions(), 0, None)
+    whole = fingerprints.of_request(PHOTO, TaskOptions(), 0, None, batch_id="spring", run_at=RUN_AT, source_task_id=17)
+    assert plain.current == "v2:dxOq670xjO1_ATzjEIh0eor7uDmAIw0UIrfvwXsbGTI"
+    assert whole.current == "v2:l8VI1ldBU5X5_8aEUwUnixPkaudC1JCAXBcb2pE1obE"
+    assert whole.older == plain.older, "former rules had none of these"
 
 
 def test_everything_that_makes_a_difference_is_in_it() -> None:
@@ -155,8 +167,7 @@ def test_hints_and_mask_make_a_difference_and_the_old_rule_had_neither() -> None
         fingerprints.of_request(PHOTO, TaskOptions(hints=HINTS), 0, None),
         fingerprints.of_request(PHOTO, TaskOptions(), 0, None, mask_sha256="cd" * 32),
     ]
-    assert [each.current for each in requests] == [guided[0].current, guided[2].current]
-    assert all(each.older == () for each in requests)
+    assert [each.older for each in requests] == [(guided[0].current,), (guided[2].current,)]
 
 
 def test_what_this_release_stores_of_hints_and_masks_never_changes() -> None:

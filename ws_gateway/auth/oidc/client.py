@@ -14,6 +14,7 @@ import httpx2
 from authlib.integrations.base_client import OAuthError
 from authlib.integrations.httpx_client import AsyncOAuth2Client
 
+from ws_gateway.auth.bounded_answers import bounded
 from ws_gateway.auth.jwks import KeyMissing, KeysUnavailable
 from ws_gateway.auth.oidc.config import OidcConfig
 from ws_gateway.auth.oidc.discovery import Discovery, Metadata
@@ -187,10 +188,10 @@ class OidcClient:
         """Request an address of the issuer.
 
         Raises:
-            SignInFailed: it did not answer in time.
+            SignInFailed: it did not answer in time, or too much.
 
         """
-        async with httpx2.AsyncClient(verify=self._tls, timeout=TIMEOUT_S) as http:
+        async with httpx2.AsyncClient(verify=self._tls, timeout=TIMEOUT_S, **bounded()) as http:
             try:
                 async with asyncio.timeout(TIMEOUT_S):
                     return await http.get(url, headers=dict(headers or {}))
@@ -209,6 +210,7 @@ class OidcClient:
             code_challenge_method="S256",
             verify=self._tls,
             timeout=TIMEOUT_S,
+            **bounded(),
         )
 
     @cached_property

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from urllib.parse import urlsplit
 
+from whitebg_process.loopback import is_loopback
 from ws_gateway.auth.oidc.identity import AccessRules
 
 CALLBACK = "auth/callback"
 """Path of the redirect URI below the page's address."""
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,10 +93,16 @@ def check_address(url: str, name: str) -> str:
         ValueError: it is another one; the message names it by ``name``.
 
     """
+    if not is_protected(url):
+        raise ValueError(f"{name}: {url!r} must begin with https:// (http:// is for localhost only)")
+    return url
+
+
+def is_protected(url: str) -> bool:
+    """Return whether nothing can be read or changed on the way to an address: https, or http on this machine."""
     parts = urlsplit(url)
-    if (parts.scheme == "https" and parts.hostname) or (parts.scheme == "http" and parts.hostname in _LOOPBACK):
-        return url
-    raise ValueError(f"{name}: {url!r} must begin with https:// (http:// is for localhost only)")
+    host = parts.hostname or ""
+    return (parts.scheme == "https" and bool(host)) or (parts.scheme == "http" and is_loopback(host))
 
 
 def _redirect_uri(redirect_uri: str, page_url: str) -> str:

@@ -16,6 +16,7 @@ from whitebg.cli.batch import Outcome, Reporter
 from whitebg.cli.output import to_json
 from whitebg.errors import WhitebgError
 from whitebg.models import ResultInfo, ResultVerdict, Verdict
+from whitebg_process.printable import one_line
 
 MAX_BARS = 12
 """Photos shown at a time, and the total above them."""
@@ -58,7 +59,7 @@ class LineReporter:
         self._stages: dict[int, str] = {}
 
     def _say(self, key: int, text: str) -> None:
-        self._console.print(Text(f"{self._photos[key]}: {text}"), soft_wrap=True)
+        self._console.print(Text(one_line(f"{self._photos[key]}: {text}")), soft_wrap=True)
 
     def begin(self, photos: list[str]) -> None:
         """Remember the names."""
@@ -122,7 +123,7 @@ class LiveReporter:
         if key not in self._bars:
             if len(self._bars) >= MAX_BARS:
                 return
-            name = self._photos[key]
+            name = one_line(self._photos[key])
             short = name if len(name) <= 30 else f"{name[:14]}…{name[-15:]}"
             self._bars[key] = self._progress.add_task(short, total=100, note="")
         self._progress.update(self._bars[key], completed=percent, note=note)
@@ -187,23 +188,21 @@ def print_summary(console: Console, outcomes: list[Outcome]) -> None:
     table.add_column("result", overflow="fold")
     notes: list[Text] = []
     for outcome in outcomes:
-        result = outcome.task.result if outcome.task else None
+        result, photo = outcome.task.result if outcome.task else None, one_line(outcome.photo)
         table.add_row(
-            Text(outcome.photo),
+            Text(photo),
             f"{outcome.task.elapsed.total_seconds():.1f}" if outcome.task else "",
             f"{result.confidence:.2f}" if result and result.confidence is not None else "",
             _verdict(result),
-            Text(str(outcome.saved), style="green") if outcome.ok else Text("failed", style="red"),
+            Text(one_line(str(outcome.saved)), style="green") if outcome.ok else Text("failed", style="red"),
         )
         if not outcome.ok:
-            notes.append(Text(f"{outcome.photo}: {outcome.problem}", style="red"))
-        notes += [
-            Text(f"{outcome.photo}: {warning}", style="yellow") for warning in (result.warnings if result else ())
-        ]
+            notes.append(Text(one_line(f"{photo}: {outcome.problem}"), style="red"))
+        notes += [Text(f"{photo}: {warning}", style="yellow") for warning in (result.warnings if result else ())]
         for check in result.report.checks if result and result.report else ():
             if check.verdict is not Verdict.PASSED:
                 style = "red" if check.verdict is Verdict.FAILED else "yellow"
-                notes.append(Text(f"{outcome.photo}: {check.name}: {check.message}", style=style))
+                notes.append(Text(f"{photo}: {check.name}: {check.message}", style=style))
     # In a pipe, a path must stay on one line.
     console.print(table, width=None if console.is_terminal else max(console.width, MIN_PIPE_WIDTH), crop=False)
     for note in notes:

@@ -7,7 +7,7 @@ import os
 from rich.console import Console
 from rich.text import Text
 
-from whitebg_process.printable import printable
+from whitebg_process.printable import one_line
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
@@ -15,7 +15,7 @@ INTERRUPTED = 130
 
 def file_problem(error: OSError, otherwise: str = "") -> str:
     """Return the problem with a file in one line: its name, or ``otherwise`` if the error has none, and the reason."""
-    name = printable(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else otherwise
+    name = one_line(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else otherwise
     reason = error.strerror or str(error)
     return f"{name}: {reason}" if name else reason
 
@@ -30,6 +30,6 @@ class Problem(Exception):
 
     def show(self, console: Console) -> None:
         """Print it."""
-        console.print(Text.assemble(("error: ", "bold red"), self.message), soft_wrap=True)
+        console.print(Text.assemble(("error: ", "bold red"), one_line(self.message)), soft_wrap=True)
         if self.advice:
             console.print(Text(f"       {self.advice}"), soft_wrap=True)

@@ -18,7 +18,7 @@ from whitebg.cli.problems import Problem, file_problem
 from whitebg.client import AsyncClient
 from whitebg.models import ImageKind, Review, Task
 from whitebg.transfer import finish_in_thread
-from whitebg_process.printable import printable
+from whitebg_process.printable import one_line, printable
 from whitebg_process.result_files import REPORT_NAME, FreeNames, NamePattern, report_text
 
 
@@ -157,19 +157,19 @@ async def save_results(
                 path = await save_result(client, task, names, stem, kind)
             except (errors.NotFound, errors.TaskFailed, errors.DownloadFailed) as error:
                 fine = False
-                console.print(Text(error.message, style="red"), soft_wrap=True)
+                console.print(Text(one_line(error.message), style="red"), soft_wrap=True)
             except OSError as error:
                 fine = False
                 problem = f"task {task_id} can't be saved: {file_problem(error)}"
                 console.print(Text(problem, style="red"), soft_wrap=True)
             else:
                 lines.append(saved.report_line(PurePosixPath(path.relative_to(out).as_posix())))
-                console.print(Text(str(path)), soft_wrap=True)
+                console.print(Text(one_line(str(path))), soft_wrap=True)
     if report:
         file = out / REPORT_NAME
         try:
             await asyncio.to_thread(file.write_text, report_text(lines), encoding="utf-8", newline="")
         except OSError as error:
             raise Problem(f"{file} can't be written: {error.strerror}", "remove it, or name another --out") from error
-        console.print(Text(str(file)), soft_wrap=True)
+        console.print(Text(one_line(str(file))), soft_wrap=True)
     return fine

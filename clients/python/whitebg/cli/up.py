@@ -30,6 +30,7 @@ from whitebg.tokens import sign_in_link
 from whitebg_process.durations import parse_duration
 from whitebg_process.hardening import protect_memory
 from whitebg_process.loopback import is_loopback
+from whitebg_process.printable import one_line
 from whitebg_process.token_lifetime import MAX_TOKEN_LIFETIME
 
 READY_WITHIN = 60.0
@@ -243,7 +244,7 @@ async def _try_photo(settings: UpSettings, folder: DataDir, console: Console) ->
             console,
         )
     except (WhitebgError, Problem) as error:  # The photo is a guest here: the house goes on without it.
-        console.print(Text(f"{settings.photo}: {error.message}", style="red"), soft_wrap=True)
+        console.print(Text(one_line(f"{settings.photo}: {error.message}"), style="red"), soft_wrap=True)
     console.print(Text(f"still serving at {settings.endpoints.http_url}; Ctrl-C stops"))
 
 

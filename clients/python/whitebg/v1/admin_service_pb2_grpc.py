@@ -289,7 +289,8 @@ class AdminServiceServicer(object):
     def CreateWebhook(self, request, context):
         """Creates a webhook: tasks and batches that end are reported to a URL as Standard Webhooks (`webhook-id`, `webhook-timestamp`,
         `webhook-signature`), in the order of the log, each at least once, from now on. The secret is returned once.
-        INVALID_ARGUMENT: the URL can't be used. Whether its host has a public address is checked at each delivery.
+        INVALID_ARGUMENT: the URL can't be used, or its host has an address that is not public. A host that can't be resolved
+        is accepted; the addresses are checked at each delivery, too.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

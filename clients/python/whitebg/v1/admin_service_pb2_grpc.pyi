@@ -85,7 +85,8 @@ class AdminServiceStub:
     CreateWebhook: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.CreateWebhookRequest, _admin_service_pb2.CreateWebhookResponse]
     """Creates a webhook: tasks and batches that end are reported to a URL as Standard Webhooks (`webhook-id`, `webhook-timestamp`,
     `webhook-signature`), in the order of the log, each at least once, from now on. The secret is returned once.
-    INVALID_ARGUMENT: the URL can't be used. Whether its host has a public address is checked at each delivery.
+    INVALID_ARGUMENT: the URL can't be used, or its host has an address that is not public. A host that can't be resolved
+    is accepted; the addresses are checked at each delivery, too.
     """
     ListWebhooks: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.ListWebhooksRequest, _admin_service_pb2.ListWebhooksResponse]
     """Lists all webhooks, oldest first."""
@@ -161,7 +162,8 @@ class AdminServiceAsyncStub(AdminServiceStub):
     CreateWebhook: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.CreateWebhookRequest, _admin_service_pb2.CreateWebhookResponse]  # type: ignore[assignment]
     """Creates a webhook: tasks and batches that end are reported to a URL as Standard Webhooks (`webhook-id`, `webhook-timestamp`,
     `webhook-signature`), in the order of the log, each at least once, from now on. The secret is returned once.
-    INVALID_ARGUMENT: the URL can't be used. Whether its host has a public address is checked at each delivery.
+    INVALID_ARGUMENT: the URL can't be used, or its host has an address that is not public. A host that can't be resolved
+    is accepted; the addresses are checked at each delivery, too.
     """
     ListWebhooks: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.ListWebhooksRequest, _admin_service_pb2.ListWebhooksResponse]  # type: ignore[assignment]
     """Lists all webhooks, oldest first."""
@@ -336,7 +338,8 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_admin_service_pb2.CreateWebhookResponse, _abc.Awaitable[_admin_service_pb2.CreateWebhookResponse]]:
         """Creates a webhook: tasks and batches that end are reported to a URL as Standard Webhooks (`webhook-id`, `webhook-timestamp`,
         `webhook-signature`), in the order of the log, each at least once, from now on. The secret is returned once.
-        INVALID_ARGUMENT: the URL can't be used. Whether its host has a public address is checked at each delivery.
+        INVALID_ARGUMENT: the URL can't be used, or its host has an address that is not public. A host that can't be resolved
+        is accepted; the addresses are checked at each delivery, too.
         """
 
     @_abc_1.abstractmethod

@@ -276,9 +276,7 @@ class SubmitTaskRequest(_message.Message):
 
     @_builtins.property
     def run_at(self) -> _timestamp_pb2.Timestamp:
-        """Earliest start, at most 30 days ahead. The deadline counts from it. Unset, or in the past, means at once. Not
-        compared when an idempotency key is used again.
-        """
+        """Earliest start, at most 30 days ahead. The deadline counts from it. Unset, or in the past, means at once."""
 
     def __init__(
         self,

@@ -163,7 +163,8 @@ class GeneratorServiceServicer(object):
 
         INVALID_ARGUMENT: the file is no image, empty, too large, has too many pixels, is too complex to read or of an
         unsupported kind (such as camera RAW); an option is unknown; the mask is unusable.
-        ALREADY_EXISTS: the idempotency key was used with another request.
+        ALREADY_EXISTS: the idempotency key was used with another photo, mask, source, batch, start, priority, timeout or
+        other options.
         NOT_FOUND: this user has no task `source_task_id` (TASK_NOT_FOUND), or its photo or mask is no longer stored
         (IMAGE_NOT_FOUND).
         RESOURCE_EXHAUSTED: the user's limit of waiting tasks (QUOTA_EXCEEDED) or of stored bytes
@@ -268,6 +269,8 @@ class GeneratorServiceServicer(object):
         RESOURCE_EXHAUSTED: the reader is too slow (SLOW_CONSUMER); its cursor still resumes exactly, and a snapshot begins
         again. Or 200 streams of the account are open (TOO_MANY_STREAMS).
         INVALID_ARGUMENT: the text is no cursor, or a cursor of the other scope.
+        UNAUTHENTICATED: the token expired, or its session was revoked (SESSION_REVOKED), at the start or meanwhile. With a
+        new token, the cursor of the last response resumes exactly.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

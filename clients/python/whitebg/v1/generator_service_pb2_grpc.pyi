@@ -45,7 +45,8 @@ class GeneratorServiceStub:
 
     INVALID_ARGUMENT: the file is no image, empty, too large, has too many pixels, is too complex to read or of an
     unsupported kind (such as camera RAW); an option is unknown; the mask is unusable.
-    ALREADY_EXISTS: the idempotency key was used with another request.
+    ALREADY_EXISTS: the idempotency key was used with another photo, mask, source, batch, start, priority, timeout or
+    other options.
     NOT_FOUND: this user has no task `source_task_id` (TASK_NOT_FOUND), or its photo or mask is no longer stored
     (IMAGE_NOT_FOUND).
     RESOURCE_EXHAUSTED: the user's limit of waiting tasks (QUOTA_EXCEEDED) or of stored bytes
@@ -106,6 +107,8 @@ class GeneratorServiceStub:
     RESOURCE_EXHAUSTED: the reader is too slow (SLOW_CONSUMER); its cursor still resumes exactly, and a snapshot begins
     again. Or 200 streams of the account are open (TOO_MANY_STREAMS).
     INVALID_ARGUMENT: the text is no cursor, or a cursor of the other scope.
+    UNAUTHENTICATED: the token expired, or its session was revoked (SESSION_REVOKED), at the start or meanwhile. With a
+    new token, the cursor of the last response resumes exactly.
     """
     ListEvents: _grpc.UnaryUnaryMultiCallable[_generator_service_pb2.ListEventsRequest, _generator_service_pb2.ListEventsResponse]
     """Lists one user's events after a cursor, oldest first, with the log's head at that time.
@@ -163,7 +166,8 @@ class GeneratorServiceAsyncStub(GeneratorServiceStub):
 
     INVALID_ARGUMENT: the file is no image, empty, too large, has too many pixels, is too complex to read or of an
     unsupported kind (such as camera RAW); an option is unknown; the mask is unusable.
-    ALREADY_EXISTS: the idempotency key was used with another request.
+    ALREADY_EXISTS: the idempotency key was used with another photo, mask, source, batch, start, priority, timeout or
+    other options.
     NOT_FOUND: this user has no task `source_task_id` (TASK_NOT_FOUND), or its photo or mask is no longer stored
     (IMAGE_NOT_FOUND).
     RESOURCE_EXHAUSTED: the user's limit of waiting tasks (QUOTA_EXCEEDED) or of stored bytes
@@ -224,6 +228,8 @@ class GeneratorServiceAsyncStub(GeneratorServiceStub):
     RESOURCE_EXHAUSTED: the reader is too slow (SLOW_CONSUMER); its cursor still resumes exactly, and a snapshot begins
     again. Or 200 streams of the account are open (TOO_MANY_STREAMS).
     INVALID_ARGUMENT: the text is no cursor, or a cursor of the other scope.
+    UNAUTHENTICATED: the token expired, or its session was revoked (SESSION_REVOKED), at the start or meanwhile. With a
+    new token, the cursor of the last response resumes exactly.
     """
     ListEvents: _aio.UnaryUnaryMultiCallable[_generator_service_pb2.ListEventsRequest, _generator_service_pb2.ListEventsResponse]  # type: ignore[assignment]
     """Lists one user's events after a cursor, oldest first, with the log's head at that time.
@@ -284,7 +290,8 @@ class GeneratorServiceServicer(metaclass=_abc_1.ABCMeta):
 
         INVALID_ARGUMENT: the file is no image, empty, too large, has too many pixels, is too complex to read or of an
         unsupported kind (such as camera RAW); an option is unknown; the mask is unusable.
-        ALREADY_EXISTS: the idempotency key was used with another request.
+        ALREADY_EXISTS: the idempotency key was used with another photo, mask, source, batch, start, priority, timeout or
+        other options.
         NOT_FOUND: this user has no task `source_task_id` (TASK_NOT_FOUND), or its photo or mask is no longer stored
         (IMAGE_NOT_FOUND).
         RESOURCE_EXHAUSTED: the user's limit of waiting tasks (QUOTA_EXCEEDED) or of stored bytes
@@ -405,6 +412,8 @@ class GeneratorServiceServicer(metaclass=_abc_1.ABCMeta):
         RESOURCE_EXHAUSTED: the reader is too slow (SLOW_CONSUMER); its cursor still resumes exactly, and a snapshot begins
         again. Or 200 streams of the account are open (TOO_MANY_STREAMS).
         INVALID_ARGUMENT: the text is no cursor, or a cursor of the other scope.
+        UNAUTHENTICATED: the token expired, or its session was revoked (SESSION_REVOKED), at the start or meanwhile. With a
+        new token, the cursor of the last response resumes exactly.
         """
 
     @_abc_1.abstractmethod

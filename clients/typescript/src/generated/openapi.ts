@@ -158,6 +158,9 @@ export interface paths {
         /**
          * Delete
          * @description Delete a task with its images. One that has not ended is cancelled first.
+         *
+         *     A repeated call returns 404, as for an unknown task: after a lost response, it means that the task is deleted.
+         *     `POST /api/v2/tasks/delete` returns such tasks as missing instead.
          */
         delete: operations["delete"];
         options?: never;

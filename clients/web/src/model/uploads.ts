@@ -53,6 +53,10 @@ export class Uploads extends Store<readonly Upload[]> {
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** Batches to which this page may still add photos. A page that is closed before leaves it to the service to close them. */
   #openBatches = new Set<string>();
+  /** The batch that follows a closed one. */
+  #following = new Map<string, string>();
+  /** Tasks of uploads whose further pictures were refused in a closed batch, by key. */
+  #taken = new Map<string, number>();
 
   constructor(private readonly gate: Gate) {
     super([]);
@@ -102,6 +106,8 @@ export class Uploads extends Store<readonly Upload[]> {
   clear(): void {
     for (const { preview } of this.read()) URL.revokeObjectURL(preview);
     this.#openBatches.clear();
+    this.#following.clear();
+    this.#taken.clear();
     this.set([]);
   }
 
@@ -148,9 +154,12 @@ export class Uploads extends Store<readonly Upload[]> {
   }
 
   /** Move the photos that are not sent yet to a new batch: theirs was closed during a long interruption, or a retry. */
-  #renewBatch(closed: string): void {
-    const batch = uuid();
-    const moved = (each: Upload): boolean => each.batch === closed && each.taskId === null;
+  #renewBatch(closed: string, refused: string): void {
+    const batch = this.#following.get(closed) ?? uuid();
+    this.#following.set(closed, batch);
+    // Of the others, the server may have some already, whose keys stand for a request with the closed batch.
+    const moved = (each: Upload): boolean =>
+      each.batch === closed && each.taskId === null && (each.key === refused || !each.mayBeTaken);
     this.#openBatches.add(batch);
     this.set(this.read().map((each) => (moved(each) ? { ...each, batch } : each)));
   }
@@ -164,28 +173,30 @@ export class Uploads extends Store<readonly Upload[]> {
     let taskId: number | null = null;
     try {
       const [first = options, ...others] = outputsOf(options);
-      taskId = (await this.gate.submit(file, { ...formOf(first), ...batchId, idempotencyKey: key })).task_id;
+      taskId =
+        this.#taken.get(key) ?? (await this.gate.submit(file, { ...formOf(first), ...batchId, idempotencyKey: key })).task_id;
       if (this.#find(key)?.cancelled === true) await this.gate.cancel(taskId);
       else for (const other of others) {
         await this.gate.createVersion(taskId, { ...formOf(other), ...batchId, idempotencyKey: `${key} ${other.preset}` });
       }
+      this.#taken.delete(key);
       this.#change(key, { state: "sent", taskId });
     } catch (error) {
-      await this.#failed(upload, error, taskId !== null);
+      await this.#failed(upload, error, taskId);
     }
     this.#pump();
   }
 
-  /** `isTaken`: the upload succeeded, and cancelling its task failed. */
-  async #failed({ key, file, batch, mayBeTaken }: Upload, error: unknown, isTaken: boolean): Promise<void> {
+  /** `taskId`: the upload succeeded, and a later call failed. */
+  async #failed({ key, file, batch, mayBeTaken }: Upload, error: unknown, taskId: number | null): Promise<void> {
     if (batch !== null && error instanceof ApiError && error.code === "batch_closed") {
-      // Several uploads of it may be refused at the same time.
-      if (this.#find(key)?.batch === batch) this.#renewBatch(batch);
+      if (taskId !== null) this.#taken.set(key, taskId);
+      if (this.#find(key)?.batch === batch) this.#renewBatch(batch, key);
       this.#change(key, { state: "waiting" });
       return;
     }
     const unanswered = error instanceof ApiError && (error.status === 0 || error.status > 501);
-    const unsure = isTaken || unanswered || mayBeTaken;
+    const unsure = taskId !== null || unanswered || mayBeTaken;
     const passes = error instanceof SignInNeeded || (error instanceof ApiError && error.retryable);
     if (this.#find(key)?.cancelled === true && !(unsure && passes)) {
       this.remove(key); // The server does not have it.
