@@ -433,6 +433,7 @@ export const en = {
     unavailable: { what: "The server is unavailable at the moment", fix: "It is sent automatically as soon as the server is back. Leave this page open." },
     invalid: { what: "An option can't be used", fix: "Change the options and add the photo again." },
     signed_out: { what: "You are no longer signed in", fix: "Reload the page." },
+    unsent: { what: "This photo was not sent", fix: "The page was closed or reloaded before. Add the photo again." },
     gone: { what: "The file can't be read any more", fix: "It was moved or changed after you added it. Add it again." },
     internal: { what: "Something went wrong here", fix: "Try again. If it happens again, contact the administrator." },
   },

@@ -431,6 +431,7 @@ export const zh: Texts = {
     unavailable: { what: "服务器暂时不可用", fix: "服务器恢复后会自动上传。请保持页面打开。" },
     invalid: { what: "有选项无法使用", fix: "请修改选项后重新添加照片。" },
     signed_out: { what: "登录已失效", fix: "请刷新页面。" },
+    unsent: { what: "照片没有上传", fix: "上传完成前页面被关闭或刷新了。请重新添加。" },
     gone: { what: "文件已无法读取", fix: "添加之后文件被移动或修改了。请重新添加。" },
     internal: { what: "这里出了点问题", fix: "请重试。若仍然如此，请告诉管理员。" },
   },

@@ -29,7 +29,7 @@ export interface Upload {
   cancelled: boolean;
   /** Milliseconds since 1970. */
   addedAt: number;
-  /** Newest task known before the upload; the upload's own task is newer. */
+  /** Newest task known before it was added or, once it was sent, before that; its own task is newer. */
   after: number;
   taskId: number | null;
 }
@@ -73,7 +73,7 @@ export class Uploads extends Store<readonly Upload[]> {
         mayBeTaken: false,
         cancelled: false,
         addedAt: Date.now(),
-        after: 0,
+        after: this.gate.newest(),
         taskId: null,
       };
     });
