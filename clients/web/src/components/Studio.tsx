@@ -12,6 +12,7 @@ import { Work } from "../model/work";
 import type { World } from "../model/world";
 import { Announcer } from "./Announcer";
 import { BatchProgress } from "./BatchProgress";
+import { ContactSheet } from "./ContactSheet";
 import { DropZone } from "./DropZone";
 import { Notice } from "./Notice";
 import { OptionsPanel } from "./OptionsPanel";
@@ -150,6 +151,11 @@ export function Studio({ world }: { world: World }) {
         />
         <Announcer photos={photos} />
       </section>
+      <ContactSheet
+        // Of the dialog's photo, the selected ones, or all that the filter shows.
+        photos={review.photo !== null ? [review.photo] : selected.length > 0 ? selected : visible}
+        partial={history.hasMore && review.photo === null && selected.length === 0}
+      />
       <UndoBar removals={work.removals} />
       {selected.length > 0 ? <SelectionBar photos={selected} actions={bulk} onClear={() => chosen.clear()} /> : null}
       <Part>

@@ -92,6 +92,11 @@ export const en = {
     announceDone: (name: string) => `${name} is finished`,
     announceFailed: (name: string) => `${name} failed`,
   },
+  /** On paper. */
+  sheet: {
+    facts: (date: string, n: number) => `${date} · ${n === 1 ? "1 photo" : `${n} photos`}`,
+    partial: "Older photos are not included; show them on the page first.",
+  },
   phase: {
     uploading: "Sending",
     held: "Waiting to be sent",

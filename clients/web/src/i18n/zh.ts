@@ -92,6 +92,10 @@ export const zh: Texts = {
     announceDone: (name) => `${name} 已完成`,
     announceFailed: (name) => `${name} 制作失败`,
   },
+  sheet: {
+    facts: (date, n) => `${date} · ${n} 张照片`,
+    partial: "不包含更早的照片；请先在页面上显示它们。",
+  },
   phase: {
     uploading: "正在上传",
     held: "等待上传",
