@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from playwright.sync_api import Locator, expect
 
 from tests.e2e.page.conftest import Visit
-from tests.e2e.page.stack import PHOTOS
+from tests.e2e.page.stack import PHOTOS, Stack
 from tests.e2e.page.test_adding import small_photo
+from tests.e2e.page.test_admin import operator
 from tests.e2e.page.visitor import Visitor, jpeg
 
 
@@ -56,6 +57,18 @@ def test_only_the_filtered_selected_or_opened_photos_are_printed(visit: Visit) -
     assert printed(ann) == ["leather-cap.jpg"]
     with paper(ann):
         expect(ann.page.get_by_role("dialog")).to_be_hidden()
+
+
+def test_the_page_for_operators_is_printed_without_controls(shared_stack: Stack, visit: Visit) -> None:
+    ops = operator(visit, shared_stack)
+    page = ops.page
+    expect(page.get_by_role("button", name="Pause All engines")).to_be_visible()
+    expect(page.get_by_text("Show defaults too")).to_be_visible()
+    with paper(ops):
+        expect(page.get_by_role("heading", name="Queue")).to_be_visible()
+        expect(page.get_by_text("Show defaults too")).to_be_hidden()
+        for shown in page.locator("button, input, select, .header").all():
+            expect(shown).to_be_hidden()
 
 
 @contextmanager

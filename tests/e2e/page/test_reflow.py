@@ -104,3 +104,16 @@ def test_a_phone_has_the_decision_in_reach_and_the_verdict_beside_the_checkbox(v
     card.locator(".card-picture").click()
     for button in ("Accept", "Reject"):
         expect(ann.page.get_by_role("dialog").get_by_role("button", name=button)).to_be_in_viewport(ratio=1)
+
+
+def test_a_focused_card_is_in_view_with_its_actions(visit: Visit) -> None:
+    ann = visit(viewport={"width": 1280, "height": 720}).arrive()
+    page = ann.page
+    ann.drop([jpeg(f"{n}.jpg", b"") for n in range(30)])  # Rejected at once.
+    ann.counts("Failed", 30)
+    page.locator(".card-picture").first.focus()
+    for key in ["ArrowDown"] * 5 + ["ArrowUp"] * 5:
+        page.keyboard.press(key)
+        toolbar, card = ann.boxes(page.locator(".toolbar"), page.locator(".card:has(:focus)"))
+        assert toolbar["y"] + toolbar["height"] <= card["y"] + 1
+        assert card["y"] + card["height"] <= 720

@@ -43,7 +43,7 @@ function Picture({ photo, problem }: { photo: Photo; problem: string }) {
 
 let printing = false;
 
-/** Return whether the page is being printed; what depends on it is rendered before the browser goes on. */
+/** Return whether the page is being printed; a change is rendered before the browser continues. */
 function usePrinting(): boolean {
   return useSyncExternalStore(watchPrinting, () => printing);
 }

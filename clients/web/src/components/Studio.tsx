@@ -124,7 +124,7 @@ export function Studio({ world }: { world: World }) {
         <Notice text={texts.notice.actionFailed(texts.problem[problemOf(trouble)].what)} onDismiss={() => world.trouble.set(null)} />
       )}
       <section id="photos" className="photos" data-selecting={selected.length > 0} tabIndex={-1} aria-labelledby="photos-title">
-        <PhotosHead photos={shown} onRetry={bulk.retry} onCancel={bulk.cancel} onDownload={setPacked} />
+        <PhotosHead photos={shown} partial={history.hasMore} onRetry={bulk.retry} onCancel={bulk.cancel} onDownload={setPacked} onDismiss={bulk.remove} />
         <BatchProgress photos={shown} />
         {shown.length > 0 ? (
           <Toolbar

@@ -101,7 +101,7 @@ export class Rejections extends Store<readonly Rejection[]> {
     this.#store(this.#stored().filter(({ key }) => !keys.includes(key)));
   }
 
-  /** Store what has changed in this visit's uploads: other tabs store theirs, and may have dismissed some of these. */
+  /** Store the changes of this visit's uploads: other tabs store theirs, and may have dismissed some of these. */
   #write(current: readonly Rejection[]): void {
     const keys = new Set(current.map(({ key }) => key));
     const added = current.filter(({ key }) => !this.#recorded.has(key));
