@@ -94,6 +94,28 @@ def test_the_toolbar_stays_below_a_header_of_two_lines(visit: Visit) -> None:
     assert toolbar["y"] == pytest.approx(header["height"], abs=1)
 
 
+@pytest.mark.parametrize(("width", "height"), [(700, 900), (1024, 768), (1280, 900), (1920, 1080)])
+def test_steps_and_decision_of_the_comparison_are_whole_at_every_width(visit: Visit, width: int, height: int) -> None:
+    ann = visit(viewport={"width": width, "height": height}).arrive()
+    ann.drop(PHOTOS_MADE)
+    ann.sees(2, "done")
+    ann.page.locator(".card-picture").first.click()
+    dialog = ann.page.get_by_role("dialog")
+    for button in ("Previous photo", "Next photo", "Accept", "Reject"):
+        expect(dialog.get_by_role("button", name=button)).to_be_in_viewport(ratio=1)
+    left, right, picture, side, whole = ann.boxes(
+        dialog.get_by_role("button", name="Previous photo"),
+        dialog.get_by_role("button", name="Next photo"),
+        dialog.locator(".compare-picture"),
+        dialog.locator(".compare-side"),
+        dialog,
+    )
+    assert left["x"] >= picture["x"]
+    assert right["x"] + right["width"] <= picture["x"] + picture["width"]
+    assert picture["x"] + picture["width"] <= side["x"] or picture["y"] + picture["height"] <= side["y"]
+    assert whole["x"] <= picture["x"]
+
+
 def test_a_phone_has_the_decision_in_reach_and_the_verdict_beside_the_checkbox(visit: Visit) -> None:
     ann = visit(viewport={"width": 360, "height": 640}, has_touch=True, is_mobile=True).arrive()
     ann.drop(PHOTOS_MADE)
