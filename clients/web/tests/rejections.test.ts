@@ -121,6 +121,9 @@ test("a file that failed is listed where its task would be, on this visit and on
   expect(keys([upload("sending", { mayBeTaken: false }), failed("x", { after: 6 })], [])).toEqual(["sending", "9", "7", "x", "6", "5"]);
   expect(keys([failed("x", { after: 0 })], [])).toEqual(["9", "7", "6", "5", "x"]);
   expect(keys([failed("x", { after: 9 }), failed("y", { after: 9 })], [])).toEqual(["y", "x", "9", "7", "6", "5"]);
+  // Those that were added together may fail in another order.
+  const together = ["a", "b", "c"].map((key, at): Rejection => ({ ...rejected, key, after: 9, addedAt: 5 + at / 1000 }));
+  expect(keys([], together.toReversed())).toEqual(["c", "b", "a", "9", "7", "6", "5"]);
   const [photo] = new PhotoList().of([], [], new Map(), [rejected]);
   expect(photo).toMatchObject({ name: "a.pdf", phase: "failed", problem: "not_an_image", before: null, market: "jd" });
 });

@@ -118,7 +118,7 @@ interface Placed {
 
 /** Insert photos among those of tasks; both newest first. */
 function merged(ofTasks: readonly Photo[], placed: readonly Placed[]): Photo[] {
-  const rest = [...placed].sort((a, b) => b.after - a.after);
+  const rest = [...placed].sort((a, b) => b.after - a.after || (b.photo.addedAt ?? 0) - (a.photo.addedAt ?? 0));
   const all: Photo[] = [];
   for (const photo of ofTasks) {
     while (rest[0] !== undefined && rest[0].after >= (photo.taskId ?? 0)) all.push(...rest.splice(0, 1).map((each) => each.photo));

@@ -60,7 +60,7 @@ export class Uploads extends Store<readonly Upload[]> {
 
   add(files: readonly File[], options: Options): void {
     const batch = files.length > 1 ? uuid() : null;
-    const added = files.map<Upload>((file) => {
+    const added = files.map<Upload>((file, at) => {
       const tooLarge = file.size > MAX_BYTES;
       return {
         key: uuid(),
@@ -72,7 +72,7 @@ export class Uploads extends Store<readonly Upload[]> {
         problem: tooLarge ? "image_too_large" : null,
         mayBeTaken: false,
         cancelled: false,
-        addedAt: Date.now(),
+        addedAt: Date.now() + at / 1000, // In their order, also where they are read from storage in another.
         after: this.gate.newest(),
         taskId: null,
       };
