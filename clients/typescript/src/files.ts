@@ -1,9 +1,11 @@
+import { received } from "./problem.ts";
+
 /** An image of a task. */
 export type ImageName = "input" | "result" | "thumbnail" | "mask";
 
 /** Read an image into a file with the server's name for it, else one derived from the photo's name. */
 export async function fileOf(answer: Response, image: ImageName, photo: string): Promise<File> {
-  const blob = await answer.blob();
+  const blob = await received(answer.blob());
   const type = blob.type.replace(/;.*/, "");
   return new File([blob], nameOf(answer.headers.get("Content-Disposition")) ?? fallback(photo, image, type), { type });
 }

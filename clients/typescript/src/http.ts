@@ -6,7 +6,7 @@ import type { components, operations } from "./generated/openapi.ts";
 import { checkedId, uuid } from "./ids.ts";
 import { bounded, type CallOptions } from "./limits.ts";
 import { type Batch, parseSyncAnswer, type SyncAnswer } from "./messages.ts";
-import { ApiError, problemOf } from "./problem.ts";
+import { ApiError, problemOf, received } from "./problem.ts";
 import { ServerTime } from "./server-time.ts";
 
 /** The messages of the HTTP API, by name. */
@@ -395,5 +395,5 @@ export function discarded(): ApiError {
 
 async function json<T>(answer: Response): Promise<T> {
   if (answer.status === 204) return undefined as T;
-  return (await answer.json()) as T;
+  return (await received(answer.json())) as T;
 }

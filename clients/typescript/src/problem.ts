@@ -48,6 +48,17 @@ export async function problemOf(answer: Response): Promise<ApiError> {
   return new ApiError(answer.status, code, message, details ?? [], retryAfterMs);
 }
 
+/** Return a response's body once it is received; an `ApiError` if the connection is lost before. */
+export async function received<T>(body: Promise<T>): Promise<T> {
+  try {
+    return await body;
+  } catch (error) {
+    // The type that the standard has for errors of the network.
+    if (error instanceof TypeError) throw new ApiError(0, "network", "the connection was lost before the whole response was received");
+    throw error;
+  }
+}
+
 /** Return the delay before the next attempt, in milliseconds: `Retry-After` is in seconds, or a date by the server's clock. */
 function retryAfterOf(headers: Headers): number | null {
   const value = headers.get("Retry-After") ?? "";

@@ -1,3 +1,6 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 
 import { HttpClient, type Task, uuid, type WhitebgClient } from "../src/index.ts";
@@ -74,6 +77,19 @@ describe.each(Object.entries(CALLS))("%s", (_, call) => {
     leave.abort(reason);
     await expect(called).rejects.toBe(reason);
     expect(clock.size).toBe(0);
+  });
+
+  test("rejects with a passing error where the connection is lost within the response", async () => {
+    const server = createServer((request, response) => {
+      request.resume();
+      response.writeHead(200, { "Content-Type": "application/json", "Content-Length": 100 });
+      response.write("{", () => request.socket.destroy());
+    });
+    await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+    const baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const lost = call(new HttpClient({ baseUrl, token: () => "session", fetch }), {});
+    await expect(lost).rejects.toMatchObject({ status: 0, code: "network", retryable: true });
+    await new Promise((done) => server.close(done));
   });
 });
 

@@ -18,6 +18,8 @@ import "@mantine/core/styles/SegmentedControl.css";
 // Parts that are loaded later bring their own.
 import "./page.css";
 import "./touch.css";
+import "./contrast.css";
+import "./print.css";
 
 import { MantineProvider } from "@mantine/core";
 import { StrictMode } from "react";

@@ -37,3 +37,8 @@ test("a later version stays on the day and in the batch of the first one", () =>
   expect(days).toHaveLength(1);
   expect(inOrder(days).map(({ key }) => key)).toEqual(["3", "9", "1"]);
 });
+
+test("a day has one heading although a file between its photos has another time", () => {
+  const days = byDay([added("3", NOON), added("x", NOON - 30 * DAY), added("2", NOON - 1)]);
+  expect(days.map(({ groups }) => groups.flatMap(({ photos }) => photos.map(({ key }) => key)))).toEqual([["3", "2"], ["x"]]);
+});

@@ -54,6 +54,12 @@ function begin(...names: string[]): { gate: Gate; uploads: Uploads; keys: string
   return { gate, uploads, keys: uploads.read().map(({ key }) => key) };
 }
 
+test("photos that are added together have their order in the time, too", () => {
+  const times = begin("a", "b", "c").uploads.read().map(({ addedAt }) => addedAt);
+  expect(times).toEqual(times.toSorted((a, b) => a - b));
+  expect(new Set(times).size).toBe(3);
+});
+
 test("three go at a time, in order", async () => {
   const { gate, uploads } = begin("a", "b", "c", "d", "e");
   expect(gate.sent.map(({ name }) => name)).toEqual(["a", "b", "c"]);

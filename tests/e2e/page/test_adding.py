@@ -46,6 +46,16 @@ def test_folder_without_photos_is_reported(visit: Visit) -> None:
     ann.sees(0)
 
 
+def test_each_way_to_add_photos_is_named_once(visit: Visit) -> None:
+    ann = visit().arrive()
+    buttons = ann.page.get_by_role("group", name="Add photos").get_by_role("button")
+    expect(buttons).to_have_text(["Choose photos", "Choose a folder"])
+    with ann.page.expect_file_chooser() as choosing:
+        buttons.first.click()
+    choosing.value.set_files([PHOTOS / "pink-cap.jpg", PHOTOS / "loafers.jpg"])
+    ann.sees(2)
+
+
 def test_signing_out_asks_before_unsent_photos_are_lost(visit: Visit) -> None:
     ann = visit()
     ann.page.goto(f"{ann.url}/#token={token('ann')}")

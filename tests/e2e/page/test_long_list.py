@@ -47,6 +47,9 @@ def test_two_thousand_photos_are_fetched_and_laid_out_as_they_come_into_view(sta
     ann.arrive()
     expect(page.get_by_role("button", name=f"All {PAGE}+", exact=True)).to_be_visible()
     assert sum(fetched) == PAGE
+    # There are more than these.
+    expect(page.get_by_role("button", name=f"Download the newest {PAGE} as ZIP")).to_be_visible()
+    expect(page.locator(".photos-head")).not_to_contain_text("finished")
     assert ann.cards("done").count() < IN_VIEW
     assert len(ann.wire.sockets[-1]["heard"]) < 20, "a snapshot of all was sent"
 

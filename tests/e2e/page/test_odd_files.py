@@ -6,11 +6,12 @@ import io
 
 import pillow_heif
 from PIL import Image
-from playwright.sync_api import FilePayload, expect
+from playwright.sync_api import FilePayload, Route, expect
 
 from tests.e2e.page.conftest import Visit
 from tests.e2e.page.stack import PHOTOS
-from tests.e2e.page.visitor import Visitor, jpeg
+from tests.e2e.page.visitor import SUBMISSION, Visitor, jpeg, png
+from tests.support.photos import cut_out
 
 MEGABYTE = 1024 * 1024
 
@@ -63,3 +64,56 @@ def drop_large(visitor: Visitor, name: str, size: int) -> None:
         }""",
         [name, size],
     )
+
+
+def test_a_rejected_file_is_listed_until_it_is_dismissed(visit: Visit) -> None:
+    ann = visit().arrive()
+    ann.drop([PHOTOS / "pink-cap.jpg", jpeg("empty.jpg", b""), pdf("prices.pdf")])
+    drop_large(ann, "video.mov", 60 * MEGABYTE)
+    ann.sees(1, "done")
+    ann.sees(3, "failed")
+    order = ann.page.locator(".card-name").all_text_contents()
+
+    ann.page.reload()
+
+    ann.sees(3, "failed")
+    assert ann.page.locator(".card-name").all_text_contents() == order
+    card = ann.page.get_by_role("article", name="prices.pdf")
+    expect(card.get_by_text("This is not a photo we can read.")).to_be_visible()
+    expect(card.get_by_role("button", name="Try again")).to_have_count(0)
+    assert ann.barriers() == []
+    card.get_by_role("button", name="Dismiss").click()
+    ann.sees(2, "failed")
+    other = ann.another_tab().arrive()
+    other.sees(2, "failed")
+    other.page.get_by_role("button", name="Dismiss 2 failed files").click()
+    other.sees(1)
+    ann.page.reload()
+    ann.sees(1)
+
+
+def test_photos_that_were_not_sent_when_the_page_was_reloaded_are_named(visit: Visit) -> None:
+    ann = visit().arrive()
+    names = ["a.png", "b.png", "c.png", "d.png"]
+    held: list[Route] = []  # Three are sent at a time, and never arrive.
+
+    def hold(route: Route) -> None:
+        held.append(route) if route.request.method == "POST" and len(held) < 3 else route.continue_()
+
+    ann.page.route(SUBMISSION, hold)
+    ann.drop([png(name, cut_out(300, 225)) for name in names])
+    ann.sees(3, "uploading")
+    ann.page.on("dialog", lambda dialog: dialog.accept())
+
+    ann.page.reload()
+
+    ann.sees(4, "failed")
+    expect(ann.page.get_by_text("This photo was not sent.")).to_have_count(4)
+    ann.drop([png("b.png", cut_out(300, 225))])
+    ann.sees(1, "done")
+    ann.sees(3, "failed")
+    assert set(ann.page.locator(".card-name").all_text_contents()) == set(names)
+
+
+def pdf(name: str) -> FilePayload:
+    return {"name": name, "mimeType": "application/pdf", "buffer": b"%PDF-1.4 and so on"}

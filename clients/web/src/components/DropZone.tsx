@@ -31,7 +31,7 @@ export function DropZone({ onFiles }: Props) {
   usePaste(onFiles);
   return (
     <div {...getRootProps({ className: "drop", role: "group", "aria-label": drop.label })} data-active={isDragActive}>
-      <input {...getInputProps({ accept: "image/*,.heic,.heif,.avif,.tif,.tiff" })} aria-label={drop.choose} />
+      <input {...getInputProps({ accept: "image/*,.heic,.heif,.avif,.tif,.tiff", hidden: true, style: {} })} aria-label={drop.choose} />
       <input
         ref={folder}
         type="file"

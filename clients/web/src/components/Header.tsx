@@ -1,5 +1,6 @@
 import { Button, Group, useMantineColorScheme } from "@mantine/core";
 import { IconDeviceDesktop, IconMoon, IconSun } from "@tabler/icons-react";
+import { type RefObject, useEffect, useRef } from "react";
 
 import { useLanguage } from "../i18n";
 import type { Account } from "../session/session";
@@ -22,13 +23,15 @@ export interface HeaderProps {
 export function Header({ connection, account, signInHref, onSignOut }: HeaderProps) {
   const { language, texts, change } = useLanguage();
   const { colorScheme, setColorScheme } = useMantineColorScheme();
+  const header = useRef<HTMLElement>(null);
+  usePublishedHeight(header);
   const appearance = `${texts.appearance.label}: ${texts.appearance[colorScheme]}`;
   return (
-    <header className="header">
-      <div className="header-inside">
+    <header ref={header} className="header">
+      <div className="header-inside" data-signed-in={account !== null}>
         <span className="brand">
           <span className="brand-mark" aria-hidden="true" />
-          whitebg
+          <span className="brand-name">whitebg</span>
         </span>
         {connection === null ? null : <ConnectionBadge state={connection} />}
         <Group gap={4} wrap="nowrap">
@@ -65,4 +68,17 @@ export function Header({ connection, account, signInHref, onSignOut }: HeaderPro
       </div>
     </header>
   );
+}
+
+/** Publish the height of the header to the styles, because the toolbar stays below it: names may take a second line. */
+function usePublishedHeight(header: RefObject<HTMLElement | null>): void {
+  useEffect(() => {
+    if (header.current === null) return undefined;
+    const observer = new ResizeObserver(([entry]) => {
+      const height = entry?.borderBoxSize[0]?.blockSize ?? 0;
+      document.documentElement.style.setProperty("--header-height", `${height}px`);
+    });
+    observer.observe(header.current);
+    return () => observer.disconnect();
+  }, [header]);
 }

@@ -29,10 +29,12 @@ export const HOPELESS: ReadonlySet<ProblemKind> = new Set([
   "no_product",
   "invalid",
   "gone",
+  "unsent",
 ]);
 
-export function canRetry({ phase, problem }: Photo): boolean {
-  return phase === "cancelled" || (problem !== null && phase === "failed" && !HOPELESS.has(problem));
+export function canRetry({ phase, problem, taskId, before }: Photo): boolean {
+  const isHere = taskId !== null || before !== null; // Of files of an earlier visit, the page has no content.
+  return phase === "cancelled" || (problem !== null && phase === "failed" && isHere && !HOPELESS.has(problem));
 }
 
 export function isBusy({ phase }: Photo): boolean {

@@ -53,7 +53,7 @@ interface Props {
 /** One result beside its photo, with its check, and the actions of the review. */
 export function PhotoDialog(props: Props) {
   const texts = useTexts();
-  const narrow = useMediaQuery("(max-width: 520px)");
+  const small = useMediaQuery("(max-width: 520px), (max-height: 480px)");
   const { photo, onClose } = props;
   // The last photo stays while the dialog fades out.
   const [last, setLast] = useState(photo);
@@ -70,7 +70,7 @@ export function PhotoDialog(props: Props) {
       onClose={isEditing ? () => layers.back() : onClose}
       title={shown === null ? "" : <Title name={shown.name} market={market} position={props.position} total={props.total} />}
       size={1180}
-      fullScreen={narrow}
+      fullScreen={small}
       returnFocus={false}
       // A dialog in front has the key: both hear it.
       closeOnEscape={!props.covered}

@@ -55,7 +55,7 @@ interface ActionProps {
 function Action({ on, icon, label, act }: ActionProps) {
   if (on.length === 0) return null;
   return (
-    <Button variant="subtle" color="gray" size="compact-sm" leftSection={icon} onClick={() => act(on)}>
+    <Button variant="subtle" color="gray" size="compact-sm" leftSection={icon} title={label} onClick={() => act(on)}>
       {label}
     </Button>
   );

@@ -12,6 +12,7 @@ import { Work } from "../model/work";
 import type { World } from "../model/world";
 import { Announcer } from "./Announcer";
 import { BatchProgress } from "./BatchProgress";
+import { ContactSheet } from "./ContactSheet";
 import { DropZone } from "./DropZone";
 import { Notice } from "./Notice";
 import { OptionsPanel } from "./OptionsPanel";
@@ -123,7 +124,7 @@ export function Studio({ world }: { world: World }) {
         <Notice text={texts.notice.actionFailed(texts.problem[problemOf(trouble)].what)} onDismiss={() => world.trouble.set(null)} />
       )}
       <section id="photos" className="photos" data-selecting={selected.length > 0} tabIndex={-1} aria-labelledby="photos-title">
-        <PhotosHead photos={shown} onRetry={bulk.retry} onCancel={bulk.cancel} onDownload={setPacked} />
+        <PhotosHead photos={shown} partial={history.hasMore} onRetry={bulk.retry} onCancel={bulk.cancel} onDownload={setPacked} onDismiss={bulk.remove} />
         <BatchProgress photos={shown} />
         {shown.length > 0 ? (
           <Toolbar
@@ -150,6 +151,11 @@ export function Studio({ world }: { world: World }) {
         />
         <Announcer photos={photos} />
       </section>
+      <ContactSheet
+        // Of the dialog's photo, the selected ones, or all that the filter shows.
+        photos={review.photo !== null ? [review.photo] : selected.length > 0 ? selected : visible}
+        partial={history.hasMore && review.photo === null && selected.length === 0}
+      />
       <UndoBar removals={work.removals} />
       {selected.length > 0 ? <SelectionBar photos={selected} actions={bulk} onClear={() => chosen.clear()} /> : null}
       <Part>

@@ -11,11 +11,15 @@ import type { World } from "../model/world";
 /** Return the photos of the page: all, those that are shown, and those that match a filter, by day. */
 export function usePhotos(world: World, removals: Removals, filter: Filter) {
   const uploads = useReadable(world.uploads);
+  const rejections = useReadable(world.rejections);
   const undelivered = useReadable(world.decisions);
   const history = useTaskHistory();
   const removed = useReadable(removals);
   const [list] = useState(() => new PhotoList());
-  const photos = useMemo(() => list.of(uploads, history.tasks, undelivered), [list, uploads, history.tasks, undelivered]);
+  const photos = useMemo(
+    () => list.of(uploads, history.tasks, undelivered, rejections),
+    [list, uploads, history.tasks, undelivered, rejections],
+  );
   const { shown, earlier, first } = useMemo(() => arrange(without(removed, photos)), [photos, removed]);
   const days = useMemo(() => byDay(matching(shown, filter), first), [shown, filter, first]);
   const visible = useMemo(() => inOrder(days), [days]);

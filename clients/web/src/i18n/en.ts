@@ -92,6 +92,11 @@ export const en = {
     announceDone: (name: string) => `${name} is finished`,
     announceFailed: (name: string) => `${name} failed`,
   },
+  /** On paper. */
+  sheet: {
+    facts: (date: string, n: number) => `${date} · ${n === 1 ? "1 photo" : `${n} photos`}`,
+    partial: "Older photos are not included; show them on the page first.",
+  },
   phase: {
     uploading: "Sending",
     held: "Waiting to be sent",
@@ -133,6 +138,7 @@ export const en = {
     view: "Compare",
     download: "Download",
     downloadAll: (n: number) => `Download all ${n} as ZIP`,
+    downloadNewest: (n: number) => `Download the newest ${n} as ZIP`,
     close: "Close",
     for: (action: string, name: string) => `${action}: ${name}`,
   },
@@ -171,6 +177,7 @@ export const en = {
     decisions: { accepted: "Accepted", rejected: "Rejected" },
     downloadAccepted: (n: number) => (n === 1 ? "Download the accepted photo" : `Download ${n} accepted`),
     retryFailed: (n: number) => `Try ${n} failed again`,
+    dismissAll: (n: number) => `Dismiss ${n} failed files`,
     cancelAll: (n: number) => `Cancel all ${n}`,
     remove: "Delete",
     removed: (n: number) => (n === 1 ? "1 picture deleted" : `${n} pictures deleted`),
@@ -433,6 +440,7 @@ export const en = {
     unavailable: { what: "The server is unavailable at the moment", fix: "It is sent automatically as soon as the server is back. Leave this page open." },
     invalid: { what: "An option can't be used", fix: "Change the options and add the photo again." },
     signed_out: { what: "You are no longer signed in", fix: "Reload the page." },
+    unsent: { what: "This photo was not sent", fix: "The page was closed or reloaded before. Add the photo again." },
     gone: { what: "The file can't be read any more", fix: "It was moved or changed after you added it. Add it again." },
     internal: { what: "Something went wrong here", fix: "Try again. If it happens again, contact the administrator." },
   },

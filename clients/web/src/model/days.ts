@@ -30,9 +30,11 @@ export function byDay(photos: readonly Photo[], first: ReadonlyMap<string, Photo
       known.push(photo);
       continue;
     }
-    let day = days.at(-1);
-    const start = addedAt === null ? (day?.start ?? null) : midnight(addedAt);
-    if (day?.start !== start) days.push((day = { start, groups: [] }));
+    const last = days.at(-1);
+    const start = addedAt === null ? (last?.start ?? null) : midnight(addedAt);
+    // Of a file that failed, the time is that of a device whose clock may be wrong.
+    let day = last?.start === start ? last : days.find((each) => each.start === start);
+    if (day === undefined) days.push((day = { start, groups: [] }));
     const group = day.groups.at(-1);
     if (batch === null && group?.batch === null) group.photos.push(photo);
     else {

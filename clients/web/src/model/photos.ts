@@ -3,6 +3,7 @@ import { hasEnded, type Task, type TaskDetail } from "@whitebg/client";
 
 import type { Decision, DecisionMap } from "./decisions";
 import { kindOf, type ProblemKind } from "./problem";
+import type { Rejection } from "./rejections";
 import type { Upload } from "./uploads";
 
 export type Phase = "uploading" | "held" | "waiting" | "working" | "done" | "failed" | "cancelled";
@@ -41,9 +42,25 @@ export interface Photo {
   batch: string | null;
 }
 
-type PhotosOfUploads = Map<Upload, Photo>;
+type PhotosOfUploads = Map<Upload | Rejection, Photo>;
 /** Each with its upload, if that was made on this page. */
 type PhotosOfTasks = Map<Task, readonly [Upload | undefined, Photo]>;
+
+/** Common to all files that are no task. */
+const WITHOUT_TASK = {
+  taskId: null,
+  percent: 0,
+  stage: "",
+  wait: null,
+  position: 0,
+  secondsLeft: null,
+  attempt: 0,
+  message: null,
+  thumbnail: null,
+  result: null,
+  detail: null,
+  decision: null,
+} as const;
 
 /** Builds the list again for each update; an unchanged photo stays the same object. */
 export class PhotoList {
@@ -51,19 +68,33 @@ export class PhotoList {
   #ofTasks: PhotosOfTasks = new Map();
 
   /**
-   * `tasks` newest first, `uploads` oldest first. Uploads without a task are above all tasks, which are ordered by id:
-   * each tab shows the same order, also after a reload. `decisions` are those that the tasks don't have yet.
+   * `tasks` newest first, `uploads` and `rejections` oldest first. Uploads under way are above all tasks, which are
+   * ordered by id, and files that failed are where their tasks would be: each tab shows the same order, also after a
+   * reload. `decisions` are those that the tasks don't have yet.
    */
-  of(uploads: readonly Upload[], tasks: readonly Task[], decisions: DecisionMap = new Map()): Photo[] {
+  of(
+    uploads: readonly Upload[],
+    tasks: readonly Task[],
+    decisions: DecisionMap = new Map(),
+    rejections: readonly Rejection[] = [],
+  ): Photo[] {
     const owners = new Map(uploads.flatMap((upload) => (upload.taskId === null ? [] : [[upload.taskId, upload] as const])));
     const unanswered = new Unanswered(uploads);
     // Oldest first, as the uploads that may have created them.
     const claimed = new Set([...tasks].reverse().filter((task) => !owners.has(task.id) && unanswered.claims(task)));
     const ofUploads: PhotosOfUploads = new Map();
     const ofTasks: PhotosOfTasks = new Map();
+    const [underWay, failed]: [Photo[], Placed[]] = [[], []];
+    const enter = (source: Upload | Rejection, make: () => Photo, isFailed: boolean): void => {
+      const photo = this.#ofUploads.get(source) ?? make();
+      ofUploads.set(source, photo);
+      if (isFailed) failed.push({ photo, after: source.after });
+      else underWay.push(photo);
+    };
+    for (const rejection of rejections) enter(rejection, () => ofRejection(rejection), true);
     for (const upload of uploads) {
       // A sent upload without a task belongs to a log that the server has lost since, or its task was deleted.
-      if (upload.taskId === null) ofUploads.set(upload, this.#ofUploads.get(upload) ?? ofUpload(upload));
+      if (upload.taskId === null) enter(upload, () => ofUpload(upload), upload.state === "failed");
     }
     for (const task of tasks) {
       if (claimed.has(task)) continue;
@@ -75,8 +106,25 @@ export class PhotoList {
     }
     this.#ofUploads = ofUploads;
     this.#ofTasks = ofTasks;
-    return [...[...ofUploads.values()].reverse(), ...[...ofTasks.values()].map(([, photo]) => photo)];
+    return [...underWay.reverse(), ...merged([...ofTasks.values()].map(([, photo]) => photo), failed.reverse())];
   }
+}
+
+/** A photo without a task, and the newest task that was known before it. */
+interface Placed {
+  photo: Photo;
+  after: number;
+}
+
+/** Insert photos among those of tasks; both newest first. */
+function merged(ofTasks: readonly Photo[], placed: readonly Placed[]): Photo[] {
+  const rest = [...placed].sort((a, b) => b.after - a.after || (b.photo.addedAt ?? 0) - (a.photo.addedAt ?? 0));
+  const all: Photo[] = [];
+  for (const photo of ofTasks) {
+    while (rest[0] !== undefined && rest[0].after >= (photo.taskId ?? 0)) all.push(...rest.splice(0, 1).map((each) => each.photo));
+    all.push(photo);
+  }
+  return [...all, ...rest.map(({ photo }) => photo)];
 }
 
 /** Uploads without a response: an event of their task may arrive first, and would show them twice for a moment. */
@@ -104,27 +152,20 @@ class Unanswered {
 
 function ofUpload(upload: Upload): Photo {
   return {
+    ...WITHOUT_TASK,
     key: upload.key,
-    taskId: null,
     name: upload.file.name,
     phase: upload.cancelled ? "cancelled" : phaseOfUpload(upload.state),
-    percent: 0,
-    stage: "",
-    wait: null,
-    position: 0,
-    secondsLeft: null,
-    attempt: 0,
     problem: upload.cancelled ? null : upload.problem,
-    message: null,
     before: upload.preview,
-    thumbnail: null,
-    result: null,
-    detail: null,
-    decision: null,
     market: upload.options.preset,
     addedAt: upload.addedAt,
     batch: upload.batch,
   };
+}
+
+function ofRejection({ key, name, problem, market, addedAt, batch }: Rejection): Photo {
+  return { ...WITHOUT_TASK, key, name, phase: "failed", problem, before: null, market, addedAt, batch };
 }
 
 function phaseOfUpload(state: Upload["state"]): Phase {

@@ -29,7 +29,7 @@ export interface Upload {
   cancelled: boolean;
   /** Milliseconds since 1970. */
   addedAt: number;
-  /** Newest task known before the upload; the upload's own task is newer. */
+  /** Newest task known before it was added or, once it was sent, before that; its own task is newer. */
   after: number;
   taskId: number | null;
 }
@@ -64,7 +64,7 @@ export class Uploads extends Store<readonly Upload[]> {
 
   add(files: readonly File[], options: Options): void {
     const batch = files.length > 1 ? uuid() : null;
-    const added = files.map<Upload>((file) => {
+    const added = files.map<Upload>((file, at) => {
       const tooLarge = file.size > MAX_BYTES;
       return {
         key: uuid(),
@@ -76,8 +76,8 @@ export class Uploads extends Store<readonly Upload[]> {
         problem: tooLarge ? "image_too_large" : null,
         mayBeTaken: false,
         cancelled: false,
-        addedAt: Date.now(),
-        after: 0,
+        addedAt: Date.now() + at / 1000, // In their order, also where they are read from storage in another.
+        after: this.gate.newest(),
         taskId: null,
       };
     });

@@ -41,7 +41,7 @@ export class Work {
 
   /** Delete photos with their earlier versions; tasks can be restored for some seconds. */
   remove(photos: readonly Photo[], earlier: ReadonlyMap<string, readonly Photo[]>): void {
-    for (const { key, taskId } of photos) if (taskId === null) this.world.uploads.remove(key);
+    for (const { key, taskId } of photos) if (taskId === null) this.#dismiss(key);
     const replaced = photos.flatMap(({ key }) => earlier.get(key) ?? []);
     this.removals.add([...photos, ...replaced].flatMap(({ taskId }) => (taskId === null ? [] : [taskId])));
   }
@@ -79,6 +79,11 @@ export class Work {
     const idempotencyKey = uuid();
     await patiently(() => this.world.client.createVersion(taskId, { ...form, idempotencyKey }));
     this.world.decisions.decide([taskId], "open");
+  }
+
+  #dismiss(key: string): void {
+    this.world.uploads.remove(key);
+    this.world.rejections.remove(key);
   }
 
   #act<T>(items: readonly T[], act: (item: T) => Promise<unknown>): void {

@@ -4,6 +4,7 @@ import { ApiError, createClient, type EngineInfo, type Preset, Store, type TaskD
 import { loginUrl, readArrival, type SignInProblem } from "../session/arrival";
 import { type Account, Session, SignInNeeded } from "../session/session";
 import { Decisions, type SendReview, sendStored } from "./decisions";
+import { Rejections } from "./rejections";
 import { Uploads } from "./uploads";
 
 /** `refused`: the gateway rejected the token, or it has expired. */
@@ -19,6 +20,7 @@ export interface World {
   client: WhitebgClient;
   access: Store<Access>;
   uploads: Uploads;
+  rejections: Rejections;
   decisions: Decisions;
   /** The latest error of an action without a caller; null if there is none, or it was dismissed. */
   trouble: Store<unknown>;
@@ -80,6 +82,7 @@ export function makeWorld(): World {
     cancel,
     newest: () => [...client.tasks.read().keys()].reduce((a, b) => Math.max(a, b), 0),
   });
+  const rejections = new Rejections(uploads, client.tasks, localStorage);
   const learnPresets = async (): Promise<void> => {
     if (presets.read().length === 0) presets.set(await client.http.presets());
     engines.set(await client.http.engines()); // Again with each connection: the service may have been restarted with others.
@@ -87,6 +90,7 @@ export function makeWorld(): World {
   /** Continue with a token of this page or another tab; for another user, discard the previous user's data. */
   const signedIn = (isAnother: boolean, isNew = isAnother): void => {
     if (isAnother) {
+      rejections.clear();
       uploads.clear();
       decisions.clear();
     }
@@ -124,6 +128,7 @@ export function makeWorld(): World {
     client,
     access,
     uploads,
+    rejections,
     decisions,
     trouble,
     account,
@@ -138,17 +143,29 @@ export function makeWorld(): World {
       if (arrival.problem !== null) signInProblem.set(arrival.problem);
       account.set(session.account);
       learnIssuer().catch(() => undefined); // Without it, a token can be pasted; a reload asks again.
-      const unwatchTasks = client.tasks.watch(() => decisions.settle());
-      const unwatchSnapshots = client.snapshots.watch(() => decisions.settle(true));
+      const unwatchTasks = client.tasks.watch(() => {
+        decisions.settle();
+        rejections.settle();
+      });
+      const unwatchSnapshots = client.snapshots.watch(() => {
+        decisions.settle(true);
+        rejections.restore(session.user);
+      });
+      const unwatchUploads = uploads.watch(rejections.record);
       const unwatch = client.connection.watch(onConnection);
       const unwatchSession = session.watch((isAnother) => signedIn(isAnother));
       window.addEventListener("online", uploads.wake);
+      window.addEventListener("pagehide", rejections.recordUnsent);
+      window.addEventListener("pageshow", rejections.record);
       return () => {
         unwatch();
         unwatchTasks();
         unwatchSnapshots();
+        unwatchUploads();
         unwatchSession();
         window.removeEventListener("online", uploads.wake);
+        window.removeEventListener("pagehide", rejections.recordUnsent);
+        window.removeEventListener("pageshow", rejections.record);
       };
     },
     signIn(token) {

@@ -95,6 +95,11 @@ export class Session {
     return { name: typeof name === "string" ? name : "" };
   }
 
+  /** The user of the latest token; null before the first, or if it names none. */
+  get user(): string | null {
+    return this.#user;
+  }
+
   /** Use a token that a person pasted; return whether it is another user's than the latest one. */
   use(token: string): boolean {
     const stored = { token, expiresAt: expiryOf(token), guest: false };
