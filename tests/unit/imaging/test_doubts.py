@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -86,3 +88,27 @@ def test_where_the_frame_cuts_a_product_off_is_no_outline() -> None:
     kept = cut_off & ~frame_ring(*cut_off.shape)
     assert kept[-3, 100:300].all(), "the mask ends at the frame that counts as backdrop"
     assert not same_coloured_outline(found.look, kept).any()
+
+
+def test_a_rim_that_the_network_sees_and_the_colours_lack_is_doubted() -> None:
+    rim = box(50, 150, 150, 154)
+    (finding,) = doubts(box(), evidence(photo(), network=box() | rim))
+    assert finding.code == "uncertain_outline"
+    assert finding.region is not None
+    assert finding.region.left == pytest.approx(0.75, abs=0.03)
+
+
+def test_half_as_large_a_rim_is_doubted_where_the_cut_agrees() -> None:
+    rim = box(50, 150, 70, 153)
+    seen = evidence(photo(), network=box() | rim)
+    assert doubts(box(), seen) == ()
+    assert codes(doubts(box(), replace(seen, cut=box() | rim))) == ["uncertain_outline"]
+
+
+@pytest.mark.parametrize(
+    "beyond",
+    [box(50, 150, 150, 152), box(149, 120, 200, 130), box(50, 175, 90, 185) & ~box()],
+    ids=["the outline's blur", "reaching the frame", "away from the product"],
+)
+def test_other_parts_that_the_network_alone_sees_are_no_rim(beyond: Mask) -> None:
+    assert "uncertain_outline" not in codes(doubts(box(), evidence(photo(), network=box() | beyond)))
