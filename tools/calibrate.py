@@ -28,6 +28,7 @@ from rich.progress import track
 from generator_service.imaging.cutting.confidence import agreement_of_fusion, difficulties, disagreement, doubtful
 from generator_service.imaging.cutting.doubts import doubts
 from generator_service.imaging.cutting.fusion import Evidence, fuse, gather
+from generator_service.imaging.cutting.gaps import filled_gaps, find_gaps
 from generator_service.imaging.cutting.matte import matte
 from generator_service.imaging.cutting.network import own_network
 from generator_service.imaging.cutting.openwork import filled_openwork, find_openwork
@@ -103,8 +104,9 @@ def measure(picture: Picture, evidence: Evidence) -> Sample | None:
     found = fuse(evidence)
     if not found.mask.any():
         return None
-    openwork = filled_openwork(find_openwork(picture.rgb, found))
-    findings = [*difficulties(found), *doubts(found.mask, evidence), *openwork]
+    openwork, gaps = find_openwork(picture.rgb, found), find_gaps(picture.rgb, found)
+    filled = (*filled_openwork(openwork), *filled_gaps(gaps))
+    findings = [*difficulties(found), *doubts(found.mask, evidence), *filled]
     iou, _ = compare(matte(picture.rgb, found.mask), picture.truth)
     return Sample(
         photo=picture.photo,
