@@ -32,6 +32,7 @@ from generator_service.imaging.cutting.gaps import filled_gaps, find_gaps
 from generator_service.imaging.cutting.matte import matte
 from generator_service.imaging.cutting.network import own_network
 from generator_service.imaging.cutting.openwork import filled_openwork, find_openwork
+from generator_service.imaging.cutting.reflections import kept_reflection, reflection
 from generator_service.imaging.source.decode import decode
 from tools.quality.entries import read_manifest
 from tools.quality.scores import GOOD_IOU, compare
@@ -105,8 +106,9 @@ def measure(picture: Picture, evidence: Evidence) -> Sample | None:
     if not found.mask.any():
         return None
     openwork, gaps = find_openwork(picture.rgb, found), find_gaps(picture.rgb, found)
-    filled = (*filled_openwork(openwork), *filled_gaps(gaps))
-    findings = [*difficulties(found), *doubts(found.mask, evidence), *filled]
+    kept = kept_reflection(reflection(picture.rgb, found))
+    evident = (*filled_openwork(openwork), *filled_gaps(gaps), *kept)
+    findings = [*difficulties(found), *doubts(found.mask, evidence), *evident]
     iou, _ = compare(matte(picture.rgb, found.mask), picture.truth)
     return Sample(
         photo=picture.photo,

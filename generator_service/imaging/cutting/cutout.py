@@ -22,6 +22,7 @@ from generator_service.imaging.cutting.matte import matte
 from generator_service.imaging.cutting.network import Prior
 from generator_service.imaging.cutting.openwork import Openwork, filled_openwork, find_openwork
 from generator_service.imaging.cutting.piercing import pierced
+from generator_service.imaging.cutting.reflections import kept_reflection, reflection
 from generator_service.imaging.cutting.segment import Mask, Segmentation, segment, shrink
 from generator_service.imaging.scaling import scaled_down
 from generator_service.imaging.source.decode import Photo
@@ -98,12 +99,13 @@ def judged(
 ) -> Outline:
     """Return the outline of a coarse cut-out, with its small openings and narrow gaps.
 
-    ``odds`` and ``uncertain`` determine the confidence (`judge`), as do openings that were filled; ``notices`` are
-    findings that don't.
+    ``odds`` and ``uncertain`` determine the confidence (`judge`), as do openings that were filled and a reflection that
+    was kept; ``notices`` are findings that don't.
     """
     openwork = find_openwork(photo.rgb, found)
     gaps = None if openwork is not None else find_gaps(photo.rgb, found)
-    judgement = judge(found, odds, (*uncertain, *filled_openwork(openwork), *filled_gaps(gaps)))
+    evident = (*filled_openwork(openwork), *filled_gaps(gaps), *kept_reflection(reflection(photo.rgb, found)))
+    judgement = judge(found, odds, (*uncertain, *evident))
     return Outline(
         coarse=found,
         confidence=judgement.confidence,
