@@ -112,3 +112,28 @@ def test_half_as_large_a_rim_is_doubted_where_the_cut_agrees() -> None:
 )
 def test_other_parts_that_the_network_alone_sees_are_no_rim(beyond: Mask) -> None:
     assert "uncertain_outline" not in codes(doubts(box(), evidence(photo(), network=box() | beyond)))
+
+
+@pytest.mark.parametrize(
+    ("shade", "seen", "doubted"),
+    [
+        pytest.param(0.8, False, True, id="a shadow"),
+        pytest.param(0.8, True, False, id="seen by the network"),
+        pytest.param(1.0, False, False, id="as light as the backdrop"),
+        pytest.param(0.25, False, False, id="darker than a shadow"),
+    ],
+)
+def test_a_kept_shadow_that_the_network_does_not_see_is_doubted(shade: float, seen: bool, doubted: bool) -> None:
+    below = box(150, 60, 158, 140)
+    both = box() | below
+    shown = photo()
+    shown[below] = np.rint(shown[below] * shade)
+    found = doubts(both, evidence(shown, colour=both, network=both if seen else box()))
+    assert ("uncertain_outline" in codes(found)) is doubted
+
+
+def test_a_product_part_of_another_hue_is_no_shadow() -> None:
+    below = box(150, 60, 158, 140)
+    shown = photo()
+    shown[below] = (180, 120, 110)
+    assert "uncertain_outline" not in codes(doubts(box() | below, evidence(shown, colour=box() | below)))

@@ -127,7 +127,7 @@ def test_a_plate_in_the_backdrops_shade_is_no_opening_between_its_rim_and_its_fo
     evidence = gather(photo, seeing(whole & ~opening, photo))
     found = fuse(evidence)
     assert overlap(whole, found.mask) > 0.97
-    (finding,) = (each for each in doubts(found.mask, evidence) if each.code == "uncertain_outline")
+    finding = next(each for each in doubts(found.mask, evidence) if each.code == "uncertain_outline")
     assert finding.region is not None
     assert finding.region.left == pytest.approx(86 / SIDE, abs=0.04)
     assert finding.region.right == pytest.approx(150 / SIDE, abs=0.04)
