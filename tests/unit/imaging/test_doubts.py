@@ -8,11 +8,16 @@ from numpy.typing import NDArray
 
 from generator_service.imaging.box import Box
 from generator_service.imaging.cutting.border import frame_ring, model_backdrop
+from generator_service.imaging.cutting.calibration import TRUSTED
+from generator_service.imaging.cutting.cutout import find_outline
 from generator_service.imaging.cutting.difficulties import same_coloured_outline
 from generator_service.imaging.cutting.doubts import doubts
 from generator_service.imaging.cutting.fusion import Evidence, fuse
+from generator_service.imaging.cutting.network import own_network
 from generator_service.imaging.cutting.segment import Mask, Segmentation, segment
+from generator_service.imaging.source.decode import decode
 from tests.unit.imaging.photos import codes
+from tools.studio.scenes import scene
 
 SIDE = 200
 
@@ -137,3 +142,9 @@ def test_a_product_part_of_another_hue_is_no_shadow() -> None:
     shown = photo()
     shown[below] = (180, 120, 110)
     assert "uncertain_outline" not in codes(doubts(box() | below, evidence(shown, colour=box() | below)))
+
+
+def test_a_scene_with_its_contact_shadow_is_not_trusted() -> None:
+    outline = find_outline(decode(scene("label", 700002).photo), prior=own_network())
+    assert outline.confidence < TRUSTED
+    assert codes(outline.findings) == ["uncertain_outline"]

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -9,12 +11,14 @@ from generator_service.domain.finding import Region
 from generator_service.domain.hints import Hint, HintKind
 from generator_service.imaging.cutting.border import model_backdrop
 from generator_service.imaging.cutting.calibration import TRUSTED
-from generator_service.imaging.cutting.cutout import full_alpha, judged
+from generator_service.imaging.cutting.cutout import find_outline, full_alpha, judged
 from generator_service.imaging.cutting.gaps import filled_gaps, find_gaps
+from generator_service.imaging.cutting.network import own_network
 from generator_service.imaging.cutting.segment import Segmentation, shrink
 from generator_service.imaging.source.decode import Photo, decode
 from tests.unit.imaging.photos import codes, encoded
 from tools.quality.scores import compare
+from tools.studio.scenes import scene
 
 SIDE = 900
 BACKDROP, GREEN = (226, 226, 228), (60, 120, 40)
@@ -116,3 +120,12 @@ def test_a_solid_product_keeps_what_may_be_a_print() -> None:
     outline = judged(decoded(photo), found_in(photo, SOLID), 0.99, (), (), ())
     assert codes(outline.findings) == ["see_through"]
     assert np.mean(full_alpha(decoded(photo), outline)[slits()] > 127) > 0.95
+
+
+def test_the_links_of_a_chain_are_opened_and_doubted() -> None:
+    made = scene("chain", 700000)
+    photo = decode(made.photo)
+    outline = find_outline(photo, prior=own_network())
+    assert "see_through" in codes(outline.findings)
+    closed = compare(full_alpha(photo, replace(outline, gaps=None)), made.alpha)[0]
+    assert compare(full_alpha(photo, outline), made.alpha)[0] > closed + 0.05

@@ -7,11 +7,13 @@ from numpy.typing import NDArray
 
 from generator_service.imaging.cutting.border import model_backdrop
 from generator_service.imaging.cutting.calibration import TRUSTED
-from generator_service.imaging.cutting.cutout import judged
+from generator_service.imaging.cutting.cutout import find_outline, judged
+from generator_service.imaging.cutting.network import own_network
 from generator_service.imaging.cutting.reflections import kept_reflection, reflection
 from generator_service.imaging.cutting.segment import Segmentation
 from generator_service.imaging.source.decode import decode
 from tests.unit.imaging.photos import codes, encoded
+from tools.studio.scenes import scene
 
 SIDE, TOP, FOOT, END = 480, 120, 320, 380
 LEFT, RIGHT = 170, 310
@@ -70,3 +72,9 @@ def test_nothing_is_a_reflection_on_a_cluttered_backdrop() -> None:
     cluttered = Segmentation(mask=found.mask, backdrop=model_backdrop(noisy))
     assert cluttered.backdrop.surface is None
     assert reflection(photo, cluttered) is None
+
+
+def test_a_scene_on_a_glossy_surface_is_not_trusted_with_its_reflection() -> None:
+    outline = find_outline(decode(scene("reflection", 3100004).photo), prior=own_network())
+    assert outline.confidence < TRUSTED
+    assert codes(outline.findings) == ["uncertain_outline"]
