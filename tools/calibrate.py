@@ -31,6 +31,7 @@ from generator_service.imaging.cutting.fusion import Evidence, fuse, gather
 from generator_service.imaging.cutting.matte import matte
 from generator_service.imaging.cutting.network import own_network
 from generator_service.imaging.cutting.openwork import filled_openwork, find_openwork
+from generator_service.imaging.cutting.reflections import kept_reflection, reflection
 from generator_service.imaging.source.decode import decode
 from tools.quality.entries import read_manifest
 from tools.quality.scores import GOOD_IOU, compare
@@ -103,8 +104,10 @@ def measure(picture: Picture, evidence: Evidence) -> Sample | None:
     found = fuse(evidence)
     if not found.mask.any():
         return None
-    openwork = filled_openwork(find_openwork(picture.rgb, found))
-    findings = [*difficulties(found), *doubts(found.mask, evidence), *openwork]
+    openwork = find_openwork(picture.rgb, found)
+    kept = kept_reflection(reflection(picture.rgb, found))
+    evident = (*filled_openwork(openwork), *kept)
+    findings = [*difficulties(found), *doubts(found.mask, evidence), *evident]
     iou, _ = compare(matte(picture.rgb, found.mask), picture.truth)
     return Sample(
         photo=picture.photo,

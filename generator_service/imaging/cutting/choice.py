@@ -12,7 +12,7 @@ from generator_service.imaging.cutting.border import model_backdrop
 from generator_service.imaging.cutting.calibration import TRUSTED
 from generator_service.imaging.cutting.confidence import doubtful, odds_of_good
 from generator_service.imaging.cutting.cutout import Outline, hinted, judged, weigh
-from generator_service.imaging.cutting.doubts import doubts
+from generator_service.imaging.cutting.doubts import blemishes, doubts
 from generator_service.imaging.cutting.fusion import WORKING_SIDE, gather, overlap, resized
 from generator_service.imaging.cutting.network import Prior, own_network
 from generator_service.imaging.cutting.segment import Mask, Segmentation, shrink
@@ -55,13 +55,14 @@ def choose(photo: Photo, prior: Prior, *, compare: bool, hints: Sequence[Hint] =
             )
         return Choice(outline=local, by_network=False)
     # Where the colours and the own network contradict it, the mask of any network is uncertain.
-    uncertain = doubts(resized(alpha >= _PRODUCT, evidence.small.shape), evidence)
+    seen = resized(alpha >= _PRODUCT, evidence.small.shape)
+    uncertain, small = doubts(seen, evidence), blemishes(seen, evidence)
     if local is not None and compare and _local_is_better(mask, uncertain, local):
         return Choice(outline=local, by_network=False)
     second = local.coarse.mask if local is not None and local.coarse is not None else None
     found = Segmentation(mask=mask, backdrop=model_backdrop(shrink(photo.rgb, WORKING_SIDE)))
     odds = None if second is None else odds_of_good(overlap(mask, second))
-    return Choice(outline=judged(photo, found, odds, uncertain, notices, hints), by_network=True)
+    return Choice(outline=judged(photo, found, odds, uncertain, (*small, *notices), hints), by_network=True)
 
 
 def _local_is_better(mask: Mask, uncertain: Sequence[Finding], local: Outline) -> bool:

@@ -49,8 +49,7 @@ def judge(found: Segmentation, odds: float | None, doubts: Sequence[Finding] = (
     Without odds, if no network processed the photo, the mask is not trusted.
     """
     odds = LOW if odds is None else round(odds, 3)
-    # One finding of a kind: the first is the more specific one.
-    findings = list({finding.code: finding for finding in reversed([*difficulties(found), *doubts])}.values())[::-1]
+    findings = list(one_of_a_kind((*difficulties(found), *doubts)))
     if doubtful(findings):
         odds = min(odds, LOW)
     if odds < TRUSTED and not found.backdrop.plain:
@@ -59,6 +58,11 @@ def judge(found: Segmentation, odds: float | None, doubts: Sequence[Finding] = (
     elif odds < TRUSTED and not findings:
         findings.append(Finding(code="uncertain_outline", message="The outline is uncertain; check the result."))
     return Judgement(confidence=odds, findings=tuple(findings))
+
+
+def one_of_a_kind(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Return the first finding with each code, which is the most specific one, in their order."""
+    return tuple({finding.code: finding for finding in reversed(findings)}.values())[::-1]
 
 
 def doubtful(findings: Sequence[Finding]) -> bool:

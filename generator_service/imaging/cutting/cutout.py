@@ -12,15 +12,17 @@ from numpy.typing import NDArray
 from generator_service.domain.errors import ImageRejected
 from generator_service.domain.finding import Finding
 from generator_service.domain.hints import Hint
-from generator_service.imaging.cutting.confidence import LOW, agreement_of_fusion, judge, odds_of_good
-from generator_service.imaging.cutting.doubts import doubts
+from generator_service.imaging.cutting.confidence import LOW, agreement_of_fusion, judge, odds_of_good, one_of_a_kind
+from generator_service.imaging.cutting.doubts import blemishes, doubts
 from generator_service.imaging.cutting.fusion import WORKING_SIDE, Evidence, fuse, gather
+from generator_service.imaging.cutting.gaps import Gaps, filled_gaps, find_gaps, without_gaps
 from generator_service.imaging.cutting.ghosts import without_faint_pieces
 from generator_service.imaging.cutting.hints import apply_hints, kept
 from generator_service.imaging.cutting.matte import matte
 from generator_service.imaging.cutting.network import Prior
 from generator_service.imaging.cutting.openwork import Openwork, filled_openwork, find_openwork
 from generator_service.imaging.cutting.piercing import pierced
+from generator_service.imaging.cutting.reflections import kept_reflection, reflection
 from generator_service.imaging.cutting.segment import Mask, Segmentation, segment, shrink
 from generator_service.imaging.scaling import scaled_down
 from generator_service.imaging.source.decode import Photo
@@ -41,6 +43,8 @@ class Outline:
     most: NDArray[np.uint8] | None = None
     """The most alpha, 0 to 255, that openings too small for the coarse cut-out leave: of any size with the photo's
     proportions. None where there are none."""
+    gaps: Mask | None = None
+    """Narrow gaps to cut out of the alpha: of any size with the photo's proportions. None where there are none."""
 
 
 def find_outline(photo: Photo, *, prior: Prior | None, hints: Sequence[Hint] = ()) -> Outline:
@@ -61,6 +65,7 @@ def find_outline(photo: Photo, *, prior: Prior | None, hints: Sequence[Hint] = (
 def weigh(photo: Photo, evidence: Evidence | None, hints: Sequence[Hint] = ()) -> Outline:
     """Find the product in a photo without transparency of its own from the evidence; see `find_outline`."""
     found, odds, uncertain = _colours_alone(photo) if evidence is None else _fused(evidence)
+    small = () if evidence is None else blemishes(found.mask, evidence)
     mask, notices = hinted(found.mask, photo, hints)
     if found.mask.any() and not mask.any():
         raise ImageRejected("image_no_product", "the hints leave no product; drop less, or keep more")
@@ -82,7 +87,7 @@ def weigh(photo: Photo, evidence: Evidence | None, hints: Sequence[Hint] = ()) -
             "image_no_product",
             "nothing in the photo stands out from its background; use a backdrop of another colour",
         )
-    return judged(photo, found, odds, uncertain, notices, hints)
+    return judged(photo, found, odds, uncertain, (*small, *notices), hints)
 
 
 def judged(
@@ -93,18 +98,21 @@ def judged(
     notices: tuple[Finding, ...],
     hints: Sequence[Hint],
 ) -> Outline:
-    """Return the outline of a coarse cut-out, with its small openings.
+    """Return the outline of a coarse cut-out, with its small openings and narrow gaps.
 
-    ``odds`` and ``uncertain`` determine the confidence (`judge`), as do openings that were filled; ``notices`` are
-    findings that don't.
+    ``odds`` and ``uncertain`` determine the confidence (`judge`), as do openings that were filled and a reflection that
+    was kept; ``notices`` don't, nor do narrow gaps, since the mask may be good nevertheless.
     """
     openwork = find_openwork(photo.rgb, found)
-    judgement = judge(found, odds, (*uncertain, *filled_openwork(openwork)))
+    gaps = None if openwork is not None else find_gaps(photo.rgb, found)
+    evident = (*filled_openwork(openwork), *kept_reflection(reflection(photo.rgb, found)))
+    judgement = judge(found, odds, (*uncertain, *evident))
     return Outline(
         coarse=found,
         confidence=judgement.confidence,
-        findings=(*judgement.findings, *notices),
+        findings=one_of_a_kind((*judgement.findings, *filled_gaps(gaps), *notices)),
         most=_most_alpha(openwork, hints),
+        gaps=_gaps_to_open(gaps, hints),
     )
 
 
@@ -134,12 +142,22 @@ def _most_alpha(openwork: Openwork | None, hints: Sequence[Hint]) -> NDArray[np.
     return most
 
 
+def _gaps_to_open(gaps: Gaps | None, hints: Sequence[Hint]) -> Mask | None:
+    """Return the gaps that are surely no print, except in regions to keep."""
+    if gaps is None or not gaps.thin:
+        return None
+    height, width = gaps.marked.shape
+    return gaps.marked & ~kept(height, width, hints)
+
+
 def full_alpha(photo: Photo, outline: Outline) -> NDArray[np.uint8]:
     """Return the H×W alpha of the photo, 0 to 255, nearly invisible pixels cleared."""
     if outline.coarse is not None:
         alpha = matte(photo.rgb, outline.coarse.mask)
         if outline.most is not None:
             np.minimum(alpha, cv2.resize(outline.most, alpha.shape[::-1], interpolation=cv2.INTER_LINEAR), out=alpha)
+        if outline.gaps is not None:
+            alpha = without_gaps(photo.rgb, alpha, outline.gaps)
         alpha = without_faint_pieces(alpha)
     elif photo.alpha is not None:
         alpha = photo.alpha.copy()

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from generator_service.domain.finding import Finding
 from generator_service.imaging.barrier import reachable
-from generator_service.imaging.cutting.border import inside_frame, lab
+from generator_service.imaging.cutting.border import across_and_dimming, inside_frame, lab
 from generator_service.imaging.cutting.fusion import Evidence
 from generator_service.imaging.cutting.pieces import INTRUDER
-from generator_service.imaging.cutting.regions import region_of
+from generator_service.imaging.cutting.regions import parts_with, region_of
 from generator_service.imaging.cutting.segment import Mask, surely_backdrop
 
 _RIM = 7
@@ -28,11 +28,29 @@ _OPENING = 0.02
 """Openings smaller than this share of the product are details."""
 _LEAST_ITEM = 0.01
 """Items smaller than this share of the largest one are details."""
+_SEEN = 0.5
+"""Pixels to which the network gives more than this, near and far, are product to it."""
+_LOST_RIM = 0.0085
+"""Share of the product from which parts along the outline are no detail. Nearly every mask measured above it was wrong,
+nearly every one from half of it up to it was right."""
+_UNSEEN = 0.3
+"""Pixels to which the network gives less than this, near and far, are none of the product's to it."""
+_SHADOW, _DARKEST = 3.0, 60.0
+"""Range in which a shadow is darker than the backdrop, in Lab units."""
+_TINT, _TINT_PER_DARKNESS = 4.0, 0.1
+"""How far, in Lab units, a shadow may be from the backdrop's hue, of which the second times its darkness."""
+_LEAST_SHADOW = 0.004
+"""Share of the product from which a kept shadow is visible. All masks measured above it had kept one."""
 
 
 def doubts(mask: Mask, evidence: Evidence) -> tuple[Finding, ...]:
     """List the doubts about a fused mask, H×W at working size."""
     return (*_alike(mask, evidence), *_disputed_openings(mask, evidence), *_disputed(mask, evidence))
+
+
+def blemishes(mask: Mask, evidence: Evidence) -> tuple[Finding, ...]:
+    """List what a person should look at in a mask that may be good nevertheless: parts of a few per cent."""
+    return (*_disputed_rim(mask, evidence), *_kept_shadow(mask, evidence))
 
 
 def _alike(mask: Mask, evidence: Evidence) -> list[Finding]:
@@ -68,6 +86,51 @@ def _disputed_openings(mask: Mask, evidence: Evidence) -> list[Finding]:
         return []
     message = "It is uncertain whether a part inside the outline is product or an opening; check the result."
     return [Finding(code="uncertain_outline", message=message, region=region_of(disputed))]
+
+
+def _disputed_rim(mask: Mask, evidence: Evidence) -> list[Finding]:
+    """Report parts along the outline that only the network sees as product: rims, prints, or gaps that it fills.
+
+    It is vague about outlines; where the cut agrees with it, such parts count twice. Parts at the frame are none of the
+    product's: the backdrop's edge, or other objects.
+    """
+    seen = np.minimum(evidence.whole, evidence.close) > _SEEN
+    lost = _without_lines(seen & ~mask)
+    near = cv2.dilate(mask.astype(np.uint8), np.ones((_RIM, _RIM), np.uint8)) > 0
+    lost = parts_with(lost, lost & near, connectivity=8)
+    lost &= ~parts_with(lost, lost & inside_frame(*mask.shape), connectivity=8)
+    agreed = lost & _without_lines(evidence.cut & seen & ~mask)
+    if np.count_nonzero(lost) + np.count_nonzero(agreed) < _LOST_RIM * np.count_nonzero(mask):
+        return []
+    message = "It is uncertain whether parts along the outline belong to the product; check the result."
+    return [Finding(code="uncertain_outline", message=message, region=region_of(lost))]
+
+
+def _kept_shadow(mask: Mask, evidence: Evidence) -> list[Finding]:
+    """Report parts along the lower outline that look like the backdrop in shadow and that the network does not see."""
+    surface = evidence.found.backdrop.surface
+    rows = np.flatnonzero(mask.any(axis=1))
+    if surface is None or not rows.size:
+        return []
+    colours = lab(np.asarray(cv2.GaussianBlur(evidence.small, (0, 0), 0.8), np.uint8))
+    across, dimming = across_and_dimming(colours, np.asarray(cv2.resize(surface, mask.shape[::-1]), np.float32))
+    like = (dimming < -_SHADOW) & (dimming > -_DARKEST) & (across < _TINT - _TINT_PER_DARKNESS * dimming)
+    like[: int(rows[0] + rows[-1]) // 2] = False
+    seen = np.maximum(evidence.whole, evidence.close)
+    like &= parts_with(mask, mask & (seen > _SEEN), connectivity=8)  # A separate item is no shadow.
+    shadow = _without_lines(like & (seen < _UNSEEN))
+    beside = cv2.dilate((~mask).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    shadow = parts_with(shadow, shadow & beside, connectivity=8)
+    if np.count_nonzero(shadow) < _LEAST_SHADOW * np.count_nonzero(mask):
+        return []
+    message = "A shadow beside the product may have been kept; check the result."
+    return [Finding(code="uncertain_outline", message=message, region=region_of(shadow))]
+
+
+def _without_lines(mask: Mask) -> Mask:
+    """Remove parts narrower than three pixels: the blur of an outline."""
+    opened: Mask = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)) > 0
+    return opened
 
 
 def _disputed(mask: Mask, evidence: Evidence) -> list[Finding]:

@@ -1,16 +1,22 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from generator_service.imaging.box import Box
 from generator_service.imaging.cutting.border import frame_ring, model_backdrop
+from generator_service.imaging.cutting.cutout import find_outline
 from generator_service.imaging.cutting.difficulties import same_coloured_outline
-from generator_service.imaging.cutting.doubts import doubts
+from generator_service.imaging.cutting.doubts import blemishes, doubts
 from generator_service.imaging.cutting.fusion import Evidence, fuse
+from generator_service.imaging.cutting.network import own_network
 from generator_service.imaging.cutting.segment import Mask, Segmentation, segment
+from generator_service.imaging.source.decode import decode
 from tests.unit.imaging.photos import codes
+from tools.studio.scenes import scene
 
 SIDE = 200
 
@@ -86,3 +92,57 @@ def test_where_the_frame_cuts_a_product_off_is_no_outline() -> None:
     kept = cut_off & ~frame_ring(*cut_off.shape)
     assert kept[-3, 100:300].all(), "the mask ends at the frame that counts as backdrop"
     assert not same_coloured_outline(found.look, kept).any()
+
+
+def test_a_rim_that_the_network_sees_and_the_colours_lack_is_doubted() -> None:
+    rim = box(50, 150, 150, 154)
+    (finding,) = blemishes(box(), evidence(photo(), network=box() | rim))
+    assert finding.code == "uncertain_outline"
+    assert finding.region is not None
+    assert finding.region.left == pytest.approx(0.75, abs=0.03)
+
+
+def test_half_as_large_a_rim_is_doubted_where_the_cut_agrees() -> None:
+    rim = box(50, 150, 70, 153)
+    seen = evidence(photo(), network=box() | rim)
+    assert blemishes(box(), seen) == ()
+    assert codes(blemishes(box(), replace(seen, cut=box() | rim))) == ["uncertain_outline"]
+
+
+@pytest.mark.parametrize(
+    "beyond",
+    [box(50, 150, 150, 152), box(149, 120, 200, 130), box(50, 175, 90, 185) & ~box()],
+    ids=["the outline's blur", "reaching the frame", "away from the product"],
+)
+def test_other_parts_that_the_network_alone_sees_are_no_rim(beyond: Mask) -> None:
+    assert "uncertain_outline" not in codes(blemishes(box(), evidence(photo(), network=box() | beyond)))
+
+
+@pytest.mark.parametrize(
+    ("shade", "seen", "doubted"),
+    [
+        pytest.param(0.8, False, True, id="a shadow"),
+        pytest.param(0.8, True, False, id="seen by the network"),
+        pytest.param(1.0, False, False, id="as light as the backdrop"),
+        pytest.param(0.25, False, False, id="darker than a shadow"),
+    ],
+)
+def test_a_kept_shadow_that_the_network_does_not_see_is_doubted(shade: float, seen: bool, doubted: bool) -> None:
+    below = box(150, 60, 158, 140)
+    both = box() | below
+    shown = photo()
+    shown[below] = np.rint(shown[below] * shade)
+    found = blemishes(both, evidence(shown, colour=both, network=both if seen else box()))
+    assert ("uncertain_outline" in codes(found)) is doubted
+
+
+def test_a_product_part_of_another_hue_is_no_shadow() -> None:
+    below = box(150, 60, 158, 140)
+    shown = photo()
+    shown[below] = (180, 120, 110)
+    assert "uncertain_outline" not in codes(blemishes(box() | below, evidence(shown, colour=box() | below)))
+
+
+def test_a_scene_with_its_contact_shadow_has_a_finding() -> None:
+    outline = find_outline(decode(scene("label", 700002).photo), prior=own_network())
+    assert codes(outline.findings) == ["uncertain_outline"]
