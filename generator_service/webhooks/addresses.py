@@ -141,5 +141,5 @@ async def resolve(host: str, port: int, allowed: Sequence[Network], threads: Exe
         try:
             require_public(ipaddress.ip_address(text.partition("%")[0]), allowed)
         except AddressRefused as refused:
-            raise AddressRefused(f"{host} resolves to {refused}" if text != host else str(refused)) from None
+            raise AddressRefused(f"{host}: {refused}" if text != host else str(refused)) from None
     return addresses
