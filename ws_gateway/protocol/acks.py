@@ -77,6 +77,13 @@ class Acks:
         self._sent.clear()
         self._rounds = 0
 
+    def rewind(self, start: UserCursor) -> None:
+        """Expect no ack of what went out after ``start``: it is sent again from there, and must not come in between."""
+        kept = [each for each in self._sent if each.cursor.epoch == start.epoch and each.cursor.seq <= start.seq]
+        if not kept:
+            self._rounds = 0
+        self._sent = kept
+
     def exhausted(self, now: float) -> bool:
         """Return whether the oldest message was sent as often as allowed without a confirmation."""
         due = self.next_due

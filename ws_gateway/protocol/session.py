@@ -205,6 +205,8 @@ class Session:
             self._read(self.position or page.head)
             return
         else:
+            if isinstance(self.wanted.since, datetime):
+                self._acks.rewind(_start_of(page))
             self._begin(page)
             for message in page.messages:
                 self._send(message)
@@ -368,9 +370,8 @@ class Session:
         """Return whether a replay by time, trusting the client's clock, would skip events that were never sent."""
         if self.position is None or page.mode is SyncMode.SNAPSHOT:
             return False
-        first = page.messages[0].cursor if page.messages else None
-        begin = page.head.seq if first is None else first.seq - 1
-        return page.head.epoch != self.position.epoch or begin > self.position.seq
+        start = _start_of(page)
+        return start.epoch != self.position.epoch or start.seq > self.position.seq
 
     def _catch_up(self) -> None:
         """Read on from the client's position, once it has taken the queued messages (`take` triggers it)."""
@@ -462,3 +463,9 @@ class Session:
             self._bookmark_at = now + self._limits.bookmark_interval
             if self.protocol is Protocol.V2 and self._state is _State.LIVE and self.position is not None:
                 self._mark(messages.bookmark(self.position))
+
+
+def _start_of(page: Page) -> UserCursor:
+    """Return the position that a page of a replay continues from."""
+    first = page.messages[0].cursor if page.messages else None
+    return page.head if first is None else UserCursor(first.epoch, first.seq - 1)

@@ -172,3 +172,15 @@ class SessionMachine(RuleBasedStateMachine):
 
 TestSession = SessionMachine.TestCase
 TestSession.settings = settings(max_examples=250, stateful_step_count=40, deadline=None)
+
+
+def test_unconfirmed_events_do_not_come_into_a_replay_by_time() -> None:
+    """They were sent again after the replay's first page: the fifth event came after the third."""
+    machine = SessionMachine()
+    machine.open(since=Start.SNAPSHOT, acks=True)
+    for times in (1, 1, 1, 2):
+        machine.forget_to_ack(begun=False, confirmed=False, times=times)
+    machine.sync_by_time(seconds=-4)
+    for times in (1, 1):
+        machine.forget_to_ack(begun=False, confirmed=False, times=times)
+    machine.teardown()
