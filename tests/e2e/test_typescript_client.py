@@ -12,13 +12,16 @@ import pytest
 
 from tests.e2e.conftest import CLIENTS
 from tests.e2e.page.stack import running_stack
-from tests.support.api import TINY, token
+from tests.support.api import token
 from tests.support.nginx import nginx_program
 from tests.support.patience import PATIENCE
+from tests.support.photos import product_photo
 from tests.support.processes import free_port, program
 from tools.node import Node
 
 PACKAGE = CLIENTS / "typescript"
+PHOTO = product_photo(1600, 1200)
+"""A tiny cut-out may be finished before an update of its progress is told."""
 SCRIPT = Path(__file__).with_name("typescript") / "client.mjs"
 
 
@@ -86,7 +89,7 @@ def test_the_built_client_submits_and_follows_a_photo_without_polling(
     (tmp_path / "node_modules").symlink_to(CLIENTS / "node_modules")
     (tmp_path / "package.json").write_text('{"type": "module"}')
     photo = tmp_path / "mug.png"
-    photo.write_bytes(TINY)
+    photo.write_bytes(PHOTO)
 
     with ExitStack() as running:
         stack = running.enter_context(running_stack(tmp_path / "data"))
@@ -102,7 +105,7 @@ def test_the_built_client_submits_and_follows_a_photo_without_polling(
     assert said["picture"]["type"].startswith("image/")
     result, input_file = said["files"]
     assert (result["name"], input_file["name"]) == ("mug-white.png", "mug.png")
-    assert (result["type"], input_file["size"]) == ("image/png", len(TINY))
+    assert (result["type"], input_file["size"]) == ("image/png", len(PHOTO))
     assert said["invalid"] == "TypeError"
     assert said["skew"] < 10_000, "milliseconds, of the same machine"
     assert said["listed"] == [said["taskId"]]
