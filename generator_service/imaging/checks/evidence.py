@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from generator_service.imaging.cutting.border import gradient
 from generator_service.imaging.scaling import scaled_down
 
 Pixels = NDArray[np.uint8]
@@ -114,10 +115,7 @@ class Evidence:
     @cached_property
     def gradient(self) -> Field:
         """H×W: change of colour (CIELAB) per pixel."""
-        total = np.zeros(self.alpha.shape, np.float32)
-        for channel in cv2.split(self.lab):
-            total += cv2.Sobel(channel, cv2.CV_32F, 1, 0) ** 2 + cv2.Sobel(channel, cv2.CV_32F, 0, 1) ** 2
-        return np.asarray(np.sqrt(total) / 8.0, np.float32)
+        return gradient(self.lab)
 
     @cached_property
     def outline(self) -> Mask:

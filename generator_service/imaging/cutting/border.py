@@ -53,9 +53,27 @@ def lab(rgb: NDArray[np.uint8]) -> Floats:
     return np.asarray(cv2.cvtColor(rgb.astype(np.float32) / 255.0, cv2.COLOR_RGB2Lab), np.float32)
 
 
+def smooth_lab(rgb: NDArray[np.uint8], sigma: float) -> Floats:
+    """Convert an H×W×3 sRGB picture to CIE Lab, its noise smoothed by a Gaussian of ``sigma`` pixels."""
+    return lab(np.asarray(cv2.GaussianBlur(rgb, (0, 0), sigma), np.uint8))
+
+
+def gradient(colours: Floats) -> Floats:
+    """Return the H×W change of colour per pixel of an H×W×3 Lab picture."""
+    total = np.zeros(colours.shape[:2], np.float32)
+    for channel in cv2.split(colours):
+        total += cv2.Sobel(channel, cv2.CV_32F, 1, 0) ** 2 + cv2.Sobel(channel, cv2.CV_32F, 0, 1) ** 2
+    return np.asarray(np.sqrt(total) / 8.0, np.float32)
+
+
+def surface_at(surface: Floats, height: int, width: int) -> Floats:
+    """Return a `Backdrop.surface` at another size."""
+    return np.asarray(cv2.resize(surface, (width, height)), np.float32)
+
+
 def model_backdrop(rgb: NDArray[np.uint8]) -> Backdrop:
     """Learn the backdrop from the frame of an H×W×3 sRGB picture at working size."""
-    colours = lab(np.asarray(cv2.GaussianBlur(rgb, (0, 0), 0.8), np.uint8))
+    colours = smooth_lab(rgb, 0.8)
     ring = frame_ring(colours.shape[0], colours.shape[1])
     surface = _fit_surface(colours, ring)
     residual = np.linalg.norm(colours[ring] - surface[ring], axis=1)

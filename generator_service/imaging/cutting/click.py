@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from generator_service.imaging.cutting.border import lab
+from generator_service.imaging.cutting.border import smooth_lab
 
 Mask = NDArray[np.bool_]
 
@@ -32,7 +32,7 @@ def region_at(rgb: NDArray[np.uint8], x: float, y: float, *, tolerance: float = 
         raise ValueError(f"the point {x:g}, {y:g} is outside the picture; use shares from 0 to 1")
     height, width = rgb.shape[:2]
     column, row = min(int(x * width), width - 1), min(int(y * height), height - 1)
-    colours = lab(np.asarray(cv2.GaussianBlur(rgb, (0, 0), _SMOOTHING), np.uint8))
+    colours = smooth_lab(rgb, _SMOOTHING)
     near = colours[max(0, row - _AROUND) : row + _AROUND + 1, max(0, column - _AROUND) : column + _AROUND + 1]
     clicked = np.median(near.reshape(-1, 3), axis=0)
     similar = np.linalg.norm(colours - clicked, axis=2) <= tolerance

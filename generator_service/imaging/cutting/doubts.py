@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from generator_service.domain.finding import Finding
 from generator_service.imaging.barrier import reachable
-from generator_service.imaging.cutting.border import across_and_dimming, inside_frame, lab
+from generator_service.imaging.cutting.border import across_and_dimming, inside_frame, lab, smooth_lab, surface_at
 from generator_service.imaging.cutting.fusion import Evidence
 from generator_service.imaging.cutting.pieces import INTRUDER
 from generator_service.imaging.cutting.regions import parts_with, region_of
@@ -112,8 +112,7 @@ def _kept_shadow(mask: Mask, evidence: Evidence) -> list[Finding]:
     rows = np.flatnonzero(mask.any(axis=1))
     if surface is None or not rows.size:
         return []
-    colours = lab(np.asarray(cv2.GaussianBlur(evidence.small, (0, 0), 0.8), np.uint8))
-    across, dimming = across_and_dimming(colours, np.asarray(cv2.resize(surface, mask.shape[::-1]), np.float32))
+    across, dimming = across_and_dimming(smooth_lab(evidence.small, 0.8), surface_at(surface, *mask.shape))
     like = (dimming < -_SHADOW) & (dimming > -_DARKEST) & (across < _TINT - _TINT_PER_DARKNESS * dimming)
     like[: int(rows[0] + rows[-1]) // 2] = False
     seen = np.maximum(evidence.whole, evidence.close)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from generator_service.domain.finding import Finding
 from generator_service.imaging.box import Box, bounding_box
-from generator_service.imaging.cutting.border import Floats, across_and_dimming, lab
+from generator_service.imaging.cutting.border import Floats, across_and_dimming, gradient, lab, surface_at
 from generator_service.imaging.cutting.look import Mask
 from generator_service.imaging.cutting.matte import matte
 from generator_service.imaging.cutting.reconcile import disc
@@ -103,7 +103,7 @@ def find_gaps(rgb: Pixels, found: Segmentation) -> Gaps | None:
         return None
     small = shrink(rgb, _SIDE)
     height, width = small.shape[:2]
-    backdrop = np.asarray(cv2.resize(found.backdrop.surface, (width, height)), np.float32)
+    backdrop = surface_at(found.backdrop.surface, height, width)
     smooth = np.asarray(cv2.GaussianBlur(small, (0, 0), 0.6), np.uint8)
     visible = matte(small, found.mask)
     product = bounding_box(visible > _FAINT)
@@ -122,7 +122,7 @@ def find_gaps(rgb: Pixels, found: Segmentation) -> Gaps | None:
     tint, brighter = _variation(smooth, backdrop, ~covered)
     bleed = min(_MOST_TINT, _BLEED * float(np.median(across[solid])))
     like = solid & (across < max(tint, bleed)) & (dimming < brighter) & (dimming > -_DARKEST)
-    like &= _gradient(colours) < _EDGE
+    like &= gradient(colours) < _EDGE
     darkest = float(np.percentile(dimming[near], 3)) - _DEEPER
     gaps = _chosen(like, colours, dimming, darkest, solid, outside, max(height, width))
     if gaps is None:
@@ -187,11 +187,3 @@ def _variation(smooth: Pixels, backdrop: Floats, outside: Mask) -> tuple[float, 
     across, dimming = across_and_dimming(lab(smooth[::_SPARSE, ::_SPARSE]), backdrop[::_SPARSE, ::_SPARSE])
     tint = max(_LEAST_TINT, float(np.percentile(across[chosen], 95)))
     return tint, max(_LEAST_BRIGHTER, float(np.percentile(np.abs(dimming[chosen]), 95)))
-
-
-def _gradient(colours: Floats) -> Floats:
-    """Return the change of colour, in Lab units, per pixel."""
-    total = np.zeros(colours.shape[:2], np.float32)
-    for channel in cv2.split(colours):
-        total += cv2.Sobel(channel, cv2.CV_32F, 1, 0) ** 2 + cv2.Sobel(channel, cv2.CV_32F, 0, 1) ** 2
-    return np.asarray(np.sqrt(total) / 8.0, np.float32)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from generator_service.imaging.cutting.border import Floats, across_and_dimming, lab
+from generator_service.imaging.cutting.border import Floats, across_and_dimming, lab, smooth_lab
 from generator_service.imaging.cutting.contours import connected_to_strong, hardness
 
 Mask = NDArray[np.bool_]
@@ -48,7 +47,7 @@ class Look:
 
 def look_at(rgb: NDArray[np.uint8], surface: Floats, frame: Mask) -> Look:
     """Gather the evidence from an H×W×3 sRGB picture and the modelled colour of its backdrop, H×W×3 Lab."""
-    colours = lab(np.asarray(cv2.GaussianBlur(rgb, (0, 0), 0.8), np.uint8))
+    colours = smooth_lab(rgb, 0.8)
     across, dimming = across_and_dimming(colours, surface)
     distance = np.asarray(np.hypot(across, dimming), np.float32)
     near = distance[frame]

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from generator_service.imaging.box import bounding_box
-from generator_service.imaging.cutting.border import Floats, across_and_dimming, lab
+from generator_service.imaging.cutting.border import Floats, across_and_dimming, smooth_lab
 from generator_service.imaging.cutting.reconcile import disc
 
 Mask = NDArray[np.bool_]
@@ -54,7 +54,7 @@ def openings(mask: Mask, rgb: NDArray[np.uint8], surface: Floats) -> Mask:
     outside = cv2.dilate(solid, disc(_CLEARANCE)) == 0
     if box is None or not outside.any():
         return nothing
-    colours = lab(np.asarray(cv2.GaussianBlur(rgb, (0, 0), 0.6), np.uint8))
+    colours = smooth_lab(rgb, 0.6)
     across, dimming = across_and_dimming(colours, _corrected(surface, colours, outside))
     distance = np.hypot(across, dimming)
     tolerance = max(_LEAST_TOLERANCE, float(np.percentile(distance[outside], 95)))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from generator_service.domain.finding import Finding
 from generator_service.imaging.box import Box, bounding_box
-from generator_service.imaging.cutting.border import Floats, across_and_dimming, lab
+from generator_service.imaging.cutting.border import Floats, across_and_dimming, lab, surface_at
 from generator_service.imaging.cutting.look import Mask
 from generator_service.imaging.cutting.reconcile import disc
 from generator_service.imaging.cutting.regions import region_of
@@ -94,7 +94,7 @@ def find_openwork(rgb: NDArray[np.uint8], found: Segmentation) -> Openwork | Non
     outside = (cv2.dilate(mask, rim) == 0)[::_SPARSE, ::_SPARSE]
     if not inner.any() or not outside.any():
         return None
-    backdrop = np.asarray(cv2.resize(surface, (width, height)), np.float32)
+    backdrop = surface_at(surface, height, width)
     tolerance = _tolerance(small, backdrop, outside)
     if tolerance > _MOST_TOLERANCE:  # Noise may be all that varies.
         small = np.asarray(cv2.GaussianBlur(small, (0, 0), _SMOOTHED), np.uint8)

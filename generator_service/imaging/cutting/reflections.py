@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from generator_service.domain.finding import Finding
 from generator_service.imaging.box import bounding_box
-from generator_service.imaging.cutting.border import Floats, lab
+from generator_service.imaging.cutting.border import Floats, smooth_lab, surface_at
 from generator_service.imaging.cutting.look import Mask
 from generator_service.imaging.cutting.regions import region_of
 from generator_service.imaging.cutting.segment import Segmentation
@@ -62,9 +61,8 @@ def reflection(rgb: NDArray[np.uint8], found: Segmentation) -> Mask | None:
     if found.backdrop.surface is None or box is None:
         return None
     height, width = found.mask.shape
-    surface = np.asarray(cv2.resize(found.backdrop.surface, (width, height)), np.float32)
-    small = np.asarray(cv2.GaussianBlur(scaled_down(rgb, width, height), (0, 0), 0.8), np.uint8)
-    mask, apart = box.cut(found.mask), box.cut(lab(small) - surface)
+    colours = smooth_lab(scaled_down(rgb, width, height), 0.8)
+    mask, apart = box.cut(found.mask), box.cut(colours - surface_at(found.backdrop.surface, height, width))
     tall = box.bottom - box.top
     for depth in range(tall // 2, max(2 * _AT_LINE, round(_LEAST_DEPTH * tall)) - 1, -1):
         likeness = _likeness(mask, apart, tall - depth)

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from generator_service.imaging.cutting.border import frame_ring, lab
+from generator_service.imaging.cutting.border import frame_ring, smooth_lab
 
 Mask = NDArray[np.bool_]
 Floats = NDArray[np.float32]
@@ -77,7 +77,7 @@ def without_seams(mask: Mask, rgb: NDArray[np.uint8], noise: float) -> Mask:
     lines = _straight_lines(mask & ~thick, shortest, radius)
     if not lines or not thick.any():
         return mask
-    colours = lab(np.asarray(cv2.GaussianBlur(rgb, (0, 0), 0.8), np.uint8))
+    colours = smooth_lab(rgb, 0.8)
     contrast = max(_JUST_NOTICEABLE, _NOISES * noise)
     covered = np.asarray(cv2.dilate(thick.astype(np.uint8), _disc(radius + 1)), np.uint8)
     ring = frame_ring(*mask.shape)
