@@ -37,6 +37,7 @@ from generator_service.store.sqlite import open_sqlite
 from generator_service.store.writer import CommitListener
 from generator_service.watch.committed import LocalCommitBuffer
 from generator_service.worker.worker import Worker, WorkerSettings
+from whitebg_process.threads import finish_in_thread
 
 BUCKET_PROBE_SECONDS = 30.0
 """Interval of write probes of a bucket, each of which is charged for."""
@@ -195,28 +196,20 @@ async def open_store(
         open_it = partial(open_sqlite, settings.database)
     else:
         open_it = partial(open_postgres, settings.database_url.get_secret_value())
-    opening = asyncio.ensure_future(
-        asyncio.to_thread(
-            open_it,
-            clock=clock,
-            limits=Limits(
-                pending_per_user=settings.pending_per_user,
-                running_per_user=settings.running_per_user,
-                stored_bytes_per_user=settings.stored_mib_per_user * 1024**2,
-            ),
-            retry=RetryPolicy(base=settings.retry_base, cap=settings.retry_cap),
-            on_commit=on_commit,
-            waits=waits,
-        )
+    opening = partial(
+        open_it,
+        clock=clock,
+        limits=Limits(
+            pending_per_user=settings.pending_per_user,
+            running_per_user=settings.running_per_user,
+            stored_bytes_per_user=settings.stored_mib_per_user * 1024**2,
+        ),
+        retry=RetryPolicy(base=settings.retry_base, cap=settings.retry_cap),
+        on_commit=on_commit,
+        waits=waits,
     )
-    try:
-        return await asyncio.shield(opening)
-    except asyncio.CancelledError:
-        # The thread goes on: the caller must not release the data folder while tables are created or migrated.
-        await asyncio.wait({opening})
-        if opening.exception() is None:
-            await opening.result().close()
-        raise
+    # A caller that is cancelled must not release the data folder while tables are created or migrated.
+    return await finish_in_thread(opening, lambda store: store.close())
 
 
 def engine_settings(settings: Settings) -> EngineSettings:

@@ -44,11 +44,12 @@ from whitebg.models import (
     WatchUpdate,
 )
 from whitebg.submitting import submit, submit_many
-from whitebg.transfer import AtomicFile, fetch, finish_in_thread
+from whitebg.transfer import AtomicFile, fetch
 from whitebg.v1 import generator_service_pb2 as pb
 from whitebg.watch import OnRetry, WatchRequest, follow
 from whitebg.wire import Tls, Token, Wire
 from whitebg_process.backoff import Backoff
+from whitebg_process.threads import finish_in_thread
 
 _MAX_NAMED = 1000
 """Tasks that one call of the service may delete."""

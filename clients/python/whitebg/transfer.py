@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO
 
 from whitebg import errors
 from whitebg.convert.results import image_info_from_proto
@@ -18,8 +18,7 @@ from whitebg.models import ImageInfo
 from whitebg.v1 import generator_service_pb2 as pb
 from whitebg.watch import RETRYABLE
 from whitebg_process.backoff import Backoff
-
-_Made = TypeVar("_Made")
+from whitebg_process.threads import finish_in_thread
 
 MAX_BARREN_TRIES = 8
 """Streams in a row that may break without a single new byte."""
@@ -83,24 +82,6 @@ def _whole(info: ImageInfo | None, received: int) -> ImageInfo:
     if received != info.size_bytes:
         raise errors.DownloadFailed(f"{received} bytes of the image came, {info.size_bytes} were announced; try again")
     return info
-
-
-async def finish_in_thread(work: Callable[[], _Made], release: Callable[[_Made], object] | None = None) -> _Made:
-    """Run ``work`` in a thread and return its result, waiting for its end even when cancelled.
-
-    A thread can't be cancelled: without this, it would go on with files that its caller has closed, or make one that
-    no code removes. When cancelled, the result is passed to ``release``.
-    """
-    future = asyncio.get_running_loop().run_in_executor(None, work)
-    try:
-        return await asyncio.shield(future)
-    except asyncio.CancelledError:
-        while not future.done():
-            with contextlib.suppress(asyncio.CancelledError):  # It is raised below.
-                await asyncio.wait([future])
-        if future.exception() is None and release is not None:
-            release(future.result())
-        raise
 
 
 class AtomicFile:

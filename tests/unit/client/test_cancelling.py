@@ -16,8 +16,9 @@ from whitebg import client as client_module
 from whitebg.cli.saving import OutputNames, save_result
 from whitebg.client import AsyncClient
 from whitebg.convert.tasks import task_from_proto
-from whitebg.transfer import AtomicFile, finish_in_thread
+from whitebg.transfer import AtomicFile
 from whitebg.v1 import task_pb2
+from whitebg_process.threads import finish_in_thread
 
 
 def names(folder: Path) -> list[str]:

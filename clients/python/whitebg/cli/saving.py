@@ -17,9 +17,9 @@ from whitebg.cli.naming import result_file
 from whitebg.cli.problems import Problem, file_problem
 from whitebg.client import AsyncClient
 from whitebg.models import ImageKind, Review, Task
-from whitebg.transfer import finish_in_thread
 from whitebg_process.printable import one_line, printable
 from whitebg_process.result_files import REPORT_NAME, FreeNames, NamePattern, report_text
+from whitebg_process.threads import finish_in_thread
 
 
 class OutputNames:
