@@ -2,7 +2,7 @@
 import { type Readable, Store, type TaskMap } from "@whitebg/client";
 
 import type { ProblemKind } from "./problem";
-import { isUnderWay, type Upload } from "./uploads";
+import { isUnderWay, newestOf, type Upload } from "./uploads";
 
 const STORED = "whitebg.rejections";
 /** The newest ones are stored. */
@@ -124,10 +124,6 @@ export class Rejections extends Store<readonly Rejection[]> {
 
 function rejectionOf({ key, file, problem, options, batch, addedAt, after }: Upload): Rejection {
   return { key, name: file.name, problem: problem ?? "internal", market: options.preset, batch, addedAt, after };
-}
-
-function newestOf(tasks: TaskMap): number {
-  return [...tasks.keys()].reduce((a, b) => Math.max(a, b), 0);
 }
 
 /** Return null for a text of another form. */

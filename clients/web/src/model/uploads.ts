@@ -1,5 +1,5 @@
 /** Uploads to the gateway: few at a time, in order, repeated automatically if the failure may be temporary. */
-import { ApiError, Store, type SubmitOptions, type TaskDetail, uuid, type VersionOptions } from "@whitebg/client";
+import { ApiError, Store, type SubmitOptions, type TaskDetail, type TaskMap, uuid, type VersionOptions } from "@whitebg/client";
 
 import { SignInNeeded } from "../session/session";
 import { patiently } from "./batch";
@@ -219,6 +219,11 @@ export class Uploads extends Store<readonly Upload[]> {
   #change(key: string, change: Partial<Upload>): void {
     this.set(this.read().map((each) => (each.key === key ? { ...each, ...change } : each)));
   }
+}
+
+/** Return the id of the newest task; 0 if there is none. */
+export function newestOf(tasks: TaskMap): number {
+  return [...tasks.keys()].reduce((a, b) => Math.max(a, b), 0);
 }
 
 /** Whether the upload is lost if the page is closed. */

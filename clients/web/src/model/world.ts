@@ -5,7 +5,7 @@ import { loginUrl, readArrival, type SignInProblem } from "../session/arrival";
 import { type Account, Session, SignInNeeded } from "../session/session";
 import { Decisions, type SendReview, sendStored } from "./decisions";
 import { Rejections } from "./rejections";
-import { Uploads } from "./uploads";
+import { newestOf, Uploads } from "./uploads";
 
 /** `refused`: the gateway rejected the token, or it has expired. */
 export type Access = "granted" | "sign-in" | "refused";
@@ -80,7 +80,7 @@ export function makeWorld(): World {
     createVersion: (taskId, options) => client.createVersion(taskId, options),
     closeBatch: (batch) => client.http.closeBatch(batch),
     cancel,
-    newest: () => [...client.tasks.read().keys()].reduce((a, b) => Math.max(a, b), 0),
+    newest: () => newestOf(client.tasks.read()),
   });
   const rejections = new Rejections(uploads, client.tasks, localStorage);
   const learnPresets = async (): Promise<void> => {
