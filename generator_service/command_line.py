@@ -43,7 +43,7 @@ from whitebg_process.known_settings import unknown_settings
 from whitebg_process.logs import configure_logs
 from whitebg_process.settings import describe
 from whitebg_process.standard_input import on_end_of_input
-from whitebg_process.stopping import CLOSING_SECONDS, START_SECONDS, exit_within
+from whitebg_process.stopping import exit_within, seconds_to_end
 from whitebg_process.tracing import TracingUnavailable, start_tracing
 
 logger = logging.getLogger(__name__)
@@ -262,10 +262,8 @@ async def run_until_stopped(settings: Settings, run: Process) -> None:
         if stop.is_set():
             return
         stop.set()
-        if started:
-            exit_within(settings.drain.total_seconds() + CLOSING_SECONDS)
-        else:
-            exit_within(START_SECONDS)
+        exit_within(seconds_to_end(settings.drain.total_seconds(), started=started))
+        if not started:
             process.cancel()
 
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -21,7 +21,7 @@ from whitebg_process.hardening import protect_memory
 from whitebg_process.known_settings import unknown_settings
 from whitebg_process.logs import configure_logs
 from whitebg_process.standard_input import on_end_of_input
-from whitebg_process.stopping import CLOSING_SECONDS, START_SECONDS, exit_within
+from whitebg_process.stopping import exit_within, seconds_to_end
 from ws_gateway.app import create_app
 from ws_gateway.clock import Clock
 from ws_gateway.components import Gateway
@@ -109,7 +109,7 @@ class Server(uvicorn.Server):
             return
         self._leaving.set()
         if self._bound is not None:
-            self._bound(self._drain_timeout + CLOSING_SECONDS if self.started else START_SECONDS)
+            self._bound(seconds_to_end(self._drain_timeout, started=self.started))
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Accept no more connections, drain the open ones, and end requests, all within the configured time."""

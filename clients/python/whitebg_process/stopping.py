@@ -14,6 +14,11 @@ CLOSING_SECONDS = 5.0
 """Bound after the drain time, in which connections are closed and child processes ended."""
 
 
+def seconds_to_end(drain: float, *, started: bool) -> float:
+    """Return the bound of a process that was asked to stop, with ``drain`` seconds for its work once it has started."""
+    return drain + CLOSING_SECONDS if started else START_SECONDS
+
+
 def exit_within(seconds: float) -> None:
     """End the process with status 0 after ``seconds``, unless it has ended by then.
 
