@@ -9,7 +9,6 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import Field, IPvAnyNetwork, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import NoDecode
@@ -18,7 +17,7 @@ from generator_service.blobs.bucket import Bucket, Keys
 from generator_service.domain.task_options import Engine
 from generator_service.tls import ServerFiles
 from whitebg_process.settings import ProcessSettings, split_secrets
-from whitebg_process.web_addresses import check_web_address
+from whitebg_process.web_addresses import check_web_address, split_address
 
 MIN_SECRET_BYTES = 32
 SHORT_RETENTION = timedelta(hours=1)
@@ -248,10 +247,7 @@ class Settings(ProcessSettings):
         if url is not None and not url.get_secret_value().startswith(schemes):
             raise ValueError(f"must begin with {' or '.join(schemes)}")
         if url is not None:
-            try:
-                _ = urlsplit(url.get_secret_value()).port
-            except ValueError as error:
-                raise ValueError("the port must be a number from 0 to 65535") from error
+            split_address(url.get_secret_value())
         return url
 
     @model_validator(mode="after")

@@ -6,6 +6,8 @@ import os
 import stat
 from pathlib import Path
 
+from whitebg_process.regular_files import open_at_once
+
 MAX_SECRET_BYTES = 64 * 1024
 
 
@@ -19,7 +21,7 @@ def read_secret(path: Path, *, own: bool = False) -> str:
 
     """
     try:
-        with open(path, "rb", opener=_open_at_once) as file:
+        with open(path, "rb", opener=open_at_once) as file:
             status = os.fstat(file.fileno())
             data = file.read(MAX_SECRET_BYTES + 1)
     except OSError as error:
@@ -38,10 +40,3 @@ def read_secret(path: Path, *, own: bool = False) -> str:
     if not secret or len(data) > MAX_SECRET_BYTES:
         raise ValueError(f"{path} is empty" if not secret else f"{path} is larger than {MAX_SECRET_BYTES} bytes")
     return secret
-
-
-def _open_at_once(path: str, flags: int) -> int:
-    """Open a file without waiting for the writer of a pipe: one that nothing writes to is empty."""
-    file = os.open(path, flags | os.O_NONBLOCK)
-    os.set_blocking(file, True)
-    return file
