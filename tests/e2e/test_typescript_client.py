@@ -21,7 +21,7 @@ from tools.node import Node
 
 PACKAGE = CLIENTS / "typescript"
 PHOTO = product_photo(1600, 1200)
-"""A tiny cut-out may be finished before an update of its progress is told."""
+"""A tiny cut-out may be finished before its progress is sent."""
 SCRIPT = Path(__file__).with_name("typescript") / "client.mjs"
 
 

@@ -323,7 +323,7 @@ async def test_a_watch_ends_when_its_api_key_expires(tmp_path: Path) -> None:
                 )
             async with asyncio.timeout(PATIENCE):
                 gateway = Operator(channel, token("gateway", scope="service"))
-                while not (await gateway("ExchangeApiKey", key=expiring.key)).HasField("expires_at"):  # noqa: ASYNC110
+                while not (await gateway("ExchangeApiKey", key=expiring.key)).HasField("expires_at"):  # noqa: ASYNC110 (nothing signals it)
                     await asyncio.sleep(0.05)
             async with Api(channel, "ann", expiring.key).watch() as watch, other.watch() as kept:
                 refused = await refusal(watch.rest())

@@ -49,7 +49,7 @@ async def test_the_task_that_is_returned_is_the_task_that_was_created(api: Api) 
 
 async def test_progress_comes_between_started_and_completed_and_never_falls(api: Api) -> None:
     async with api.watch() as watch:
-        # A tiny cut-out may be finished before its progress is told, which is then none any more.
+        # A tiny cut-out may be finished before its progress is sent; none is sent after the end.
         task = await api.submit(product_photo(1600, 1200))
         await watch.until_event(event_pb2.EVENT_TYPE_COMPLETED, task.task_id)
 
